@@ -1,0 +1,198 @@
+/**
+ * What workflows ask of the outside world. Written by hand and importing no implementation, so that the deterministic
+ * side and the effects meet only here. Every activity is safe to run twice: its effect is keyed by its input.
+ */
+
+/** A cell as a pass knows it, from its snapshot of the topology. */
+export interface CellRef {
+  id: string;
+  tenant: string;
+  /** Base address of the cell itself, without a trailing slash. */
+  url: string;
+}
+
+export type JobKind = 'configure' | 'rollback' | 'post_deploy_migrations' | 'smoke_tests';
+
+/** What AMP says that a tenant runs. Nulls are unknown. */
+export interface TenantFacts {
+  version: string | null;
+  chartVersion: string | null;
+  migratedVersion: string | null;
+  previousVersion: string | null;
+  previousChartVersion: string | null;
+}
+
+/** Readiness as the cell itself answers: `silent` is no answer at all, `unasked` was not needed. */
+export type Readiness = 'ready' | 'not-ready' | 'silent' | 'unasked';
+
+export interface CellLook {
+  cell: string;
+  /** `known`: AMP knows the tenant, and it is this cell's. */
+  tenant: 'known' | 'unknown' | 'mismatch';
+  facts: TenantFacts;
+  /** The job under way on it, if any, and whether a coordinator of this cluster ordered it. */
+  activeJob: { id: string; ours: boolean } | null;
+  readiness: Readiness;
+  /** True where the cell runs the wanted package and chart, is ready, and its own metadata agree. */
+  onTarget: boolean;
+  /** What is wrong, in one sentence; empty where nothing is. */
+  problem: string;
+}
+
+export interface LookOrder {
+  cluster: string;
+  ring: number;
+  cells: CellRef[];
+  /** The package and chart that a cell must run to be on target. */
+  version: string;
+  chartVersion: string | null;
+  /** Ask every cell for its readiness, not only those that AMP says are on target. */
+  askReadiness: boolean;
+}
+
+export interface JobOrder {
+  cluster: string;
+  ring: number;
+  cell: CellRef;
+  /** Idempotency key: the same work is ordered under the same key by every attempt. */
+  key: string;
+  kind: JobKind;
+  version: string;
+  chartVersion: string | null;
+  /** The fence: AMP refuses where the tenant runs another version by now. Null sends none. */
+  expectedVersion: string | null;
+  scope: 'application' | 'full';
+  postDeployMigrations: 'skip' | 'include';
+  reason: string;
+  /** Refuse a cell that is not ready before its deployment. */
+  requireReady: boolean;
+  /** A job has this long from its `created_at`. Then it is cancelled; PDM is left to run, and answered as `timed-out`. */
+  jobTimeoutMs: number;
+  /** How long a cancel may stay unconfirmed. */
+  cancelTimeoutMs: number;
+  pollIntervalMs: number;
+  /** Do not order: find the job of this key, if it was ordered, and cancel it. */
+  cancelOnly?: boolean;
+}
+
+export interface JobFacts {
+  id: string;
+  /** What the tenant ran when the job began, by AMP's own record. */
+  fromVersion: string | null;
+  fromChartVersion: string | null;
+  /** Null where the job never started: then it changed nothing. */
+  startedAt: string | null;
+  finishedAt: string | null;
+  error: string | null;
+  logUrl: string | null;
+}
+
+export type NotOrdered =
+  | 'unknown-tenant'
+  | 'mismatch'
+  | 'busy'
+  | 'not-ready'
+  | 'silent'
+  | 'changed'
+  | 'refused'
+  | 'cancelled';
+
+export type JobReport =
+  | { outcome: 'succeeded'; job: JobFacts }
+  | { outcome: 'failed' | 'canceled' | 'timed-out' | 'cancel-unconfirmed'; job: JobFacts }
+  /** Nothing was ordered, and nothing of this key runs. `seen` is what AMP says of the tenant, where it could be read. */
+  | { outcome: 'not-ordered'; why: NotOrdered; detail: string; seen: TenantFacts | null };
+
+export interface VerifyOrder {
+  cluster: string;
+  ring: number;
+  cell: CellRef;
+  version: string;
+  chartVersion: string | null;
+  /** Also require that this package's post-deployment migrations have begun there, by AMP's word. */
+  migrated: boolean;
+  /** Epoch milliseconds from which `timeoutMs` counts; at least one look is taken. */
+  sinceMs: number;
+  timeoutMs: number;
+  intervalMs: number;
+}
+
+export interface Verification {
+  verified: boolean;
+  facts: TenantFacts;
+  readiness: Readiness;
+  revision: string | null;
+  /** One sentence; empty where verified. */
+  problem: string;
+}
+
+export interface WatchOrder {
+  cells: CellRef[];
+  /** Epoch milliseconds. The watch ends then, when every cell's last answer was good. */
+  untilMs: number;
+  intervalMs: number;
+  /** So many bad answers in a row make a cell bad. */
+  badInARow: number;
+}
+
+export interface WatchReport {
+  /** Cells that answered, several times in a row, that they are not ready. */
+  bad: { cell: string; reason: string }[];
+  /** Cells that did not answer when the watch should have ended: never taken for fine, never taken for failed. */
+  silent: string[];
+}
+
+export interface CarriedCell {
+  cell: string;
+  /** Run to wait for; null: the run that is open now. */
+  runId: string | null;
+}
+
+/** How a `CellRollout` ended that its pass could not hear itself; `result` is null where it died without one. */
+export interface CarriedEnd {
+  cell: string;
+  result: unknown | null;
+  problem: string;
+}
+
+export interface RunState {
+  workflowId: string;
+  /** `open`: running; `closed`: it ended, however; `unknown`: Temporal has no such run. */
+  state: 'open' | 'closed' | 'unknown';
+}
+
+export type Severity = 's1' | 's2' | 's3' | 's4';
+
+export interface Alert {
+  name: string;
+  severity: Severity;
+  cluster: string;
+  ring?: number;
+  cell?: string;
+  version?: string;
+  summary: string;
+  next: string[];
+}
+
+export interface Activities {
+  /** Looks at up to 100 cells. Fails with `AmpUnavailable` or `AccessDenied` where AMP itself cannot be asked. */
+  lookAtCells(order: LookOrder): Promise<CellLook[]>;
+  /**
+   * Orders one AMP job under its key and watches it until it ended; heartbeats the job's id. A cancel asked for by the
+   * workflow cancels the job and waits until AMP says that it ended; anything else that stops this activity stops only
+   * the watching. Fails with `AmpUnavailable` or `AccessDenied` where AMP cannot be asked: ask again with the same key.
+   */
+  runJob(order: JobOrder): Promise<JobReport>;
+  /** Looks at one cell until it is as wanted, or its time is over. */
+  verifyCell(order: VerifyOrder): Promise<Verification>;
+  /** Watches up to 100 cells' readiness until a time, or until one is bad. */
+  watchCells(order: WatchOrder): Promise<WatchReport>;
+  /** Waits until at least one of these `CellRollout`s has ended, and answers all that have. */
+  awaitCells(order: { cells: CarriedCell[] }): Promise<CarriedEnd[]>;
+  /** Which of these workflows are open. */
+  describeRuns(order: { workflowIds: string[] }): Promise<RunState[]>;
+  /** Open `PackageRollout`s, by visibility. */
+  listOpenRollouts(): Promise<string[]>;
+  /** Tells people. */
+  raiseAlert(alert: Alert): Promise<void>;
+}

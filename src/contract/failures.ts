@@ -1,0 +1,17 @@
+/** The closed set of `ApplicationFailure` types. */
+export const FAILURE = {
+  /** A message that only the cluster could judge was refused; details `{path, value, expected}`. */
+  rejected: 'Rejected',
+  /** A brake is on, but not everybody it stops has answered in time; it stays on. */
+  brakeUnconfirmed: 'BrakeUnconfirmed',
+  /** AMP cannot be reached, or answers only errors: no cell's fault. */
+  ampUnavailable: 'AmpUnavailable',
+  /** AMP, or a cell's API, does not accept our token (401, 403): no cell's fault. */
+  accessDenied: 'AccessDenied',
+  /** The watching of a job stopped without anybody having asked to cancel it; another attempt goes on. */
+  watchInterrupted: 'WatchInterrupted',
+  /** A workflow was started with an argument that cannot be used. */
+  badArgument: 'BadArgument',
+} as const;
+
+export type FailureType = (typeof FAILURE)[keyof typeof FAILURE];

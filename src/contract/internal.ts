@@ -1,0 +1,275 @@
+import type { CellRef } from './activities.js';
+import type { OverridableWait } from './messages.js';
+import type { RingPolicy } from './policy.js';
+import type {
+  BrakeStatus,
+  CellException,
+  CellState,
+  PassPurpose,
+  RefusalCode,
+  RingOutcome,
+  RolloutRing,
+  RolloutState,
+  WaitingFor,
+} from './status.js';
+
+/**
+ * What our own workflows say to one another. Only signals: a workflow can neither query nor update another one.
+ * Not for people: their messages are in `messages.ts`.
+ */
+
+// ── PackageRollout → CellCluster ─────────────────────────────────────────────
+
+/** Says that a rollout is open, and asks what the cluster remembers of its version. */
+export interface RegisterRollout {
+  version: string;
+  chartVersion: string | null;
+  /** A person opened an ended rollout again. */
+  reopen: boolean;
+  graduatedAt: string | null;
+}
+
+export interface AskGraduation {
+  requestId: string;
+  version: string;
+  chartVersion: string | null;
+  lane: string | null;
+  by: string;
+  at: string;
+}
+
+/** Asks for the turn of one ring; asked again with the same id it replaces what was asked before. */
+export interface RequestRing {
+  requestId: string;
+  version: string;
+  chartVersion: string | null;
+  /** A ring by its number, or the outer ring after one (after the perimeter: null). */
+  ring: number | { after: number | null };
+  purpose: PassPurpose;
+  lane: string | null;
+  /** Rings that a person approved this package for. */
+  approved: number[];
+  /** Since when the package waits for this ring, in epoch milliseconds. */
+  sinceMs: number;
+}
+
+/** Takes a request, or the turn that it was granted, back. */
+export interface WithdrawRequest {
+  requestId: string;
+}
+
+/** A cluster that lost its memory is told who holds a ring. */
+export type ClaimRing = RequestRing & { ring: number };
+
+export interface RolloutEnded {
+  version: string;
+  state: RolloutState;
+  supersededBy: string | null;
+}
+
+// ── CellCluster → PackageRollout ─────────────────────────────────────────────
+
+export interface Registered {
+  /** How an earlier run of this version ended, where that ends this one too. */
+  endedAs: RolloutState | null;
+  supersededBy: string | null;
+  /** Another chart, or another package, stands under this version's name: why this rollout cannot be. */
+  conflict: { path: string; value: string; expected: string } | null;
+  chartVersion: string | null;
+  graduationTimeoutMs: number;
+}
+
+export interface GraduationAnswer {
+  requestId: string;
+  accepted: boolean;
+  rejection: { path: string; value: string; expected: string } | null;
+}
+
+export type RingAnswer =
+  | { requestId: string; kind: 'granted'; ring: number; name: string; soft: boolean; perimeter: boolean }
+  /** Still in the queue; `waiting` says for what. */
+  | { requestId: string; kind: 'held'; ring: number; name: string; soft: boolean; waiting: WaitingFor }
+  | {
+      requestId: string;
+      kind: 'refused';
+      ring: number;
+      name: string;
+      soft: boolean;
+      code: RefusalCode;
+      detail: string;
+      until: string | null;
+      next: string[];
+      supersededBy: string | null;
+    }
+  /** A newer package took this one's place in the queue of a soft ring. */
+  | { requestId: string; kind: 'replaced'; ring: number; name: string; soft: boolean; by: string }
+  /** There is no ring after the one named. */
+  | { requestId: string; kind: 'none' }
+  /** The request makes no sense for this topology. */
+  | { requestId: string; kind: 'rejected'; path: string; value: string; expected: string };
+
+/** A newer package takes this one's place: it ends as `superseded`. */
+export interface SupersededNotice {
+  by: string;
+}
+
+/** The pass over a ring ended without saying so (terminated by hand, timed out). */
+export interface PassLost {
+  ring: number;
+  requestId: string;
+}
+
+// ── RingRollout → CellCluster and PackageRollout ─────────────────────────────
+
+/** A pass asks to begin: no cell of it starts before the answer. */
+export interface EnterRing {
+  ring: number;
+  requestId: string;
+  /** First run id of the pass. */
+  pass: string;
+  version: string;
+  purpose: PassPurpose;
+  starter: string;
+}
+
+/** What a pass knows, sent whenever a reader would see something else than before. */
+export interface RingReport {
+  requestId: string;
+  pass: string;
+  version: string;
+  purpose: PassPurpose;
+  view: RolloutRing;
+  /** version → cells, as last seen by this pass. */
+  observed: Record<string, number>;
+  /** The package may go on to the next ring: converged and baked. */
+  baked: boolean;
+  /** PDM has failed on these cells, and nobody has retried it. */
+  migrationFailed: string[];
+  /** How the pass stands for somebody who waits for it: null while it is under way. */
+  result: PassResult | null;
+  /** The pass is over, and its ring free. */
+  ended: boolean;
+}
+
+export interface PassResult {
+  outcome: RingOutcome | 'yielded' | 'lost';
+  code: RefusalCode | null;
+  supersededBy: string | null;
+  reason: string;
+}
+
+/** Says that from now on no cell but these can get a forward job that the brakes of this message cover. */
+export interface BrakesHold {
+  ring: number;
+  pass: string;
+  seq: number;
+  inFlight: string[];
+}
+
+// ── to RingRollout ───────────────────────────────────────────────────────────
+
+/** The answer to `EnterRing`: what the pass works on, frozen. */
+export interface RingEntry {
+  cluster: string;
+  name: string;
+  policy: RingPolicy;
+  soft: boolean;
+  perimeter: boolean;
+  topologyRevision: number;
+  /** Gzipped, base64: JSON of `[id, tenant, url][]`. */
+  cellsGz: string;
+  leftOut: CellException[];
+  brakes: BrakeStatus[];
+  brakesSeq: number;
+  /** The grant is gone: the pass must end without having done anything. */
+  refused: string | null;
+}
+
+export interface SetBrakes {
+  from: 'cluster' | 'package';
+  /** Grows with every change of the sender's brakes; an older one than was seen is ignored. */
+  seq: number;
+  brakes: BrakeStatus[];
+}
+
+/** Start nothing more, let what runs settle, and end. */
+export interface StopPass {
+  outcome: 'aborted' | 'superseded' | 'yielded';
+  by: string;
+  reason: string;
+  /** Drop what only judges (verification, rollback) once the AMP jobs have ended: a newer package is next. */
+  hurry: boolean;
+}
+
+export interface RetryPass {
+  by: string;
+  cells: string[] | null;
+}
+
+export interface SkipInPass {
+  cell: string;
+  by: string;
+  reason: string;
+}
+
+export interface OverrideInPass {
+  wait: OverridableWait;
+  by: string;
+  reason: string;
+}
+
+/** PDM of this package failed in some ring (no new cell, no PDM anywhere), or that is over (null). */
+export interface HoldForward {
+  reason: string | null;
+}
+
+export interface CheckInPass {
+  name: string;
+  outcome: 'passed' | 'failed';
+  by: string;
+}
+
+// ── CellRollout ──────────────────────────────────────────────────────────────
+
+export type CellPurpose = PassPurpose;
+
+export interface CellRolloutInput {
+  cluster: string;
+  ring: number;
+  /** First run id of the pass. */
+  pass: string;
+  /** Workflow id of the pass, for notes. */
+  passWorkflowId: string;
+  purpose: CellPurpose;
+  cell: CellRef;
+  version: string;
+  chartVersion: string | null;
+  /** What the pass saw on the cell: the fence of the first order. */
+  expectedVersion: string | null;
+  policy: RingPolicy;
+  /** How often this pass has ordered this work for this cell, from 1. */
+  order: number;
+  lane: string | null;
+  reason: string;
+}
+
+/** How one cell's run ended. */
+export interface CellResult {
+  cell: string;
+  /** `pending`: nothing was changed, and it can be tried again. */
+  state: CellState;
+  reason: string;
+  jobId: string | null;
+  /** What it ran when the run began, and what it runs now, by AMP's word; null is unknown. */
+  from: string | null;
+  to: string | null;
+  /** Nothing was ordered because the cell could not take it now (busy, silent, not ready). */
+  deferred: boolean;
+  needsDowntime: boolean;
+}
+
+/** What a cell's run says while it goes on: only trouble that is not the cell's. */
+export interface CellNote {
+  cell: string;
+  trouble: { kind: 'amp' | 'access'; detail: string } | null;
+}

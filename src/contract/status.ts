@@ -1,0 +1,298 @@
+/** Status types that queries answer and results carry. Names as in the contract; instants are RFC 3339 in UTC. */
+
+export type CellState =
+  | 'pending'
+  | 'deploying'
+  | 'verifying'
+  | 'converged'
+  | 'migrating'
+  | 'rolling-back'
+  | 'rolled-back'
+  | 'failed'
+  | 'rollback-failed'
+  | 'migration-failed'
+  | 'cancel-unconfirmed'
+  | 'skipped'
+  | 'quarantined'
+  | 'unreachable'
+  | 'busy'
+  | 'left';
+
+export type RingState =
+  | 'idle'
+  | 'waiting'
+  | 'rolling'
+  | 'baking'
+  | 'grace'
+  | 'migrating'
+  | 'converged'
+  | 'halted'
+  | 'braked'
+  | 'rolling-back'
+  | 'mixed';
+
+export type RolloutState =
+  | 'perimeter'
+  | 'awaiting-graduation'
+  | 'waiting'
+  | 'rolling-out'
+  | 'baking'
+  | 'migrating'
+  | 'halted'
+  | 'braked'
+  | 'rolling-back'
+  | 'converged'
+  | 'superseded'
+  | 'aborted'
+  | 'rolled-back'
+  | 'expired';
+
+export type WaitKind =
+  | 'topology'
+  | 'graduation'
+  | 'ring-turn'
+  | 'approval'
+  | 'brake'
+  | 'bake'
+  | 'deploy-window'
+  | 'freeze'
+  | 'grace-period'
+  | 'health'
+  | 'check'
+  | 'cell-busy'
+  | 'drift'
+  | 'operator';
+
+/** Why something waits: since when, until when where that is known, and the commands that would end it. */
+export interface WaitingFor {
+  kind: WaitKind;
+  ring?: number;
+  since: string;
+  until?: string;
+  detail: string;
+  next: string[];
+}
+
+export type BrakeMode = 'finish-ring' | 'finish-cells' | 'cancel-cells';
+export type BrakeScope = 'cluster' | 'outer' | 'package' | { ring: number };
+
+export interface BrakeStatus {
+  brakeId: string;
+  scope: BrakeScope;
+  mode: BrakeMode;
+  by: string;
+  reason: string;
+  since: string;
+  expiresAt?: string;
+  url?: string;
+}
+
+export interface CellException {
+  cell: string;
+  state: CellState;
+  reason: string;
+  jobId?: string;
+  evidence?: unknown;
+}
+
+export interface RingCounts {
+  total: number;
+  converged: number;
+  inFlight: number;
+  failed: number;
+  rolledBack: number;
+  quarantined: number;
+  skipped: number;
+  pending: number;
+}
+
+export interface CheckRecord {
+  ring: number;
+  name: string;
+  outcome: 'passed' | 'failed';
+  by: string;
+  at: string;
+}
+
+/** One ring as one package sees it. */
+export interface RolloutRing extends RingCounts {
+  ring: number;
+  name: string;
+  state: RingState;
+  startedAt: string | null;
+  convergedAt: string | null;
+  finishedAt: string | null;
+  exceptions: CellException[];
+  exceptionsTotal: number;
+  /** Cells with a run of their own at this moment, at most 100 of them. */
+  cellsInFlight: string[];
+  empty?: boolean;
+  /** Why this ring waits, where it does. */
+  waitingFor: WaitingFor | null;
+}
+
+export interface Failure {
+  at: string;
+  ring: number;
+  cell?: string;
+  state?: CellState;
+  reason: string;
+  jobId?: string;
+}
+
+export interface Rejection {
+  at: string;
+  message: string;
+  by?: string;
+  path: string;
+  value: string;
+  expected: string;
+}
+
+/** One act of a person, kept with what came of it. */
+export interface Act {
+  at: string;
+  act: string;
+  by: string;
+  reason?: string;
+  url?: string;
+  detail?: string;
+  outcome: string;
+}
+
+export interface PackageRolloutStatus {
+  version: string;
+  chartVersion: string | null;
+  lane: string | null;
+  state: RolloutState;
+  waitingFor: WaitingFor | null;
+  graduatedAt: string | null;
+  brakes: BrakeStatus[];
+  rings: RolloutRing[];
+  failures: Failure[];
+  checks: CheckRecord[];
+  acts: Act[];
+  rejected: Rejection[];
+  startedAt: string;
+  finishedAt: string | null;
+  supersededBy?: string;
+  /** Cells that could not go back when the rollout was aborted with `rollback`, with the reason. */
+  needsDowntime?: CellException[];
+}
+
+export type RingOutcome = 'converged' | 'failed' | 'halted' | 'superseded' | 'refused' | 'aborted';
+
+export type RefusalCode =
+  | 'braked'
+  | 'frozen'
+  | 'approval'
+  | 'drift'
+  | 'blocked'
+  | 'older_package'
+  | 'newer_running'
+  | 'check'
+  | 'ended';
+
+/** What `deployRing` and `migrateRing` answer. */
+export interface RingResult {
+  ring: number;
+  version: string;
+  outcome: RingOutcome;
+  /** false: the caller may go on (the ring's policy is `soft`). */
+  blocking: boolean;
+  code?: RefusalCode;
+  until?: string;
+  next?: string[];
+  supersededBy?: string;
+  empty?: boolean;
+  startedAt: string;
+  finishedAt: string;
+  cells: Omit<RingCounts, 'inFlight' | 'pending'>;
+  exceptions: CellException[];
+  checks: CheckRecord[];
+  smokeTests?: unknown;
+}
+
+export type Ring0Verdict = 'converged' | 'failed' | 'superseded' | 'never';
+
+export interface GraduateResult {
+  ring0: Ring0Verdict;
+}
+
+export interface BrakeResult {
+  brakeId: string;
+  /** Cells that may still get, or be running, a forward job although the brake holds. */
+  inFlight: string[];
+}
+
+/** One ring as the cluster sees it. */
+export interface ClusterRing {
+  ring: number;
+  name: string;
+  desired: string | null;
+  /** version → how many cells run it, as last seen. */
+  observed: Record<string, number>;
+  /** The version the whole ring last converged on. */
+  converged: string | null;
+  total: number;
+  onDesired: number;
+  state: RingState;
+  rollout?: string;
+  convergedAt: string | null;
+  exceptions: CellException[];
+  exceptionsTotal: number;
+}
+
+export interface GraduatedPackage {
+  version: string;
+  graduatedAt: string;
+  by: string;
+  blocked: boolean;
+  convergedAt: string | null;
+}
+
+export interface QueueEntry {
+  ring: number;
+  version: string;
+  purpose: PassPurpose;
+  since: string;
+  /** What this entry waits for: its turn, an approval, a brake. */
+  held: WaitingFor | null;
+}
+
+export type PassPurpose = 'deploy' | 'migrate' | 'rollback';
+
+export interface ClusterStatus {
+  cluster: string | null;
+  topologyRevision: number;
+  perimeter: number | null;
+  rings: ClusterRing[];
+  brakes: BrakeStatus[];
+  quarantined: { cell: string; by: string; reason: string; since: string; expiresAt?: string }[];
+  blocked: { version: string; by: string; reason: string; since: string; fixedIn?: string }[];
+  graduated: GraduatedPackage[];
+  queue: QueueEntry[];
+  drift: { max: number; byRing: Record<string, number> };
+  autoDeploy: { state: 'running' | 'paused'; reason?: string; override?: unknown };
+  /** Fields of the topology that are written there and that this version does not obey yet. */
+  notInForce: string[];
+  waitingFor: WaitingFor | null;
+  acts: Act[];
+  rejected: Rejection[];
+}
+
+export interface TopologyChanges {
+  cellsJoined: string[];
+  cellsLeft: string[];
+  cellsMoved: { cell: string; from: number; to: number }[];
+  ringsAdded: number[];
+  ringsRemoved: number[];
+  perimeter?: { from: number; to: number };
+  policy: string[];
+}
+
+export interface ApplyTopologyResult {
+  revision: number;
+  changes: TopologyChanges;
+  notInForce: string[];
+}

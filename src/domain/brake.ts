@@ -1,0 +1,70 @@
+import type { BrakeMode, BrakeScope, BrakeStatus } from '../contract/status.js';
+
+/** Brakes are a plain list, newest last; every function here answers a new list or a verdict and changes nothing. */
+
+export interface NewBrake {
+  brakeId: string;
+  scope: BrakeScope;
+  mode: BrakeMode;
+  by: string;
+  reason: string;
+  expiresAt?: string | undefined;
+  url?: string | undefined;
+}
+
+/** Adds a brake; one with the same id takes the earlier one's place. */
+export function engage(brakes: BrakeStatus[], brake: NewBrake, now: number): BrakeStatus[] {
+  const { expiresAt, url, ...rest } = brake;
+  const entry: BrakeStatus = { ...rest, since: new Date(now).toISOString() };
+  if (expiresAt !== undefined) entry.expiresAt = new Date(Date.parse(expiresAt)).toISOString();
+  if (url !== undefined) entry.url = url;
+  return [...brakes.filter((b) => b.brakeId !== brake.brakeId), entry];
+}
+
+export const release = (brakes: BrakeStatus[], brakeId: string): BrakeStatus[] =>
+  brakes.filter((b) => b.brakeId !== brakeId);
+
+/**
+ * Which brake a release speaks of: the one named, or without a name the only one there is.
+ * Answers the reason why not, in words for a person, where there is none.
+ */
+export function brakeToRelease(
+  brakes: BrakeStatus[],
+  brakeId: string | undefined,
+): { brake: BrakeStatus } | { expected: string } {
+  const names = brakes.map((b) => b.brakeId).join(', ');
+  if (brakeId !== undefined) {
+    const brake = brakes.find((b) => b.brakeId === brakeId);
+    return brake ? { brake } : { expected: names ? `a brake that is on: ${names}` : 'a brake that is on; none is' };
+  }
+  const [only, ...others] = brakes;
+  if (!only) return { expected: 'a brake that is on; none is' };
+  return others.length === 0 ? { brake: only } : { expected: `a brakeId, several brakes are on: ${names}` };
+}
+
+export const hasExpired = (brake: BrakeStatus, now: number): boolean =>
+  brake.expiresAt !== undefined && Date.parse(brake.expiresAt) <= now;
+
+/** Brakes that hold at `now` (epoch milliseconds). */
+export const holding = (brakes: BrakeStatus[], now: number): BrakeStatus[] => brakes.filter((b) => !hasExpired(b, now));
+
+/** When the next brake expires, in epoch milliseconds, or null where none will. */
+export function nextExpiry(brakes: BrakeStatus[]): number | null {
+  const ends = brakes.flatMap((b) => (b.expiresAt === undefined ? [] : [Date.parse(b.expiresAt)]));
+  return ends.length === 0 ? null : Math.min(...ends);
+}
+
+/** Whether a brake's scope covers a ring; a package's own brake covers that package wherever it is. */
+export function covers(scope: BrakeScope, ring: number, perimeter: number): boolean {
+  if (scope === 'cluster' || scope === 'package') return true;
+  if (scope === 'outer') return ring > perimeter;
+  return scope.ring === ring;
+}
+
+/** In words: `outer rings`, `ring 3`. */
+export function scopeText(scope: BrakeScope): string {
+  if (scope === 'cluster') return 'every ring';
+  if (scope === 'outer') return 'the outer rings';
+  if (scope === 'package') return 'this package';
+  return `ring ${scope.ring}`;
+}

@@ -1,0 +1,29 @@
+import type { TenantFacts } from '../contract/activities.js';
+import type { CellPurpose } from '../contract/internal.js';
+import type { RingPolicy } from '../contract/policy.js';
+import { isNewer, isPackage, samePackage } from './package-version.js';
+
+/** What a cell is to run. A chart of null is the one that AMP infers. */
+export interface Target {
+  version: string;
+  chartVersion: string | null;
+}
+
+/**
+ * Whether a job under way may be cancelled: only what can be gone back from. PDM, deployments with PDM, and
+ * infrastructure changes are never cancelled: they finish, and are then judged.
+ */
+export function cancellable(purpose: CellPurpose, policy: RingPolicy): boolean {
+  return purpose === 'deploy' && policy.postDeployMigrations === 'separate' && policy.scope === 'application';
+}
+
+/** Where a tenant stands to a package, by AMP's word: `target` where it runs it with its chart. */
+export function judgeSeen(seen: TenantFacts | null, target: Target): 'unknown' | 'target' | 'newer' | 'other' {
+  if (!seen?.version) return 'unknown';
+  if (!isPackage(seen.version)) return 'other';
+  if (samePackage(seen.version, target.version)) return sameChart(seen, target) ? 'target' : 'other';
+  return isNewer(seen.version, target.version) ? 'newer' : 'other';
+}
+
+const sameChart = (seen: TenantFacts, target: Target): boolean =>
+  target.chartVersion === null || seen.chartVersion === target.chartVersion;

@@ -1,0 +1,30 @@
+/** Whether the numbers name a minute that exists in the Gregorian calendar, from 2000 on; months and days count from 1. */
+export function isCalendarMinute(year: number, month: number, day: number, hour: number, minute: number): boolean {
+  if (year < 2000 || year > 9999 || hour > 23 || minute > 59) return false;
+  const date = new Date(Date.UTC(year, month - 1, day));
+  return date.getUTCMonth() === month - 1 && date.getUTCDate() === day;
+}
+
+const INSTANT = /^(\d{4})-(\d{2})-(\d{2})[Tt](\d{2}):(\d{2}):(\d{2})(\.\d+)?([Zz]|[+-]\d{2}:\d{2})$/;
+
+/** Reads RFC 3339 with an offset, e.g. `2026-12-23T01:00:00+01:00`: ms since 1970, or null for anything else. */
+export function parseInstant(text: string): number | null {
+  const match = INSTANT.exec(text);
+  if (!match) return null;
+  const [year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0] = match.slice(1, 7).map(Number);
+  // The engine rolls 30 February over into March, so the calendar is asked first.
+  if (second > 59 || !isCalendarMinute(year, month, day, hour, minute)) return null;
+  const ms = Date.parse(text.toUpperCase());
+  return Number.isNaN(ms) ? null : ms;
+}
+
+const DAY = /^(\d{4})-(\d{2})-(\d{2})$/;
+const DAY_MS = 86_400_000;
+
+/** Reads the end of a time span: an RFC 3339 instant, or a day (`2026-12-31`), which ends at midnight UTC after it. */
+export function parseUntil(text: string): number | null {
+  const match = DAY.exec(text);
+  if (!match) return parseInstant(text);
+  const [year = 0, month = 0, day = 0] = match.slice(1).map(Number);
+  return isCalendarMinute(year, month, day, 0, 0) ? Date.UTC(year, month - 1, day) + DAY_MS : null;
+}

@@ -1,0 +1,43 @@
+import { asObject, cellsOf, healthsOf, policiesOf } from './loose.js';
+
+const isWritten = (value: unknown): boolean => value !== undefined;
+const hasEntries = (value: unknown): boolean =>
+  typeof value === 'object' && value !== null && Object.keys(value).length > 0;
+const isTrue = (value: unknown): boolean => value === true;
+
+/**
+ * Fields that a topology may have and that this version does not obey yet, each with when a value is really missed.
+ * Whoever brings one into force takes its line away.
+ */
+const NOT_IN_FORCE = {
+  policy: { deployWindows: hasEntries, freezes: hasEntries, checks: hasEntries, smokeTests: isTrue },
+  health: { signals: hasEntries },
+  coordination: {
+    maxDrift: isWritten,
+    supersede: isWritten,
+    requireRing0: isWritten,
+    graduationExpectedEvery: isWritten,
+    reconcileEvery: isWritten,
+    reconcileHandChanges: isWritten,
+  },
+  cell: { join: isWritten },
+} as const;
+
+/** Paths of what is written in the input and not obeyed yet, so that nobody relies on it. */
+export function fieldsNotInForce(input: unknown): string[] {
+  return [
+    ...policiesOf(input).flatMap(({ path, policy }) => missed(NOT_IN_FORCE.policy, path, policy)),
+    ...missed(NOT_IN_FORCE.coordination, 'coordination', asObject(asObject(input).coordination)),
+    ...healthsOf(input).flatMap(({ path, health }) => missed(NOT_IN_FORCE.health, path, health)),
+    ...cellsOf(input).flatMap(({ path, cell }) => missed(NOT_IN_FORCE.cell, path, cell)),
+  ];
+}
+
+const missed = (
+  table: Readonly<Record<string, (value: unknown) => boolean>>,
+  path: string,
+  section: Record<string, unknown>,
+): string[] =>
+  Object.entries(table)
+    .filter(([field, counts]) => counts(section[field]))
+    .map(([field]) => `${path}.${field}`);

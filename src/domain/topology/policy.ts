@@ -1,0 +1,125 @@
+import type { RingPolicy } from '../../contract/policy.js';
+import { parseDuration } from '../duration.js';
+import { resolveAtLeastOne, resolveDown } from '../share.js';
+import { deployableCells, ringOf } from './cells.js';
+import { COORDINATION_DEFAULTS, MAX_PARALLEL, POLICY_DEFAULTS } from './defaults.js';
+import type { Topology, WrittenCoordination, WrittenPolicy } from './schema.js';
+
+type Complete<T> = { [K in keyof T]-?: Exclude<T[K], undefined> };
+
+/** A policy with every field, still as written: shares and durations are text. */
+export type CompletePolicy = Complete<WrittenPolicy>;
+
+/** What holds where a topology says nothing. */
+export const DEFAULT_POLICY: Readonly<CompletePolicy> = {
+  ...POLICY_DEFAULTS,
+  deployWindows: [],
+  freezes: [],
+  checks: [],
+};
+
+export const DEFAULT_COORDINATION: Readonly<Complete<WrittenCoordination>> = COORDINATION_DEFAULTS;
+
+/** Coordination of the rings with durations in ms. */
+export interface Coordination {
+  maxDrift: number;
+  supersede: 'waiting' | 'never';
+  requireRing0: boolean;
+  graduationTimeoutMs: number;
+  graduationExpectedEveryMs: number;
+  reconcileEveryMs: number;
+  reconcileHandChanges: 'report' | 'converge';
+  lookEveryMs: number;
+}
+
+const MAX_VERIFY_INTERVAL_MS = 2_000;
+
+/**
+ * The policy in force in one ring for one lane: defaults, then the topology's policy, then the ring's, then the lane's.
+ * Shares are of the cells that can be deployed to at `now` (ms); without `now` every pin counts. Throws RangeError for a
+ * ring or a lane that the topology does not have.
+ */
+export function resolvePolicy(
+  topology: Topology,
+  ring: number,
+  lane: string | null,
+  now = Number.NEGATIVE_INFINITY,
+): RingPolicy {
+  const policy = layeredPolicy(topology, ring, lane);
+  return absolutePolicy(policy, deployableCells(mustFindRing(topology, ring), now, policy.mode).cells.length);
+}
+
+/** The policy of one ring and lane as written, every field filled. Throws RangeError for an unknown ring or lane. */
+export function layeredPolicy(topology: Topology, ring: number, lane: string | null): CompletePolicy {
+  const found = mustFindRing(topology, ring);
+  return { ...DEFAULT_POLICY, ...written(topology.policy), ...written(found.policy), ...lanePolicy(topology, lane) };
+}
+
+/** A policy with its shares as numbers out of `total` cells, and its durations in ms. */
+export function absolutePolicy(policy: CompletePolicy, total: number): RingPolicy {
+  const pollIntervalMs = ms(policy.pollInterval);
+  return {
+    maxParallel: Math.min(MAX_PARALLEL, resolveAtLeastOne(policy.maxParallel, total)),
+    firstCells: policy.firstCells,
+    failureBudget: resolveDown(policy.failureBudget, total),
+    strictBudget: policy.strictBudget,
+    onFailure: policy.onFailure,
+    autoRollback: policy.autoRollback,
+    downtimeRollback: policy.downtimeRollback,
+    deployToUnhealthy: policy.deployToUnhealthy,
+    bakeTimeMs: ms(policy.bakeTime),
+    scope: policy.scope,
+    postDeployMigrations: policy.postDeployMigrations,
+    gracePeriodMs: ms(policy.gracePeriod),
+    migrateWhen: policy.migrateWhen,
+    approval: policy.approval,
+    smokeTests: policy.smokeTests,
+    mode: policy.mode,
+    convergeWithinMs: ms(policy.convergeWithin),
+    deployTimeoutMs: ms(policy.deployTimeout),
+    cancelTimeoutMs: ms(policy.cancelTimeout),
+    verifyTimeoutMs: ms(policy.verifyTimeout),
+    verifyIntervalMs: Math.min(pollIntervalMs, MAX_VERIFY_INTERVAL_MS),
+    pollIntervalMs,
+  };
+}
+
+/** The coordination in force: what is written over the defaults, durations in ms. */
+export function resolveCoordination(topology: Topology): Coordination {
+  const c = { ...DEFAULT_COORDINATION, ...written(topology.coordination) };
+  return {
+    maxDrift: c.maxDrift,
+    supersede: c.supersede,
+    requireRing0: c.requireRing0,
+    graduationTimeoutMs: ms(c.graduationTimeout),
+    graduationExpectedEveryMs: ms(c.graduationExpectedEvery),
+    reconcileEveryMs: ms(c.reconcileEvery),
+    reconcileHandChanges: c.reconcileHandChanges,
+    lookEveryMs: ms(c.lookEvery),
+  };
+}
+
+function lanePolicy(topology: Topology, lane: string | null): Partial<CompletePolicy> {
+  if (lane === null) return {};
+  const lanes = topology.lanes ?? {};
+  if (Object.hasOwn(lanes, lane)) return written(lanes[lane]);
+  throw new RangeError(`no lane ${JSON.stringify(lane)}; there are: ${Object.keys(lanes).join(', ') || 'none'}`);
+}
+
+function mustFindRing(topology: Topology, ring: number) {
+  const found = ringOf(topology, ring);
+  if (found) return found;
+  throw new RangeError(`no ring ${ring}; there are: ${topology.rings.map((r) => r.ring).join(', ') || 'none'}`);
+}
+
+/** The fields that have a value: a layer must not hide what lies below it with an undefined. */
+function written<T extends object>(layer: T | undefined): Partial<Complete<T>> {
+  const entries = Object.entries(layer ?? {}).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(entries) as Partial<Complete<T>>;
+}
+
+function ms(duration: string): number {
+  const value = parseDuration(duration);
+  if (value === null) throw new RangeError(`not a duration: ${JSON.stringify(duration)}`);
+  return value;
+}

@@ -1,0 +1,124 @@
+import { describe, expect, it, test } from 'vitest';
+import { DEFAULT_POLICY, resolveCoordination, resolvePolicy } from '../../../src/domain/topology/index.js';
+import { accepted, cell, cells, written } from './topologies.js';
+
+const ring = (policy: Record<string, unknown>, count = 10, more: Record<string, unknown>[] = []) => ({
+  ring: 2,
+  policy,
+  cells: [...cells(count), ...more],
+});
+
+const resolved = (policy: Record<string, unknown>, count: number, more: Record<string, unknown>[] = []) =>
+  resolvePolicy(accepted(written({ rings: [ring(policy, count, more)] })), 2, null);
+
+describe('the policy of a ring', () => {
+  it('is the default where nothing is written', () => {
+    expect(resolvePolicy(accepted(written()), 2, null)).toEqual({
+      maxParallel: 25,
+      firstCells: 1,
+      failureBudget: 0,
+      strictBudget: false,
+      onFailure: 'block',
+      autoRollback: 'cell',
+      downtimeRollback: 'never',
+      deployToUnhealthy: false,
+      bakeTimeMs: 3_600_000,
+      scope: 'application',
+      postDeployMigrations: 'separate',
+      gracePeriodMs: 1_800_000,
+      migrateWhen: 'grace',
+      approval: 'none',
+      smokeTests: false,
+      mode: 'act',
+      convergeWithinMs: 14_400_000,
+      deployTimeoutMs: 7_200_000,
+      cancelTimeoutMs: 900_000,
+      verifyTimeoutMs: 120_000,
+      verifyIntervalMs: 2_000,
+      pollIntervalMs: 5_000,
+    });
+    expect(DEFAULT_POLICY.bakeTime).toBe('1h');
+  });
+
+  it('is laid over by the topology, then the ring, then the lane', () => {
+    const topology = accepted(
+      written({
+        policy: { bakeTime: '2h', gracePeriod: '2h', maxParallel: 2, approval: 'required' },
+        lanes: { urgent: { bakeTime: '10m' }, cautious: {} },
+        rings: [ring({ bakeTime: '3h', gracePeriod: '3h' }), { ring: 3, cells: [cell('z')] }],
+      }),
+    );
+    const hours = (n: number) => n * 3_600_000;
+    const of = (n: number, lane: string | null) => {
+      const { bakeTimeMs, gracePeriodMs, maxParallel, approval } = resolvePolicy(topology, n, lane);
+      return [bakeTimeMs, gracePeriodMs, maxParallel, approval];
+    };
+    expect(of(2, null)).toEqual([hours(3), hours(3), 2, 'required']);
+    expect(of(3, null)).toEqual([hours(2), hours(2), 2, 'required']);
+    expect(of(2, 'urgent')).toEqual([600_000, hours(3), 2, 'required']);
+    expect(of(3, 'urgent')).toEqual([600_000, hours(2), 2, 'required']);
+    expect(of(2, 'cautious')).toEqual(of(2, null));
+  });
+
+  it('lets a field that is there without a value through to the layer below', () => {
+    const topology = accepted(written({ policy: { bakeTime: '2h' } }));
+    const [first, ...others] = topology.rings;
+    if (!first) throw new Error('no ring');
+    const withHole = { ...topology, rings: [{ ...first, policy: { bakeTime: undefined } }, ...others] };
+    expect(resolvePolicy(withHole, 0, null).bakeTimeMs).toBe(7_200_000);
+  });
+
+  test.each([
+    ['a share of a ring of one', { maxParallel: '20%', failureBudget: '20%' }, 1, 1, 0],
+    ['all of a ring of one', { maxParallel: '100%', failureBudget: '100%' }, 1, 1, 1],
+    ['a share of an empty ring', { maxParallel: '20%', failureBudget: '20%' }, 0, 1, 0],
+    ['a share that is whole', { maxParallel: '20%', failureBudget: '20%' }, 5, 1, 1],
+    ['a share between two numbers', { maxParallel: '30%', failureBudget: '30%' }, 5, 2, 1],
+    ['7% of 100', { maxParallel: '7%', failureBudget: '7%' }, 100, 7, 7],
+    ['numbers, whatever the ring', { maxParallel: 40, failureBudget: 3 }, 5, 40, 3],
+    ['half of 2,000 cells, bounded', { maxParallel: '50%', failureBudget: '50%' }, 2_000, 500, 1_000],
+  ])('counts %s', (_what, policy, count, maxParallel, failureBudget) => {
+    expect(resolved(policy, count)).toMatchObject({ maxParallel, failureBudget });
+  });
+
+  it('takes shares only of the cells that can be deployed to', () => {
+    const others = [
+      cell('p', { pinned: { reason: 'x', until: '2026-12-31' } }),
+      cell('q', { quarantined: { reason: 'x' } }),
+      { id: 'o', observe: true },
+    ];
+    expect(resolved({ failureBudget: '50%' }, 2, others).failureBudget).toBe(1);
+    const topology = accepted(written({ rings: [ring({ failureBudget: '50%' }, 3, others)] }));
+    const after = Date.parse('2027-01-01T00:00:00Z');
+    expect(resolvePolicy(topology, 2, null).failureBudget).toBe(1);
+    expect(resolvePolicy(topology, 2, null, after).failureBudget).toBe(2);
+  });
+
+  it('never looks at a cell that is verified less often than at its job', () => {
+    expect(resolved({ pollInterval: '1s' }, 1)).toMatchObject({ pollIntervalMs: 1_000, verifyIntervalMs: 1_000 });
+    expect(resolved({ pollInterval: '1m' }, 1)).toMatchObject({ pollIntervalMs: 60_000, verifyIntervalMs: 2_000 });
+  });
+
+  it('is not found for an unknown ring or lane', () => {
+    const topology = accepted(written({ lanes: { urgent: {} } }));
+    expect(() => resolvePolicy(topology, 9, null)).toThrow(new RangeError('no ring 9; there are: 0, 1, 2'));
+    expect(() => resolvePolicy(topology, 2, 'fast')).toThrow(new RangeError('no lane "fast"; there are: urgent'));
+    expect(() => resolvePolicy(topology, 2, 'constructor')).toThrow(RangeError);
+  });
+});
+
+describe('the coordination', () => {
+  it('has defaults, and what is written over them', () => {
+    const day = 86_400_000;
+    expect(resolveCoordination(accepted(written()))).toMatchObject({
+      graduationTimeoutMs: 7 * day,
+      lookEveryMs: 60_000,
+    });
+    const coordination = { graduationTimeout: '1d', lookEvery: '5s' };
+    expect(resolveCoordination(accepted(written({ coordination })))).toMatchObject({
+      graduationTimeoutMs: day,
+      lookEveryMs: 5_000,
+      maxDrift: 1,
+    });
+  });
+});
