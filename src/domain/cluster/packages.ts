@@ -1,0 +1,81 @@
+import type { AskGraduation, Registered, RegisterRollout, RolloutEnded } from '../../contract/internal.js';
+import type { Problem } from '../../contract/problem.js';
+import { conflictsWith, isNewer } from '../package-version.js';
+import type { Topology } from '../topology/index.js';
+import type { ClusterState } from './state.js';
+
+/** What the cluster remembers of packages: which are open, which graduated, and how the others ended. */
+
+/** Answers a rollout that says it is open: how an earlier run ended, and whether its name is another package's. */
+export function judgeRegistration(
+  state: ClusterState,
+  message: RegisterRollout,
+): Omit<Registered, 'graduationTimeoutMs'> {
+  const { version, chartVersion, graduatedAt } = message;
+  const ended = state.ended[version];
+  const known = state.rollouts[version] ?? ended;
+  const conflict = conflictOf(state, version) ?? chartConflict(known?.chartVersion ?? null, chartVersion);
+  const chart = chartVersion ?? known?.chartVersion ?? null;
+  if (!conflict) state.rollouts[version] = { chartVersion: chart, graduatedAt };
+  return { endedAs: ended?.state ?? null, supersededBy: ended?.supersededBy ?? null, conflict, chartVersion: chart };
+}
+
+/** The same timestamp under other shas: one of the two is not what it says, so neither is guessed to be. */
+function conflictOf(state: ClusterState, version: string): Problem | null {
+  const known = [
+    ...Object.keys(state.rollouts),
+    ...state.graduated.map((g) => g.version),
+    ...state.queue.map((q) => q.version),
+    ...Object.values(state.rings).flatMap((r) => (r.desired === null ? [] : [r.desired])),
+  ];
+  const other = known.find((v) => conflictsWith(v, version));
+  if (other === undefined) return null;
+  return { path: 'version', value: version, expected: `${other}: another package has the same timestamp` };
+}
+
+export function chartConflict(known: string | null, asked: string | null): Problem | null {
+  if (known === null || asked === null || known === asked) return null;
+  return { path: 'chartVersion', value: asked, expected: `${known}, the chart of this package (chart_conflict)` };
+}
+
+export function judgeGraduation(
+  state: ClusterState,
+  topology: Topology | null,
+  message: AskGraduation,
+): Problem | null {
+  const { version, lane } = message;
+  const newer = state.graduated.find((g) => isNewer(g.version, version));
+  if (newer) {
+    return { path: 'version', value: version, expected: `a package newer than ${newer.version}, which has graduated` };
+  }
+  const lanes = Object.keys(topology?.lanes ?? {});
+  if (lane !== null && !lanes.includes(lane)) {
+    return { path: 'lane', value: lane, expected: `a lane: ${lanes.join(', ') || 'the topology has none'}` };
+  }
+  return null;
+}
+
+/** Notes a graduation; answers the older open rollouts that still await theirs. The same again changes nothing. */
+export function recordGraduation(state: ClusterState, message: AskGraduation): string[] {
+  const { version, by, at } = message;
+  const rollout = state.rollouts[version];
+  if (rollout) rollout.graduatedAt = at;
+  if (!state.graduated.some((g) => g.version === version)) {
+    state.graduated.push({ version, graduatedAt: at, by, blocked: false, convergedAt: null });
+  }
+  return Object.entries(state.rollouts)
+    .filter(([v, r]) => r.graduatedAt === null && isNewer(version, v))
+    .map(([v]) => v);
+}
+
+export function recordEnd(state: ClusterState, message: RolloutEnded, now: number): void {
+  const { version, supersededBy } = message;
+  const at = new Date(now).toISOString();
+  const chartVersion = state.rollouts[version]?.chartVersion ?? null;
+  delete state.rollouts[version];
+  state.ended[version] = { state: message.state, supersededBy, chartVersion, at };
+  const noLonger = message.state === 'aborted' || message.state === 'rolled-back';
+  if (noLonger) state.graduated = state.graduated.filter((g) => g.version !== version);
+  const graduated = state.graduated.find((g) => g.version === version);
+  if (graduated && message.state === 'converged') graduated.convergedAt ??= at;
+}

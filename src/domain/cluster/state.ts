@@ -1,0 +1,134 @@
+import type { RequestRing } from '../../contract/internal.js';
+import type {
+  Act,
+  BrakeStatus,
+  CellException,
+  GraduatedPackage,
+  Rejection,
+  RingState,
+  RolloutState,
+  WaitingFor,
+} from '../../contract/status.js';
+
+/**
+ * What the cluster's own workflow knows, as plain JSON: it is the argument of the next run. It keeps counts and
+ * exceptions, never the cells that are fine, so its size does not grow with the fleet; the topology is packed.
+ */
+export interface ClusterState {
+  cluster: string | null;
+  /** Gzipped base64 of the topology as accepted; null before the first. */
+  topology: string | null;
+  revision: number;
+  perimeter: number | null;
+  notInForce: string[];
+  rings: Record<number, RingRecord>;
+  brakes: BrakeStatus[];
+  /** Grows with every change of the brakes. */
+  brakesSeq: number;
+  /** Brakes named by us so far. */
+  brakesNamed: number;
+  queue: QueuedRequest[];
+  turns: Record<number, Turn>;
+  /** Open rollouts by version. */
+  rollouts: Record<string, OpenRollout>;
+  graduated: GraduatedPackage[];
+  ended: Record<string, EndedRollout>;
+  acts: Act[];
+  rejected: Rejection[];
+  /** The first look at every cell is under way: nothing is granted before it. */
+  looking: boolean;
+}
+
+export interface RingRecord {
+  name: string;
+  /** Cells that count: those that can be deployed to and those left alone. */
+  total: number;
+  desired: string | null;
+  observed: Record<string, number>;
+  converged: string | null;
+  convergedAt: string | null;
+  state: RingState;
+  exceptions: CellException[];
+  exceptionsTotal: number;
+}
+
+export interface QueuedRequest extends RequestRing {
+  sender: string;
+  /** The ring it is for; null while there is no topology to tell. */
+  at: number | null;
+  /** The last answer given, so that the same is not said twice. */
+  told: string;
+  held: WaitingFor | null;
+}
+
+/** A ring that is granted to one rollout. */
+export interface Turn {
+  request: QueuedRequest;
+  grantedAtMs: number;
+  /** First run id of the pass, once it has entered the ring. */
+  pass: string | null;
+  state: RingState;
+  /** What the ring was to run before this turn. */
+  before: string | null;
+  /** The holder was told to make room. */
+  asked: boolean;
+  starterGone: boolean;
+}
+
+export interface OpenRollout {
+  chartVersion: string | null;
+  graduatedAt: string | null;
+}
+
+export interface EndedRollout {
+  state: RolloutState;
+  supersededBy: string | null;
+  chartVersion: string | null;
+  at: string;
+}
+
+const KEPT = { acts: 200, rejected: 50, graduated: 100, ended: 500 };
+
+export const newClusterState = (): ClusterState => ({
+  cluster: null,
+  topology: null,
+  revision: 0,
+  perimeter: null,
+  notInForce: [],
+  rings: {},
+  brakes: [],
+  brakesSeq: 0,
+  brakesNamed: 0,
+  queue: [],
+  turns: {},
+  rollouts: {},
+  graduated: [],
+  ended: {},
+  acts: [],
+  rejected: [],
+  looking: false,
+});
+
+export const newRingRecord = (name: string): RingRecord => ({
+  name,
+  total: 0,
+  desired: null,
+  observed: {},
+  converged: null,
+  convergedAt: null,
+  state: 'idle',
+  exceptions: [],
+  exceptionsTotal: 0,
+});
+
+/** Keeps what grows with time within bounds; the newest stay. */
+export function trim(state: ClusterState): void {
+  state.acts = state.acts.slice(-KEPT.acts);
+  state.rejected = state.rejected.slice(-KEPT.rejected);
+  state.graduated = state.graduated.slice(-KEPT.graduated);
+  const ended = Object.entries(state.ended);
+  if (ended.length > KEPT.ended) {
+    ended.sort(([, a], [, b]) => a.at.localeCompare(b.at));
+    state.ended = Object.fromEntries(ended.slice(-KEPT.ended));
+  }
+}

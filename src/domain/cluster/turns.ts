@@ -1,0 +1,218 @@
+import type { RingAnswer } from '../../contract/internal.js';
+import type { BrakeStatus, RefusalCode, WaitingFor } from '../../contract/status.js';
+import { covers, holding } from '../brake.js';
+import { isNewer } from '../package-version.js';
+import { waitForBrake } from '../ring/view.js';
+import { nextOuterRing, resolvePolicy, ringOf, type Topology } from '../topology/index.js';
+import type { ClusterState, QueuedRequest, Turn } from './state.js';
+
+/**
+ * Who gets a ring. One rollout holds a ring at a time; first come, first served; rollbacks before everything else.
+ * A ring never goes to an older package than it has or is getting.
+ */
+
+export type TurnAction =
+  | { do: 'answer'; request: QueuedRequest; answer: RingAnswer }
+  /** The pass that holds the ring is to make room for the version named. */
+  | { do: 'make-room'; ring: number; turn: Turn; by: string; how: 'supersede' | 'stop' | 'yield' };
+
+interface Rules {
+  topology: Topology;
+  now: number;
+}
+
+/** Decides every request that can be decided now; changes queue and turns, and answers what is to be said to whom. */
+export function decideTurns(state: ClusterState, topology: Topology | null, now: number): TurnAction[] {
+  if (!topology) return [];
+  const actions: TurnAction[] = [];
+  const inOrder = [...state.queue].sort((a, b) => Number(b.purpose === 'rollback') - Number(a.purpose === 'rollback'));
+  for (const request of inOrder) {
+    const decided = decide(state, request, { topology, now });
+    actions.push(...decided.actions);
+    if (decided.over) state.queue = state.queue.filter((q) => q.requestId !== request.requestId);
+  }
+  return actions;
+}
+
+interface Decision {
+  actions: TurnAction[];
+  /** The request leaves the queue. */
+  over: boolean;
+}
+
+function decide(state: ClusterState, request: QueuedRequest, rules: Rules): Decision {
+  const found = findRing(request, rules.topology);
+  if ('answer' in found) return { actions: [{ do: 'answer', request, answer: found.answer }], over: true };
+  const ring = found.ring;
+  request.at = ring.ring;
+  const about = ringFacts(request, rules.topology, ring.ring);
+  const refusal = refuse(state, request, about, rules);
+  if (refusal) return { actions: [{ do: 'answer', request, answer: refusal }], over: true };
+  const wait = mustWait(state, request, about, rules);
+  if (wait) return hold(request, about, wait, roomFor(state, request, about));
+  state.turns[about.ring] = {
+    request,
+    grantedAtMs: rules.now,
+    pass: null,
+    state: 'waiting',
+    before: state.rings[about.ring]?.desired ?? null,
+    asked: false,
+    starterGone: false,
+  };
+  const record = state.rings[about.ring];
+  if (record && request.purpose === 'deploy') record.desired = request.version;
+  const answer: RingAnswer = { requestId: request.requestId, kind: 'granted', ...about };
+  return { actions: [{ do: 'answer', request, answer }], over: true };
+}
+
+type Found = { ring: { ring: number } } | { answer: RingAnswer };
+
+function findRing(request: QueuedRequest, topology: Topology): Found {
+  const { requestId, ring } = request;
+  if (typeof ring !== 'number') {
+    const next = nextOuterRing(topology, ring.after);
+    return next ? { ring: next } : { answer: { requestId, kind: 'none' } };
+  }
+  const rings = topology.rings.map((r) => r.ring);
+  const inside = rings.filter((n) => n <= topology.perimeter);
+  const expected = `a ring inside the perimeter: ${inside.join(', ') || 'there is none'}`;
+  const wrong = request.purpose === 'rollback' ? !rings.includes(ring) : !inside.includes(ring);
+  if (wrong) return { answer: { requestId, kind: 'rejected', path: 'ring', value: String(ring), expected } };
+  return { ring: { ring } };
+}
+
+interface RingFacts {
+  ring: number;
+  name: string;
+  soft: boolean;
+  perimeter: boolean;
+}
+
+function ringFacts(request: QueuedRequest, topology: Topology, ring: number): RingFacts {
+  const { onFailure } = resolvePolicy(topology, ring, request.lane);
+  const name = ringOf(topology, ring)?.name ?? `ring-${ring}`;
+  return { ring, name, soft: onFailure === 'soft', perimeter: ring <= topology.perimeter };
+}
+
+function refuse(state: ClusterState, request: QueuedRequest, about: RingFacts, rules: Rules): RingAnswer | null {
+  if (request.purpose === 'rollback') return null;
+  const newer = newerThan(state, request, about.ring);
+  if (newer && (about.soft || !newer.waits)) return newerAnswer(request, about, newer);
+  // Inside the perimeter a caller waits for machines, not for people: those refuse at once.
+  if (!about.perimeter) return null;
+  const brake = brakesOn(state, about.ring, rules)[0];
+  if (brake) return refusal(request, about, 'braked', waitForBrake(brake, about.ring, request.version));
+  const approval = approvalWait(request, about, rules);
+  return approval ? refusal(request, about, 'approval', approval) : null;
+}
+
+function newerAnswer(request: QueuedRequest, about: RingFacts, newer: { version: string; waits: boolean }): RingAnswer {
+  if (newer.waits) {
+    return { requestId: request.requestId, kind: 'replaced', ...named(about), by: newer.version };
+  }
+  const code: RefusalCode = request.purpose === 'migrate' ? 'newer_running' : 'older_package';
+  const detail = `ring ${about.ring} has, or is getting, ${newer.version}`;
+  return {
+    ...refusal(request, about, code, null),
+    kind: 'refused',
+    detail,
+    supersededBy: newer.version,
+    next: [`cellctl status ${newer.version}`],
+  };
+}
+
+const named = ({ ring, name, soft }: RingFacts) => ({ ring, name, soft });
+
+type Refused = Extract<RingAnswer, { kind: 'refused' }>;
+
+function refusal(request: QueuedRequest, about: RingFacts, code: RefusalCode, wait: WaitingFor | null): Refused {
+  return {
+    requestId: request.requestId,
+    kind: 'refused',
+    ...named(about),
+    code,
+    detail: wait?.detail ?? '',
+    until: wait?.until ?? null,
+    next: wait?.next ?? [],
+    supersededBy: null,
+  };
+}
+
+/** A newer package that the ring has, is getting, or has waiting for it. */
+function newerThan(
+  state: ClusterState,
+  { version, requestId }: QueuedRequest,
+  ring: number,
+): { version: string; waits: boolean } | null {
+  const desired = state.rings[ring]?.desired;
+  if (desired && isNewer(desired, version)) return { version: desired, waits: false };
+  const turn = state.turns[ring]?.request;
+  if (turn && turn.purpose !== 'rollback' && isNewer(turn.version, version)) {
+    return { version: turn.version, waits: false };
+  }
+  const waiting = state.queue.find((q) => q.at === ring && q.requestId !== requestId && isNewer(q.version, version));
+  return waiting && waiting.purpose === 'deploy' && typeof waiting.ring === 'number'
+    ? { version: waiting.version, waits: true }
+    : null;
+}
+
+function brakesOn(state: ClusterState, ring: number, { topology, now }: Rules): BrakeStatus[] {
+  return holding(state.brakes, now).filter((b) => covers(b.scope, ring, topology.perimeter));
+}
+
+/** Why a request stays in the queue, or null: it is its turn. */
+function mustWait(state: ClusterState, request: QueuedRequest, about: RingFacts, rules: Rules): WaitingFor | null {
+  const since = new Date(request.sinceMs).toISOString();
+  const { ring } = about;
+  const turn = state.turns[ring];
+  if (turn) {
+    const detail = `ring ${ring} is ${turn.state} with ${turn.request.version}`;
+    return { kind: 'ring-turn', ring, since, detail, next: [`cellctl status ${turn.request.version}`] };
+  }
+  if (request.purpose === 'rollback') return null;
+  if (state.looking) {
+    return { kind: 'topology', ring, since, detail: 'the coordinator looks at every cell first', next: [] };
+  }
+  const brake = brakesOn(state, ring, rules)[0];
+  if (brake) return waitForBrake(brake, ring, request.version);
+  return approvalWait(request, about, rules);
+}
+
+function approvalWait(request: QueuedRequest, { ring }: RingFacts, rules: Rules): WaitingFor | null {
+  const { approval } = resolvePolicy(rules.topology, ring, request.lane);
+  if (approval === 'none' || request.approved.includes(ring)) return null;
+  const since = new Date(request.sinceMs).toISOString();
+  const next = [`cellctl approve --ring ${ring} ${request.version}`];
+  return { kind: 'approval', ring, since, detail: `ring ${ring} needs a person's approval`, next };
+}
+
+function hold(request: QueuedRequest, about: RingFacts, waiting: WaitingFor, room: TurnAction[]): Decision {
+  request.held = waiting;
+  const told = JSON.stringify([waiting.kind, waiting.detail, waiting.until]);
+  if (told === request.told) return { actions: room, over: false };
+  request.told = told;
+  const answer: RingAnswer = { requestId: request.requestId, kind: 'held', ...named(about), waiting };
+  return { actions: [{ do: 'answer', request, answer }, ...room], over: false };
+}
+
+/**
+ * Whether the holder of the ring is to make room. A rollback takes the ring from any pass. In a soft ring the newest
+ * wins. A halted pass counts as waiting: a newer package takes its place. One that runs is never taken off.
+ */
+function roomFor(state: ClusterState, request: QueuedRequest, about: RingFacts): TurnAction[] {
+  const turn = state.turns[about.ring];
+  if (!turn || turn.asked) return [];
+  const how = howToMakeRoom(turn, request, about);
+  if (how === null) return [];
+  turn.asked = true;
+  return [{ do: 'make-room', ring: about.ring, turn, by: request.version, how }];
+}
+
+function howToMakeRoom(turn: Turn, request: QueuedRequest, about: RingFacts): 'supersede' | 'stop' | 'yield' | null {
+  if (turn.request.purpose === 'rollback') return null;
+  if (request.purpose === 'rollback') return 'yield';
+  if (request.purpose !== 'deploy' || !isNewer(request.version, turn.request.version)) return null;
+  if (about.soft) return 'stop';
+  if (turn.state !== 'halted') return null;
+  return about.perimeter ? 'stop' : 'supersede';
+}

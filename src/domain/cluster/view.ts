@@ -1,0 +1,51 @@
+import { packageRolloutId } from '../../contract/ids.js';
+import type { ClusterRing, ClusterStatus, QueueEntry, WaitingFor } from '../../contract/status.js';
+import { holding } from '../brake.js';
+import type { ClusterState, RingRecord, Turn } from './state.js';
+
+/** What people see of the cluster. */
+export function viewOfCluster(state: ClusterState, now: number): ClusterStatus {
+  const rings = Object.entries(state.rings).map(([ring, record]) => viewOfRing(Number(ring), record, state.turns));
+  return {
+    cluster: state.cluster,
+    topologyRevision: state.revision,
+    perimeter: state.perimeter,
+    rings: rings.sort((a, b) => a.ring - b.ring),
+    brakes: holding(state.brakes, now),
+    quarantined: [],
+    blocked: [],
+    graduated: state.graduated,
+    queue: state.queue.map(viewOfRequest),
+    drift: { max: 0, byRing: {} },
+    autoDeploy: { state: 'running' },
+    notInForce: state.notInForce,
+    waitingFor: waitOf(state, now),
+    acts: state.acts,
+    rejected: state.rejected,
+  };
+}
+
+function viewOfRing(ring: number, record: RingRecord, turns: Record<number, Turn>): ClusterRing {
+  const turn = turns[ring];
+  return {
+    ring,
+    ...record,
+    onDesired: record.desired === null ? 0 : (record.observed[record.desired] ?? 0),
+    state: turn ? turn.state : record.state,
+    ...(turn ? { rollout: packageRolloutId(turn.request.version) } : {}),
+  };
+}
+
+function viewOfRequest(q: ClusterState['queue'][number]): QueueEntry {
+  const since = new Date(q.sinceMs).toISOString();
+  return { ring: q.at ?? -1, version: q.version, purpose: q.purpose, since, held: q.held };
+}
+
+function waitOf(state: ClusterState, now: number): WaitingFor | null {
+  const since = new Date(now).toISOString();
+  if (state.topology === null) {
+    return { kind: 'topology', since, detail: 'no topology yet', next: ['cellctl cluster apply FILE'] };
+  }
+  if (state.looking) return { kind: 'topology', since, detail: 'looking at every cell first', next: [] };
+  return null;
+}

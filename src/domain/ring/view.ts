@@ -1,0 +1,184 @@
+import type { PassResult } from '../../contract/internal.js';
+import type {
+  BrakeStatus,
+  CellException,
+  RingCounts,
+  RingState,
+  RolloutRing,
+  WaitingFor,
+} from '../../contract/status.js';
+import { scopeText } from '../brake.js';
+import { concerned, converged, exceptionsOf, failures, flying, type PassState, settled } from './pass.js';
+
+/** What people see of a pass: counts, state, what it waits for and how it ended. */
+
+export interface ViewContext {
+  ring: number;
+  name: string;
+  version: string;
+  perimeter: boolean;
+  soft: boolean;
+  idOf: (index: number) => string;
+  leftOut: CellException[];
+  /** Brakes that hold now and cover what this pass would do next. */
+  brakes: BrakeStatus[];
+  /** AMP's own trouble, in words, or null. */
+  trouble: { detail: string; sinceMs: number } | null;
+  startedAtMs: number;
+  nowMs: number;
+}
+
+const MAX_EXCEPTIONS = 100;
+const MAX_IN_FLIGHT_NAMED = 100;
+
+const iso = (ms: number | null): string | null => (ms === null ? null : new Date(ms).toISOString());
+
+export function countsOf(s: PassState, leftOut: CellException[]): RingCounts {
+  const quarantined = leftOut.filter((e) => e.state === 'quarantined').length;
+  const inFlight = flying(s);
+  return {
+    total: concerned(s) + leftOut.length,
+    converged: converged(s) - s.counts.m,
+    inFlight,
+    failed: s.counts.X,
+    rolledBack: s.counts.R,
+    quarantined,
+    skipped: s.counts.s + leftOut.length - quarantined,
+    pending: s.counts['.'] + s.counts.d,
+  };
+}
+
+export function stateOf(s: PassState, ctx: ViewContext): RingState {
+  if (s.stage === 'done') return endState(s);
+  if (s.stage === 'rollback' || s.counts['<'] > 0) return 'rolling-back';
+  if (s.halt) return 'halted';
+  if (ctx.brakes.length > 0 && wouldStart(s)) return 'braked';
+  if (s.stage === 'bake') return 'baking';
+  if (s.stage === 'grace') return 'grace';
+  return s.stage === 'migrate' ? 'migrating' : 'rolling';
+}
+
+function endState(s: PassState): RingState {
+  const result = resultOf(s, false);
+  if (result?.outcome === 'converged') return 'converged';
+  if (s.purpose === 'rollback') return 'mixed';
+  return result?.outcome === 'failed' || result?.outcome === 'halted' ? 'halted' : 'mixed';
+}
+
+/** Whether there is something that a brake, a hold or trouble keeps from starting. */
+function wouldStart(s: PassState): boolean {
+  if (s.stage === 'deploy') return s.counts['.'] + s.counts.d > 0;
+  return s.stage === 'migrate' && s.counts.C + s.counts.D > 0;
+}
+
+export function waitOf(s: PassState, ctx: ViewContext): WaitingFor | null {
+  if (s.stage === 'done' || s.stage === 'rollback' || s.stop) return null;
+  return haltWait(s, ctx) ?? troubleWait(ctx) ?? brakeWait(s, ctx) ?? clockWait(s, ctx);
+}
+
+function haltWait(s: PassState, ctx: ViewContext): WaitingFor | null {
+  const reason = s.halt?.reason ?? s.holdForward;
+  if (!reason) return null;
+  const { ring, version } = ctx;
+  const worst = ctx.idOf(Number(Object.keys(s.exceptions)[0] ?? 0));
+  return {
+    kind: 'operator',
+    ring,
+    since: new Date(s.halt?.sinceMs ?? ctx.nowMs).toISOString(),
+    detail: s.halt ? `halted: ${reason}` : `held: ${reason}`,
+    next: [
+      `cellctl retry --ring ${ring} ${version}`,
+      ...(s.halt?.kind === 'cells' && worst ? [`cellctl skip ${worst} --version ${version} --reason "…"`] : []),
+      `cellctl abort ${version} --reason "…"`,
+    ],
+  };
+}
+
+function troubleWait(ctx: ViewContext): WaitingFor | null {
+  if (!ctx.trouble) return null;
+  return {
+    kind: 'operator',
+    ring: ctx.ring,
+    since: new Date(ctx.trouble.sinceMs).toISOString(),
+    detail: `${ctx.trouble.detail}; goes on by itself once it answers`,
+    next: ['check AMP_URL, AMP_TOKEN and CELLS_API_TOKEN of the workers, and AMP itself'],
+  };
+}
+
+function brakeWait(s: PassState, ctx: ViewContext): WaitingFor | null {
+  const brake = ctx.brakes[0];
+  return brake && wouldStart(s) ? waitForBrake(brake, ctx.ring, ctx.version) : null;
+}
+
+/** The wait that a brake makes, with the command that ends it. */
+export function waitForBrake(brake: BrakeStatus, ring: number, version: string): WaitingFor {
+  const whose = brake.scope === 'package' ? ` --version ${version}` : '';
+  return {
+    kind: 'brake',
+    ring,
+    since: brake.since,
+    ...(brake.expiresAt === undefined ? {} : { until: brake.expiresAt }),
+    detail: `brake ${brake.brakeId} on ${scopeText(brake.scope)} by ${brake.by}: ${brake.reason}`,
+    next: [`cellctl brake off --id ${brake.brakeId}${whose} --reason "…"`],
+  };
+}
+
+function clockWait(s: PassState, ctx: ViewContext): WaitingFor | null {
+  const { ring, version } = ctx;
+  const clock = s.stage === 'bake' ? s.bakeUntilMs : s.stage === 'grace' ? s.graceUntilMs : null;
+  if (clock === null) return null;
+  const wait = s.stage === 'bake' ? 'bake' : 'grace-period';
+  const since = new Date((s.stage === 'bake' ? s.convergedAtMs : s.bakedAtMs) ?? ctx.nowMs).toISOString();
+  const next = [`cellctl override --wait ${wait} --ring ${ring} ${version} --reason "…"`];
+  if (s.silent.length > 0 && ctx.nowMs >= clock) {
+    const detail = `no answer from ${s.silent.slice(0, 5).join(', ')}: not known to be healthy`;
+    return { kind: 'health', ring, since, detail, next };
+  }
+  const until = new Date(clock).toISOString();
+  if (s.stage === 'bake') return { kind: 'bake', ring, since, until, detail: `ring ${ring} bakes`, next };
+  if (ctx.nowMs >= clock) {
+    return { kind: 'grace-period', ring, since, detail: 'PDM waits until the package has baked in every ring', next };
+  }
+  return { kind: 'grace-period', ring, since, until, detail: 'still able to go back; then PDM runs', next };
+}
+
+/**
+ * How the pass stands for somebody who waits for it; null while it is under way. A halted pass that waits for a
+ * person has a result although it has not ended.
+ */
+export function resultOf(s: PassState, soft: boolean): PassResult | null {
+  const none = { code: null, supersededBy: null };
+  if (s.stop && s.stage === 'done') {
+    const supersededBy = s.stop.outcome === 'superseded' ? s.stop.by : null;
+    return { outcome: s.stop.outcome, code: null, supersededBy, reason: s.stop.reason };
+  }
+  if (s.halt && settled(s) && (s.stage === 'done' || (!soft && s.stage !== 'rollback'))) {
+    return { outcome: soft ? 'failed' : 'halted', reason: s.halt.reason, ...none };
+  }
+  if (s.stage !== 'done') return null;
+  if (s.purpose === 'rollback') {
+    const stayed = s.counts.X;
+    const outcome = stayed === 0 ? 'converged' : 'failed';
+    return { outcome, reason: stayed === 0 ? '' : `${stayed} could not go back`, ...none };
+  }
+  return { outcome: 'converged', reason: failures(s) === 0 ? '' : `${failures(s)} failed, within the budget`, ...none };
+}
+
+export function viewOf(s: PassState, ctx: ViewContext): RolloutRing {
+  const all = [...exceptionsOf(s, ctx.idOf), ...ctx.leftOut];
+  const flights = Object.keys(s.inFlight).slice(0, MAX_IN_FLIGHT_NAMED);
+  return {
+    ring: ctx.ring,
+    name: ctx.name,
+    state: stateOf(s, ctx),
+    ...countsOf(s, ctx.leftOut),
+    startedAt: iso(ctx.startedAtMs),
+    convergedAt: iso(s.convergedAtMs),
+    finishedAt: s.stage === 'done' ? iso(ctx.nowMs) : null,
+    exceptions: all.slice(0, MAX_EXCEPTIONS),
+    exceptionsTotal: all.length,
+    cellsInFlight: flights.map((index) => ctx.idOf(Number(index))),
+    ...(concerned(s) + ctx.leftOut.length === 0 ? { empty: true } : {}),
+    waitingFor: waitOf(s, ctx),
+  };
+}

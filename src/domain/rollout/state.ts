@@ -1,0 +1,142 @@
+import type { PassResult } from '../../contract/internal.js';
+import type {
+  Act,
+  BrakeStatus,
+  CellException,
+  CheckRecord,
+  Failure,
+  PassPurpose,
+  Rejection,
+  RingResult,
+  RolloutRing,
+  RolloutState,
+  WaitingFor,
+} from '../../contract/status.js';
+
+/** The life of one package, as plain JSON: it is the argument of the next run. */
+export interface PackageState {
+  version: string;
+  chartVersion: string | null;
+  lane: string | null;
+  startedAtMs: number;
+  finishedAtMs: number | null;
+  /** What the cluster said when this rollout registered; until then nothing is asked of it. */
+  registered: boolean;
+  graduationTimeoutMs: number;
+  /** Something was accepted: without that the rollout ends after a minute. */
+  accepted: boolean;
+  reopened: boolean;
+  graduation: Graduation | null;
+  tracks: Record<number, Track>;
+  /** The outer ring asked for before its number is known, and what the cluster answered. */
+  next: { requestId: string; after: number | null; held: { ring: number; waiting: WaitingFor } | null } | null;
+  /** There is no outer ring after the last one entered. */
+  noMoreRings: boolean;
+  brakes: BrakeStatus[];
+  brakesSeq: number;
+  approved: number[];
+  checks: CheckRecord[];
+  acts: Act[];
+  failures: Failure[];
+  rejected: Rejection[];
+  /** Numbers given to requests and brakes. */
+  named: number;
+  /** Cells to leave out of the way, wherever this package meets them. */
+  skips: { cell: string; by: string; reason: string }[];
+  abort: { by: string; reason: string; rollback: boolean } | null;
+  /** How it is ending, or has ended. */
+  end: { state: RolloutState; supersededBy: string | null } | null;
+  needsDowntime: CellException[];
+}
+
+export interface Graduation {
+  requestId: string;
+  by: string;
+  at: string;
+  /** null: the cluster has not answered yet. */
+  accepted: boolean | null;
+}
+
+/** One ring that this package entered, or asked to enter. */
+export interface Track {
+  ring: number;
+  name: string;
+  perimeter: boolean;
+  soft: boolean;
+  purpose: PassPurpose;
+  requestId: string;
+  sinceMs: number;
+  /** `asked`: in the cluster's queue; `granted`: the pass starts; `running`: it has reported; `over`: it ended. */
+  stage: 'asked' | 'granted' | 'running' | 'over';
+  held: WaitingFor | null;
+  view: RolloutRing | null;
+  result: PassResult | null;
+  baked: boolean;
+  migrationFailed: string[];
+  /** Passes in a row that ended without saying so. */
+  lost: number;
+  /** What callers are answered; null while there is nothing to answer. */
+  settled: RingResult | null;
+  /** Its pass was told to end. */
+  stopped: boolean;
+}
+
+export const newPackageState = (version: string, chartVersion: string | null, now: number): PackageState => ({
+  version,
+  chartVersion,
+  lane: null,
+  startedAtMs: now,
+  finishedAtMs: null,
+  registered: false,
+  graduationTimeoutMs: 7 * 24 * 3_600_000,
+  accepted: false,
+  reopened: false,
+  graduation: null,
+  tracks: {},
+  next: null,
+  noMoreRings: false,
+  brakes: [],
+  brakesSeq: 0,
+  approved: [],
+  checks: [],
+  acts: [],
+  failures: [],
+  rejected: [],
+  named: 0,
+  skips: [],
+  abort: null,
+  end: null,
+  needsDowntime: [],
+});
+
+const KEPT = { acts: 200, failures: 200, rejected: 50, checks: 100 };
+
+/** Keeps what grows with time within bounds; the newest stay. */
+export function trim(s: PackageState): void {
+  s.acts = s.acts.slice(-KEPT.acts);
+  s.failures = s.failures.slice(-KEPT.failures);
+  s.rejected = s.rejected.slice(-KEPT.rejected);
+  s.checks = s.checks.slice(-KEPT.checks);
+}
+
+/** Tracks from the innermost ring to the outermost. */
+export const tracksOf = (s: PackageState): Track[] => Object.values(s.tracks).sort((a, b) => a.ring - b.ring);
+
+export const outerTracks = (s: PackageState): Track[] => tracksOf(s).filter((t) => !t.perimeter);
+
+/** A pass of this package is under way, or about to be. */
+export const isOpen = (t: Track): boolean => t.stage === 'granted' || t.stage === 'running';
+
+/** What ring 0 made of the package. */
+export function ring0Verdict(s: PackageState): 'converged' | 'failed' | 'superseded' | 'never' {
+  const track = s.tracks[0];
+  const failedCheck =
+    !track?.soft && s.checks.some((c) => c.ring === 0 && isLatest(s.checks, c) && c.outcome === 'failed');
+  if (!track?.result && track?.settled?.outcome !== 'superseded') return failedCheck ? 'failed' : 'never';
+  const outcome = track.result?.outcome ?? track.settled?.outcome;
+  if (outcome === 'superseded') return 'superseded';
+  return outcome === 'converged' && !failedCheck ? 'converged' : 'failed';
+}
+
+const isLatest = (checks: CheckRecord[], check: CheckRecord): boolean =>
+  checks.findLast((c) => c.ring === check.ring && c.name === check.name) === check;

@@ -1,0 +1,53 @@
+import type { RingAnswer, RingReport } from '../../contract/internal.js';
+import type { PackageState, Track } from './state.js';
+import { ringResult } from './view.js';
+
+/** What the cluster and a pass say of one ring, put into the package's state. */
+
+/** The cluster's answer to a request inside the perimeter that does not end in a turn. */
+export function settleTrack(s: PackageState, track: Track, answer: RingAnswer, now: number): void {
+  if (answer.kind === 'held') {
+    Object.assign(track, { name: answer.name, soft: answer.soft, held: answer.waiting });
+    return;
+  }
+  track.stage = 'over';
+  track.held = null;
+  if (answer.kind === 'refused') {
+    Object.assign(track, { name: answer.name, soft: answer.soft });
+    const { code, supersededBy, detail, until, next } = answer;
+    const result = ringResult(s, track, { outcome: 'refused', code, supersededBy, reason: detail }, now);
+    track.settled = { ...result, ...(until ? { until } : {}), next };
+  }
+  if (answer.kind === 'replaced') {
+    Object.assign(track, { name: answer.name, soft: answer.soft });
+    const superseded = {
+      outcome: 'superseded' as const,
+      code: null,
+      supersededBy: answer.by,
+      reason: 'a newer package',
+    };
+    track.settled = ringResult(s, track, superseded, now);
+  }
+}
+
+/** What a pass reports: the ring's view, whether it is baked, and how it stands for callers. */
+export function noteReport(s: PackageState, track: Track, report: RingReport, now: number): void {
+  noteFailures(s, track, report, now);
+  track.stage = report.ended ? 'over' : 'running';
+  track.view = report.view;
+  track.result = report.result;
+  track.migrationFailed = report.migrationFailed;
+  const softEnd = report.ended && track.soft && report.result?.outcome === 'failed';
+  // A soft ring never blocks: what failed there is reported, and the package goes on.
+  track.baked = track.baked || report.baked || softEnd;
+  track.settled = report.result ? ringResult(s, track, report.result, now) : null;
+}
+
+function noteFailures(s: PackageState, track: Track, report: RingReport, now: number): void {
+  const before = new Set(track.view?.exceptions.map((e) => `${e.cell} ${e.state}`));
+  const at = new Date(now).toISOString();
+  for (const { cell, state, reason, jobId } of report.view.exceptions) {
+    const isNew = !before.has(`${cell} ${state}`) && state !== 'skipped' && state !== 'quarantined';
+    if (isNew) s.failures.push({ at, ring: track.ring, cell, state, reason, ...(jobId ? { jobId } : {}) });
+  }
+}

@@ -1,0 +1,165 @@
+import type { PassResult } from '../../contract/internal.js';
+import type {
+  PackageRolloutStatus,
+  RingCounts,
+  RingResult,
+  RingState,
+  RolloutRing,
+  RolloutState,
+  WaitingFor,
+} from '../../contract/status.js';
+import { holding } from '../brake.js';
+import { waitForBrake } from '../ring/view.js';
+import { isOpen, type PackageState, type Track, tracksOf } from './state.js';
+
+/** What people see of one package. */
+
+const iso = (ms: number | null): string | null => (ms === null ? null : new Date(ms).toISOString());
+
+const EMPTY: RingCounts = {
+  total: 0,
+  converged: 0,
+  inFlight: 0,
+  failed: 0,
+  rolledBack: 0,
+  quarantined: 0,
+  skipped: 0,
+  pending: 0,
+};
+
+export function viewOfRollout(s: PackageState, now: number): PackageRolloutStatus {
+  return {
+    version: s.version,
+    chartVersion: s.chartVersion,
+    lane: s.lane,
+    state: stateOf(s, now),
+    waitingFor: waitOf(s, now),
+    graduatedAt: s.graduation?.accepted ? s.graduation.at : null,
+    brakes: holding(s.brakes, now),
+    rings: tracksOf(s).map(ringView),
+    failures: s.failures,
+    checks: s.checks,
+    acts: s.acts,
+    rejected: s.rejected,
+    startedAt: new Date(s.startedAtMs).toISOString(),
+    finishedAt: iso(s.finishedAtMs),
+    ...(s.end?.supersededBy ? { supersededBy: s.end.supersededBy } : {}),
+    ...(s.needsDowntime.length > 0 ? { needsDowntime: s.needsDowntime } : {}),
+  };
+}
+
+function ringView(t: Track): RolloutRing {
+  if (t.view) return t.stage === 'asked' ? { ...t.view, state: 'waiting', waitingFor: t.held } : t.view;
+  return {
+    ring: t.ring,
+    name: t.name,
+    state: 'waiting',
+    ...EMPTY,
+    startedAt: null,
+    convergedAt: null,
+    finishedAt: null,
+    exceptions: [],
+    exceptionsTotal: 0,
+    cellsInFlight: [],
+    waitingFor: t.held,
+  };
+}
+
+/** The outermost ring entered; before any, the one that waits. */
+function outermost(s: PackageState): Track | undefined {
+  const tracks = tracksOf(s);
+  return tracks.findLast((t) => t.view !== null) ?? tracks.at(-1);
+}
+
+const BY_RING: Record<RingState, RolloutState> = {
+  idle: 'waiting',
+  waiting: 'waiting',
+  rolling: 'rolling-out',
+  baking: 'baking',
+  grace: 'baking',
+  migrating: 'migrating',
+  converged: 'rolling-out',
+  halted: 'halted',
+  braked: 'braked',
+  'rolling-back': 'rolling-back',
+  mixed: 'waiting',
+};
+
+function stateOf(s: PackageState, now: number): RolloutState {
+  if (s.end) return s.end.state;
+  if (s.abort) return s.abort.rollback ? 'rolling-back' : 'waiting';
+  const track = outermost(s);
+  const graduated = s.graduation?.accepted === true;
+  if (!graduated) return track && isOpen(track) ? perimeterState(track) : 'awaiting-graduation';
+  const wait = waitOf(s, now);
+  if (wait?.kind === 'brake') return 'braked';
+  if (!track || track.perimeter) return 'waiting';
+  // Halted inner rings matter even while the outermost one goes on: nothing further is entered.
+  if (track.stage === 'over') return s.noMoreRings ? innerState(s) : 'waiting';
+  return track.view ? BY_RING[track.view.state] : 'waiting';
+}
+
+function perimeterState(track: Track): RolloutState {
+  const state = track.view?.state;
+  return state === 'halted' || state === 'braked' || state === 'rolling-back' ? state : 'perimeter';
+}
+
+/** The last ring is done, an inner one still has its grace period or its PDM before it. */
+function innerState(s: PackageState): RolloutState {
+  const open = tracksOf(s).findLast(isOpen);
+  return open?.view ? BY_RING[open.view.state] : 'migrating';
+}
+
+function waitOf(s: PackageState, now: number): WaitingFor | null {
+  if (s.end || s.abort) return null;
+  const since = new Date(s.startedAtMs).toISOString();
+  if (!s.registered) {
+    const detail = 'the cell cluster has not answered; it begins with its topology';
+    return { kind: 'topology', since, detail, next: ['cellctl cluster apply FILE'] };
+  }
+  const brake = holding(s.brakes, now)[0];
+  if (s.graduation?.accepted !== true) return perimeterWait(s, since);
+  if (s.next?.held) return s.next.held.waiting;
+  const track = outermost(s);
+  if (brake && (!track || track.baked || track.perimeter)) return waitForBrake(brake, track?.ring ?? 0, s.version);
+  if (track && !track.perimeter && track.stage !== 'over') return track.held ?? track.view?.waitingFor ?? null;
+  const failed = tracksOf(s).find((t) => t.migrationFailed.length > 0);
+  return failed?.view?.waitingFor ?? tracksOf(s).findLast(isOpen)?.view?.waitingFor ?? null;
+}
+
+function perimeterWait(s: PackageState, since: string): WaitingFor {
+  const track = tracksOf(s).findLast((t) => t.stage !== 'over');
+  const inner = track?.held ?? track?.view?.waitingFor;
+  if (inner) return inner;
+  return {
+    kind: 'graduation',
+    since,
+    until: new Date(s.startedAtMs + s.graduationTimeoutMs).toISOString(),
+    detail: 'waits until it has graduated',
+    next: [`cellctl graduate ${s.version}`],
+  };
+}
+
+/** The result of a pass, as `deployRing` and `migrateRing` answer it. */
+export function ringResult(s: PackageState, track: Track, pass: PassResult, now: number): RingResult {
+  const view = track.view ?? ringView(track);
+  const { total, converged, failed, rolledBack, quarantined, skipped } = view;
+  const outcome = pass.outcome === 'yielded' || pass.outcome === 'lost' ? 'aborted' : pass.outcome;
+  const bad = outcome !== 'converged' && outcome !== 'superseded';
+  return {
+    ring: track.ring,
+    version: s.version,
+    outcome,
+    // A ring that runs a newer package needs nothing of this one: its caller may go on.
+    blocking: bad && !track.soft && pass.code !== 'newer_running',
+    ...(pass.code === null ? {} : { code: pass.code }),
+    ...(outcome === 'halted' || outcome === 'refused' ? { next: view.waitingFor?.next ?? [] } : {}),
+    ...(pass.supersededBy === null ? {} : { supersededBy: pass.supersededBy }),
+    ...(view.empty ? { empty: true } : {}),
+    startedAt: view.startedAt ?? new Date(track.sinceMs).toISOString(),
+    finishedAt: view.finishedAt ?? new Date(now).toISOString(),
+    cells: { total, converged, failed, rolledBack, quarantined, skipped },
+    exceptions: view.exceptions,
+    checks: s.checks.filter((c) => c.ring === track.ring),
+  };
+}
