@@ -1,0 +1,130 @@
+import { isIP } from 'node:net';
+import { DEFAULT_TASK_QUEUE } from '../contract/ids.js';
+import type { Problem } from '../contract/problem.js';
+import { z } from '../contract/zod.js';
+import type { Environment } from './temporal-cli.js';
+import { loadTemporalConfig, type TemporalConfig } from './temporal-config.js';
+
+export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error';
+export type LogFormat = 'json' | 'pretty';
+
+/** What every process of ours needs. */
+export interface ClientSettings {
+  temporal: TemporalConfig;
+  taskQueue: string;
+  log: { level: LogLevel; format: LogFormat };
+}
+
+/** What a worker needs besides. An address that is null is not configured. */
+export interface WorkerSettings extends ClientSettings {
+  amp: { url: string; token: string | null };
+  prometheusUrl: string | null;
+  alertmanagerUrl: string | null;
+  /** Token for the cells' own API. */
+  cellsToken: string | null;
+  /** IP address and port on which metrics are served. */
+  metricsAddress: string | null;
+}
+
+export type SettingsResult<T> = { ok: true; settings: T } | { ok: false; problems: Problem[] };
+
+const SECRETS = new Set(['AMP_TOKEN', 'CELLS_API_TOKEN']);
+
+/** A rule that says, in its message, what is expected. */
+const rule = (expected: string, holds: (value: string) => boolean) => z.string().refine(holds, { error: expected });
+const oneOf = <const T extends string>(values: readonly T[]) =>
+  z
+    .string()
+    .toLowerCase()
+    .pipe(z.enum(values, { error: `one of ${values.join(', ')}` }));
+
+const url = (example: string) =>
+  rule(`an http or https URL without user, query or fragment, e.g. ${example}`, isPlainUrl).transform((value) =>
+    value.replace(/\/+$/, ''),
+  );
+const token = rule('one line of printable ASCII without spaces', (value) => /^[\x21-\x7e]+$/.test(value));
+const metricsAddress = z
+  .string()
+  .transform((value) => value.replace(/^localhost:/, '127.0.0.1:'))
+  .refine(isSocketAddress, { error: 'an IP address and a port, e.g. 127.0.0.1:9464 or 0.0.0.0:9464' });
+
+const clientSchema = z.object({
+  CELLS_TASK_QUEUE: rule('up to 200 printable characters without spaces', (value) =>
+    /^[\x21-\x7e]{1,200}$/.test(value),
+  ).default(DEFAULT_TASK_QUEUE),
+  LOG_LEVEL: oneOf(['trace', 'debug', 'info', 'warn', 'error']).default('info'),
+  LOG_FORMAT: oneOf(['json', 'pretty']).default('json'),
+});
+
+const workerSchema = clientSchema.extend({
+  AMP_URL: url('https://amp.example.com'),
+  AMP_TOKEN: token.nullable().default(null),
+  PROMETHEUS_URL: url('http://prometheus:9090').nullable().default(null),
+  ALERTMANAGER_URL: url('http://alertmanager:9093').nullable().default(null),
+  CELLS_API_TOKEN: token.nullable().default(null),
+  METRICS_ADDRESS: metricsAddress.nullable().default(null),
+});
+
+/** Settings of a process that only talks to Temporal. An empty variable counts as one that is not set. */
+export function readClientSettings(env: Environment): SettingsResult<ClientSettings> {
+  return readSettings(clientSchema, env, clientSettings);
+}
+
+/** Settings of a worker. All problems at once; the values of secrets are never in them. */
+export function readWorkerSettings(env: Environment): SettingsResult<WorkerSettings> {
+  return readSettings(workerSchema, env, (values, temporal) => ({
+    ...clientSettings(values, temporal),
+    amp: { url: values.AMP_URL, token: values.AMP_TOKEN },
+    prometheusUrl: values.PROMETHEUS_URL,
+    alertmanagerUrl: values.ALERTMANAGER_URL,
+    cellsToken: values.CELLS_API_TOKEN,
+    metricsAddress: values.METRICS_ADDRESS,
+  }));
+}
+
+/** One line a problem, as a process prints them before it ends with status 2. */
+export const describeProblem = ({ path, value, expected }: Problem): string =>
+  `${path}: ${value}; expected ${expected}`;
+
+function clientSettings(values: z.infer<typeof clientSchema>, temporal: TemporalConfig): ClientSettings {
+  return {
+    temporal,
+    taskQueue: values.CELLS_TASK_QUEUE,
+    log: { level: values.LOG_LEVEL, format: values.LOG_FORMAT },
+  };
+}
+
+function readSettings<S extends z.ZodType, T>(
+  schema: S,
+  env: Environment,
+  build: (values: z.infer<S>, temporal: TemporalConfig) => T,
+): SettingsResult<T> {
+  const present = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value !== ''));
+  const parsed = schema.safeParse(present);
+  const temporal = loadTemporalConfig(env);
+  if (parsed.success && temporal.ok) return { ok: true, settings: build(parsed.data, temporal.config) };
+  const own = parsed.success ? [] : parsed.error.issues.map((issue) => problemOf(issue, present));
+  return { ok: false, problems: [...(temporal.ok ? [] : temporal.problems), ...own] };
+}
+
+function problemOf(issue: z.core.$ZodIssue, present: Environment): Problem {
+  const path = String(issue.path[0] ?? '');
+  const value = present[path];
+  if (value === undefined) return { path, value: '(not set)', expected: 'an http or https URL' };
+  return { path, value: SECRETS.has(path) ? '(hidden)' : shown(value), expected: issue.message };
+}
+
+/** A password inside a URL is a secret too. */
+const shown = (value: string): string => JSON.stringify(value.replace(/\/\/[^/]*@/, '//(hidden)@').slice(0, 120));
+
+function isPlainUrl(value: string): boolean {
+  if (!URL.canParse(value)) return false;
+  const parsed = new URL(value);
+  return /^https?:$/.test(parsed.protocol) && !parsed.username && !parsed.password && !parsed.search && !parsed.hash;
+}
+
+function isSocketAddress(value: string): boolean {
+  const [, ip6, ip4, port] = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(value) ?? [];
+  const family = isIP(ip6 ?? ip4 ?? '');
+  return family === (ip6 === undefined ? 4 : 6) && Number(port) > 0 && Number(port) < 65_536;
+}

@@ -1,0 +1,27 @@
+import { existsSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { bundleWorkflowCode, DefaultLogger } from '@temporalio/worker';
+
+const near = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
+const EXTENSION = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
+
+export const workflowsPath = near(`../workflows/index.${EXTENSION}`);
+export const payloadConverterPath = near('../src/contract/lenient-payload-converter.cjs');
+
+const BUILT_BUNDLE = near('../workflow-bundle.js');
+
+/** The bundle that `npm run build` leaves beside the compiled code; null where this runs from source. */
+export const prebuiltBundle = (): string | null =>
+  EXTENSION === 'js' && existsSync(BUILT_BUNDLE) ? BUILT_BUNDLE : null;
+
+/** Bundles all workflows, with the payload converter that the worker uses, into one file. */
+export async function writeWorkflowBundle(file: string): Promise<void> {
+  const logger = new DefaultLogger('WARN');
+  const { code } = await bundleWorkflowCode({ workflowsPath, payloadConverterPath, logger });
+  await writeFile(file, code);
+}
+
+if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) {
+  await writeWorkflowBundle(BUILT_BUNDLE);
+}

@@ -1,0 +1,80 @@
+import { type Connection, isGrpcServiceError } from '@temporalio/client';
+import { connectToTemporal, TemporalUnreachable } from '../src/config/connect.js';
+import { createLogger, type Logger } from '../src/config/logging.js';
+import { missingSearchAttributes } from '../src/config/namespace.js';
+import { describeProblem, readWorkerSettings, type WorkerSettings } from '../src/config/settings.js';
+import { installRuntime } from './metrics.js';
+import { startWorker } from './start.js';
+
+const DONE = 0;
+const FAILED = 1;
+const BAD_SETTINGS = 2;
+const UNREACHABLE = 3;
+
+const PATIENCE_MS = 60_000;
+const GRPC_NOT_FOUND = 5;
+
+/** Runs a worker until SIGTERM or SIGINT; answers the process's exit status. */
+async function main(): Promise<number> {
+  const read = readWorkerSettings(process.env);
+  if (!read.ok) {
+    process.stderr.write(`The worker cannot start on this environment:\n`);
+    for (const problem of read.problems) process.stderr.write(`  ${describeProblem(problem)}\n`);
+    return BAD_SETTINGS;
+  }
+  const { settings } = read;
+  const log = createLogger(settings.log);
+  try {
+    installRuntime({ log, metricsAddress: settings.metricsAddress });
+  } catch (error) {
+    log.fatal({ err: error }, `METRICS_ADDRESS: ${settings.metricsAddress} cannot be served; expected a free address`);
+    return BAD_SETTINGS;
+  }
+  return host(settings, log);
+}
+
+async function host(settings: WorkerSettings, log: Logger): Promise<number> {
+  const { temporal, taskQueue, ...outside } = settings;
+  try {
+    const problem = await namespaceProblem(settings, log);
+    if (problem !== null) {
+      log.fatal(problem);
+      return BAD_SETTINGS;
+    }
+    const { run } = await startWorker({ temporal, taskQueue, outside, log });
+    log.info({ address: temporal.address, namespace: temporal.namespace, taskQueue }, 'worker is running');
+    await run;
+    log.info('worker has stopped');
+    return DONE;
+  } catch (error) {
+    if (error instanceof TemporalUnreachable) {
+      log.fatal(`${error.message}. Check TEMPORAL_ADDRESS, TEMPORAL_TLS_* and TEMPORAL_API_KEY.`);
+      return UNREACHABLE;
+    }
+    log.fatal({ err: error }, 'worker failed');
+    return FAILED;
+  }
+}
+
+/** What keeps workflows from running in this namespace, or null. */
+async function namespaceProblem({ temporal }: WorkerSettings, log: Logger): Promise<string | null> {
+  const connection = await connectToTemporal(temporal, { patienceMs: PATIENCE_MS, log: (line) => log.warn(line) });
+  try {
+    return await lookAtNamespace(connection, temporal.namespace);
+  } finally {
+    await connection.close();
+  }
+}
+
+async function lookAtNamespace(connection: Connection, namespace: string): Promise<string | null> {
+  try {
+    const missing = await missingSearchAttributes(connection, namespace);
+    if (missing.length === 0) return null;
+    return `Namespace ${namespace} lacks the search attributes ${missing.join(', ')}: run \`cellctl server setup\` once.`;
+  } catch (error) {
+    if (!isGrpcServiceError(error) || error.code !== GRPC_NOT_FOUND) throw error;
+    return `TEMPORAL_NAMESPACE: there is no namespace ${namespace}; create it, then run \`cellctl server setup\`.`;
+  }
+}
+
+process.exit(await main());

@@ -1,0 +1,98 @@
+import { Client, Connection } from '@temporalio/client';
+import { NativeConnection, Worker, type WorkerOptions } from '@temporalio/worker';
+import { createActivities, createDependencies } from '../activities/index.js';
+import type { Logger } from '../src/config/logging.js';
+import type { WorkerSettings } from '../src/config/settings.js';
+import type { Activities } from '../src/contract/activities.js';
+import { payloadConverterPath, prebuiltBundle, workflowsPath } from './bundle.js';
+
+export type OutsideWorld = Pick<WorkerSettings, 'amp' | 'cellsToken' | 'prometheusUrl' | 'alertmanagerUrl'>;
+
+export interface StartWorkerOptions {
+  temporal: Pick<WorkerSettings['temporal'], 'namespace' | 'connectionOptions'>;
+  taskQueue: string;
+  log: Logger;
+  /** What the activities talk to. */
+  outside: OutsideWorld;
+  /** File of a bundle built before; else the one that `npm run build` left, else the sources. */
+  workflowBundle?: string;
+  /** Takes the place of single activities, in tests. */
+  activities?: Partial<Activities>;
+  /** Overrides, in tests, e.g. `{ maxCachedWorkflows: 0 }`. */
+  workerOptions?: Partial<WorkerOptions>;
+}
+
+export interface RunningWorker {
+  worker: Worker;
+  /** Settles when the worker has stopped and its connections are closed; rejects where it failed. */
+  run: Promise<void>;
+  /** Stops polling, lets activities end, and waits for `run`. */
+  shutdown(): Promise<void>;
+}
+
+/** Connects, and hosts all workflows and activities on one task queue until it is shut down. */
+export async function startWorker(options: StartWorkerOptions): Promise<RunningWorker> {
+  const { connectionOptions } = options.temporal;
+  const clientConnection = await Connection.connect(connectionOptions);
+  const connection = await NativeConnection.connect(connectionOptions);
+  const close = async () => {
+    await connection.close();
+    await clientConnection.close();
+  };
+  try {
+    const worker = await createWorker(options, connection, clientConnection);
+    const run = runThenClose(worker, close);
+    return { worker, run, shutdown: () => shutdown(worker, run) };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+function createWorker(
+  options: StartWorkerOptions,
+  connection: NativeConnection,
+  clientConnection: Connection,
+): Promise<Worker> {
+  const { namespace } = options.temporal;
+  const codePath = options.workflowBundle ?? prebuiltBundle();
+  const dataConverter = { payloadConverterPath };
+  const client = new Client({ connection: clientConnection, namespace, dataConverter });
+  const activities = activitiesOver(options.outside, client, options.log);
+  return Worker.create({
+    connection,
+    namespace,
+    taskQueue: options.taskQueue,
+    dataConverter,
+    ...(codePath === null ? { workflowsPath } : { workflowBundle: { codePath } }),
+    activities: { ...activities, ...options.activities },
+    // Twice the largest sum of `maxParallel`: watched jobs must never keep a rollback or a look waiting.
+    maxConcurrentActivityTaskExecutions: 1200,
+    // A cancel reaches an activity with its next heartbeat, and throttled ones wait: this bounds how late it arrives.
+    maxHeartbeatThrottleInterval: '2s',
+    defaultHeartbeatThrottleInterval: '2s',
+    // Time for watches to stop and say so; a job that is under way goes on, and the next worker watches it.
+    shutdownGraceTime: '5s',
+    shutdownForceTime: '20s',
+    // maxCachedWorkflows stays the SDK's own: it follows the heap.
+    ...options.workerOptions,
+  });
+}
+
+function activitiesOver({ amp, cellsToken }: OutsideWorld, client: Client, log: Logger): Activities {
+  const tokens = { ampToken: amp.token ?? undefined, cellsToken: cellsToken ?? undefined };
+  return createActivities(createDependencies({ ampUrl: amp.url, ...tokens, client, log }));
+}
+
+async function runThenClose(worker: Worker, close: () => Promise<void>): Promise<void> {
+  try {
+    await worker.run();
+  } finally {
+    await close();
+  }
+}
+
+async function shutdown(worker: Worker, run: Promise<void>): Promise<void> {
+  if (worker.getState() === 'RUNNING') worker.shutdown();
+  await run;
+}
