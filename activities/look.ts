@@ -1,0 +1,98 @@
+import { ApplicationFailure } from '@temporalio/common';
+import type { Activities, CellLook, CellRef, LookOrder } from '../src/contract/activities.js';
+import { FAILURE } from '../src/contract/failures.js';
+import { metadataOf, readinessOf } from './cell-answers.js';
+import { heartbeating } from './heartbeat.js';
+import { wrongForAmp, wrongForCell } from './on-target.js';
+import { askAmp, type Patience } from './patience.js';
+import { mapBounded } from './pool.js';
+import type { AmpDriver, AmpTenant, CellApi, MetadataAnswer } from './ports.js';
+import { isOurs, mismatchOf, orNull, UNKNOWN_FACTS } from './tenants.js';
+
+export interface LookDependencies {
+  amp: AmpDriver;
+  cells: CellApi;
+  patience: Patience;
+}
+
+/** Cells looked at in parallel: a batch of 100 takes a few round trips, and AMP sees no herd. */
+const AT_ONCE = 20;
+
+/** `lookAtCells`: what AMP and the cells themselves say of up to 100 cells. See `Activities`. */
+export function createLookAtCells(dependencies: LookDependencies): Activities['lookAtCells'] {
+  return (order) =>
+    heartbeating(
+      () => undefined,
+      async ({ signal }) => {
+        const answers = await mapBounded(order.cells, AT_ONCE, signal, (cell, stop) =>
+          lookAtCell(dependencies, order, cell, stop),
+        );
+        assertTokenAccepted(answers.flatMap((answer) => answer.metadata ?? []));
+        return answers.map((answer) => answer.look);
+      },
+    );
+}
+
+interface Answer {
+  look: CellLook;
+  metadata: MetadataAnswer | null;
+}
+
+async function lookAtCell(
+  dependencies: LookDependencies,
+  order: LookOrder,
+  cell: CellRef,
+  signal: AbortSignal,
+): Promise<Answer> {
+  const { amp, cells } = dependencies;
+  const how = { patience: dependencies.patience, signal };
+  const tenant = await askAmp(() => orNull(amp.getTenant(cell.tenant, signal)), how);
+  if (tenant === null) return unknownTenant(cell);
+  const { activeJob } = tenant;
+  const job = activeJob === null ? null : await askAmp(() => orNull(amp.getJob(activeJob, signal)), how);
+  const mismatch = mismatchOf(cell, order.ring, tenant);
+  const wrong = mismatch ?? wrongForTenant(order, tenant);
+  const [readiness, metadata] = await Promise.all([
+    wrong === null || order.askReadiness ? readinessOf(cells, cell.url, signal) : null,
+    wrong === null ? metadataOf(cells, cell.url, signal) : null,
+  ]);
+  const problem = wrong ?? wrongForCell(order.version, readiness, metadata) ?? '';
+  const look: CellLook = {
+    cell: cell.id,
+    tenant: mismatch === null ? 'known' : 'mismatch',
+    facts: tenant.facts,
+    activeJob: activeJob === null ? null : { id: activeJob, ours: job !== null && isOurs(order.cluster, job) },
+    readiness: readiness?.state ?? 'unasked',
+    onTarget: problem === '',
+    problem,
+  };
+  return { look, metadata };
+}
+
+/** Why AMP does not say that the cell is on target; null where it does. */
+function wrongForTenant(order: LookOrder, tenant: AmpTenant): string | null {
+  const wrong = wrongForAmp(order.version, order.chartVersion, tenant);
+  if (wrong !== null || tenant.state !== 'failed') return wrong;
+  // A failed deployment leaves either version behind, half installed, and its cell may well answer that it is ready.
+  return 'AMP says that the last job on it failed';
+}
+
+/** One cell that refuses our token is that cell's problem; all of them, and it is the token. */
+function assertTokenAccepted(answers: MetadataAnswer[]): void {
+  const [first] = answers;
+  if (first?.state !== 'denied' || !answers.every((answer) => answer.state === 'denied')) return;
+  throw ApplicationFailure.nonRetryable(first.detail, FAILURE.accessDenied, {});
+}
+
+const unknownTenant = (cell: CellRef): Answer => ({
+  look: {
+    cell: cell.id,
+    tenant: 'unknown',
+    facts: UNKNOWN_FACTS,
+    activeJob: null,
+    readiness: 'unasked',
+    onTarget: false,
+    problem: `AMP knows no tenant ${cell.tenant}`,
+  },
+  metadata: null,
+});

@@ -1,0 +1,112 @@
+import { setMaxListeners } from 'node:events';
+import { Context } from '@temporalio/activity';
+import { type Client, WorkflowContinuedAsNewError, WorkflowFailedError } from '@temporalio/client';
+import { WorkflowNotFoundError } from '@temporalio/common';
+import type { Activities, CarriedCell, CarriedEnd, RunState } from '../src/contract/activities.js';
+import { cellRolloutId } from '../src/contract/ids.js';
+import { heartbeating } from './heartbeat.js';
+import { jittered, pauseFor } from './patience.js';
+import { mapBounded } from './pool.js';
+import type { Logger } from './ports.js';
+
+export interface RunsDependencies {
+  client: Pick<Client, 'workflow' | 'withAbortSignal'>;
+  log: Logger;
+}
+
+/** Ends that come so close after the first are answered together with it: one workflow task instead of many. */
+const GATHER_MS = 100;
+const AGAIN_AFTER_MS = 1_000;
+const AT_ONCE = 20;
+
+/** `awaitCells`: waits until at least one of these `CellRollout`s has ended, and answers all that have. See `Activities`. */
+export function createAwaitCells({ client, log }: RunsDependencies): Activities['awaitCells'] {
+  return ({ cells }) =>
+    heartbeating(
+      () => undefined,
+      async ({ signal }) => {
+        if (cells.length === 0) return [];
+        const done = new AbortController();
+        const stop = AbortSignal.any([signal, done.signal]);
+        // Each wait listens, and Node takes more than ten for a leak.
+        setMaxListeners(0, stop);
+        const ends: CarriedEnd[] = [];
+        const waits = cells.map(async (cell) => {
+          ends.push(await endOf(client, log, cell, stop));
+        });
+        try {
+          await Promise.race([...waits, aborted(signal)]);
+          await pauseFor(GATHER_MS, signal);
+          return [...ends];
+        } finally {
+          done.abort();
+          void Promise.allSettled(waits);
+        }
+      },
+    );
+}
+
+/** Waits for one run's end. Trouble with Temporal itself is waited out: it says nothing about the run. */
+async function endOf(
+  client: RunsDependencies['client'],
+  log: Logger,
+  { cell, runId }: CarriedCell,
+  signal: AbortSignal,
+): Promise<CarriedEnd> {
+  const handle = client.workflow.getHandle(cellRolloutId(cell), runId ?? undefined);
+  for (;;) {
+    try {
+      const result: unknown = await client.withAbortSignal(signal, () => handle.result());
+      return { cell, result: result ?? null, problem: '' };
+    } catch (error) {
+      signal.throwIfAborted();
+      const problem = deathOf(error);
+      if (problem !== null) return { cell, result: null, problem };
+      log.warn({ cell, err: error }, 'cannot wait for a run; trying again');
+      await pauseFor(jittered(AGAIN_AFTER_MS), signal);
+    }
+  }
+}
+
+/** How a run ended without a result; null where the error is not about the run. */
+function deathOf(error: unknown): string | null {
+  if (error instanceof WorkflowNotFoundError) return 'Temporal knows no such run';
+  if (error instanceof WorkflowContinuedAsNewError) return 'it continued as new';
+  if (!(error instanceof WorkflowFailedError)) return null;
+  return error.cause ? `${error.message}: ${error.cause.message}` : error.message;
+}
+
+function aborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    const stop = () => reject(signal.reason);
+    if (signal.aborted) stop();
+    else signal.addEventListener('abort', stop, { once: true });
+  });
+}
+
+/** `describeRuns`: which of these workflows are open. See `Activities`. */
+export function createDescribeRuns({ client }: RunsDependencies): Activities['describeRuns'] {
+  return ({ workflowIds }) =>
+    mapBounded(workflowIds, AT_ONCE, Context.current().cancellationSignal, (id) => describeRun(client, id));
+}
+
+async function describeRun(client: RunsDependencies['client'], workflowId: string): Promise<RunState> {
+  try {
+    const { status } = await client.workflow.getHandle(workflowId).describe();
+    const open = status.name === 'RUNNING' || status.name === 'PAUSED';
+    return { workflowId, state: open ? 'open' : 'closed' };
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) return { workflowId, state: 'unknown' };
+    throw error;
+  }
+}
+
+/** `listOpenRollouts`: workflow ids of the open `PackageRollout`s, by visibility (which may lag by a second). */
+export function createListOpenRollouts({ client }: RunsDependencies): Activities['listOpenRollouts'] {
+  return async () => {
+    const ids: string[] = [];
+    const query = "WorkflowType = 'PackageRollout' AND ExecutionStatus = 'Running'";
+    for await (const run of client.workflow.list({ query })) ids.push(run.workflowId);
+    return ids;
+  };
+}

@@ -1,0 +1,83 @@
+import { ApplicationFailure } from '@temporalio/common';
+import type { Activities, Verification, VerifyOrder } from '../src/contract/activities.js';
+import { FAILURE } from '../src/contract/failures.js';
+import { comparePackages, isPackage } from '../src/domain/package-version.js';
+import { heartbeating } from './heartbeat.js';
+import { wrongForAmp, wrongForCell } from './on-target.js';
+import { askAmp, jittered, type Patience, pauseFor } from './patience.js';
+import type { AmpDriver, AmpTenant, CellApi } from './ports.js';
+import { mismatchOf, orNull, UNKNOWN_FACTS } from './tenants.js';
+
+export interface VerifyDependencies {
+  amp: AmpDriver;
+  cells: CellApi;
+  patience: Patience;
+}
+
+/** A token is refused for good when it was refused twice in a row: a cell that just starts may be confused. */
+const DENIALS = 2;
+
+/** `verifyCell`: looks at one cell until it is as wanted, or its time is over. See `Activities`. */
+export function createVerifyCell(dependencies: VerifyDependencies): Activities['verifyCell'] {
+  return (order) =>
+    heartbeating(
+      () => undefined,
+      async ({ signal }) => {
+        const untilMs = order.sinceMs + order.timeoutMs;
+        for (let denials = 0; ; ) {
+          const { verification, denied } = await look(dependencies, order, signal);
+          if (verification.verified) return verification;
+          denials = denied === null ? 0 : denials + 1;
+          const leftMs = untilMs - Date.now();
+          if (denied !== null && (denials >= DENIALS || leftMs <= 0)) throw accessDenied(denied);
+          if (leftMs <= 0) return verification;
+          await pauseFor(Math.min(leftMs, jittered(order.intervalMs)), signal);
+        }
+      },
+    );
+}
+
+interface Look {
+  verification: Verification;
+  /** What the cell's API said where it refused our token. */
+  denied: string | null;
+}
+
+async function look(dependencies: VerifyDependencies, order: VerifyOrder, signal: AbortSignal): Promise<Look> {
+  const { amp, cells, patience } = dependencies;
+  const { tenant: name, url } = order.cell;
+  const [tenant, readiness, metadata] = await Promise.all([
+    askAmp(() => orNull(amp.getTenant(name, signal)), { patience, signal }),
+    cells.readiness(url, signal),
+    cells.metadata(url, signal),
+  ]);
+  const problem = wrongForTenant(order, tenant) ?? wrongForCell(order.version, readiness, metadata) ?? '';
+  return {
+    verification: {
+      verified: problem === '',
+      facts: tenant?.facts ?? UNKNOWN_FACTS,
+      readiness: readiness.state,
+      revision: metadata.state === 'known' ? metadata.revision : null,
+      problem,
+    },
+    denied: metadata.state === 'denied' ? metadata.detail : null,
+  };
+}
+
+function wrongForTenant(order: VerifyOrder, tenant: AmpTenant | null): string | null {
+  if (tenant === null) return `AMP knows no tenant ${order.cell.tenant}`;
+  const wrong = mismatchOf(order.cell, order.ring, tenant) ?? wrongForAmp(order.version, order.chartVersion, tenant);
+  if (wrong !== null) return wrong;
+  const { migratedVersion } = tenant.facts;
+  if (!order.migrated || hasMigrated(order.version, migratedVersion)) return null;
+  return `AMP has its migrations at ${migratedVersion ?? '(unknown)'}, not at ${order.version}`;
+}
+
+/** Whether the migrations of this package, or of a newer one that contains them, have begun there. */
+function hasMigrated(version: string, migrated: string | null): boolean {
+  if (migrated === null) return false;
+  if (!isPackage(version) || !isPackage(migrated)) return migrated === version;
+  return comparePackages(migrated, version) >= 0;
+}
+
+const accessDenied = (detail: string) => ApplicationFailure.nonRetryable(detail, FAILURE.accessDenied, {});
