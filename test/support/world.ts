@@ -1,0 +1,167 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { Client, Connection } from '@temporalio/client';
+import type { WorkerOptions } from '@temporalio/worker';
+import { inject } from 'vitest';
+import { CellsClient } from '../../src/client/index.js';
+import { createLogger } from '../../src/config/logging.js';
+import type { PackageRolloutStatus, RingResult } from '../../src/contract/status.js';
+import { type Simulator, type SimulatorOptions, startSimulator, withSimulatorUrls } from '../../src/simulator/index.js';
+import { type RunningWorker, startWorker } from '../../worker/start.js';
+import { type ActRecord, recordActs } from './acts.js';
+
+/** A cluster of its own for one test: a namespace, AMP with cells, a worker, and a client. */
+export interface World {
+  client: Client;
+  cells: CellsClient;
+  simulator: Simulator;
+  namespace: string;
+  topology: Record<string, unknown>;
+  taskQueue: string;
+  /** Every act that went through `cells`: who, what, when asked and when answered. */
+  acts: ActRecord[];
+  apply(topology?: Record<string, unknown>): Promise<void>;
+  startWorker(options?: Partial<WorkerOptions>): Promise<RunningWorker>;
+  stopWorkers(): Promise<void>;
+  jobs(): Promise<LoggedJob[]>;
+  fault(fault: Record<string, unknown> | Record<string, unknown>[]): Promise<void>;
+  clearFaults(): Promise<void>;
+  until<T>(what: string, look: () => Promise<T | null | undefined | false>, timeoutMs?: number): Promise<T>;
+  rolloutEnds(version: string, timeoutMs?: number): Promise<PackageRolloutStatus>;
+  deploy(version: string, ring?: number): Promise<RingResult>;
+  close(): Promise<void>;
+}
+
+export interface LoggedJob {
+  id: string;
+  tenant: string;
+  cell: string;
+  kind: string;
+  version: string;
+  chart_version: string | null;
+  from_version: string | null;
+  state: string;
+  created_at: string;
+  started_at: string | null;
+  finished_at: string | null;
+  idempotency_key: string;
+  cancel_requested_at: string | null;
+  submissions: number;
+  post_deploy_migrations?: string;
+}
+
+export interface WorldOptions {
+  topology: Record<string, unknown>;
+  simulator?: Partial<SimulatorOptions>;
+  worker?: Partial<WorkerOptions> | false;
+  /** Use this running AMP instead of one in this process. */
+  amp?: Simulator;
+}
+
+export async function newWorld(options: WorldOptions): Promise<World> {
+  const simulator =
+    options.amp ??
+    (await startSimulator({ topology: options.topology as never, durationMs: 50, ...options.simulator }));
+  const topology = withSimulatorUrls(options.topology as never, simulator.url) as Record<string, unknown>;
+  const namespace = claimNamespace();
+  const connection = await Connection.connect({ address: inject('temporalAddress') });
+  const client = new Client({ connection, namespace });
+  const taskQueue = 'cells';
+  const acts: ActRecord[] = [];
+  const cells = recordActs(new CellsClient({ client, taskQueue }), acts);
+  const workers: RunningWorker[] = [];
+  const world: World = {
+    client,
+    cells,
+    simulator,
+    namespace,
+    topology,
+    taskQueue,
+    acts,
+    apply: async (other) => {
+      await cells.cluster().applyTopology({ topology: other ?? topology, by: 'test', releaseColdStart: true });
+      await world.until(
+        'the first look at every cell',
+        async () => (await cells.cluster().status()).waitingFor === null,
+      );
+    },
+    startWorker: async (workerOptions) => {
+      const worker = await startWorker({
+        temporal: { namespace, connectionOptions: { address: inject('temporalAddress') } },
+        taskQueue,
+        log: createLogger({ level: (process.env.LOG_LEVEL as 'error' | undefined) ?? 'error', format: 'json' }),
+        outside: {
+          amp: { url: simulator.url, token: null },
+          cellsToken: null,
+          prometheusUrl: null,
+          alertmanagerUrl: null,
+        } as never,
+        workflowBundle: inject('bundlePath'),
+        workerOptions: { shutdownForceTime: '10s', ...workerOptions },
+      });
+      workers.push(worker);
+      return worker;
+    },
+    stopWorkers: async () => {
+      await Promise.all(workers.splice(0).map((w) => w.shutdown()));
+    },
+    jobs: async () => ((await get(`${simulator.url}/log`)) as { jobs: LoggedJob[] }).jobs,
+    fault: async (fault) => {
+      const response = await fetch(`${simulator.url}/faults`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify(fault),
+      });
+      if (!response.ok) throw new Error(`fault refused: ${await response.text()}`);
+    },
+    clearFaults: async () => {
+      await fetch(`${simulator.url}/faults`, { method: 'DELETE' });
+    },
+    until: async (what, look, timeoutMs = 30_000) => {
+      const end = Date.now() + timeoutMs;
+      for (;;) {
+        const seen = await look();
+        if (seen !== null && seen !== undefined && seen !== false) return seen as never;
+        if (Date.now() > end) throw new Error(`waited ${timeoutMs} ms in vain for ${what}`);
+        await new Promise((resolve) => setTimeout(resolve, 50));
+      }
+    },
+    rolloutEnds: async (version, timeoutMs = 60_000) =>
+      await world.until(
+        `the end of ${version}`,
+        async () => {
+          const status = await cells.rollout(version).status();
+          return status.finishedAt !== null && status;
+        },
+        timeoutMs,
+      ),
+    deploy: async (version, ring = 0) => {
+      const asked = await cells.rollout(version).deployRing({ ring, by: 'release-tools' });
+      return await asked.answer();
+    },
+    close: async () => {
+      await world.stopWorkers();
+      await connection.close();
+      if (!options.amp) await simulator.close();
+    },
+  };
+  if (options.worker !== false) await world.startWorker(options.worker);
+  return world;
+}
+
+async function get(url: string): Promise<unknown> {
+  const response = await fetch(url);
+  return await response.json();
+}
+
+/** One namespace holds one cell cluster, so every test takes one that nobody had. */
+export function claimNamespace(): string {
+  for (let i = 0; ; i += 1) {
+    try {
+      mkdirSync(join(inject('claims'), `t${i}`));
+      return `t${i}`;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    }
+  }
+}

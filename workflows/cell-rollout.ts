@@ -1,0 +1,444 @@
+import {
+  CancellationScope,
+  defineQuery,
+  defineSignal,
+  getExternalWorkflowHandle,
+  isCancellation,
+  setCurrentDetails,
+  setHandler,
+  sleep,
+  upsertSearchAttributes,
+} from '@temporalio/workflow';
+import type {
+  JobFacts,
+  JobOrder,
+  JobReport,
+  TenantFacts,
+  Verification,
+  VerifyOrder,
+} from '../src/contract/activities.js';
+import { type JobKeyParts, jobKey } from '../src/contract/ids.js';
+import type { CellNote, CellResult, CellRolloutInput } from '../src/contract/internal.js';
+import { CELLS_STATE } from '../src/contract/search-attributes.js';
+import type { CellState } from '../src/contract/status.js';
+import { cancellable, judgeSeen, type Target } from '../src/domain/cell.js';
+import { returnsWithoutDowntime } from '../src/domain/return-rule.js';
+import { lookAtCells, raiseAlert, runJob, verifyCell } from './shared/activities.js';
+import { cellNoteSignal } from './shared/signals.js';
+import { troubleOf } from './shared/trouble.js';
+
+export const cellStatusQuery = defineQuery<CellResult & { doing: string }>('status');
+export const hurrySignal = defineSignal('hurry');
+
+const RETRY_TROUBLE_MS = 5_000;
+const MAX_LOOKS_AGAIN = 3;
+
+/**
+ * One cell, from the order to the verdict: deploys, migrates or takes back one package, and goes back by itself where
+ * the deployment did not end well. Always ends with a `CellResult`; a Temporal cancel means: cancel the job, go back.
+ */
+export async function CellRollout(input: CellRolloutInput): Promise<CellResult> {
+  const run = new CellRun(input);
+  const root = CancellationScope.current();
+  root.cancelRequested.catch(() => run.cancel());
+  return await CancellationScope.nonCancellable(() => run.toTheEnd());
+}
+
+class CellRun {
+  private cancelAsked = false;
+  private hurried = false;
+  private doing: CellState = 'pending';
+  private jobScope: CancellationScope | null = null;
+  private troubled = false;
+  private jobId: string | null = null;
+  private from: string | null;
+  private now: string | null;
+
+  constructor(private readonly input: CellRolloutInput) {
+    this.from = input.expectedVersion;
+    this.now = input.expectedVersion;
+    setHandler(
+      hurrySignal,
+      () => {
+        this.hurried = true;
+      },
+      { description: 'A newer package is next: let the AMP job end, and judge nothing.' },
+    );
+    setHandler(cellStatusQuery, () => ({ ...this.result(this.doing, ''), doing: this.doing }), {
+      description: 'What this cell is doing.',
+    });
+  }
+
+  /** A cancel reaches the job only where a half-done job is one that can be gone back from. */
+  cancel(): void {
+    this.cancelAsked = true;
+    if (cancellable(this.input.purpose, this.input.policy)) this.jobScope?.cancel();
+  }
+
+  async toTheEnd(): Promise<CellResult> {
+    const { purpose } = this.input;
+    const result = await (purpose === 'deploy'
+      ? this.deploy()
+      : purpose === 'migrate'
+        ? this.migrate()
+        : this.takeBack());
+    this.show(result.state, result.reason);
+    upsertSearchAttributes([{ key: CELLS_STATE, value: result.state }]);
+    return result;
+  }
+
+  // ── deployment ─────────────────────────────────────────────────────────────
+
+  private async deploy(): Promise<CellResult> {
+    this.show('deploying');
+    const report = await this.orderDeployment();
+    if (report === 'already') return await this.verifyUnordered();
+    if (report.outcome === 'not-ordered') return this.notDeployed(report);
+    this.remember(report.job);
+    if (report.outcome === 'cancel-unconfirmed') return await this.unconfirmed(report.job);
+    if (this.hurried && report.outcome !== 'succeeded') return this.result('pending', 'gave way to a newer package');
+    if (report.outcome !== 'succeeded') return await this.goBack(jobProblem(report), report.job);
+    if (this.cancelAsked && cancellable('deploy', this.input.policy)) {
+      return await this.goBack('cancelled when its job had just ended', report.job);
+    }
+    if (this.hurried) return this.result('pending', 'gave way to a newer package before it was verified');
+    const verdict = await this.verify(this.target(), this.input.policy.postDeployMigrations === 'with-deploy');
+    if (verdict.verified && !(this.cancelAsked && cancellable('deploy', this.input.policy))) {
+      return this.result('converged', '');
+    }
+    if (this.hurried) return this.result('pending', 'gave way to a newer package');
+    const why = verdict.verified ? 'cancelled while it was verified' : `not verified after its job: ${verdict.problem}`;
+    return await this.goBack(why, report.job);
+  }
+
+  /** Orders the job; where somebody changed the cell since the pass looked, judges it anew, a few times. */
+  private async orderDeployment(): Promise<JobReport | 'already'> {
+    let expectedVersion = this.input.expectedVersion;
+    for (let look = 1; ; look += 1) {
+      const report = await this.order(this.deploymentOrder(expectedVersion, look));
+      if (report.outcome !== 'not-ordered' || report.why !== 'changed' || look === MAX_LOOKS_AGAIN) return report;
+      const seen = report.seen;
+      const verdict = judgeSeen(seen, this.target());
+      if (verdict === 'newer') return { ...report, detail: `runs ${seen?.version}, a newer package` };
+      if (verdict === 'target' && this.input.policy.postDeployMigrations === 'separate') return 'already';
+      expectedVersion = seen?.version ?? null;
+    }
+  }
+
+  /** Somebody else brought it here: nothing of ours to take back, so it converges or is put off. */
+  private async verifyUnordered(): Promise<CellResult> {
+    this.from = this.input.version;
+    const verdict = await this.verify(this.target(), false);
+    return verdict.verified ? this.result('converged', '') : this.deferred('failed', verdict.problem);
+  }
+
+  private deploymentOrder(expectedVersion: string | null, look: number): JobOrder {
+    const { policy, version, chartVersion } = this.input;
+    return {
+      ...this.orderBase('configure', version, look),
+      chartVersion,
+      expectedVersion,
+      scope: policy.scope,
+      postDeployMigrations: policy.postDeployMigrations === 'with-deploy' ? 'include' : 'skip',
+      requireReady: !policy.deployToUnhealthy,
+    };
+  }
+
+  private notDeployed(report: Extract<JobReport, { outcome: 'not-ordered' }>): CellResult {
+    if (report.seen) this.now = report.seen.version;
+    if (report.why === 'cancelled') return this.result('pending', 'cancelled before its job was ordered');
+    if (report.why === 'busy') return this.deferred('busy', report.detail);
+    if (report.why === 'silent') return this.deferred('unreachable', report.detail);
+    if (report.why === 'not-ready') return this.deferred('failed', `unhealthy before its deployment: ${report.detail}`);
+    return this.result('failed', `not deployed: ${report.detail}`);
+  }
+
+  /**
+   * Takes the cell back to what it ran before, while the rule of return says that this needs no downtime or the
+   * policy allows it, and verifies that. A job that never started changed nothing and needs no rollback.
+   */
+  private async goBack(why: string, job: JobFacts): Promise<CellResult> {
+    const { policy } = this.input;
+    if (policy.autoRollback === 'never') return this.result('failed', `${why}; autoRollback is never`);
+    this.show('rolling-back', why);
+    const facts = await this.look();
+    this.now = facts?.version ?? null;
+    const target = targetBefore(job, facts);
+    if (target === null) return this.result('failed', `${why}; what it ran before is unknown`);
+    if (job.startedAt === null && facts?.version === target.version) return await this.verifyBack(target, why);
+    return await this.rollBack(target, facts, why);
+  }
+
+  private async rollBack(target: Target, facts: TenantFacts | null, why: string): Promise<CellResult> {
+    const allowed = this.input.policy.downtimeRollback === 'allowed';
+    if (!allowed && !returnsWithoutDowntime(facts?.migratedVersion ?? null, target.version)) {
+      const migrated = facts?.migratedVersion ?? 'unknown';
+      const reason = `${why}; rollback needs downtime: migrated_version is ${migrated}, it came from ${target.version}`;
+      return { ...this.result('failed', reason), needsDowntime: true };
+    }
+    const report = await this.orderRollback(target, facts?.version ?? null);
+    if (report.outcome !== 'succeeded') return await this.rollbackFailed(`${why}; ${rollbackProblem(report)}`, report);
+    this.remember({ ...report.job, fromVersion: this.from });
+    return await this.verifyBack(target, why);
+  }
+
+  /** A rollback waits for nothing but another's job on the same cell, and for that only as long as one job may take. */
+  private async orderRollback(target: Target, running: string | null): Promise<JobReport> {
+    let expectedVersion = running;
+    const tries = Math.max(3, Math.ceil(this.input.policy.deployTimeoutMs / RETRY_TROUBLE_MS));
+    for (let look = 1; ; look += 1) {
+      const report = await this.order({
+        ...this.orderBase('rollback', target.version, look),
+        chartVersion: target.chartVersion,
+        expectedVersion,
+        scope: this.input.policy.scope,
+        postDeployMigrations: 'skip',
+        requireReady: false,
+      });
+      if (report.outcome !== 'not-ordered' || look >= tries) return report;
+      if (report.why === 'busy') await sleep(RETRY_TROUBLE_MS);
+      else if (report.why !== 'changed') return report;
+      expectedVersion = report.seen?.version ?? (await this.look())?.version ?? null;
+    }
+  }
+
+  private async verifyBack(target: Target, why: string): Promise<CellResult> {
+    const verdict = await this.verify(target, false);
+    this.now = verdict.facts.version;
+    if (verdict.verified) return this.result('rolled-back', why);
+    const isBack = verdict.facts.version === target.version;
+    // Where an unhealthy cell may be deployed to, it may be as unhealthy as before once it is back.
+    if (isBack && this.input.policy.deployToUnhealthy) return this.result('rolled-back', `${why}; ${verdict.problem}`);
+    return await this.rollbackFailed(`${why}; rolled back, but ${verdict.problem}`, null);
+  }
+
+  private async rollbackFailed(reason: string, report: JobReport | null): Promise<CellResult> {
+    if (report && report.outcome !== 'not-ordered') this.jobId = report.job.id;
+    await this.alert('CellRollbackFailed', 's1', reason);
+    const unconfirmed = report?.outcome === 'cancel-unconfirmed';
+    return this.result(unconfirmed ? 'cancel-unconfirmed' : 'rollback-failed', reason);
+  }
+
+  private async unconfirmed(job: JobFacts): Promise<CellResult> {
+    const reason = `AMP did not confirm the cancel of job ${job.id}: it may still be changing the cell`;
+    await this.alert('CellCancelUnconfirmed', 's2', reason);
+    return this.result('cancel-unconfirmed', reason);
+  }
+
+  // ── post-deployment migrations ─────────────────────────────────────────────
+
+  private async migrate(): Promise<CellResult> {
+    this.show('migrating');
+    const { policy, version, chartVersion } = this.input;
+    const report = await this.order({
+      ...this.orderBase('post_deploy_migrations', version, 1),
+      chartVersion,
+      expectedVersion: version,
+      scope: policy.scope,
+      postDeployMigrations: 'include',
+      requireReady: true,
+    });
+    if (report.outcome === 'not-ordered') return this.notMigrated(report);
+    this.remember({ ...report.job, fromVersion: version });
+    if (report.outcome !== 'succeeded') return await this.migrationFailed(jobProblem(report));
+    const verdict = await this.verify(this.target(), true);
+    return verdict.verified ? this.result('converged', '') : await this.migrationFailed(verdict.problem);
+  }
+
+  private notMigrated(report: Extract<JobReport, { outcome: 'not-ordered' }>): CellResult {
+    if (report.why === 'busy') return this.deferred('busy', report.detail);
+    if (report.why === 'silent') return this.deferred('unreachable', report.detail);
+    if (report.why === 'not-ready') return this.deferred('failed', `unhealthy before its PDM: ${report.detail}`);
+    return this.result('failed', `PDM not run: ${report.detail}`);
+  }
+
+  private async migrationFailed(reason: string): Promise<CellResult> {
+    await this.alert('CellMigrationFailed', 's1', reason);
+    return this.result('migration-failed', reason);
+  }
+
+  // ── taking a package back ──────────────────────────────────────────────────
+
+  private async takeBack(): Promise<CellResult> {
+    this.show('rolling-back');
+    const { version } = this.input;
+    const facts = await this.look();
+    if (!facts?.version) return this.result('failed', 'what it runs is unknown');
+    this.from = facts.version;
+    this.now = facts.version;
+    if (facts.version !== version) return this.result('left', `runs ${facts.version}`);
+    if (facts.previousVersion === null) return this.result('failed', 'what it ran before is unknown');
+    const target = { version: facts.previousVersion, chartVersion: facts.previousChartVersion };
+    return await this.rollBack(target, facts, this.input.reason);
+  }
+
+  // ── what all of them use ───────────────────────────────────────────────────
+
+  private orderBase(kind: JobKeyParts['kind'] & JobOrder['kind'], version: string, look: number) {
+    const { cluster, pass, ring, cell, order, policy, reason } = this.input;
+    const base = jobKey({ cluster, pass, cell: cell.id, kind, version, order });
+    return {
+      cluster,
+      ring,
+      cell,
+      kind,
+      version,
+      reason,
+      // A look again is another order: AMP keeps a key for one body only.
+      key: look === 1 ? base : `${base}.${look}`,
+      jobTimeoutMs: policy.deployTimeoutMs,
+      cancelTimeoutMs: policy.cancelTimeoutMs,
+      pollIntervalMs: policy.pollIntervalMs,
+    };
+  }
+
+  /** Orders one job and waits for its end; AMP's own trouble is told to the pass, and waited out. */
+  private async order(order: JobOrder): Promise<JobReport> {
+    const stoppable = order.kind === 'configure' && cancellable(this.input.purpose, this.input.policy);
+    let cancelOnly = stoppable && this.cancelAsked;
+    for (;;) {
+      try {
+        const report = await this.inJobScope(stoppable && !cancelOnly, {
+          ...order,
+          ...(cancelOnly ? { cancelOnly } : {}),
+        });
+        await this.noTrouble();
+        return report;
+      } catch (error) {
+        if (isCancellation(error) && stoppable && !cancelOnly) cancelOnly = true;
+        else await this.waitOut(error);
+        cancelOnly ||= stoppable && this.cancelAsked;
+      }
+    }
+  }
+
+  private async inJobScope(stoppable: boolean, order: JobOrder): Promise<JobReport> {
+    if (!stoppable) return await runJob(order);
+    const scope = new CancellationScope({ cancellable: true });
+    this.jobScope = scope;
+    try {
+      return await scope.run(() => runJob(order));
+    } finally {
+      this.jobScope = null;
+    }
+  }
+
+  private async verify(target: Target, migrated: boolean): Promise<Verification> {
+    if (this.doing !== 'rolling-back') this.show('verifying');
+    const { cluster, ring, cell, policy } = this.input;
+    const order: VerifyOrder = {
+      cluster,
+      ring,
+      cell,
+      ...target,
+      migrated,
+      sinceMs: Date.now(),
+      timeoutMs: policy.verifyTimeoutMs,
+      intervalMs: policy.verifyIntervalMs,
+    };
+    const verdict = await this.patiently(() => verifyCell(order));
+    this.now = verdict.facts.version ?? this.now;
+    return verdict;
+  }
+
+  private async look(): Promise<TenantFacts | null> {
+    const { cluster, ring, cell, version, chartVersion } = this.input;
+    const looks = await this.patiently(() =>
+      lookAtCells({ cluster, ring, cells: [cell], version, chartVersion, askReadiness: false }),
+    );
+    return looks[0]?.tenant === 'known' ? looks[0].facts : null;
+  }
+
+  private async patiently<T>(ask: () => Promise<T>): Promise<T> {
+    for (;;) {
+      try {
+        const answer = await ask();
+        await this.noTrouble();
+        return answer;
+      } catch (error) {
+        await this.waitOut(error);
+      }
+    }
+  }
+
+  private async waitOut(error: unknown): Promise<void> {
+    const trouble = troubleOf(error);
+    if (!trouble) throw error;
+    this.troubled = true;
+    await this.note(trouble);
+    await sleep(RETRY_TROUBLE_MS * (0.75 + Math.random() / 2));
+  }
+
+  private async noTrouble(): Promise<void> {
+    if (!this.troubled) return;
+    this.troubled = false;
+    await this.note(null);
+  }
+
+  private async note(trouble: CellNote['trouble']): Promise<void> {
+    const note: CellNote = { cell: this.input.cell.id, trouble };
+    // A pass that is gone needs no note; the cell's own end does not depend on it.
+    await getExternalWorkflowHandle(this.input.passWorkflowId)
+      .signal(cellNoteSignal, note)
+      .catch(() => undefined);
+  }
+
+  private target(): Target {
+    return { version: this.input.version, chartVersion: this.input.chartVersion };
+  }
+
+  private remember(job: JobFacts): void {
+    this.jobId = job.id;
+    this.from = job.fromVersion ?? this.from;
+    this.now = null;
+  }
+
+  private result(state: CellState, reason: string): CellResult {
+    const to = state === 'converged' ? this.input.version : this.now;
+    return {
+      cell: this.input.cell.id,
+      state,
+      reason,
+      jobId: this.jobId,
+      from: this.from,
+      to,
+      deferred: false,
+      needsDowntime: false,
+    };
+  }
+
+  private deferred(state: CellState, reason: string): CellResult {
+    return { ...this.result(state, reason), deferred: true };
+  }
+
+  private async alert(name: string, severity: 's1' | 's2', summary: string): Promise<void> {
+    const { cluster, ring, cell, version } = this.input;
+    const next = [`cellctl retry --ring ${ring} ${version}`, `cellctl status ${version}`];
+    await raiseAlert({ name, severity, cluster, ring, cell: cell.id, version, summary, next }).catch(() => undefined);
+  }
+
+  private show(state: CellState, detail = ''): void {
+    this.doing = state;
+    const { cell, version, purpose, ring } = this.input;
+    const job = this.jobId === null ? '' : `\n\nAMP job \`${this.jobId}\``;
+    setCurrentDetails(`**${cell.id}** (ring ${ring}): **${state}**, ${purpose} of \`${version}\`. ${detail}${job}`);
+  }
+}
+
+function jobProblem(report: Exclude<JobReport, { outcome: 'not-ordered' }>): string {
+  const { id, error } = report.job;
+  if (report.outcome === 'timed-out') return `job ${id} ran past its time`;
+  if (report.outcome === 'canceled') return `job ${id} was cancelled`;
+  return `job ${id} failed${error ? `: ${error}` : ''}`;
+}
+
+function rollbackProblem(report: JobReport): string {
+  return `the rollback did not work: ${report.outcome === 'not-ordered' ? report.detail : jobProblem(report)}`;
+}
+
+/** What the cell ran before this deployment, by AMP's record of the job itself. */
+function targetBefore(job: JobFacts, facts: TenantFacts | null): Target | null {
+  if (job.fromVersion === null) return null;
+  const fromTenant = facts?.previousVersion === job.fromVersion ? facts.previousChartVersion : null;
+  return { version: job.fromVersion, chartVersion: job.fromChartVersion ?? fromTenant };
+}

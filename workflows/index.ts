@@ -1,0 +1,4 @@
+export { CellCluster } from './cell-cluster.js';
+export { CellRollout } from './cell-rollout.js';
+export { PackageRollout } from './package-rollout.js';
+export { RingRollout } from './ring-rollout.js';

@@ -1,0 +1,56 @@
+import { proxyActivities } from '@temporalio/workflow';
+import type { Activities } from '../../src/contract/activities.js';
+import { FAILURE } from '../../src/contract/failures.js';
+
+/**
+ * How long each kind of effect may take, and why. What AMP or Temporal answers in its own time is one heartbeating
+ * activity; a worker that dies is noticed by the missing heartbeat, and another attempt goes on within seconds.
+ */
+
+const TROUBLE_IS_FOR_THE_WORKFLOW = [FAILURE.ampUnavailable, FAILURE.accessDenied];
+
+/** Watches something for as long as it takes. A cancel is an order: its outcome is waited for. */
+const watching = proxyActivities<Activities>({
+  startToCloseTimeout: '30 days',
+  heartbeatTimeout: '10s',
+  cancellationType: 'WAIT_CANCELLATION_COMPLETED',
+  retry: {
+    initialInterval: '500ms',
+    backoffCoefficient: 1.5,
+    maximumInterval: '5s',
+    nonRetryableErrorTypes: TROUBLE_IS_FOR_THE_WORKFLOW,
+  },
+});
+
+/** Looks once at many things; bounded, and repeated until it works. A cancelled look is dropped. */
+const looking = proxyActivities<Activities>({
+  startToCloseTimeout: '5m',
+  heartbeatTimeout: '10s',
+  cancellationType: 'ABANDON',
+  retry: {
+    initialInterval: '500ms',
+    backoffCoefficient: 1.5,
+    maximumInterval: '10s',
+    nonRetryableErrorTypes: TROUBLE_IS_FOR_THE_WORKFLOW,
+  },
+});
+
+/** Watches that nobody needs the end of: dropped at once when cancelled. */
+const dropping = proxyActivities<Activities>({
+  startToCloseTimeout: '30 days',
+  heartbeatTimeout: '10s',
+  cancellationType: 'TRY_CANCEL',
+  retry: { initialInterval: '500ms', backoffCoefficient: 1.5, maximumInterval: '5s' },
+});
+
+/** Tells people; a system that is down must not hold anything up, so it is tried for a while only. */
+const telling = proxyActivities<Activities>({
+  startToCloseTimeout: '10s',
+  scheduleToCloseTimeout: '10m',
+  retry: { initialInterval: '1s', maximumInterval: '1m' },
+});
+
+export const { runJob, verifyCell } = watching;
+export const { lookAtCells, describeRuns, listOpenRollouts } = looking;
+export const { watchCells, awaitCells } = dropping;
+export const { raiseAlert } = telling;

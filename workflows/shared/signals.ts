@@ -1,0 +1,75 @@
+import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
+import type * as internal from '../../src/contract/internal.js';
+import type {
+  ApplyTopologyResult,
+  BrakeResult,
+  ClusterStatus,
+  GraduateResult,
+  PackageRolloutStatus,
+  RingResult,
+} from '../../src/contract/status.js';
+
+/** Every message by its name: a name is what other languages type, so it never changes. */
+
+// ── from people and release-tools; payloads are judged by validators, hence unknown ──
+
+export const deployRingUpdate = defineUpdate<RingResult, [unknown]>('deployRing');
+export const migrateRingUpdate = defineUpdate<RingResult, [unknown]>('migrateRing');
+export const graduateUpdate = defineUpdate<GraduateResult, [unknown]>('graduate');
+export const approveRingUpdate = defineUpdate<PackageRolloutStatus, [unknown]>('approveRing');
+export const overrideUpdate = defineUpdate<PackageRolloutStatus, [unknown]>('override');
+export const retryRingUpdate = defineUpdate<PackageRolloutStatus, [unknown]>('retryRing');
+export const skipCellUpdate = defineUpdate<PackageRolloutStatus, [unknown]>('skipCell');
+export const recordCheckUpdate = defineUpdate<PackageRolloutStatus, [unknown]>('recordCheck');
+export const abortUpdate = defineUpdate<PackageRolloutStatus, [unknown]>('abort');
+export const restartUpdate = defineUpdate<PackageRolloutStatus, [unknown]>('restart');
+export const releaseBrakeUpdate = defineUpdate<PackageRolloutStatus, [unknown]>('releaseBrake');
+export const releaseClusterBrakeUpdate = defineUpdate<ClusterStatus, [unknown]>('releaseBrake');
+export const engageBrakeUpdate = defineUpdate<BrakeResult, [unknown]>('engageBrake');
+export const applyTopologyUpdate = defineUpdate<ApplyTopologyResult, [unknown]>('applyTopology');
+
+export const graduateSignal = defineSignal<[unknown]>('graduate');
+export const recordCheckSignal = defineSignal<[unknown]>('recordCheck');
+export const engageBrakeSignal = defineSignal<[unknown]>('engageBrake');
+export const releaseBrakeSignal = defineSignal<[unknown]>('releaseBrake');
+export const approveRingSignal = defineSignal<[unknown]>('approveRing');
+export const overrideSignal = defineSignal<[unknown]>('override');
+export const retryRingSignal = defineSignal<[unknown]>('retryRing');
+export const skipCellSignal = defineSignal<[unknown]>('skipCell');
+export const abortSignal = defineSignal<[unknown]>('abort');
+export const restartSignal = defineSignal<[unknown]>('restart');
+
+export const rolloutStatusQuery = defineQuery<PackageRolloutStatus>('status');
+export const clusterStatusQuery = defineQuery<ClusterStatus>('status');
+
+// ── between our own workflows ──
+
+export const registerRolloutSignal = defineSignal<[internal.RegisterRollout]>('registerRollout');
+export const askGraduationSignal = defineSignal<[internal.AskGraduation]>('askGraduation');
+export const requestRingSignal = defineSignal<[internal.RequestRing]>('requestRing');
+export const withdrawRequestSignal = defineSignal<[internal.WithdrawRequest]>('withdrawRequest');
+export const claimRingSignal = defineSignal<[internal.ClaimRing]>('claimRing');
+export const rolloutEndedSignal = defineSignal<[internal.RolloutEnded]>('rolloutEnded');
+
+export const registeredSignal = defineSignal<[internal.Registered]>('registered');
+export const graduationAnswerSignal = defineSignal<[internal.GraduationAnswer]>('graduationAnswer');
+export const ringAnswerSignal = defineSignal<[internal.RingAnswer]>('ringAnswer');
+export const supersededSignal = defineSignal<[internal.SupersededNotice]>('superseded');
+export const passLostSignal = defineSignal<[internal.PassLost]>('passLost');
+export const clusterStartedSignal = defineSignal('clusterStarted');
+
+export const enterRingSignal = defineSignal<[internal.EnterRing]>('enterRing');
+export const ringReportSignal = defineSignal<[internal.RingReport]>('ringReport');
+export const brakesHoldSignal = defineSignal<[internal.BrakesHold]>('brakesHold');
+
+export const ringEntrySignal = defineSignal<[internal.RingEntry]>('ringEntry');
+export const setBrakesSignal = defineSignal<[internal.SetBrakes]>('setBrakes');
+export const stopPassSignal = defineSignal<[internal.StopPass]>('stopPass');
+export const retryPassSignal = defineSignal<[internal.RetryPass]>('retryPass');
+export const skipInPassSignal = defineSignal<[internal.SkipInPass]>('skipInPass');
+export const overrideInPassSignal = defineSignal<[internal.OverrideInPass]>('overrideInPass');
+export const holdForwardSignal = defineSignal<[internal.HoldForward]>('holdForward');
+export const checkInPassSignal = defineSignal<[internal.CheckInPass]>('checkInPass');
+export const bakedEverywhereSignal = defineSignal('bakedEverywhere');
+
+export const cellNoteSignal = defineSignal<[internal.CellNote]>('cellNote');

@@ -1,0 +1,33 @@
+import { ApplicationFailure } from '@temporalio/workflow';
+import { FAILURE } from '../../src/contract/failures.js';
+import type { Problem } from '../../src/contract/problem.js';
+import type { z } from '../../src/contract/zod.js';
+import { formatProblems, problemsFromZod } from '../../src/domain/problems.js';
+
+/**
+ * Judges a payload by its schema; synchronous, because an async validator that rejects wedges the run for ever.
+ * Throws `Rejected` with every problem in its details.
+ */
+export function validated<S extends z.ZodType>(schema: S, payload: unknown): z.infer<S> {
+  const parsed = schema.safeParse(payload);
+  if (parsed.success) return parsed.data;
+  throw rejected(problemsFromZod(parsed.error, payload, schema));
+}
+
+export const rejected = (problems: Problem[]): ApplicationFailure =>
+  ApplicationFailure.create({
+    message: formatProblems(problems),
+    type: FAILURE.rejected,
+    nonRetryable: true,
+    details: problems.length === 1 ? [problems[0]] : [problems],
+  });
+
+export const rejectedBecause = (path: string, value: unknown, expected: string): ApplicationFailure =>
+  rejected([{ path, value: typeof value === 'string' ? value : (JSON.stringify(value) ?? 'nothing'), expected }]);
+
+/** The problems that a rejection carries; anything else thrown is a bug and goes on up. */
+export function problemsOf(error: unknown): Problem[] {
+  if (!(error instanceof ApplicationFailure) || error.type !== FAILURE.rejected) throw error;
+  const [details] = error.details ?? [];
+  return (Array.isArray(details) ? details : [details]) as Problem[];
+}
