@@ -397,6 +397,7 @@ class ClusterRun {
       brakes: this.brakesFor(ring),
       brakesSeq: this.state.brakesSeq,
       refused,
+      ...(this.input.continueAsNewAfter === undefined ? {} : { continueAsNewAfter: this.input.continueAsNewAfter }),
     };
   }
 

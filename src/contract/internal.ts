@@ -183,6 +183,8 @@ export interface RingEntry {
   brakesSeq: number;
   /** The grant is gone: the pass must end without having done anything. */
   refused: string | null;
+  /** Events after which the pass continues as new; only tests set it, through the cluster's own argument. */
+  continueAsNewAfter?: number;
 }
 
 export interface SetBrakes {

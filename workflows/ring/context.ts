@@ -1,0 +1,143 @@
+import { workflowInfo } from '@temporalio/workflow';
+import type { RingEntry, SkipInPass } from '../../src/contract/internal.js';
+import type { BrakeStatus, PassPurpose } from '../../src/contract/status.js';
+import { holding } from '../../src/domain/brake.js';
+import type { Target } from '../../src/domain/cell.js';
+import { type Advance, newPass, type PassState } from '../../src/domain/ring/pass.js';
+import { type CarriedRoster, Roster } from '../../src/domain/ring/roster.js';
+import { packCells } from '../../src/domain/snapshot.js';
+
+export interface RingRolloutInput {
+  ring: number;
+  version: string;
+  chartVersion: string | null;
+  purpose: PassPurpose;
+  lane: string | null;
+  requestId: string;
+  /** Workflow id of whoever started this pass. */
+  starter: string;
+  packageBrakes: BrakeStatus[];
+  packageBrakesSeq: number;
+  /** Cells that a person wants left out of the way. */
+  skips: SkipInPass[];
+  reason: string;
+  /** What an earlier run of this pass carried over. */
+  carried?: Carried;
+}
+
+export interface Carried {
+  startedAtMs: number;
+  entry: RingEntry;
+  state: PassState;
+  roster: CarriedRoster;
+  brakes: Brakes;
+  refusal: string | null;
+}
+
+interface Brakes {
+  cluster: BrakeStatus[];
+  package: BrakeStatus[];
+  clusterSeq: number;
+  packageSeq: number;
+  /** `finish-ring` brakes that were on when the ring was entered: they stop this pass too. */
+  atEntry: string[];
+}
+
+/** What the parts of one pass share. Everything that must survive a continue-as-new is in `carry`. */
+export class PassContext {
+  readonly pass = workflowInfo().firstExecutionRunId;
+  readonly target: Target;
+  startedAtMs = Date.now();
+  /** What the pass works on; null until the cluster has let it in. */
+  entry: RingEntry | null = null;
+  roster = Roster.of(packCells([]));
+  state: PassState;
+  brakes: Brakes;
+  /** Why the pass was refused after all; null: it was not. */
+  refusal: string | null = null;
+  /** Things under way that a continue-as-new would lose. */
+  pending = 0;
+  woken = false;
+  private readonly troubles = new Map<string, string>();
+  private troubleSinceMs = 0;
+
+  constructor(readonly input: RingRolloutInput) {
+    this.target = { version: input.version, chartVersion: input.chartVersion };
+    this.state = newPass(input.purpose, 0);
+    const { packageBrakes, packageBrakesSeq } = input;
+    this.brakes = { cluster: [], package: packageBrakes, clusterSeq: -1, packageSeq: packageBrakesSeq, atEntry: [] };
+    if (input.carried) this.restore(input.carried);
+  }
+
+  /** Takes what the cluster says this pass works on; what people said meanwhile stays. */
+  enter(entry: RingEntry): void {
+    if (this.entry) return;
+    this.entry = entry;
+    this.roster = Roster.of(entry.cellsGz);
+    const { stop, overridden, holdForward, bakedEverywhere } = this.state;
+    const fresh = newPass(this.input.purpose, this.roster.cells.length);
+    this.state = { ...fresh, stop, overridden, holdForward, bakedEverywhere };
+    this.setBrakes('cluster', entry.brakesSeq, entry.brakes);
+    const all = [...this.brakes.cluster, ...this.brakes.package];
+    this.brakes.atEntry = all.filter((b) => b.mode === 'finish-ring').map((b) => b.brakeId);
+    this.wake();
+  }
+
+  setBrakes(from: 'cluster' | 'package', seq: number, brakes: BrakeStatus[]): void {
+    const seqKey = from === 'cluster' ? 'clusterSeq' : 'packageSeq';
+    // Messages may overtake one another: an older list never takes a newer one's place.
+    if (seq < this.brakes[seqKey]) return;
+    this.brakes[seqKey] = seq;
+    this.brakes[from] = brakes;
+  }
+
+  /** Brakes that stop this pass from starting anything forward. */
+  holdingBrakes(): BrakeStatus[] {
+    const all = holding([...this.brakes.cluster, ...this.brakes.package], Date.now());
+    return all.filter((b) => b.mode !== 'finish-ring' || this.brakes.atEntry.includes(b.brakeId));
+  }
+
+  /** Cells with a run that may order something forward, or has. */
+  forwardCells(): number[] {
+    return Object.entries(this.state.inFlight)
+      .filter(([, flight]) => flight.purpose !== 'rollback')
+      .map(([index]) => Number(index));
+  }
+
+  setTrouble(who: string, detail: string | null): void {
+    if (this.troubles.size === 0) this.troubleSinceMs = Date.now();
+    if (detail === null) this.troubles.delete(who);
+    else this.troubles.set(who, detail);
+  }
+
+  get trouble(): { detail: string; sinceMs: number } | null {
+    const [detail] = this.troubles.values();
+    return detail === undefined ? null : { detail, sinceMs: this.troubleSinceMs };
+  }
+
+  get entered(): RingEntry {
+    if (!this.entry) throw new Error('the ring has not been entered');
+    return this.entry;
+  }
+
+  get rules(): Advance {
+    const { policy, soft, perimeter, leftOut } = this.entered;
+    return { policy, soft, perimeter, leftOut: leftOut.length, now: Date.now() };
+  }
+
+  carry(): Carried {
+    const { startedAtMs, state, roster, brakes, refusal } = this;
+    // Watches end with this run, and begin again in the next one.
+    const carriedState = { ...state, watching: 0, silent: [] };
+    return { startedAtMs, entry: this.entered, state: carriedState, roster: roster.carry(), brakes, refusal };
+  }
+
+  private restore({ startedAtMs, entry, state, roster, brakes, refusal }: Carried): void {
+    Object.assign(this, { startedAtMs, entry, state, brakes, refusal });
+    this.roster = Roster.of(entry.cellsGz, roster);
+  }
+
+  wake(): void {
+    this.woken = true;
+  }
+}

@@ -1,0 +1,178 @@
+import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
+import {
+  getExternalWorkflowHandle,
+  ParentClosePolicy,
+  startChild,
+  WorkflowIdReusePolicy,
+  workflowInfo,
+} from '@temporalio/workflow';
+import type { CellRef } from '../../src/contract/activities.js';
+import { cellRolloutId } from '../../src/contract/ids.js';
+import type { CellResult, CellRolloutInput } from '../../src/contract/internal.js';
+import { CELLS_CELL, CELLS_RING, CELLS_STATE, CELLS_VERSION } from '../../src/contract/search-attributes.js';
+import { cellDied, cellEnded, type FlightRecord, takeNext } from '../../src/domain/ring/pass.js';
+import { CellRollout, hurrySignal } from '../cell-rollout.js';
+import { awaitCells } from '../shared/activities.js';
+import { signalTo } from '../shared/signal-to.js';
+import type { PassContext } from './context.js';
+
+/** The cells' own runs: starts them, learns how they ended, and never loses a slot. */
+export class Flights {
+  private readonly ended: { index: number; result: CellResult | null }[] = [];
+
+  constructor(private readonly ctx: PassContext) {}
+
+  /** Ends that arrived and were not taken yet: a continue-as-new must not drop them. */
+  get hasEnds(): boolean {
+    return this.ended.length > 0;
+  }
+
+  startNext(): void {
+    const { ctx } = this;
+    const hold = { braked: ctx.holdingBrakes().length > 0, trouble: ctx.trouble !== null };
+    for (const index of takeNext(ctx.state, ctx.entered.policy, hold)) this.start(index);
+  }
+
+  start(index: number): void {
+    const flight = this.ctx.state.inFlight[index];
+    const cell = this.ctx.roster.cells[index];
+    if (flight && cell) void this.fly(index, flight, cell);
+  }
+
+  /** Follows cells that an earlier run of this pass started. */
+  followAllCarried(): void {
+    const flying = Object.keys(this.ctx.state.inFlight).map(Number);
+    if (flying.length > 0) void this.followCarried(flying);
+  }
+
+  takeEnds(): void {
+    const { ctx } = this;
+    for (const { index, result } of this.ended.splice(0)) {
+      const flight = ctx.state.inFlight[index];
+      if (!flight) continue;
+      // Another pass's run was in the way, or ours died: this pass's order stands, under the same key.
+      if (flight.foreign || (result === null && cellDied(ctx.state, index) === 'restart')) {
+        Object.assign(flight, { foreign: false, carried: false, runId: null });
+        this.start(index);
+        continue;
+      }
+      ctx.setTrouble(ctx.roster.idOf(index), null);
+      const end = result ?? diedTooOften(ctx.roster.idOf(index));
+      if (end.to !== null) ctx.roster.see(index, end.to);
+      cellEnded(ctx.state, index, end, ctx.entered.policy, Date.now());
+    }
+  }
+
+  /** Cancels the runs of these cells: each cancels its job, and goes back. */
+  async cancel(indices: number[]): Promise<void> {
+    for (const index of indices) {
+      const flight = this.ctx.state.inFlight[index];
+      if (flight) flight.cancelled = true;
+    }
+    await Promise.all(indices.map((index) => this.cancelOne(index)));
+  }
+
+  /** Asks the runs of these cells to let their jobs end, and to judge nothing. */
+  async hurry(indices: number[]): Promise<void> {
+    await Promise.all(indices.map((index) => signalTo(cellRolloutId(this.ctx.roster.idOf(index)), hurrySignal)));
+  }
+
+  private async fly(index: number, flight: FlightRecord, cell: CellRef): Promise<void> {
+    this.ctx.pending += 1;
+    try {
+      const handle = await startChild(CellRollout, this.optionsFor(index, flight, cell));
+      flight.runId = handle.firstExecutionRunId;
+      handle.result().then(
+        (result) => this.hear(index, result),
+        () => this.hear(index, null),
+      );
+    } catch (error) {
+      if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+      // Another pass's run still holds the cell: it is waited for first.
+      Object.assign(flight, { foreign: true, carried: true });
+      void this.followCarried([index]);
+    } finally {
+      this.ctx.pending -= 1;
+    }
+    if (flight.cancelled) await this.cancelOne(index);
+    if (this.ctx.state.stop?.hurry) await this.hurry([index]);
+    this.ctx.wake();
+  }
+
+  private optionsFor(index: number, { purpose }: FlightRecord, cell: CellRef) {
+    const { version, ring } = this.ctx.input;
+    return {
+      workflowId: cellRolloutId(cell.id),
+      args: [this.orderFor(index, purpose, cell)] as [CellRolloutInput],
+      // With the default policy a continue-as-new of this pass would kill its cells.
+      parentClosePolicy: ParentClosePolicy.ABANDON,
+      workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
+      staticSummary: `${purpose} ${version} on ${cell.id}`,
+      typedSearchAttributes: [
+        { key: CELLS_VERSION, value: version },
+        { key: CELLS_RING, value: ring },
+        { key: CELLS_CELL, value: cell.id },
+        { key: CELLS_STATE, value: purpose === 'migrate' ? 'migrating' : 'deploying' },
+      ] as never,
+    };
+  }
+
+  private orderFor(index: number, purpose: FlightRecord['purpose'], cell: CellRef): CellRolloutInput {
+    const { ctx } = this;
+    const { ring, version, chartVersion, lane, reason } = ctx.input;
+    return {
+      cluster: ctx.entered.cluster,
+      ring,
+      pass: ctx.pass,
+      passWorkflowId: workflowInfo().workflowId,
+      purpose,
+      cell,
+      version,
+      chartVersion,
+      expectedVersion: ctx.roster.versionOf(index),
+      policy: ctx.entered.policy,
+      order: ctx.state.orders[index] ?? 1,
+      lane,
+      reason,
+    };
+  }
+
+  private hear(index: number, result: CellResult | null): void {
+    this.ended.push({ index, result });
+    this.ctx.wake();
+  }
+
+  /** Ends of runs that this run of the pass did not start reach it only through an activity that waits for them. */
+  private async followCarried(indices: number[]): Promise<void> {
+    const { roster } = this.ctx;
+    for (let left = indices; left.length > 0; ) {
+      const ends = await awaitCells({ cells: left.map((index) => this.runOf(index)) });
+      const over = new Set<number>();
+      for (const end of ends) {
+        const index = roster.indexOf(end.cell);
+        if (index === undefined) continue;
+        over.add(index);
+        this.hear(index, end.result as CellResult | null);
+      }
+      left = left.filter((index) => !over.has(index));
+    }
+  }
+
+  private runOf(index: number): { cell: string; runId: string | null } {
+    const flight = this.ctx.state.inFlight[index];
+    return { cell: this.ctx.roster.idOf(index), runId: flight?.foreign ? null : (flight?.runId ?? null) };
+  }
+
+  private async cancelOne(index: number): Promise<void> {
+    const flight = this.ctx.state.inFlight[index];
+    // One that Temporal has not started yet is cancelled when it has; another pass's run is not ours to cancel.
+    if (!flight?.runId || flight.foreign) return;
+    const handle = getExternalWorkflowHandle(cellRolloutId(this.ctx.roster.idOf(index)));
+    await handle.cancel().catch(() => undefined);
+  }
+}
+
+function diedTooOften(cell: string): CellResult {
+  const reason = 'its workflow ended several times without a result';
+  return { cell, state: 'failed', reason, jobId: null, from: null, to: null, deferred: false, needsDowntime: false };
+}

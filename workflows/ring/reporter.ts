@@ -1,0 +1,130 @@
+import { setCurrentDetails, sleep, upsertSearchAttributes } from '@temporalio/workflow';
+import { CLUSTER_WORKFLOW_ID } from '../../src/contract/ids.js';
+import type { RingReport } from '../../src/contract/internal.js';
+import { CELLS_STATE } from '../../src/contract/search-attributes.js';
+import type { RingState, RolloutRing } from '../../src/contract/status.js';
+import { markdownOfRing } from '../../src/domain/details.js';
+import { resultOf, viewOf } from '../../src/domain/ring/view.js';
+import { raiseAlert } from '../shared/activities.js';
+import { signalTo } from '../shared/signal-to.js';
+import { ringReportSignal } from '../shared/signals.js';
+import type { PassContext } from './context.js';
+
+const REPORT_EVERY_MS = 2_000;
+
+/**
+ * Tells starter, cluster and Web UI what changed: at once where it matters, otherwise gathered, and the more rarely the
+ * longer the pass takes, so that telling costs a small, bounded part of the history.
+ */
+export class Reporter {
+  private important = '';
+  private counted = '';
+  private timerRuns = false;
+  private shown: RingState | null = null;
+  private alerted = '';
+
+  constructor(private readonly ctx: PassContext) {}
+
+  view(): RolloutRing {
+    const { ctx } = this;
+    const { entry, input } = ctx;
+    return viewOf(ctx.state, {
+      ring: input.ring,
+      name: entry?.name ?? `ring-${input.ring}`,
+      version: input.version,
+      perimeter: entry?.perimeter ?? false,
+      soft: entry?.soft ?? false,
+      idOf: ctx.roster.idOf,
+      leftOut: entry?.leftOut ?? [],
+      brakes: ctx.holdingBrakes(),
+      trouble: ctx.trouble,
+      startedAtMs: ctx.startedAtMs,
+      nowMs: Date.now(),
+    });
+  }
+
+  publish(): void {
+    const report = this.report(false);
+    this.show(report.view);
+    const { state, waitingFor, exceptionsTotal } = report.view;
+    const important = JSON.stringify([state, waitingFor, exceptionsTotal, report.baked, report.result]);
+    if (important !== this.important) {
+      this.important = important;
+      void this.send(report);
+      this.alert(report);
+    } else if (!this.timerRuns && countsOf(report) !== this.counted) {
+      void this.sendLater();
+    }
+  }
+
+  /** The last report: the pass is over, and its ring free. */
+  async end(): Promise<void> {
+    const report = this.report(true);
+    this.show(report.view);
+    await this.send(report);
+  }
+
+  private report(ended: boolean): RingReport {
+    const { ctx } = this;
+    const view = this.view();
+    const result = resultOf(ctx.state, ctx.entry?.soft ?? false);
+    const refused = result !== null && ctx.refusal === 'newer_running';
+    return {
+      requestId: ctx.input.requestId,
+      pass: ctx.pass,
+      version: ctx.input.version,
+      purpose: ctx.input.purpose,
+      view,
+      observed: ctx.roster.observed,
+      baked: ctx.state.bakedAtMs !== null,
+      migrationFailed: view.exceptions.filter((e) => e.state === 'migration-failed').map((e) => e.cell),
+      result: refused ? { ...result, outcome: 'refused', code: 'newer_running' } : result,
+      ended,
+    };
+  }
+
+  private async send(report: RingReport): Promise<void> {
+    this.counted = countsOf(report);
+    await Promise.all([
+      signalTo(this.ctx.input.starter, ringReportSignal, report),
+      signalTo(CLUSTER_WORKFLOW_ID, ringReportSignal, report),
+    ]);
+  }
+
+  private async sendLater(): Promise<void> {
+    this.timerRuns = true;
+    await sleep(Math.max(REPORT_EVERY_MS, (Date.now() - this.ctx.startedAtMs) / 10));
+    this.timerRuns = false;
+    if (this.ctx.state.stage !== 'done') await this.send(this.report(false));
+  }
+
+  private show(view: RolloutRing): void {
+    setCurrentDetails(markdownOfRing(this.ctx.input.version, view));
+    if (view.state === this.shown) return;
+    this.shown = view.state;
+    upsertSearchAttributes([{ key: CELLS_STATE, value: view.state }]);
+  }
+
+  private alert(report: RingReport): void {
+    const { input, entry, state } = this.ctx;
+    const reason = state.halt?.reason ?? '';
+    if (reason === this.alerted) return;
+    this.alerted = reason;
+    if (reason === '') return;
+    const { ring, version } = input;
+    void raiseAlert({
+      name: 'RingHalted',
+      severity: entry?.soft ? 's4' : 's2',
+      cluster: entry?.cluster ?? '',
+      ring,
+      version,
+      summary: `ring ${ring} halted on ${version}: ${reason}`,
+      next: report.view.waitingFor?.next ?? [],
+    }).catch(() => undefined);
+  }
+}
+
+/** What readers see change while nothing of importance does. */
+function countsOf({ view, observed }: RingReport): string {
+  return JSON.stringify([view.converged, view.inFlight, view.failed, view.skipped, view.pending, observed]);
+}

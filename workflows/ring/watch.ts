@@ -1,0 +1,105 @@
+import { CancellationScope, isCancellation, log } from '@temporalio/workflow';
+import type { CellRef } from '../../src/contract/activities.js';
+import { sendBack } from '../../src/domain/ring/pass.js';
+import { watchCells } from '../shared/activities.js';
+import type { PassContext } from './context.js';
+import type { Flights } from './flights.js';
+
+const BATCH = 100;
+const BAD_IN_A_ROW = 3;
+const LONGEST_INTERVAL_MS = 30_000;
+const SHORTEST_INTERVAL_MS = 500;
+
+/**
+ * Watches the cells of a ring that bakes or waits out its grace period: one activity per hundred cells for the whole
+ * of it. A cell that turns bad goes back; one that gives no answer keeps the clock from being over.
+ */
+export class Watch {
+  private scope: CancellationScope | null = null;
+  private stage = '';
+
+  constructor(
+    private readonly ctx: PassContext,
+    private readonly flights: Flights,
+  ) {}
+
+  /** Begins, goes on or ends as the pass's stage wants it. */
+  keep(): void {
+    const { stage, halt, stop } = this.ctx.state;
+    const until = this.until();
+    if (until === null || halt || stop) return this.end();
+    if (this.stage === stage) return;
+    this.end();
+    this.begin(until);
+  }
+
+  private until(): number | null {
+    const { stage, bakeUntilMs, graceUntilMs, overridden } = this.ctx.state;
+    if (stage === 'bake') return overridden.includes('bake') ? null : bakeUntilMs;
+    if (stage === 'grace') return overridden.includes('grace-period') ? null : graceUntilMs;
+    return null;
+  }
+
+  private begin(untilMs: number): void {
+    const { state, roster } = this.ctx;
+    this.stage = state.stage;
+    const scope = new CancellationScope({ cancellable: true });
+    this.scope = scope;
+    const watched = roster.cells.filter((_, index) => this.isWatched(index));
+    for (let at = 0; at < watched.length; at += BATCH) {
+      state.watching += 1;
+      void scope.run(() => this.watchBatch(scope, watched.slice(at, at + BATCH), untilMs));
+    }
+  }
+
+  private end(): void {
+    this.scope?.cancel();
+    this.scope = null;
+    this.stage = '';
+    this.ctx.state.watching = 0;
+    this.ctx.state.silent = [];
+  }
+
+  private async watchBatch(scope: CancellationScope, cells: CellRef[], untilMs: number): Promise<void> {
+    try {
+      for (let left = cells; left.length > 0; ) left = await this.watchOnce(scope, left, untilMs);
+    } catch (error) {
+      if (!isCancellation(error)) throw error;
+    } finally {
+      if (this.scope === scope) this.ctx.state.watching -= 1;
+      this.ctx.wake();
+    }
+  }
+
+  /** One watch; answers the cells that are to be watched further. */
+  private async watchOnce(scope: CancellationScope, cells: CellRef[], untilMs: number): Promise<CellRef[]> {
+    const leftMs = untilMs - Date.now();
+    const intervalMs = Math.min(LONGEST_INTERVAL_MS, Math.max(SHORTEST_INTERVAL_MS, Math.round(leftMs / 10)));
+    const { bad, silent } = await watchCells({ cells, untilMs, intervalMs, badInARow: BAD_IN_A_ROW });
+    if (this.scope !== scope) return [];
+    for (const { cell, reason } of bad) this.turnedBad(cell, reason);
+    this.noteSilent(cells, silent);
+    this.ctx.wake();
+    const stillGood = cells.filter((c) => !bad.some((b) => b.cell === c.id));
+    return Date.now() < untilMs ? stillGood : stillGood.filter((c) => silent.includes(c.id));
+  }
+
+  private noteSilent(asked: CellRef[], silent: string[]): void {
+    const ids = new Set(asked.map((c) => c.id));
+    const { state } = this.ctx;
+    state.silent = [...state.silent.filter((id) => !ids.has(id)), ...silent];
+  }
+
+  private turnedBad(cell: string, reason: string): void {
+    const index = this.ctx.roster.indexOf(cell);
+    if (index === undefined || !this.isWatched(index)) return;
+    log.warn('a cell turned unhealthy while it was watched', { cell, reason });
+    sendBack(this.ctx.state, index);
+    this.flights.start(index);
+  }
+
+  private isWatched(index: number): boolean {
+    const mark = this.ctx.state.marks[index];
+    return mark === 'C' || mark === 'D' || mark === 'M';
+  }
+}
