@@ -29,7 +29,7 @@ import type {
 import * as messages from '../src/contract/messages.js';
 import type { Problem } from '../src/contract/problem.js';
 import type { ApplyTopologyResult, BrakeResult, BrakeStatus, ClusterStatus } from '../src/contract/status.js';
-import { brakeToRelease, covers, engage, hasExpired, holding, nextExpiry, release } from '../src/domain/brake.js';
+import { covers } from '../src/domain/brake.js';
 import { judgeGraduation, judgeRegistration, recordEnd, recordGraduation } from '../src/domain/cluster/packages.js';
 import { type ClusterState, newClusterState, type Turn, trim } from '../src/domain/cluster/state.js';
 import { judgeTopology, putInForce, topologyOf } from '../src/domain/cluster/topology.js';
@@ -40,6 +40,7 @@ import { isPackage, newest } from '../src/domain/package-version.js';
 import { packCells } from '../src/domain/snapshot.js';
 import { deployableCells, resolveCoordination, resolvePolicy, ringOf } from '../src/domain/topology/index.js';
 import { describeRuns, listOpenRollouts, lookAtCells } from './shared/activities.js';
+import { BrakeDesk, mustExpireLater } from './shared/brake-desk.js';
 import { signalTo } from './shared/signal-to.js';
 import * as signals from './shared/signals.js';
 import { problemsOf, rejected, rejectedBecause, validated } from './shared/validation.js';
@@ -51,7 +52,6 @@ export interface CellClusterInput {
   continueAsNewAfter?: number;
 }
 
-const BRAKE_DEADLINE_MS = 10_000;
 const CONTINUE_AFTER_EVENTS = 4_000;
 const COLD_START = 'cold-start';
 const LOOK_BATCH = 100;
@@ -69,15 +69,14 @@ export async function CellCluster(input: CellClusterInput = {}): Promise<void> {
 
 class ClusterRun {
   private readonly state: ClusterState;
+  private readonly brakes: BrakeDesk;
   private woken = false;
-  /** Answers to a change of brakes: ring → the newest `seq` answered, and the cells in flight then. */
-  private readonly holds = new Map<number, { seq: number; inFlight: string[] }>();
   /** Detached work that a continue-as-new would lose. */
   private pending = 0;
-  private expiryTimer: number | null = null;
 
   constructor(private readonly input: CellClusterInput) {
     this.state = input.state ?? newClusterState();
+    this.brakes = this.brakeDesk();
     this.listen();
   }
 
@@ -85,7 +84,7 @@ class ClusterRun {
     if (!this.input.state) void this.detached(() => this.greetOpenRollouts());
     void this.lookAfterTurns();
     for (;;) {
-      this.expireBrakes();
+      this.brakes.expire();
       this.decide();
       trim(this.state);
       setCurrentDetails(markdownOfCluster(this.view()));
@@ -113,7 +112,7 @@ class ClusterRun {
     if (!judged.ok) throw rejected(judged.problems);
     const first = this.state.topology === null;
     const changed = putInForce(this.state, judged.topology, judged.notInForce, Date.now());
-    this.act('applyTopology', message, `revision ${this.state.revision}`);
+    this.record('applyTopology', message, `revision ${this.state.revision}`);
     if (first) this.startCold(message.by, message.releaseColdStart === true);
     else void this.detached(() => this.lookAtRings(changed));
     this.wake();
@@ -131,13 +130,13 @@ class ClusterRun {
       await this.lookAtRings(Object.keys(this.state.rings).map(Number));
       this.state.looking = false;
       if (!released) this.endColdLook();
-      else this.act('releaseBrake', { by, reason: 'released when the topology was applied' }, this.found());
+      else this.record('releaseBrake', { by, reason: 'released when the topology was applied' }, this.found());
     });
   }
 
   private endColdLook(): void {
     const empty = Object.values(this.state.rings).every((r) => Object.keys(r.observed).every((v) => v === 'unknown'));
-    if (empty) this.setBrakes(release(this.state.brakes, COLD_START));
+    if (empty) this.brakes.release(COLD_START);
     else if (this.state.brakes.some((b) => b.brakeId === COLD_START)) {
       this.engage({ by: COORDINATOR, reason: `began without state; ${this.found()}`, brakeId: COLD_START });
     }
@@ -197,20 +196,19 @@ class ClusterRun {
 
   // ── brakes ─────────────────────────────────────────────────────────────────
 
-  private engage(message: messages.EngageClusterBrake): BrakeStatus {
-    const brakeId = message.brakeId ?? `brake-${++this.state.brakesNamed}`;
-    const { mode = 'finish-cells', scope = 'cluster', by, reason, expiresAt, url } = message;
-    this.setBrakes(engage(this.state.brakes, { brakeId, scope, mode, by, reason, expiresAt, url }, Date.now()));
-    this.act('engageBrake', message, `brake ${brakeId} is on`);
-    return this.state.brakes.find((b) => b.brakeId === brakeId) as BrakeStatus;
-  }
-
-  /** Tells every pass its brakes; each is told the whole list, so the order of messages does not matter. */
-  private setBrakes(brakes: BrakeStatus[]): void {
-    this.state.brakes = brakes;
-    this.state.brakesSeq += 1;
-    for (const ring of Object.keys(this.state.turns).map(Number)) void this.tellBrakes(ring);
-    this.wake();
+  private brakeDesk(): BrakeDesk {
+    return new BrakeDesk({
+      state: this.state,
+      coveredRings: ({ scope }) => {
+        const entered = Object.entries(this.state.turns).filter(([, turn]) => turn.pass !== null);
+        return entered.map(([ring]) => Number(ring)).filter((ring) => covers(scope, ring, this.state.perimeter ?? 0));
+      },
+      tellPasses: () => {
+        for (const ring of Object.keys(this.state.turns).map(Number)) void this.tellBrakes(ring);
+      },
+      record: (act, by, reason, outcome) => this.record(act, { by, reason }, outcome),
+      wake: () => this.wake(),
+    });
   }
 
   private async tellBrakes(ring: number): Promise<void> {
@@ -223,68 +221,40 @@ class ClusterRun {
   }
 
   private brakesFor(ring: number): BrakeStatus[] {
-    const perimeter = this.state.perimeter ?? 0;
-    return holding(this.state.brakes, Date.now()).filter((b) => covers(b.scope, ring, perimeter));
+    return this.brakes.holding.filter((b) => covers(b.scope, ring, this.state.perimeter ?? 0));
   }
 
-  /** A brake is acknowledged once every pass that it covers has answered that no further cell can start. */
-  private async engageAndConfirm(payload: unknown): Promise<BrakeResult> {
-    const brake = this.engage(validated(messages.engageClusterBrake, payload));
-    const seq = this.state.brakesSeq;
-    const perimeter = this.state.perimeter ?? 0;
-    const covered = Object.entries(this.state.turns)
-      .filter(([ring, turn]) => turn.pass !== null && covers(brake.scope, Number(ring), perimeter))
-      .map(([ring]) => Number(ring));
-    const silent = () => covered.filter((ring) => this.state.turns[ring] && (this.holds.get(ring)?.seq ?? 0) < seq);
-    const { brakeId } = brake;
-    if (!(await condition(() => silent().length === 0, BRAKE_DEADLINE_MS))) {
-      const who = silent().map(ringRolloutId);
-      const message = `brake ${brakeId} is on, but ${who.join(', ')} did not answer; it stays on`;
-      throw ApplicationFailure.nonRetryable(message, FAILURE.brakeUnconfirmed, { brakeId, silent: who });
-    }
-    return { brakeId, inFlight: covered.flatMap((ring) => this.holds.get(ring)?.inFlight ?? []) };
+  private engage(payload: messages.EngageClusterBrake): BrakeStatus {
+    const { mode = 'finish-cells', scope = 'cluster', ...message } = payload;
+    return this.brakes.engage({ ...message, mode, scope });
+  }
+
+  private async engageBrake(payload: unknown): Promise<BrakeResult> {
+    return await this.brakes.confirmed(this.engage(validated(messages.engageClusterBrake, payload)));
   }
 
   private judgeBrake(payload: unknown): void {
     const { expiresAt, scope } = validated(messages.engageClusterBrake, payload);
-    if (expiresAt !== undefined && Date.parse(expiresAt) <= Date.now()) {
-      throw rejectedBecause('expiresAt', expiresAt, 'an instant in the future');
-    }
+    mustExpireLater(expiresAt);
     if (typeof scope !== 'object' || !this.state.topology || this.state.rings[scope.ring]) return;
     throw rejectedBecause('scope.ring', scope.ring, `a ring: ${Object.keys(this.state.rings).join(', ')}`);
   }
 
   private judgeRelease(payload: unknown): void {
-    const found = brakeToRelease(this.state.brakes, validated(messages.releaseBrake, payload).brakeId);
-    if ('expected' in found) throw rejectedBecause('brakeId', payload, found.expected);
+    this.brakes.toRelease(validated(messages.releaseBrake, payload).brakeId);
   }
 
   private releaseBrake(payload: unknown): ClusterStatus {
     const message = validated(messages.releaseBrake, payload);
-    const found = brakeToRelease(this.state.brakes, message.brakeId);
-    if ('expected' in found) throw rejectedBecause('brakeId', payload, found.expected);
-    this.setBrakes(release(this.state.brakes, found.brake.brakeId));
-    this.act('releaseBrake', message, `brake ${found.brake.brakeId} is off`);
+    const { brakeId } = this.brakes.toRelease(message.brakeId);
+    this.brakes.release(brakeId);
+    this.record('releaseBrake', message, `brake ${brakeId} is off`);
     return this.view();
   }
 
-  private expireBrakes(): void {
-    const over = this.state.brakes.filter((b) => hasExpired(b, Date.now()));
-    for (const b of over) this.act('expired', { by: COORDINATOR, reason: b.reason }, `brake ${b.brakeId} expired`);
-    if (over.length > 0) this.setBrakes(holding(this.state.brakes, Date.now()));
-    const next = nextExpiry(this.state.brakes);
-    if (next === null || next === this.expiryTimer) return;
-    this.expiryTimer = next;
-    void sleep(Math.max(1, next - Date.now())).then(() => {
-      if (this.expiryTimer === next) this.expiryTimer = null;
-      this.wake();
-    });
-  }
-
-  private noteHold({ ring, pass, seq, inFlight }: BrakesHold): void {
-    if (this.state.turns[ring]?.pass !== pass) return;
-    this.holds.set(ring, { seq, inFlight });
-    this.wake();
+  /** Only the pass that holds the ring speaks for it. */
+  private noteHold(hold: BrakesHold): void {
+    if (this.state.turns[hold.ring]?.pass === hold.pass) this.brakes.noteHold(hold);
   }
 
   // ── packages ───────────────────────────────────────────────────────────────
@@ -375,7 +345,7 @@ class ClusterRun {
       return;
     }
     turn.pass = pass;
-    this.holds.delete(ring);
+    this.brakes.forget(ring);
     await signalTo(ringRolloutId(ring), signals.ringEntrySignal, this.entry(ring, null));
   }
 
@@ -425,7 +395,7 @@ class ClusterRun {
     const turn = this.state.turns[ring];
     const record = this.state.rings[ring];
     delete this.state.turns[ring];
-    this.holds.delete(ring);
+    this.brakes.forget(ring);
     if (!turn || !record) return;
     if (record.state !== 'halted' && record.state !== 'converged') record.state = 'idle';
     const { version, purpose } = turn.request;
@@ -500,7 +470,7 @@ class ClusterRun {
       validator: (m) => this.judgeTopology(m),
     });
     const brakeOn = 'Stops rings: {by, reason, brakeId?, scope?, mode?, expiresAt?}.';
-    setHandler(signals.engageBrakeUpdate, (m) => this.engageAndConfirm(m), {
+    setHandler(signals.engageBrakeUpdate, (m) => this.engageBrake(m), {
       description: brakeOn,
       validator: (m) => this.judgeBrake(m),
     });
@@ -544,7 +514,7 @@ class ClusterRun {
     this.wake();
   }
 
-  private act(
+  private record(
     act: string,
     m: { by: string; reason?: string | undefined; url?: string | undefined },
     outcome: string,

@@ -16,7 +16,7 @@ export function judgeRegistration(
   const known = state.rollouts[version] ?? ended;
   const conflict = conflictOf(state, version) ?? chartConflict(known?.chartVersion ?? null, chartVersion);
   const chart = chartVersion ?? known?.chartVersion ?? null;
-  if (!conflict) state.rollouts[version] = { chartVersion: chart, graduatedAt };
+  if (!conflict && !ended) state.rollouts[version] = { chartVersion: chart, graduatedAt };
   return { endedAs: ended?.state ?? null, supersededBy: ended?.supersededBy ?? null, conflict, chartVersion: chart };
 }
 

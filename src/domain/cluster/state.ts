@@ -25,8 +25,8 @@ export interface ClusterState {
   brakes: BrakeStatus[];
   /** Grows with every change of the brakes. */
   brakesSeq: number;
-  /** Brakes named by us so far. */
-  brakesNamed: number;
+  /** Names given so far to brakes that came without one. */
+  named: number;
   queue: QueuedRequest[];
   turns: Record<number, Turn>;
   /** Open rollouts by version. */
@@ -98,7 +98,7 @@ export const newClusterState = (): ClusterState => ({
   rings: {},
   brakes: [],
   brakesSeq: 0,
-  brakesNamed: 0,
+  named: 0,
   queue: [],
   turns: {},
   rollouts: {},

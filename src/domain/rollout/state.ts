@@ -29,7 +29,12 @@ export interface PackageState {
   graduation: Graduation | null;
   tracks: Record<number, Track>;
   /** The outer ring asked for before its number is known, and what the cluster answered. */
-  next: { requestId: string; after: number | null; held: { ring: number; waiting: WaitingFor } | null } | null;
+  next: {
+    requestId: string;
+    after: number | null;
+    sinceMs: number;
+    held: { ring: number; waiting: WaitingFor } | null;
+  } | null;
   /** There is no outer ring after the last one entered. */
   noMoreRings: boolean;
   brakes: BrakeStatus[];
@@ -79,6 +84,33 @@ export interface Track {
   settled: RingResult | null;
   /** Its pass was told to end. */
   stopped: boolean;
+}
+
+/** A ring asked for anew; what is known of the ring from before stays known. */
+export function newTrack(
+  before: Partial<Track> & { ring: number },
+  purpose: PassPurpose,
+  requestId: string,
+  now: number,
+): Track {
+  return {
+    ring: before.ring,
+    name: before.name ?? `ring-${before.ring}`,
+    perimeter: before.perimeter ?? true,
+    soft: before.soft ?? false,
+    purpose,
+    requestId,
+    sinceMs: now,
+    stage: 'asked',
+    held: null,
+    view: null,
+    result: null,
+    baked: before.baked ?? false,
+    migrationFailed: [],
+    lost: before.lost ?? 0,
+    settled: null,
+    stopped: false,
+  };
 }
 
 export const newPackageState = (version: string, chartVersion: string | null, now: number): PackageState => ({

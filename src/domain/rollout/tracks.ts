@@ -1,4 +1,6 @@
 import type { RingAnswer, RingReport } from '../../contract/internal.js';
+import type { BrakeStatus, RingResult } from '../../contract/status.js';
+import { waitForBrake } from '../ring/view.js';
 import type { PackageState, Track } from './state.js';
 import { ringResult } from './view.js';
 
@@ -50,4 +52,39 @@ function noteFailures(s: PackageState, track: Track, report: RingReport, now: nu
     const isNew = !before.has(`${cell} ${state}`) && state !== 'skipped' && state !== 'quarantined';
     if (isNew) s.failures.push({ at, ring: track.ring, cell, state, reason, ...(jobId ? { jobId } : {}) });
   }
+}
+
+/** A pass that a brake holds: its callers are answered, and it goes on once the brake is off. */
+export function brakedResult(s: PackageState, track: Track, now: number): RingResult {
+  const pass = { outcome: 'refused' as const, code: 'braked' as const, supersededBy: null, reason: 'braked' };
+  const until = track.view?.waitingFor?.until;
+  return { ...ringResult(s, track, pass, now), ...(until ? { until } : {}) };
+}
+
+/** Refused before anything was asked of the cluster. */
+export function refusedResult(
+  s: PackageState,
+  ring: number,
+  code: 'ended' | 'braked',
+  brake: BrakeStatus | null,
+  now: number,
+): RingResult {
+  const { version, end } = s;
+  const wait = brake ? waitForBrake(brake, ring, version) : null;
+  const at = new Date(now).toISOString();
+  return {
+    ring,
+    version,
+    outcome: 'refused',
+    blocking: s.tracks[ring]?.soft !== true,
+    code,
+    ...(wait?.until ? { until: wait.until } : {}),
+    next: wait?.next ?? [`cellctl restart ${version} --reason "…"`],
+    ...(end?.supersededBy ? { supersededBy: end.supersededBy } : {}),
+    startedAt: at,
+    finishedAt: at,
+    cells: { total: 0, converged: 0, failed: 0, rolledBack: 0, quarantined: 0, skipped: 0 },
+    exceptions: [],
+    checks: s.checks.filter((c) => c.ring === ring),
+  };
 }

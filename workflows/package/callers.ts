@@ -1,0 +1,98 @@
+import { condition } from '@temporalio/workflow';
+import type { RingResult } from '../../src/contract/status.js';
+import { holding } from '../../src/domain/brake.js';
+import type { Track } from '../../src/domain/rollout/state.js';
+import { brakedResult, refusedResult } from '../../src/domain/rollout/tracks.js';
+import { rejected, rejectedBecause } from '../shared/validation.js';
+import { CLUSTER_ANSWERS_MS } from './cluster-link.js';
+import type { PackageContext } from './context.js';
+import type { Passes } from './passes.js';
+
+/** Temporal lets ten updates be in flight: these leave room for brakes and other acts. */
+const MAX_CALLERS = 5;
+
+/** Those who drive a ring inside the perimeter, and wait for its result. */
+export class Callers {
+  waiting = 0;
+
+  constructor(
+    private readonly ctx: PackageContext,
+    private readonly passes: Passes,
+  ) {}
+
+  mustHaveRoom(ring: number): void {
+    if (this.waiting < MAX_CALLERS) return;
+    throw rejectedBecause('ring', ring, `at most ${MAX_CALLERS} callers waiting on one rollout; ask again later`);
+  }
+
+  /**
+   * Joins the pass under way, or begins one that looks again; answers when it is done, or when only a person or the
+   * calendar could go on.
+   */
+  async drive(purpose: 'deploy' | 'migrate', ring: number): Promise<RingResult> {
+    this.waiting += 1;
+    try {
+      await this.untilRegistered();
+      const refused = this.refuse(ring);
+      if (refused) return refused;
+      await this.untilFree(ring, purpose);
+      if (!this.joins(ring, purpose) && !this.isEnding()) this.passes.ask(ring, purpose);
+      this.ctx.wake();
+      await condition(() => this.isAnswered(ring));
+      return this.answer(ring);
+    } finally {
+      this.waiting -= 1;
+      this.ctx.wake();
+    }
+  }
+
+  private isEnding(): boolean {
+    return this.ctx.state.end !== null || this.ctx.state.abort !== null;
+  }
+
+  private async untilRegistered(): Promise<void> {
+    const { state } = this.ctx;
+    if (await condition(() => state.registered || state.end !== null, CLUSTER_ANSWERS_MS)) return;
+    const problem = { path: 'cluster', value: 'no answer', expected: 'a cell cluster: cellctl cluster apply FILE' };
+    this.ctx.fileRejection('deployRing', problem);
+    throw rejected([problem]);
+  }
+
+  private refuse(ring: number): RingResult | null {
+    const { state, refusal } = this.ctx;
+    if (refusal && state.end) throw rejected([refusal]);
+    if (this.isEnding()) return refusedResult(state, ring, 'ended', null, Date.now());
+    const brake = holding(state.brakes, Date.now())[0];
+    return brake ? refusedResult(state, ring, 'braked', brake, Date.now()) : null;
+  }
+
+  /** Another kind of pass of this package on the same ring comes first. */
+  private async untilFree(ring: number, purpose: Track['purpose']): Promise<void> {
+    const isTaken = () => {
+      const track = this.ctx.state.tracks[ring];
+      return track !== undefined && track.stage !== 'over' && track.purpose !== purpose && track.settled === null;
+    };
+    await condition(() => !isTaken() || this.isEnding());
+  }
+
+  private joins(ring: number, purpose: Track['purpose']): boolean {
+    const track = this.ctx.state.tracks[ring];
+    return track !== undefined && track.stage !== 'over' && track.purpose === purpose;
+  }
+
+  private isAnswered(ring: number): boolean {
+    const track = this.ctx.state.tracks[ring];
+    return !track || track.settled !== null || track.stage === 'over' || track.view?.state === 'braked';
+  }
+
+  private answer(ring: number): RingResult {
+    const { state, refusal } = this.ctx;
+    const track = state.tracks[ring];
+    if (track?.settled) return track.settled;
+    if (track?.stage === 'over' && refusal?.path === 'ring') throw rejected([refusal]);
+    if (track && track.stage !== 'over') return brakedResult(state, track, Date.now());
+    // The rollout ended, or was aborted, while the caller waited.
+    const outcome = state.end?.state === 'superseded' ? 'superseded' : 'aborted';
+    return { ...refusedResult(state, ring, 'ended', null, Date.now()), outcome };
+  }
+}

@@ -1,0 +1,94 @@
+import { condition } from '@temporalio/workflow';
+import { CLUSTER_WORKFLOW_ID } from '../../src/contract/ids.js';
+import type { GraduationAnswer, Registered } from '../../src/contract/internal.js';
+import type { Graduate } from '../../src/contract/messages.js';
+import type { RolloutState } from '../../src/contract/status.js';
+import { signalTo } from '../shared/signal-to.js';
+import * as signals from '../shared/signals.js';
+import type { PackageContext } from './context.js';
+
+export const CLUSTER_ANSWERS_MS = 15_000;
+
+/** What only the cluster knows of a package: how an earlier run ended, and whether it may graduate. */
+export class ClusterLink {
+  constructor(private readonly ctx: PackageContext) {}
+
+  /** Says again and again that this rollout is open, until the cluster is there to answer. */
+  async registerUntilAnswered(): Promise<void> {
+    const { state } = this.ctx;
+    while (!state.registered && !state.end) {
+      await this.register();
+      await condition(() => state.registered || state.end !== null, CLUSTER_ANSWERS_MS);
+    }
+  }
+
+  async register(): Promise<void> {
+    const { version, chartVersion, reopened, graduation } = this.ctx.state;
+    const graduatedAt = graduation?.accepted ? graduation.at : null;
+    const message = { version, chartVersion, reopen: reopened, graduatedAt };
+    await signalTo(CLUSTER_WORKFLOW_ID, signals.registerRolloutSignal, message);
+  }
+
+  takeRegistered(m: Registered): void {
+    const { ctx } = this;
+    const { state } = ctx;
+    if (m.conflict) {
+      ctx.refusal = m.conflict;
+      ctx.fileRejection('register', m.conflict);
+      return ctx.end('aborted', null);
+    }
+    if (m.endedAs && !state.reopened && !state.registered) return this.endedBefore(m);
+    state.registered = true;
+    state.chartVersion = m.chartVersion ?? state.chartVersion;
+    state.graduationTimeoutMs = m.graduationTimeoutMs;
+    if (state.graduation?.accepted === null) this.askGraduation();
+    ctx.wake();
+  }
+
+  /** Another run of this version has ended: only `restart` opens it again. One that converged may be looked at again. */
+  private endedBefore({ endedAs, supersededBy, chartVersion }: Registered): void {
+    const { ctx } = this;
+    const { state } = ctx;
+    if (endedAs !== 'converged') return ctx.end(endedAs as RolloutState, supersededBy);
+    state.registered = true;
+    state.chartVersion = chartVersion ?? state.chartVersion;
+    state.noMoreRings = true;
+    const at = state.graduation?.at ?? new Date(state.startedAtMs).toISOString();
+    state.graduation = { requestId: '', by: 'an earlier run', at, accepted: true };
+    ctx.wake();
+  }
+
+  /** Records a graduation, and asks the cluster whether it may be. The same again changes nothing. */
+  graduate(message: Graduate, requestId: string): void {
+    const { state } = this.ctx;
+    if (state.graduation) return;
+    this.ctx.refusal = null;
+    state.chartVersion = message.chartVersion ?? state.chartVersion;
+    state.lane = message.lane ?? null;
+    state.graduation = { requestId, by: message.by, at: new Date(Date.now()).toISOString(), accepted: null };
+    this.ctx.record('graduate', message, 'asked the cluster', message.lane ? `lane ${message.lane}` : undefined);
+    if (state.registered) this.askGraduation();
+    this.ctx.wake();
+  }
+
+  askGraduation(): void {
+    const { graduation, version, chartVersion, lane } = this.ctx.state;
+    if (!graduation) return;
+    const { requestId, by, at } = graduation;
+    const ask = { requestId, version, chartVersion, lane, by, at };
+    void signalTo(CLUSTER_WORKFLOW_ID, signals.askGraduationSignal, ask);
+  }
+
+  takeGraduationAnswer({ requestId, accepted, rejection }: GraduationAnswer): void {
+    const { state } = this.ctx;
+    const { graduation } = state;
+    if (graduation?.requestId !== requestId || graduation.accepted) return;
+    graduation.accepted = accepted;
+    if (rejection) {
+      this.ctx.fileRejection('graduate', rejection, graduation.by);
+      this.ctx.refusal = rejection;
+      state.graduation = null;
+    }
+    this.ctx.wake();
+  }
+}

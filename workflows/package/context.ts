@@ -1,0 +1,63 @@
+import { log } from '@temporalio/workflow';
+import type { Problem } from '../../src/contract/problem.js';
+import type { PackageRolloutStatus, RolloutState } from '../../src/contract/status.js';
+import { newPackageState, type PackageState } from '../../src/domain/rollout/state.js';
+import { viewOfRollout } from '../../src/domain/rollout/view.js';
+
+/** Who did something, and why: what every act of a person carries. */
+export interface Person {
+  by: string;
+  reason?: string | undefined;
+  url?: string | undefined;
+}
+
+/** What the parts of one package's rollout share. */
+export class PackageContext {
+  readonly state: PackageState;
+  woken = false;
+  /** Detached work that a continue-as-new would lose. */
+  pending = 0;
+  /** What the cluster refused last, for whoever waits for its answer. */
+  refusal: Problem | null = null;
+
+  constructor(version: string, chartVersion: string | null, carried: PackageState | undefined) {
+    this.state = carried ?? newPackageState(version, chartVersion, Date.now());
+  }
+
+  view(): PackageRolloutStatus {
+    return viewOfRollout(this.state, Date.now());
+  }
+
+  /** Ends the rollout; how it ended first stays. */
+  end(state: RolloutState, supersededBy: string | null): void {
+    this.state.end ??= { state, supersededBy };
+    this.wake();
+  }
+
+  record(act: string, { by, reason, url }: Person, outcome: string, detail?: string): void {
+    const at = new Date(Date.now()).toISOString();
+    const more = { ...(reason ? { reason } : {}), ...(url ? { url } : {}), ...(detail ? { detail } : {}) };
+    this.state.acts.push({ at, act, by, outcome, ...more });
+  }
+
+  fileRejection(message: string, { path, value, expected }: Problem, by?: string): void {
+    log.warn('a message was rejected', { message, path, value, expected });
+    const at = new Date(Date.now()).toISOString();
+    this.state.rejected.push({ at, message, path, value, expected, ...(by === undefined ? {} : { by }) });
+    this.wake();
+  }
+
+  async detached(work: () => Promise<void>): Promise<void> {
+    this.pending += 1;
+    try {
+      await work();
+    } finally {
+      this.pending -= 1;
+      this.wake();
+    }
+  }
+
+  wake(): void {
+    this.woken = true;
+  }
+}

@@ -1,0 +1,87 @@
+import * as messages from '../../src/contract/messages.js';
+import type { z } from '../../src/contract/zod.js';
+import { chartConflict } from '../../src/domain/cluster/packages.js';
+import { type Track, tracksOf } from '../../src/domain/rollout/state.js';
+import { type BrakeDesk, mustExpireLater } from '../shared/brake-desk.js';
+import { rejected, rejectedBecause, validated } from '../shared/validation.js';
+import type { Callers } from './callers.js';
+import type { PackageContext } from './context.js';
+
+/**
+ * The validators: what payload and state at hand show to be wrong. Synchronous, and changing nothing; each throws
+ * `Rejected` with path, value and what was expected.
+ */
+export class Judge {
+  constructor(
+    private readonly ctx: PackageContext,
+    private readonly callers: Callers,
+    private readonly brakes: BrakeDesk,
+  ) {}
+
+  drive(schema: typeof messages.deployRing | typeof messages.migrateRing, payload: unknown): void {
+    const { ring } = validated(schema, payload);
+    this.callers.mustHaveRoom(ring);
+  }
+
+  graduate(payload: unknown): void {
+    const { chartVersion } = validated(messages.graduate, payload);
+    this.mustGoOn();
+    const { version, abort, chartVersion: known } = this.ctx.state;
+    if (abort) throw rejectedBecause('version', version, 'a rollout that is not being aborted');
+    const conflict = chartConflict(known, chartVersion ?? null);
+    if (conflict) throw rejected([conflict]);
+  }
+
+  engageBrake(payload: unknown): void {
+    const { expiresAt } = validated(messages.engageBrake, payload);
+    this.mustGoOn();
+    mustExpireLater(expiresAt);
+  }
+
+  releaseBrake(payload: unknown): void {
+    this.brakes.toRelease(validated(messages.releaseBrake, payload).brakeId);
+  }
+
+  override(payload: unknown): void {
+    const { wait, ring } = validated(messages.override, payload);
+    this.mustGoOn();
+    if (wait === 'deploy-window' || wait === 'freeze') {
+      throw rejectedBecause('wait', wait, 'a wait that is in force: bake, grace-period, health, check, approval');
+    }
+    if (wait !== 'approval') this.mustBeEntered(ring, (t) => t.stage === 'running');
+  }
+
+  retryRing(payload: unknown): void {
+    const { ring } = validated(messages.retryRing, payload);
+    this.mustGoOn();
+    this.mustBeEntered(ring, (t) => t.stage === 'running' || (t.stage === 'over' && !t.baked));
+  }
+
+  restart(payload: unknown): void {
+    validated(messages.restart, payload);
+    const { registered, end, version } = this.ctx.state;
+    if (!registered && !end) return;
+    const expected = 'an aborted, rolled-back or expired rollout; this one goes on';
+    throw rejectedBecause('version', version, expected);
+  }
+
+  other(schema: z.ZodType, payload: unknown): void {
+    validated(schema, payload);
+    this.mustGoOn();
+  }
+
+  private mustGoOn(): void {
+    const { end, version } = this.ctx.state;
+    if (!end) return;
+    const expected = `a rollout that goes on; this one is ${end.state}: cellctl restart ${version} --reason "…"`;
+    throw rejectedBecause('version', version, expected);
+  }
+
+  private mustBeEntered(ring: number, fits: (t: Track) => boolean): void {
+    const rings = tracksOf(this.ctx.state)
+      .filter(fits)
+      .map((t) => t.ring);
+    if (rings.includes(ring)) return;
+    throw rejectedBecause('ring', ring, `a ring that this package is in: ${rings.join(', ') || 'there is none now'}`);
+  }
+}

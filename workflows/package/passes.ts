@@ -1,0 +1,284 @@
+import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
+import { log, ParentClosePolicy, sleep, startChild, WorkflowIdReusePolicy, workflowInfo } from '@temporalio/workflow';
+import { CLUSTER_WORKFLOW_ID, ringRolloutId } from '../../src/contract/ids.js';
+import type { PassLost, RequestRing, RingAnswer, RingReport } from '../../src/contract/internal.js';
+import { CELLS_RING, CELLS_STATE, CELLS_VERSION } from '../../src/contract/search-attributes.js';
+import type { PassPurpose } from '../../src/contract/status.js';
+import { holding } from '../../src/domain/brake.js';
+import { nextStep } from '../../src/domain/rollout/plan.js';
+import { isOpen, newTrack, type Track, tracksOf } from '../../src/domain/rollout/state.js';
+import { noteReport, refusedResult, settleTrack } from '../../src/domain/rollout/tracks.js';
+import { ringResult } from '../../src/domain/rollout/view.js';
+import { RingRollout } from '../ring-rollout.js';
+import { signalTo } from '../shared/signal-to.js';
+import * as signals from '../shared/signals.js';
+import type { PackageContext } from './context.js';
+
+const MAX_LOST_IN_A_ROW = 3;
+const MAX_STEPS = 100;
+
+/** Asks the cluster for rings, starts a pass where it has the turn, and hears what becomes of it. */
+export class Passes {
+  constructor(private readonly ctx: PackageContext) {}
+
+  /** Does what the plan says, until it waits for somebody. */
+  drive(): void {
+    for (let i = 0; i < MAX_STEPS; i += 1) {
+      const step = nextStep(this.ctx.state, Date.now());
+      if (step.do === 'request-next') return this.requestNext(step.after);
+      if (step.do === 'roll-back') return void this.ask(step.ring, 'rollback');
+      if (step.do === 'stop-passes') return this.stopAll(step.outcome);
+      if (step.do === 'end') return this.ctx.end(step.state, null);
+      if (step.do !== 'withdraw') return;
+      this.withdraw(step.requestId);
+    }
+  }
+
+  /** Asks for a ring by its number. */
+  ask(ring: number, purpose: PassPurpose): Track {
+    const track = newTrack(this.ctx.state.tracks[ring] ?? { ring }, purpose, this.newRequestId(), Date.now());
+    this.ctx.state.tracks[ring] = track;
+    this.send(this.requestOf(track.requestId, ring, purpose, track.sinceMs));
+    return track;
+  }
+
+  askAgain(track: Track): void {
+    if (track.perimeter || track.purpose === 'rollback') {
+      this.ask(track.ring, track.purpose);
+    } else {
+      const inner = tracksOf(this.ctx.state).findLast((t) => !t.perimeter && t.ring < track.ring);
+      track.stage = 'over';
+      this.requestNext(inner?.ring ?? null);
+    }
+    this.ctx.wake();
+  }
+
+  /** The outer ring that is waited for is asked for again, with what has changed meanwhile. */
+  resendNext(): void {
+    const { next } = this.ctx.state;
+    if (next) this.send(this.requestOf(next.requestId, { after: next.after }, 'deploy', next.sinceMs));
+  }
+
+  /** Tells a cluster that lost its memory what this rollout has and waits for. */
+  tellAll(): void {
+    this.resendNext();
+    for (const { stage, requestId, ring, purpose, sinceMs } of tracksOf(this.ctx.state)) {
+      const request = { ...this.requestOf(requestId, ring, purpose, sinceMs), ring };
+      if (stage === 'asked') this.send(request);
+      else if (stage !== 'over') void signalTo(CLUSTER_WORKFLOW_ID, signals.claimRingSignal, request);
+    }
+  }
+
+  takeAnswer(answer: RingAnswer): void {
+    const { state } = this.ctx;
+    const { requestId } = answer;
+    const asked = tracksOf(state).find((t) => t.requestId === requestId && t.stage === 'asked');
+    if (state.next?.requestId === requestId) this.takeAnswerToNext(answer);
+    else if (asked) this.takeAnswerTo(asked, answer);
+    // Taken back meanwhile: a turn that nobody wants any more is given back.
+    else if (answer.kind === 'granted' && !this.runs(requestId)) this.withdraw(requestId);
+    this.ctx.wake();
+  }
+
+  takeReport(report: RingReport): void {
+    const track = this.ctx.state.tracks[report.view.ring];
+    if (!track || track.requestId !== report.requestId || track.stage === 'over') return;
+    const failedBefore = track.migrationFailed.length > 0;
+    noteReport(this.ctx.state, track, report, Date.now());
+    if (track.migrationFailed.length > 0 !== failedBefore) this.holdForward(track);
+    if (report.ended) this.passEnded(track);
+    if (track.baked) this.tellBakedEverywhere();
+    this.ctx.wake();
+  }
+
+  /** Its pass ended without saying so: the ring is asked for again, and the next pass takes over what is in flight. */
+  passLost({ ring, requestId }: PassLost): void {
+    const { state } = this.ctx;
+    const track = state.tracks[ring];
+    if (!track || track.requestId !== requestId || track.stage === 'over') return;
+    log.warn('a pass was lost', { ring });
+    this.withdraw(requestId);
+    track.lost += 1;
+    this.ctx.wake();
+    if (state.end || (state.abort && track.purpose !== 'rollback')) return;
+    if (track.lost <= MAX_LOST_IN_A_ROW) return this.askAgain(track);
+    const reason = `the pass over ring ${ring} ended ${track.lost} times without a result`;
+    track.result = { outcome: 'lost', code: null, supersededBy: null, reason };
+    track.settled = ringResult(state, track, track.result, Date.now());
+    state.failures.push({ at: new Date(Date.now()).toISOString(), ring, reason });
+  }
+
+  // ── asking ─────────────────────────────────────────────────────────────────
+
+  private requestNext(after: number | null): void {
+    const requestId = this.newRequestId();
+    this.ctx.state.next = { requestId, after, sinceMs: Date.now(), held: null };
+    this.resendNext();
+  }
+
+  private requestOf(requestId: string, ring: RequestRing['ring'], purpose: PassPurpose, sinceMs: number): RequestRing {
+    const { version, chartVersion, lane, approved } = this.ctx.state;
+    return { requestId, version, chartVersion, ring, purpose, lane, approved, sinceMs };
+  }
+
+  private newRequestId(): string {
+    this.ctx.state.named += 1;
+    return `${workflowInfo().firstExecutionRunId}/${this.ctx.state.named}`;
+  }
+
+  private send(request: RequestRing): void {
+    void signalTo(CLUSTER_WORKFLOW_ID, signals.requestRingSignal, request);
+  }
+
+  /** Takes a request, or the turn that it was granted, back. */
+  private withdraw(requestId: string): void {
+    const { state } = this.ctx;
+    void signalTo(CLUSTER_WORKFLOW_ID, signals.withdrawRequestSignal, { requestId });
+    if (state.next?.requestId === requestId) state.next = null;
+    const track = tracksOf(state).find((t) => t.requestId === requestId);
+    if (track) track.stage = 'over';
+  }
+
+  private runs(requestId: string): boolean {
+    return tracksOf(this.ctx.state).some((t) => t.requestId === requestId && isOpen(t));
+  }
+
+  // ── answers ────────────────────────────────────────────────────────────────
+
+  private takeAnswerToNext(answer: RingAnswer): void {
+    const { state } = this.ctx;
+    if (answer.kind === 'held' && state.next) {
+      state.next.held = { ring: answer.ring, waiting: answer.waiting };
+      return;
+    }
+    state.next = null;
+    if (answer.kind === 'none') {
+      state.noMoreRings = true;
+      this.tellBakedEverywhere();
+    }
+    if (answer.kind === 'refused') this.ctx.end('superseded', answer.supersededBy);
+    if (answer.kind !== 'granted') return;
+    const known = state.tracks[answer.ring] ?? { ring: answer.ring, perimeter: false };
+    this.takeTurn(newTrack(known, 'deploy', answer.requestId, Date.now()), answer);
+  }
+
+  private takeAnswerTo(track: Track, answer: RingAnswer): void {
+    if (answer.kind === 'granted') return this.takeTurn(track, answer);
+    settleTrack(this.ctx.state, track, answer, Date.now());
+    if (answer.kind !== 'rejected') return;
+    this.ctx.refusal = answer;
+    this.ctx.fileRejection(`${track.purpose}Ring`, answer);
+  }
+
+  /** A turn is used at once or given back: where the rollout ends, is aborted or braked, it is wanted no more. */
+  private takeTurn(track: Track, { name, soft, perimeter }: Extract<RingAnswer, { kind: 'granted' }>): void {
+    const { state } = this.ctx;
+    const isForward = track.purpose !== 'rollback';
+    const brake = isForward ? holding(state.brakes, Date.now())[0] : undefined;
+    Object.assign(track, { name, soft, perimeter, held: null });
+    if (state.end || (state.abort && isForward) || brake) {
+      if (brake && track.stage === 'asked')
+        track.settled = refusedResult(state, track.ring, 'braked', brake, Date.now());
+      this.withdraw(track.requestId);
+      return;
+    }
+    track.stage = 'granted';
+    state.tracks[track.ring] = track;
+    void this.ctx.detached(() => this.startPass(track));
+  }
+
+  // ── passes ─────────────────────────────────────────────────────────────────
+
+  /** Starts the pass; the one before it on this ring may take a moment to close. */
+  private async startPass(track: Track): Promise<void> {
+    for (let waitMs = 100; track.stage === 'granted'; waitMs = Math.min(waitMs * 2, 5_000)) {
+      if (track.stopped || this.ctx.state.end) return this.withdraw(track.requestId);
+      try {
+        const handle = await startChild(RingRollout, this.passOptions(track));
+        track.stage = 'running';
+        // What was to stop it while it started has not reached it: it is told again.
+        track.stopped = false;
+        handle.result().catch(() => this.passLost({ ring: track.ring, requestId: track.requestId }));
+        return;
+      } catch (error) {
+        if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+        await sleep(waitMs);
+      }
+    }
+  }
+
+  private passOptions(track: Track) {
+    const { version, chartVersion, lane, brakes, brakesSeq, skips, abort } = this.ctx.state;
+    const { ring, purpose, requestId } = track;
+    const reason = purpose === 'rollback' ? (abort?.reason ?? 'rollback') : `${purpose} of ${version}`;
+    const input = {
+      ring,
+      version,
+      chartVersion,
+      purpose,
+      lane,
+      requestId,
+      starter: workflowInfo().workflowId,
+      packageBrakes: brakes,
+      packageBrakesSeq: brakesSeq,
+      skips,
+      reason,
+    };
+    return {
+      workflowId: ringRolloutId(ring),
+      args: [input] as Parameters<typeof RingRollout>,
+      // With the default policy a continue-as-new of this rollout would kill its passes.
+      parentClosePolicy: ParentClosePolicy.ABANDON,
+      workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
+      staticSummary: `${purpose} ${version} on ring ${ring} ${track.name}`,
+      typedSearchAttributes: [
+        { key: CELLS_VERSION, value: version },
+        { key: CELLS_RING, value: ring },
+        { key: CELLS_STATE, value: 'rolling' },
+      ] as never,
+    };
+  }
+
+  private stopAll(outcome: 'aborted' | 'superseded'): void {
+    const { end, abort } = this.ctx.state;
+    const by = end?.supersededBy ?? abort?.by ?? '';
+    const reason = abort?.reason ?? `the rollout is ${end?.state}`;
+    for (const track of tracksOf(this.ctx.state).filter((t) => isOpen(t) && t.purpose !== 'rollback')) {
+      track.stopped = true;
+      // A pass that is just being started is told once it is there.
+      if (track.stage !== 'running') continue;
+      void signalTo(ringRolloutId(track.ring), signals.stopPassSignal, { outcome, by, reason, hurry: false });
+    }
+  }
+
+  private passEnded(track: Track): void {
+    const { state } = this.ctx;
+    track.lost = 0;
+    if (track.purpose === 'rollback') {
+      const stayed = track.view?.exceptions.filter((e) => e.state !== 'rolled-back') ?? [];
+      state.needsDowntime.push(...stayed);
+      return;
+    }
+    if (track.perimeter || state.end || state.abort) return;
+    if (track.result?.outcome === 'refused') this.ctx.end('superseded', null);
+    // A rollback took the ring: this package asks for it again.
+    if (track.result?.outcome === 'yielded') this.askAgain(track);
+  }
+
+  /** A failed PDM stops everything of this package that goes forward, in whichever ring; until it is mended. */
+  private holdForward(failed: Track): void {
+    const cells = failed.migrationFailed.join(', ');
+    const reason = cells ? `PDM failed on ${cells} in ring ${failed.ring}` : null;
+    for (const track of tracksOf(this.ctx.state).filter((t) => t !== failed && t.stage === 'running')) {
+      void signalTo(ringRolloutId(track.ring), signals.holdForwardSignal, { reason });
+    }
+  }
+
+  private tellBakedEverywhere(): void {
+    const outer = tracksOf(this.ctx.state).filter((t) => !t.perimeter);
+    if (!this.ctx.state.noMoreRings || !outer.every((t) => t.baked)) return;
+    for (const track of outer.filter((t) => t.stage === 'running')) {
+      void signalTo(ringRolloutId(track.ring), signals.bakedEverywhereSignal);
+    }
+  }
+}

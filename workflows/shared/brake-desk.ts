@@ -1,0 +1,130 @@
+import { ApplicationFailure, condition, sleep } from '@temporalio/workflow';
+import { FAILURE } from '../../src/contract/failures.js';
+import { ringRolloutId } from '../../src/contract/ids.js';
+import type { BrakesHold } from '../../src/contract/internal.js';
+import type { BrakeResult, BrakeStatus } from '../../src/contract/status.js';
+import {
+  brakeToRelease,
+  engage,
+  hasExpired,
+  holding,
+  type NewBrake,
+  nextExpiry,
+  release,
+} from '../../src/domain/brake.js';
+import { rejectedBecause } from './validation.js';
+
+const DEADLINE_MS = 10_000;
+
+/** The part of a workflow's state that its brakes live in. */
+export interface BrakeState {
+  brakes: BrakeStatus[];
+  /** Grows with every change of the brakes. */
+  brakesSeq: number;
+  /** Names given so far to what came without one. */
+  named: number;
+}
+
+export interface BrakeHost {
+  readonly state: BrakeState;
+  /** Rings with a pass that may start something forward, and that this brake covers. */
+  coveredRings(brake: BrakeStatus): number[];
+  /** Tells every pass the brakes that hold for it now. */
+  tellPasses(): void;
+  record(act: string, by: string, reason: string | undefined, outcome: string): void;
+  wake(): void;
+}
+
+/**
+ * The brakes of one workflow. Each pass is told the whole list with a number that grows, so that the order of messages
+ * does not matter; and each answers with the cells that it had in flight, after which it starts nothing they stop.
+ */
+export class BrakeDesk {
+  private readonly holds = new Map<number, { seq: number; inFlight: string[] }>();
+  private timerFor: number | null = null;
+
+  constructor(private readonly host: BrakeHost) {}
+
+  get holding(): BrakeStatus[] {
+    return holding(this.host.state.brakes, Date.now());
+  }
+
+  engage(asked: Omit<NewBrake, 'brakeId'> & { brakeId?: string | undefined }): BrakeStatus {
+    const { state } = this.host;
+    if (asked.brakeId === undefined) state.named += 1;
+    const brakeId = asked.brakeId ?? `brake-${state.named}`;
+    const brakes = engage(state.brakes, { ...asked, brakeId }, Date.now());
+    this.set(brakes);
+    this.host.record('engageBrake', asked.by, asked.reason, `brake ${brakeId} is on`);
+    return brakes.at(-1) as BrakeStatus;
+  }
+
+  /** Waits until every pass that the brake covers has answered; fails with `BrakeUnconfirmed`, and the brake stays on. */
+  async confirmed({ brakeId, ...brake }: BrakeStatus): Promise<BrakeResult> {
+    const seq = this.host.state.brakesSeq;
+    const covered = this.host.coveredRings({ brakeId, ...brake });
+    const silent = () => {
+      const still = this.host.coveredRings({ brakeId, ...brake });
+      return covered.filter((ring) => still.includes(ring) && (this.holds.get(ring)?.seq ?? -1) < seq);
+    };
+    if (!(await condition(() => silent().length === 0, DEADLINE_MS))) {
+      const who = silent().map(ringRolloutId);
+      const message = `brake ${brakeId} is on, but ${who.join(', ')} did not answer; it stays on`;
+      throw ApplicationFailure.nonRetryable(message, FAILURE.brakeUnconfirmed, { brakeId, silent: who });
+    }
+    return { brakeId, inFlight: covered.flatMap((ring) => this.holds.get(ring)?.inFlight ?? []) };
+  }
+
+  /** The brake that a release speaks of; throws `Rejected` where there is no such one. */
+  toRelease(brakeId: string | undefined): BrakeStatus {
+    const found = brakeToRelease(this.host.state.brakes, brakeId);
+    if ('expected' in found) throw rejectedBecause('brakeId', brakeId ?? 'none named', found.expected);
+    return found.brake;
+  }
+
+  release(brakeId: string): void {
+    this.set(release(this.host.state.brakes, brakeId));
+  }
+
+  /** Takes expired brakes off, and wakes the workflow when the next one expires. */
+  expire(): void {
+    const { state } = this.host;
+    const over = state.brakes.filter((b) => hasExpired(b, Date.now()));
+    for (const b of over) this.host.record('brakeExpired', 'coordinator', b.reason, `brake ${b.brakeId} expired`);
+    if (over.length > 0) this.set(this.holding);
+    this.wakeAtExpiry();
+  }
+
+  noteHold({ ring, seq, inFlight }: BrakesHold): void {
+    this.holds.set(ring, { seq, inFlight });
+    this.host.wake();
+  }
+
+  /** Another pass may enter the ring: what an earlier one answered says nothing of it. */
+  forget(ring: number): void {
+    this.holds.delete(ring);
+  }
+
+  private set(brakes: BrakeStatus[]): void {
+    this.host.state.brakes = brakes;
+    this.host.state.brakesSeq += 1;
+    this.host.tellPasses();
+    this.host.wake();
+  }
+
+  private wakeAtExpiry(): void {
+    const next = nextExpiry(this.host.state.brakes);
+    if (next === null || next === this.timerFor) return;
+    this.timerFor = next;
+    void sleep(Math.max(1, next - Date.now())).then(() => {
+      if (this.timerFor === next) this.timerFor = null;
+      this.host.wake();
+    });
+  }
+}
+
+/** Throws `Rejected` where a brake would expire before it begins. */
+export function mustExpireLater(expiresAt: string | undefined): void {
+  if (expiresAt === undefined || Date.parse(expiresAt) > Date.now()) return;
+  throw rejectedBecause('expiresAt', expiresAt, 'an instant in the future');
+}
