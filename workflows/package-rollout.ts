@@ -102,8 +102,8 @@ class PackageRun {
     this.expireGraduation();
     this.passes.drive();
     this.show();
-    if (this.shouldContinueAsNew()) await this.continueAsNew();
-    if (!this.isOver()) await condition(() => this.ctx.woken);
+    if (this.mayContinueAsNew()) await this.continueAsNew();
+    if (!this.isOver()) await condition(() => this.ctx.woken || this.mayContinueAsNew());
   }
 
   private isOver(): boolean {
@@ -416,16 +416,14 @@ class PackageRun {
 
   // ── continuing as new ──────────────────────────────────────────────────────
 
-  private shouldContinueAsNew(): boolean {
+  /** Somebody who waits for an answer is not left without one: the next quiet moment will do. */
+  private mayContinueAsNew(): boolean {
     const { continueAsNewSuggested, historyLength } = workflowInfo();
-    const long = continueAsNewSuggested || historyLength > (this.input.continueAsNewAfter ?? CONTINUE_AFTER_EVENTS);
-    // Somebody who waits for an answer is not left without one: the next quiet moment will do.
-    return long && this.callers.waiting === 0;
+    const isLong = continueAsNewSuggested || historyLength > (this.input.continueAsNewAfter ?? CONTINUE_AFTER_EVENTS);
+    return isLong && this.callers.waiting === 0 && this.ctx.pending === 0 && allHandlersFinished();
   }
 
-  private async continueAsNew(): Promise<void> {
-    const { ctx, callers } = this;
-    await condition(() => callers.waiting > 0 || (ctx.pending === 0 && allHandlersFinished()));
-    if (callers.waiting === 0) await continueAsNew<typeof PackageRollout>({ ...this.input, state: ctx.state });
+  private async continueAsNew(): Promise<never> {
+    return await continueAsNew<typeof PackageRollout>({ ...this.input, state: this.ctx.state });
   }
 }

@@ -77,11 +77,12 @@ class RingRun {
     ctx.woken = false;
     this.flights.takeEnds();
     while (advance(ctx.state, ctx.rules)) ctx.wake();
-    this.flights.startNext();
+    // A long history starts nothing more: the window stays as it is, and goes over into the next run.
+    if (!this.isLong()) this.flights.startNext();
     this.watch.keep();
     this.reporter.publish();
-    if (this.shouldContinueAsNew()) await this.continueAsNew();
-    if (!this.isOver()) await condition(() => ctx.woken);
+    if (this.mayContinueAsNew()) await this.continueAsNew();
+    if (!this.isOver()) await condition(() => ctx.woken || this.mayContinueAsNew());
   }
 
   private isOver(): boolean {
@@ -286,19 +287,21 @@ class RingRun {
 
   // ── continuing as new ──────────────────────────────────────────────────────
 
-  private shouldContinueAsNew(): boolean {
+  private isLong(): boolean {
     if (this.ctx.state.stage === 'done') return false;
     const { continueAsNewSuggested, historyLength } = workflowInfo();
     return continueAsNewSuggested || historyLength > (this.ctx.entered.continueAsNewAfter ?? CONTINUE_AFTER_EVENTS);
   }
 
+  /** Not while something is under way that only this run can hear, nor with an end that it has not taken yet. */
+  private mayContinueAsNew(): boolean {
+    return this.isLong() && this.ctx.pending === 0 && !this.flights.hasEnds && allHandlersFinished();
+  }
+
   /** Carries the window over as it is: cells in flight go on, and the next run waits for them by an activity. */
-  private async continueAsNew(): Promise<void> {
+  private async continueAsNew(): Promise<never> {
     const { ctx } = this;
-    await condition(() => ctx.pending === 0 && allHandlersFinished());
-    // An end that is here already would be lost: it is taken first, and then tried again.
-    if (this.flights.hasEnds) return;
     for (const flight of Object.values(ctx.state.inFlight)) flight.carried = true;
-    await continueAsNew<typeof RingRollout>({ ...this.input, carried: ctx.carry() });
+    return await continueAsNew<typeof RingRollout>({ ...this.input, carried: ctx.carry() });
   }
 }

@@ -35,8 +35,10 @@ export interface ClusterState {
   ended: Record<string, EndedRollout>;
   acts: Act[];
   rejected: Rejection[];
-  /** The first look at every cell is under way: nothing is granted before it. */
-  looking: boolean;
+  /** Rings that are still to be looked at. */
+  toLook: number[];
+  /** The first look at every cell is under way: nothing is granted before it ends. */
+  cold: { by: string; isReleased: boolean } | null;
 }
 
 export interface RingRecord {
@@ -106,7 +108,8 @@ export const newClusterState = (): ClusterState => ({
   ended: {},
   acts: [],
   rejected: [],
-  looking: false,
+  toLook: [],
+  cold: null,
 });
 
 export const newRingRecord = (name: string): RingRecord => ({

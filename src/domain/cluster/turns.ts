@@ -170,7 +170,7 @@ function mustWait(state: ClusterState, request: QueuedRequest, about: RingFacts,
     return { kind: 'ring-turn', ring, since, detail, next: [`cellctl status ${turn.request.version}`] };
   }
   if (request.purpose === 'rollback') return null;
-  if (state.looking) {
+  if (state.cold) {
     return { kind: 'topology', ring, since, detail: 'the coordinator looks at every cell first', next: [] };
   }
   const brake = brakesOn(state, ring, rules)[0];

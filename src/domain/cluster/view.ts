@@ -46,6 +46,6 @@ function waitOf(state: ClusterState, now: number): WaitingFor | null {
   if (state.topology === null) {
     return { kind: 'topology', since, detail: 'no topology yet', next: ['cellctl cluster apply FILE'] };
   }
-  if (state.looking) return { kind: 'topology', since, detail: 'looking at every cell first', next: [] };
+  if (state.cold) return { kind: 'topology', since, detail: 'looking at every cell first', next: [] };
   return null;
 }

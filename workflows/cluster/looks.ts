@@ -1,0 +1,120 @@
+import { condition, log, sleep } from '@temporalio/workflow';
+import type { CellLook, CellRef } from '../../src/contract/activities.js';
+import { topologyOf } from '../../src/domain/cluster/topology.js';
+import { isPackage, newest } from '../../src/domain/package-version.js';
+import { deployableCells, ringOf } from '../../src/domain/topology/index.js';
+import { lookAtCells } from '../shared/activities.js';
+import type { BrakeDesk } from '../shared/brake-desk.js';
+import { type ClusterContext, COORDINATOR } from './context.js';
+
+const BATCH = 100;
+const TRY_AGAIN_MS = 10_000;
+export const COLD_START = 'cold-start';
+
+/**
+ * Looks at what really runs: at every cell where the cluster begins without state, and at a ring whose cells changed.
+ * What is still to be looked at is in the state, so it goes on after a continue-as-new.
+ */
+export class Looks {
+  constructor(
+    private readonly ctx: ClusterContext,
+    private readonly brakes: BrakeDesk,
+  ) {}
+
+  /**
+   * The brake is on from the start, and comes off by itself only where nothing runs anywhere; or it was released by
+   * name, by whoever applied the topology.
+   */
+  startCold(by: string, isReleased: boolean): void {
+    const { state } = this.ctx;
+    state.cold = { by, isReleased };
+    if (!isReleased) this.brake('looking at every cell first');
+    this.lookAgainAt(Object.keys(state.rings).map(Number));
+  }
+
+  lookAgainAt(rings: number[]): void {
+    const { state } = this.ctx;
+    state.toLook = [...new Set([...state.toLook, ...rings])];
+    this.ctx.wake();
+  }
+
+  async keepLooking(): Promise<never> {
+    const { state } = this.ctx;
+    for (;;) {
+      await condition(() => state.toLook.length > 0 || state.cold !== null);
+      const [ring] = state.toLook;
+      if (ring !== undefined) await this.lookAt(ring);
+      state.toLook = state.toLook.filter((r) => r !== ring);
+      if (state.toLook.length === 0 && state.cold) this.endCold(state.cold);
+      this.ctx.wake();
+    }
+  }
+
+  private endCold({ by, isReleased }: { by: string; isReleased: boolean }): void {
+    const { state } = this.ctx;
+    state.cold = null;
+    const found = this.found();
+    if (isReleased) {
+      this.ctx.record('releaseBrake', { by, reason: 'released when the topology was applied' }, `cold start: ${found}`);
+      return;
+    }
+    const isEmpty = Object.values(state.rings).every((r) => Object.keys(r.observed).every((v) => v === 'unknown'));
+    // Somebody may have released it by name meanwhile: then it stays off.
+    if (!state.brakes.some((b) => b.brakeId === COLD_START)) return;
+    if (isEmpty) this.brakes.release(COLD_START);
+    else this.brake(`began without state; found ${found}`);
+  }
+
+  private brake(reason: string): void {
+    this.brakes.engage({ by: COORDINATOR, reason, brakeId: COLD_START, scope: 'cluster', mode: 'finish-cells' });
+  }
+
+  private found(): string {
+    const rings = Object.entries(this.ctx.state.rings).map(([ring, { observed }]) => {
+      const seen = Object.entries(observed).map(([version, cells]) => `${cells} on ${version}`);
+      return `ring ${ring}: ${seen.join(', ') || 'no cells'}`;
+    });
+    return rings.join('; ');
+  }
+
+  /** A pass that is in the ring knows better than this look. */
+  private async lookAt(ring: number): Promise<void> {
+    const { state } = this.ctx;
+    if (state.turns[ring]) return;
+    const looks = await this.lookAtCellsOf(ring);
+    const record = state.rings[ring];
+    if (!record || state.turns[ring]) return;
+    record.observed = {};
+    for (const look of looks) {
+      const version = look.facts.version ?? 'unknown';
+      record.observed[version] = (record.observed[version] ?? 0) + 1;
+    }
+    record.desired ??= newest(Object.keys(record.observed).filter(isPackage));
+  }
+
+  private async lookAtCellsOf(ring: number): Promise<CellLook[]> {
+    const cells = this.cellsOf(ring);
+    const looks: CellLook[] = [];
+    const cluster = this.ctx.state.cluster ?? '';
+    const order = { cluster, ring, version: '', chartVersion: null, askReadiness: false };
+    for (let at = 0; at < cells.length; ) {
+      try {
+        looks.push(...(await lookAtCells({ ...order, cells: cells.slice(at, at + BATCH) })));
+        at += BATCH;
+      } catch (error) {
+        log.warn('the look at the cells failed, and is tried again', { ring, error: String(error) });
+        await sleep(TRY_AGAIN_MS);
+      }
+    }
+    return looks;
+  }
+
+  private cellsOf(ring: number): CellRef[] {
+    const topology = topologyOf(this.ctx.state);
+    const found = topology ? ringOf(topology, ring) : null;
+    if (!found) return [];
+    const { cells, leftOut } = deployableCells(found, Date.now());
+    const all = [...cells, ...leftOut.map((l) => l.cell)];
+    return all.flatMap(({ id, tenant, url }) => (tenant && url ? [{ id, tenant, url }] : []));
+  }
+}

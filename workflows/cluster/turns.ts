@@ -1,0 +1,247 @@
+import { condition, log, sleep } from '@temporalio/workflow';
+import { packageRolloutId, ringRolloutId } from '../../src/contract/ids.js';
+import type {
+  ClaimRing,
+  EnterRing,
+  RequestRing,
+  RingEntry,
+  RingReport,
+  WithdrawRequest,
+} from '../../src/contract/internal.js';
+import type { BrakeStatus } from '../../src/contract/status.js';
+import { covers } from '../../src/domain/brake.js';
+import type { Turn } from '../../src/domain/cluster/state.js';
+import { topologyOf } from '../../src/domain/cluster/topology.js';
+import { decideTurns, type TurnAction } from '../../src/domain/cluster/turns.js';
+import { isPackage, newest } from '../../src/domain/package-version.js';
+import { packCells } from '../../src/domain/snapshot.js';
+import {
+  absolutePolicy,
+  DEFAULT_POLICY,
+  deployableCells,
+  resolveCoordination,
+  resolvePolicy,
+  ringOf,
+} from '../../src/domain/topology/index.js';
+import { describeRuns } from '../shared/activities.js';
+import type { BrakeDesk } from '../shared/brake-desk.js';
+import { signalTo } from '../shared/signal-to.js';
+import * as signals from '../shared/signals.js';
+import { type ClusterContext, COORDINATOR } from './context.js';
+
+const DEFAULT_LOOK_MS = 60_000;
+
+/** Who holds which ring: grants turns, lets passes in, and takes the turn of one that is gone back. */
+export class Turns {
+  constructor(
+    private readonly ctx: ClusterContext,
+    private readonly brakes: BrakeDesk,
+    private readonly continueAsNewAfter: number | undefined,
+  ) {}
+
+  request(message: RequestRing): void {
+    const { state } = this.ctx;
+    const holds = Object.values(state.turns).some((t) => t.request.requestId === message.requestId);
+    if (holds) return;
+    const before = state.queue.find((q) => q.requestId === message.requestId);
+    const sender = packageRolloutId(message.version);
+    const entry = { ...message, sender, at: before?.at ?? null, told: '', held: null };
+    if (before) state.queue = state.queue.map((q) => (q === before ? entry : q));
+    else state.queue.push(entry);
+    this.ctx.wake();
+  }
+
+  /** A pass that was under way when this cluster lost its memory keeps its ring. */
+  claim(message: ClaimRing): void {
+    const { ring, version } = message;
+    const { turns } = this.ctx.state;
+    if (turns[ring]) return;
+    const request = { ...message, sender: packageRolloutId(version), at: ring, told: '', held: null };
+    const fresh = { pass: null, before: null, asked: false, starterGone: false };
+    turns[ring] = { ...fresh, request, grantedAtMs: Date.now(), state: 'rolling' };
+    void this.tellBrakes(ring);
+    this.ctx.wake();
+  }
+
+  withdraw({ requestId }: WithdrawRequest): void {
+    const { state } = this.ctx;
+    state.queue = state.queue.filter((q) => q.requestId !== requestId);
+    for (const [ring, turn] of Object.entries(state.turns)) {
+      if (turn.request.requestId === requestId) this.free(Number(ring));
+    }
+    this.ctx.wake();
+  }
+
+  /** Nobody of this package wants a ring any more. */
+  withdrawAll(version: string): void {
+    this.ctx.state.queue = this.ctx.state.queue.filter((q) => q.version !== version);
+    this.ctx.wake();
+  }
+
+  decide(): void {
+    const { state } = this.ctx;
+    for (const action of decideTurns(state, topologyOf(state), Date.now())) void this.carryOut(action);
+  }
+
+  private async carryOut(action: TurnAction): Promise<void> {
+    if (action.do === 'answer') {
+      await signalTo(action.request.sender, signals.ringAnswerSignal, action.answer);
+    } else if (action.how === 'supersede') {
+      await signalTo(action.turn.request.sender, signals.supersededSignal, { by: action.by });
+    } else {
+      const isRollback = action.how === 'yield';
+      const outcome = isRollback ? ('yielded' as const) : ('superseded' as const);
+      const reason = isRollback
+        ? `a rollback of ${action.by} takes the ring`
+        : `${action.by}, a newer package, is next`;
+      const stop = { outcome, by: action.by, reason, hurry: !isRollback };
+      await signalTo(ringRolloutId(action.ring), signals.stopPassSignal, stop);
+    }
+  }
+
+  /** A pass begins: it gets what it works on, frozen, and the brakes that hold. */
+  async enter({ ring, requestId, pass }: EnterRing): Promise<void> {
+    const turn = this.ctx.state.turns[ring];
+    const isItsTurn = turn?.request.requestId === requestId;
+    if (turn && isItsTurn) {
+      turn.pass = pass;
+      this.brakes.forget(ring);
+    }
+    const entry = this.entry(ring, isItsTurn);
+    await signalTo(ringRolloutId(ring), signals.ringEntrySignal, entry);
+  }
+
+  private entry(ring: number, isItsTurn: boolean): RingEntry {
+    const topology = topologyOf(this.ctx.state);
+    const found = topology ? ringOf(topology, ring) : null;
+    if (!topology || !found) return this.noEntry(ring, `there is no ring ${ring}`);
+    if (!isItsTurn) return this.noEntry(ring, 'the ring is granted to another pass');
+    const policy = resolvePolicy(topology, ring, this.ctx.state.turns[ring]?.request.lane ?? null, Date.now());
+    const { cells, leftOut } = deployableCells(found, Date.now(), policy.mode);
+    return {
+      ...this.noEntry(ring, null),
+      name: found.name ?? `ring-${ring}`,
+      policy,
+      soft: policy.onFailure === 'soft',
+      perimeter: ring <= topology.perimeter,
+      cellsGz: packCells(cells),
+      leftOut: leftOut.map((l) => ({ cell: l.cell.id, state: l.state, reason: l.reason })),
+    };
+  }
+
+  private noEntry(ring: number, refused: string | null): RingEntry {
+    const { state } = this.ctx;
+    return {
+      cluster: state.cluster ?? '',
+      name: `ring-${ring}`,
+      policy: absolutePolicy(DEFAULT_POLICY, 0),
+      soft: false,
+      perimeter: false,
+      topologyRevision: state.revision,
+      cellsGz: packCells([]),
+      leftOut: [],
+      brakes: this.brakesFor(ring),
+      brakesSeq: state.brakesSeq,
+      refused,
+      ...(this.continueAsNewAfter === undefined ? {} : { continueAsNewAfter: this.continueAsNewAfter }),
+    };
+  }
+
+  noteReport(report: RingReport): void {
+    const { state } = this.ctx;
+    const { ring } = report.view;
+    const record = state.rings[ring];
+    const turn = state.turns[ring];
+    if (turn?.request.requestId !== report.requestId) return;
+    turn.pass = report.pass;
+    turn.state = report.view.state;
+    if (record) {
+      record.state = report.view.state;
+      record.observed = report.observed;
+      record.exceptions = report.view.exceptions;
+      record.exceptionsTotal = report.view.exceptionsTotal;
+      if (report.view.convergedAt && report.purpose === 'deploy') {
+        record.converged = report.version;
+        record.convergedAt = report.view.convergedAt;
+      }
+    }
+    if (report.ended) this.free(ring);
+    this.ctx.wake();
+  }
+
+  /** The ring is free again; where the package is on no cell of it, the ring is no longer to run it. */
+  private free(ring: number): void {
+    const { state } = this.ctx;
+    const turn = state.turns[ring];
+    const record = state.rings[ring];
+    delete state.turns[ring];
+    this.brakes.forget(ring);
+    if (!turn || !record) return;
+    if (record.state !== 'halted' && record.state !== 'converged') record.state = 'idle';
+    const { version } = turn.request;
+    if (record.desired !== version || record.observed[version]) return;
+    record.desired = newest(Object.keys(record.observed).filter(isPackage)) ?? turn.before;
+  }
+
+  // ── brakes ─────────────────────────────────────────────────────────────────
+
+  async tellBrakes(ring: number): Promise<void> {
+    const brakes = { from: 'cluster' as const, seq: this.ctx.state.brakesSeq, brakes: this.brakesFor(ring) };
+    await signalTo(ringRolloutId(ring), signals.setBrakesSignal, brakes);
+  }
+
+  private brakesFor(ring: number): BrakeStatus[] {
+    return this.brakes.holding.filter((b) => covers(b.scope, ring, this.ctx.state.perimeter ?? 0));
+  }
+
+  // ── looking after what was granted ─────────────────────────────────────────
+
+  /** Terminating a workflow by hand tells nobody: so, while rings are granted, ask now and then who is still there. */
+  async lookAfter(): Promise<never> {
+    const { state } = this.ctx;
+    for (;;) {
+      await condition(() => Object.keys(state.turns).length > 0 || state.queue.length > 0);
+      const topology = topologyOf(state);
+      await sleep(topology ? resolveCoordination(topology).lookEveryMs : DEFAULT_LOOK_MS);
+      await this.lookOnce();
+    }
+  }
+
+  private async lookOnce(): Promise<void> {
+    const { state } = this.ctx;
+    const turns = Object.entries(state.turns).map(([ring, turn]) => ({ ring: Number(ring), turn }));
+    const asking = [...state.queue];
+    const senders = [...turns.map((t) => t.turn.request), ...asking].map((request) => request.sender);
+    const workflowIds = [...new Set([...turns.map((t) => ringRolloutId(t.ring)), ...senders])];
+    if (workflowIds.length === 0) return;
+    const runs = await describeRuns({ workflowIds });
+    const open = new Set(runs.filter((r) => r.state === 'open').map((r) => r.workflowId));
+    for (const { ring, turn } of turns) {
+      if (state.turns[ring] === turn) await this.lookAfterTurn(ring, turn, open);
+    }
+    const gone = new Set(asking.filter((q) => !open.has(q.sender)).map((q) => q.requestId));
+    state.queue = state.queue.filter((q) => !gone.has(q.requestId));
+    this.ctx.wake();
+  }
+
+  private async lookAfterTurn(ring: number, turn: Turn, open: Set<string>): Promise<void> {
+    const { sender, requestId } = turn.request;
+    const isStarterOpen = open.has(sender);
+    if (open.has(ringRolloutId(ring))) {
+      if (!isStarterOpen && !turn.starterGone) this.brakeOrphan(ring, turn);
+      return;
+    }
+    // A pass that was never entered may be about to start, while its starter is there.
+    if (turn.pass === null && isStarterOpen) return;
+    log.warn('the pass that held a ring is gone; its turn is free', { ring, sender });
+    this.free(ring);
+    await signalTo(sender, signals.passLostSignal, { ring, requestId });
+  }
+
+  private brakeOrphan(ring: number, turn: Turn): void {
+    turn.starterGone = true;
+    const reason = `${turn.request.sender}, which started the pass over ring ${ring}, is gone`;
+    const brakeId = `starter-gone-ring-${ring}`;
+    this.brakes.engage({ by: COORDINATOR, reason, brakeId, scope: { ring }, mode: 'finish-cells' });
+  }
+}
