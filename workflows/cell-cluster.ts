@@ -25,6 +25,7 @@ import { Looks } from './cluster/looks.js';
 import { Turns } from './cluster/turns.js';
 import { listOpenRollouts } from './shared/activities.js';
 import { BrakeDesk, mustExpireLater } from './shared/brake-desk.js';
+import { handle } from './shared/handle.js';
 import { signalTo } from './shared/signal-to.js';
 import * as signals from './shared/signals.js';
 import { problemsOf, rejected, rejectedBecause, validated } from './shared/validation.js';
@@ -191,17 +192,17 @@ class ClusterRun {
 
   private listen(): void {
     this.listenToOurs();
-    setHandler(signals.applyTopologyUpdate, (m) => this.applyTopology(m), {
+    handle(signals.applyTopologyUpdate, (m) => this.applyTopology(m), {
       description: 'Puts a topology in force: {topology or gzip, by, expectRevision?, allowRemoval?}.',
       validator: (m) => this.judgeTopology(m),
     });
     const on = 'Stops rings: {by, reason, brakeId?, scope?, mode?, expiresAt?}.';
     const judgeOn = (m: unknown) => this.judgeBrake(m);
-    setHandler(signals.engageBrakeUpdate, (m) => this.engageBrake(m), { description: on, validator: judgeOn });
+    handle(signals.engageBrakeUpdate, (m) => this.engageBrake(m), { description: on, validator: judgeOn });
     this.onSignal(signals.engageBrakeSignal, on, judgeOn, (m) => this.engage(m));
     const off = 'Takes a brake off: {by, brakeId?, reason?}.';
     const judgeOff = (m: unknown) => this.judgeRelease(m);
-    setHandler(signals.releaseClusterBrakeUpdate, (m) => this.releaseBrake(m), {
+    handle(signals.releaseClusterBrakeUpdate, (m) => this.releaseBrake(m), {
       description: off,
       validator: judgeOff,
     });
@@ -216,15 +217,15 @@ class ClusterRun {
   private listenToOurs(): void {
     const { turns } = this;
     const internal = { description: 'Between the coordinator’s own workflows.' };
-    setHandler(signals.registerRolloutSignal, (m) => this.register(m), internal);
-    setHandler(signals.askGraduationSignal, (m) => this.graduation(m), internal);
-    setHandler(signals.requestRingSignal, (m) => turns.request(m), internal);
-    setHandler(signals.claimRingSignal, (m) => turns.claim(m), internal);
-    setHandler(signals.withdrawRequestSignal, (m) => turns.withdraw(m), internal);
-    setHandler(signals.rolloutEndedSignal, (m) => this.rolloutEnded(m), internal);
-    setHandler(signals.enterRingSignal, (m) => turns.enter(m), internal);
-    setHandler(signals.ringReportSignal, (m) => turns.noteReport(m), internal);
-    setHandler(signals.brakesHoldSignal, (m) => this.noteHold(m), internal);
+    handle(signals.registerRolloutSignal, (m) => this.register(m), internal);
+    handle(signals.askGraduationSignal, (m) => this.graduation(m), internal);
+    handle(signals.requestRingSignal, (m) => turns.request(m), internal);
+    handle(signals.claimRingSignal, (m) => turns.claim(m), internal);
+    handle(signals.withdrawRequestSignal, (m) => turns.withdraw(m), internal);
+    handle(signals.rolloutEndedSignal, (m) => this.rolloutEnded(m), internal);
+    handle(signals.enterRingSignal, (m) => turns.enter(m), internal);
+    handle(signals.ringReportSignal, (m) => turns.noteReport(m), internal);
+    handle(signals.brakesHoldSignal, (m) => this.noteHold(m), internal);
   }
 
   /** A signal that makes no sense changes nothing, and is filed. */
@@ -244,7 +245,7 @@ class ClusterRun {
         for (const problem of problemsOf(error)) this.ctx.fileRejection(signal.name, problem, who);
       }
     };
-    setHandler(signal, take, { description });
+    handle(signal, take, { description });
   }
 
   private view(): ClusterStatus {

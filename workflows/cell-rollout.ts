@@ -24,6 +24,7 @@ import type { CellState } from '../src/contract/status.js';
 import { cancellable, judgeSeen, type Target } from '../src/domain/cell.js';
 import { returnsWithoutDowntime } from '../src/domain/return-rule.js';
 import { lookAtCells, raiseAlert, runJob, verifyCell } from './shared/activities.js';
+import { handle } from './shared/handle.js';
 import { cellNoteSignal } from './shared/signals.js';
 import { troubleOf } from './shared/trouble.js';
 
@@ -57,7 +58,7 @@ class CellRun {
   constructor(private readonly input: CellRolloutInput) {
     this.from = input.expectedVersion;
     this.now = input.expectedVersion;
-    setHandler(
+    handle(
       hurrySignal,
       () => {
         this.hurried = true;

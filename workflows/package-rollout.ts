@@ -25,6 +25,7 @@ import { PackageContext, type Person } from './package/context.js';
 import { Judge } from './package/judge.js';
 import { Passes } from './package/passes.js';
 import { BrakeDesk } from './shared/brake-desk.js';
+import { handle } from './shared/handle.js';
 import { signalTo } from './shared/signal-to.js';
 import * as signals from './shared/signals.js';
 import { problemsOf, rejected, validated } from './shared/validation.js';
@@ -124,7 +125,9 @@ class PackageRun {
   }
 
   cancelledByHand(): void {
-    this.abort({ by: 'temporal cancel', reason: 'cancelled through Temporal' });
+    const act = { by: 'temporal cancel', reason: 'cancelled through Temporal' };
+    this.abort(act);
+    this.ctx.record('abort', act, 'recorded');
   }
 
   // ── clocks ─────────────────────────────────────────────────────────────────
@@ -263,26 +266,41 @@ class PackageRun {
     this.ctx.wake();
   }
 
-  private restart(): void {
+  private recordRestart(payload: unknown): void {
+    const message = validated(messages.restart, payload);
     this.ctx.state.reopened = true;
+    this.ctx.record('restart', message, 'recorded');
     void this.ctx.detached(() => this.link.register());
+  }
+
+  /** Whether an ended rollout may be opened again only the cluster knows. */
+  private async restart(payload: unknown): Promise<PackageRolloutStatus> {
+    this.recordRestart(payload);
+    const { state, view } = this.ctx;
+    await condition(() => state.registered || state.end !== null, CLUSTER_ANSWERS_MS);
+    if (!state.end) return view();
+    const expected = `an aborted, rolled-back or expired rollout; this one is ${state.end.state}`;
+    const problem = { path: 'version', value: state.version, expected };
+    this.ctx.fileRejection('restart', problem);
+    throw rejected([problem]);
   }
 
   // ── messages ───────────────────────────────────────────────────────────────
 
   private listen(): void {
     this.listenToOurs();
-    setHandler(signals.deployRingUpdate, (m) => this.accepted(() => this.deployRing(m)), {
+    handle(signals.deployRingUpdate, (m) => this.accepted(() => this.deployRing(m)), {
       description: 'Deploys a ring inside the perimeter: {ring, by, fixes?}. Answers when its pass is done.',
       validator: (m) => this.judge.drive(messages.deployRing, m),
     });
-    setHandler(signals.migrateRingUpdate, (m) => this.accepted(() => this.migrateRing(m)), {
+    handle(signals.migrateRingUpdate, (m) => this.accepted(() => this.migrateRing(m)), {
       description: 'Runs PDM on a ring inside the perimeter: {ring, by}.',
       validator: (m) => this.judge.drive(messages.migrateRing, m),
     });
     this.listenToGraduation();
     this.listenToBrake();
     this.listenToActs();
+    this.listenToRestart();
     setHandler(signals.rolloutStatusQuery, () => this.ctx.view(), {
       description: 'Where this package is, and why it waits.',
     });
@@ -294,14 +312,14 @@ class PackageRun {
 
   private listenToOurs(): void {
     const internal = { description: 'Between the coordinator’s own workflows.' };
-    setHandler(signals.registeredSignal, (m) => this.link.takeRegistered(m), internal);
-    setHandler(signals.graduationAnswerSignal, (m) => this.link.takeGraduationAnswer(m), internal);
-    setHandler(signals.ringAnswerSignal, (m) => this.passes.takeAnswer(m), internal);
-    setHandler(signals.ringReportSignal, (m) => this.passes.takeReport(m), internal);
-    setHandler(signals.brakesHoldSignal, (m) => this.brakes.noteHold(m), internal);
-    setHandler(signals.supersededSignal, ({ by }) => this.ctx.end('superseded', by), internal);
-    setHandler(signals.passLostSignal, (m) => this.passes.passLost(m), internal);
-    setHandler(signals.clusterStartedSignal, () => this.clusterStarted(), internal);
+    handle(signals.registeredSignal, (m) => this.link.takeRegistered(m), internal);
+    handle(signals.graduationAnswerSignal, (m) => this.link.takeGraduationAnswer(m), internal);
+    handle(signals.ringAnswerSignal, (m) => this.passes.takeAnswer(m), internal);
+    handle(signals.ringReportSignal, (m) => this.passes.takeReport(m), internal);
+    handle(signals.brakesHoldSignal, (m) => this.brakes.noteHold(m), internal);
+    handle(signals.supersededSignal, ({ by }) => this.ctx.end('superseded', by), internal);
+    handle(signals.passLostSignal, (m) => this.passes.passLost(m), internal);
+    handle(signals.clusterStartedSignal, () => this.clusterStarted(), internal);
   }
 
   /** The cluster began anew, without its memory: it is told again what this rollout is, has and waits for. */
@@ -314,18 +332,25 @@ class PackageRun {
   private listenToGraduation(): void {
     const text = 'The package may leave the perimeter: {by, lane?, chartVersion?, preempt?, pdmCompletedAt?}.';
     const validator = (m: unknown) => this.judge.graduate(m);
-    setHandler(signals.graduateUpdate, (m) => this.accepted(() => this.graduate(m)), { description: text, validator });
+    handle(signals.graduateUpdate, (m) => this.accepted(() => this.graduate(m)), { description: text, validator });
     this.onSignal(signals.graduateSignal, text, validator, (m) => this.recordGraduation(m));
   }
 
   private listenToBrake(): void {
     const text = 'Stops this package: {by, reason, brakeId?, mode?, expiresAt?}.';
     const validator = (m: unknown) => this.judge.engageBrake(m);
-    setHandler(signals.engageBrakeUpdate, (m) => this.accepted(() => this.engageBrake(m)), {
+    handle(signals.engageBrakeUpdate, (m) => this.accepted(() => this.engageBrake(m)), {
       description: text,
       validator,
     });
     this.onSignal(signals.engageBrakeSignal, text, validator, (m) => this.engage(m));
+  }
+
+  private listenToRestart(): void {
+    const text = 'Opens an aborted, rolled-back or expired rollout again: {by, reason}.';
+    const validator = (m: unknown) => this.judge.restart(m);
+    handle(signals.restartUpdate, (m) => this.accepted(() => this.restart(m)), { description: text, validator });
+    this.onSignal(signals.restartSignal, text, validator, (m) => this.recordRestart(m));
   }
 
   /** Acts that are told as a signal or as an update, and answer the status after them. */
@@ -350,11 +375,6 @@ class PackageRun {
     );
     this.on('skipCell', (m: messages.SkipCell) => this.skipCell(m));
     this.on('abort', (m: messages.Abort) => this.abort(m));
-    this.on(
-      'restart',
-      () => this.restart(),
-      (m) => judge.restart(m),
-    );
   }
 
   private on<M extends Person>(
@@ -370,7 +390,7 @@ class PackageRun {
       this.ctx.wake();
       return this.ctx.view();
     };
-    setHandler(update, (m: unknown) => this.accepted(() => perform(m)), { description: text, validator });
+    handle(update, (m: unknown) => this.accepted(() => perform(m)), { description: text, validator });
     this.onSignal(signal, text, validator, perform);
   }
 
@@ -396,7 +416,7 @@ class PackageRun {
         for (const problem of problemsOf(error)) this.ctx.fileRejection(signal.name, problem, who);
       }
     };
-    setHandler(signal, take, { description });
+    handle(signal, take, { description });
   }
 
   // ── telling ────────────────────────────────────────────────────────────────

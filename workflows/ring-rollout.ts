@@ -21,6 +21,7 @@ import { Flights } from './ring/flights.js';
 import { Reporter } from './ring/reporter.js';
 import { Watch } from './ring/watch.js';
 import { lookAtCells } from './shared/activities.js';
+import { handle } from './shared/handle.js';
 import { signalTo } from './shared/signal-to.js';
 import * as signals from './shared/signals.js';
 import { troubleOf } from './shared/trouble.js';
@@ -171,14 +172,14 @@ class RingRun {
   private listen(): void {
     const on = { description: 'Between the coordinator’s own workflows.' };
     const { ctx } = this;
-    setHandler(signals.ringEntrySignal, (m) => ctx.enter(m), on);
-    setHandler(signals.setBrakesSignal, (m) => this.setBrakes(m), on);
-    setHandler(signals.stopPassSignal, (m) => this.stop(m), on);
-    setHandler(signals.retryPassSignal, (m) => this.retry(m), on);
-    setHandler(signals.skipInPassSignal, (m) => this.change(() => this.skip(m)), on);
-    setHandler(signals.overrideInPassSignal, ({ wait }) => this.change(() => this.override(wait)), on);
-    setHandler(signals.checkInPassSignal, (m) => this.change(() => this.check(m)), on);
-    setHandler(
+    handle(signals.ringEntrySignal, (m) => ctx.enter(m), on);
+    handle(signals.setBrakesSignal, (m) => this.setBrakes(m), on);
+    handle(signals.stopPassSignal, (m) => this.stop(m), on);
+    handle(signals.retryPassSignal, (m) => this.retry(m), on);
+    handle(signals.skipInPassSignal, (m) => this.change(() => this.skip(m)), on);
+    handle(signals.overrideInPassSignal, ({ wait }) => this.change(() => this.override(wait)), on);
+    handle(signals.checkInPassSignal, (m) => this.change(() => this.check(m)), on);
+    handle(
       signals.holdForwardSignal,
       ({ reason }) =>
         this.change(() => {
@@ -186,7 +187,7 @@ class RingRun {
         }),
       on,
     );
-    setHandler(
+    handle(
       signals.bakedEverywhereSignal,
       () =>
         this.change(() => {
@@ -194,7 +195,7 @@ class RingRun {
         }),
       on,
     );
-    setHandler(
+    handle(
       signals.cellNoteSignal,
       ({ cell, trouble }) => this.change(() => ctx.setTrouble(cell, trouble?.detail ?? null)),
       on,

@@ -45,12 +45,6 @@ export const ACTS = {
     signal: signals.abortSignal,
     text: 'No further cell; with rollback the cells on it go back: {by, reason, rollback?}.',
   },
-  restart: {
-    schema: messages.restart,
-    update: signals.restartUpdate,
-    signal: signals.restartSignal,
-    text: 'Opens an aborted, rolled-back or expired rollout again: {by, reason}.',
-  },
 } as const;
 
 /** What an act was about, for the record: everything but who, why and where. */

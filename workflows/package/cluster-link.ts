@@ -37,7 +37,10 @@ export class ClusterLink {
       ctx.fileRejection('register', m.conflict);
       return ctx.end('aborted', null);
     }
-    if (m.endedAs && !state.reopened && !state.registered) return this.endedBefore(m);
+    const staysEnded = m.endedAs === 'superseded' || !state.reopened;
+    if (m.endedAs && staysEnded && !state.registered) return this.endedBefore(m);
+    // The answer to what was asked before the cluster heard of the restart.
+    if (m.endedAs && !state.registered) return;
     state.registered = true;
     state.chartVersion = m.chartVersion ?? state.chartVersion;
     state.graduationTimeoutMs = m.graduationTimeoutMs;

@@ -24,9 +24,7 @@ export class PackageContext {
     this.state = carried ?? newPackageState(version, chartVersion, Date.now());
   }
 
-  view(): PackageRolloutStatus {
-    return viewOfRollout(this.state, Date.now());
-  }
+  readonly view = (): PackageRolloutStatus => viewOfRollout(this.state, Date.now());
 
   /** Ends the rollout; how it ended first stays. */
   end(state: RolloutState, supersededBy: string | null): void {
