@@ -15,7 +15,7 @@ export interface Heartbeat {
 }
 
 /**
- * Runs the body of a long activity with a heartbeat every two seconds, from before its first step until after its last.
+ * Runs the body of a long activity with a heartbeat every two seconds, from its first step until its last.
  * @param details what the next attempt shall find in `info.heartbeatDetails`; read at every beat
  * @throws what the body throws; where anything but a cancel request stopped it: `WatchInterrupted`, retryable
  */
@@ -30,7 +30,7 @@ export async function heartbeating<T>(details: () => unknown, body: (heart: Hear
   };
   if (signal.aborted) latch();
   signal.addEventListener('abort', latch, { once: true });
-  beat();
+  // Not at once: most activities are over before the first beat is due, and each one is a call to the server.
   const timer = setInterval(beat, EVERY_MS);
   try {
     return await body({ signal, cancelRequested: () => requested, beat });

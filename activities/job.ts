@@ -151,7 +151,6 @@ class JobRun {
 
   async #submit(before: TenantFacts): Promise<JobReport> {
     this.#memory.before ??= before;
-    this.#beat();
     const answer = await this.#post().catch((error: unknown) => {
       if (error instanceof AmpError) return error;
       throw error;
@@ -307,7 +306,7 @@ class JobRun {
     this.#fateUnknown = false;
     if (this.#memory.jobId === job.id) return;
     this.#memory.jobId = job.id;
-    this.#beat();
+    if (!isFinal(job)) this.#beat();
   }
 
   // ── AMP, with patience ─────────────────────────────────────────────────────

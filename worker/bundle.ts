@@ -11,6 +11,9 @@ export const payloadConverterPath = near('../src/contract/lenient-payload-conver
 
 const BUILT_BUNDLE = near('../workflow-bundle.js');
 
+/** Modules that all runs share, frozen, where each run evaluates every other module anew. Zod does not work frozen. */
+export const preloadModules = ['fflate'];
+
 /** The bundle that `npm run build` leaves beside the compiled code; null where this runs from source. */
 export const prebuiltBundle = (): string | null =>
   EXTENSION === 'js' && existsSync(BUILT_BUNDLE) ? BUILT_BUNDLE : null;
@@ -18,7 +21,7 @@ export const prebuiltBundle = (): string | null =>
 /** Bundles all workflows, with the payload converter that the worker uses, into one file. */
 export async function writeWorkflowBundle(file: string): Promise<void> {
   const logger = new DefaultLogger('WARN');
-  const { code } = await bundleWorkflowCode({ workflowsPath, payloadConverterPath, logger });
+  const { code } = await bundleWorkflowCode({ workflowsPath, payloadConverterPath, preloadModules, logger });
   await writeFile(file, code);
 }
 

@@ -4,7 +4,7 @@ import { createActivities, createDependencies } from '../activities/index.js';
 import type { Logger } from '../src/config/logging.js';
 import type { WorkerSettings } from '../src/config/settings.js';
 import type { Activities } from '../src/contract/activities.js';
-import { payloadConverterPath, prebuiltBundle, workflowsPath } from './bundle.js';
+import { payloadConverterPath, prebuiltBundle, preloadModules, workflowsPath } from './bundle.js';
 
 export type OutsideWorld = Pick<WorkerSettings, 'amp' | 'cellsToken' | 'prometheusUrl' | 'alertmanagerUrl'>;
 
@@ -64,7 +64,7 @@ function createWorker(
     namespace,
     taskQueue: options.taskQueue,
     dataConverter,
-    ...(codePath === null ? { workflowsPath } : { workflowBundle: { codePath } }),
+    ...(codePath === null ? { workflowsPath, bundlerOptions: { preloadModules } } : { workflowBundle: { codePath } }),
     activities: { ...activities, ...options.activities },
     // Twice the largest sum of `maxParallel`: watched jobs must never keep a rollback or a look waiting.
     maxConcurrentActivityTaskExecutions: 1200,

@@ -19,7 +19,7 @@ import { type ClusterState, trim } from '../src/domain/cluster/state.js';
 import { judgeTopology, putInForce, topologyOf } from '../src/domain/cluster/topology.js';
 import { viewOfCluster } from '../src/domain/cluster/view.js';
 import { markdownOfCluster } from '../src/domain/details.js';
-import { resolveCoordination } from '../src/domain/topology/index.js';
+import { resolveCoordination, resolvePolicy, type Topology } from '../src/domain/topology/index.js';
 import { ClusterContext } from './cluster/context.js';
 import { Looks } from './cluster/looks.js';
 import { Turns } from './cluster/turns.js';
@@ -38,7 +38,7 @@ export interface CellClusterInput {
 }
 
 const CONTINUE_AFTER_EVENTS = 4_000;
-const NO_TOPOLOGY = { cluster: '', perimeter: 0, rings: [] };
+const NO_TOPOLOGY: Topology = { cluster: '', perimeter: 0, rings: [] };
 
 /**
  * The one place that knows the whole cluster: topology, what every ring is to run, brakes, graduated packages, and who
@@ -168,8 +168,12 @@ class ClusterRun {
   private async register(message: RegisterRollout): Promise<void> {
     const { state } = this.ctx;
     if (message.reopen && state.ended[message.version]?.state !== 'superseded') delete state.ended[message.version];
-    const { graduationTimeoutMs } = resolveCoordination(topologyOf(state) ?? NO_TOPOLOGY);
-    const registered = { ...judgeRegistration(state, message), graduationTimeoutMs };
+    const topology = topologyOf(state) ?? NO_TOPOLOGY;
+    const { graduationTimeoutMs } = resolveCoordination(topology);
+    const softRings = topology.rings.flatMap(({ ring }) => {
+      return resolvePolicy(topology, ring, null).onFailure === 'soft' ? [ring] : [];
+    });
+    const registered = { ...judgeRegistration(state, message), graduationTimeoutMs, softRings };
     await signalTo(packageRolloutId(message.version), signals.registeredSignal, registered);
   }
 

@@ -84,7 +84,8 @@ class CellRun {
         ? this.migrate()
         : this.takeBack());
     this.show(result.state, result.reason);
-    upsertSearchAttributes([{ key: CELLS_STATE, value: result.state }]);
+    // On the good path nothing is said: one action a cell less, and a closed run needs no state to be found by.
+    if (result.state !== 'converged') upsertSearchAttributes([{ key: CELLS_STATE, value: result.state }]);
     return result;
   }
 
@@ -160,7 +161,10 @@ class CellRun {
    */
   private async goBack(why: string, job: JobFacts): Promise<CellResult> {
     const { policy } = this.input;
-    if (policy.autoRollback === 'never') return this.result('failed', `${why}; autoRollback is never`);
+    // `never` is about failures: what a person or a brake cancelled goes back all the same.
+    if (policy.autoRollback === 'never' && !this.cancelAsked) {
+      return this.result('failed', `${why}; autoRollback is never`);
+    }
     this.show('rolling-back', why);
     const facts = await this.look();
     this.now = facts?.version ?? null;

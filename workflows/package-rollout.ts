@@ -16,6 +16,7 @@ import { CLUSTER_WORKFLOW_ID, packageRolloutId, ringRolloutId } from '../src/con
 import * as messages from '../src/contract/messages.js';
 import { CELLS_RING, CELLS_STATE, CELLS_VERSION } from '../src/contract/search-attributes.js';
 import type { BrakeResult, GraduateResult, PackageRolloutStatus, RingResult } from '../src/contract/status.js';
+import type { z } from '../src/contract/zod.js';
 import { markdownOfRollout } from '../src/domain/details.js';
 import { isOpen, type PackageState, ring0Verdict, type Track, tracksOf, trim } from '../src/domain/rollout/state.js';
 import { ACTS, detailOf } from './package/acts.js';
@@ -55,7 +56,7 @@ export async function PackageRollout(input: PackageRolloutInput): Promise<Packag
 
 function argumentOf(input: unknown): { version: string; chartVersion: string | null } {
   const { state: _state, continueAsNewAfter: _after, ...argument } = (input ?? {}) as Record<string, unknown>;
-  const parsed = messages.packageRolloutArgument.safeParse(argument);
+  const parsed = messages.packageRolloutArgument().safeParse(argument);
   if (!parsed.success) throw ApplicationFailure.nonRetryable(parsed.error.message, FAILURE.badArgument);
   const { version, chartVersion } = parsed.data;
   const { workflowId } = workflowInfo();
@@ -384,7 +385,7 @@ class PackageRun {
   ): void {
     const { schema, update, signal, text } = ACTS[name];
     const perform = (payload: unknown): PackageRolloutStatus => {
-      const message = validated(schema, payload) as M;
+      const message = validated(schema as unknown as () => z.ZodType<M>, payload);
       act(message);
       this.ctx.record(name, message, 'recorded', detailOf(message));
       this.ctx.wake();
@@ -425,7 +426,7 @@ class PackageRun {
     trim(this.ctx.state);
     const view = this.ctx.view();
     setCurrentDetails(markdownOfRollout(view));
-    const ring = view.rings.at(-1)?.ring;
+    const ring = view.rings.findLast((r) => r.startedAt !== null)?.ring;
     const shown = `${view.state} ${ring}`;
     if (shown === this.shown) return;
     this.shown = shown;

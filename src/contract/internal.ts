@@ -77,6 +77,8 @@ export interface Registered {
   conflict: { path: string; value: string; expected: string } | null;
   chartVersion: string | null;
   graduationTimeoutMs: number;
+  /** Rings that never block their callers. */
+  softRings: number[];
 }
 
 export interface GraduationAnswer {

@@ -21,6 +21,13 @@ export function engage(brakes: BrakeStatus[], brake: NewBrake, now: number): Bra
   return [...brakes.filter((b) => b.brakeId !== brake.brakeId), entry];
 }
 
+/** Whether two brakes say the same, whenever they were engaged. */
+export function isSameBrake(a: BrakeStatus, b: BrakeStatus): boolean {
+  const said = ({ brakeId, scope, mode, by, reason, expiresAt, url }: BrakeStatus) =>
+    JSON.stringify([brakeId, scope, mode, by, reason, expiresAt, url]);
+  return said(a) === said(b);
+}
+
 export const release = (brakes: BrakeStatus[], brakeId: string): BrakeStatus[] =>
   brakes.filter((b) => b.brakeId !== brakeId);
 

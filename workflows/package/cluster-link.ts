@@ -32,6 +32,7 @@ export class ClusterLink {
   takeRegistered(m: Registered): void {
     const { ctx } = this;
     const { state } = ctx;
+    state.softRings = m.softRings;
     if (m.conflict) {
       ctx.refusal = m.conflict;
       ctx.fileRejection('register', m.conflict);

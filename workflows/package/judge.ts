@@ -65,7 +65,7 @@ export class Judge {
     throw rejectedBecause('version', version, expected);
   }
 
-  other(schema: z.ZodType, payload: unknown): void {
+  other(schema: () => z.ZodType, payload: unknown): void {
     validated(schema, payload);
     this.mustGoOn();
   }

@@ -16,6 +16,9 @@ import { awaitCells } from '../shared/activities.js';
 import { signalTo } from '../shared/signal-to.js';
 import type { PassContext } from './context.js';
 
+/** What a cell's run does while it is open and nothing is wrong. */
+const STATE_OF = { deploy: 'deploying', migrate: 'migrating', rollback: 'rolling-back' } as const;
+
 /** The cells' own runs: starts them, learns how they ended, and never loses a slot. */
 export class Flights {
   private readonly ended: { index: number; result: CellResult | null }[] = [];
@@ -112,7 +115,7 @@ export class Flights {
         { key: CELLS_VERSION, value: version },
         { key: CELLS_RING, value: ring },
         { key: CELLS_CELL, value: cell.id },
-        { key: CELLS_STATE, value: purpose === 'migrate' ? 'migrating' : 'deploying' },
+        { key: CELLS_STATE, value: STATE_OF[purpose] },
       ] as never,
     };
   }

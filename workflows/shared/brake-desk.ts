@@ -8,6 +8,7 @@ import {
   engage,
   hasExpired,
   holding,
+  isSameBrake,
   type NewBrake,
   nextExpiry,
   release,
@@ -53,10 +54,14 @@ export class BrakeDesk {
     const { state } = this.host;
     if (asked.brakeId === undefined) state.named += 1;
     const brakeId = asked.brakeId ?? `brake-${state.named}`;
+    const before = state.brakes.find((b) => b.brakeId === brakeId);
     const brakes = engage(state.brakes, { ...asked, brakeId }, Date.now());
-    this.set(brakes);
-    this.host.record('engageBrake', asked.by, asked.reason, `brake ${brakeId} is on`);
-    return brakes.at(-1) as BrakeStatus;
+    const brake = brakes.at(-1) as BrakeStatus;
+    // The same brake again, as a signal and then as an update, is one act of one person; the passes are told again.
+    const isSame = before !== undefined && isSameBrake(before, brake);
+    this.set(isSame ? state.brakes : brakes);
+    if (!isSame) this.host.record('engageBrake', asked.by, asked.reason, `brake ${brakeId} is on`);
+    return isSame ? before : brake;
   }
 
   /** Waits until every pass that the brake covers has answered; fails with `BrakeUnconfirmed`, and the brake stays on. */

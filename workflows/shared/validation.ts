@@ -8,7 +8,8 @@ import { formatProblems, problemsFromZod } from '../../src/domain/problems.js';
  * Judges a payload by its schema; synchronous, because an async validator that rejects wedges the run for ever.
  * Throws `Rejected` with every problem in its details.
  */
-export function validated<S extends z.ZodType>(schema: S, payload: unknown): z.infer<S> {
+export function validated<S extends z.ZodType>(schemaOf: () => S, payload: unknown): z.infer<S> {
+  const schema = schemaOf();
   const parsed = schema.safeParse(payload);
   if (parsed.success) return parsed.data;
   throw rejected(problemsFromZod(parsed.error, payload, schema));

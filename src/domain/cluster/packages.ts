@@ -10,7 +10,7 @@ import type { ClusterState } from './state.js';
 export function judgeRegistration(
   state: ClusterState,
   message: RegisterRollout,
-): Omit<Registered, 'graduationTimeoutMs'> {
+): Omit<Registered, 'graduationTimeoutMs' | 'softRings'> {
   const { version, chartVersion, graduatedAt } = message;
   const ended = state.ended[version];
   const known = state.rollouts[version] ?? ended;

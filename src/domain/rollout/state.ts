@@ -23,6 +23,8 @@ export interface PackageState {
   /** What the cluster said when this rollout registered; until then nothing is asked of it. */
   registered: boolean;
   graduationTimeoutMs: number;
+  /** Rings that never block their callers, as the cluster said when this rollout registered. */
+  softRings: number[];
   /** Something was accepted: without that the rollout ends after a minute. */
   accepted: boolean;
   reopened: boolean;
@@ -121,6 +123,7 @@ export const newPackageState = (version: string, chartVersion: string | null, no
   finishedAtMs: null,
   registered: false,
   graduationTimeoutMs: 7 * 24 * 3_600_000,
+  softRings: [],
   accepted: false,
   reopened: false,
   graduation: null,
@@ -155,6 +158,10 @@ export function trim(s: PackageState): void {
 export const tracksOf = (s: PackageState): Track[] => Object.values(s.tracks).sort((a, b) => a.ring - b.ring);
 
 export const outerTracks = (s: PackageState): Track[] => tracksOf(s).filter((t) => !t.perimeter);
+
+/** Tracks that people are to see: what was asked for and refused has not been entered. */
+export const shownTracks = (s: PackageState): Track[] =>
+  tracksOf(s).filter((t) => t.view !== null || t.stage !== 'over');
 
 /** A pass of this package is under way, or about to be. */
 export const isOpen = (t: Track): boolean => t.stage === 'granted' || t.stage === 'running';

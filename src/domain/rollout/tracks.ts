@@ -76,7 +76,7 @@ export function refusedResult(
     ring,
     version,
     outcome: 'refused',
-    blocking: s.tracks[ring]?.soft !== true,
+    blocking: !s.softRings.includes(ring) && s.tracks[ring]?.soft !== true,
     code,
     ...(wait?.until ? { until: wait.until } : {}),
     next: wait?.next ?? [`cellctl restart ${version} --reason "…"`],

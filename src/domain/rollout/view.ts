@@ -10,7 +10,7 @@ import type {
 } from '../../contract/status.js';
 import { holding } from '../brake.js';
 import { waitForBrake } from '../ring/view.js';
-import { isOpen, type PackageState, type Track, tracksOf } from './state.js';
+import { isOpen, type PackageState, shownTracks, type Track, tracksOf } from './state.js';
 
 /** What people see of one package. */
 
@@ -36,7 +36,7 @@ export function viewOfRollout(s: PackageState, now: number): PackageRolloutStatu
     waitingFor: waitOf(s, now),
     graduatedAt: s.graduation?.accepted ? s.graduation.at : null,
     brakes: holding(s.brakes, now),
-    rings: tracksOf(s).map(ringView),
+    rings: shownTracks(s).map(ringView),
     failures: s.failures,
     checks: s.checks,
     acts: s.acts,
@@ -67,7 +67,7 @@ function ringView(t: Track): RolloutRing {
 
 /** The outermost ring entered; before any, the one that waits. */
 function outermost(s: PackageState): Track | undefined {
-  const tracks = tracksOf(s);
+  const tracks = shownTracks(s);
   return tracks.findLast((t) => t.view !== null) ?? tracks.at(-1);
 }
 

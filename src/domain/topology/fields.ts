@@ -1,3 +1,4 @@
+import { lazily } from '../../contract/lazily.js';
 import { z } from '../../contract/zod.js';
 import { DURATION_PATTERN } from '../duration.js';
 import { parseInstant, parseUntil } from '../instant.js';
@@ -11,10 +12,12 @@ const DURATION = 'a duration such as 90s, 30m, 1h or 2d';
 const POSITIVE_DURATION = 'a duration longer than zero, such as 90s, 30m, 1h or 2d';
 const SHARE = 'a share from 0% to 100%';
 
-export const duration = z.string(DURATION).regex(DURATION_PATTERN, DURATION);
+export const duration = lazily(() => z.string(DURATION).regex(DURATION_PATTERN, DURATION));
 
 // A pattern rather than a check in code, so that the JSON Schema refuses `0s` as well.
-export const positiveDuration = z.string(POSITIVE_DURATION).regex(/^(?=\d*[1-9])\d{1,7}[smhd]$/, POSITIVE_DURATION);
+export const positiveDuration = lazily(() =>
+  z.string(POSITIVE_DURATION).regex(/^(?=\d*[1-9])\d{1,7}[smhd]$/, POSITIVE_DURATION),
+);
 
 /** A number of cells from `min` to `max`, or a share of the ring. */
 export function amount(min: number, max: number) {
@@ -33,8 +36,8 @@ export function whole(min: number, what = 'a whole number') {
   return z.int(expected).min(min, expected);
 }
 
-export const number = z.number('a number');
-export const flag = z.boolean('true or false');
+export const number = lazily(() => z.number('a number'));
+export const flag = lazily(() => z.boolean('true or false'));
 
 /** One of the words. */
 export function word<const W extends readonly [string, ...string[]]>(words: W) {
@@ -51,22 +54,24 @@ export function text(what: string, max = 2000) {
 export const formed = (form: RegExp, expected: string) => z.string(expected).regex(form, expected);
 
 const INSTANT = 'an RFC 3339 instant with its offset, e.g. 2026-12-23T00:00:00Z';
-export const instant = z
-  .string(INSTANT)
-  .refine((value) => parseInstant(value) !== null, INSTANT)
-  .meta({ format: 'date-time' });
+export const instant = lazily(() =>
+  z
+    .string(INSTANT)
+    .refine((value) => parseInstant(value) !== null, INSTANT)
+    .meta({ format: 'date-time' }),
+);
 
 const UNTIL = 'a day such as 2026-12-31 (it is included, UTC), or an RFC 3339 instant with its offset';
-export const until = z.string(UNTIL).refine((value) => parseUntil(value) !== null, UNTIL);
+export const until = lazily(() => z.string(UNTIL).refine((value) => parseUntil(value) !== null, UNTIL));
 
 const HOST = String.raw`(\[[0-9A-Fa-f:]+\]|[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?)(:\d{1,5})?`;
 const CELL_URL = 'an http or https address without query or credentials, e.g. https://cell-1.cells.example';
-export const cellUrl = formed(new RegExp(`^https?://${HOST}(/[^\\s?#]*)?$`), CELL_URL);
-export const anyUrl = formed(new RegExp(`^https?://${HOST}(/\\S*)?$`), 'an http or https address');
+export const cellUrl = lazily(() => formed(new RegExp(`^https?://${HOST}(/[^\\s?#]*)?$`), CELL_URL));
+export const anyUrl = lazily(() => formed(new RegExp(`^https?://${HOST}(/\\S*)?$`), 'an http or https address'));
 
-export const timeZone = z
-  .string('an IANA time zone, e.g. Europe/Berlin')
-  .refine(isTimeZone, 'an IANA time zone, e.g. Europe/Berlin');
+export const timeZone = lazily(() =>
+  z.string('an IANA time zone, e.g. Europe/Berlin').refine(isTimeZone, 'an IANA time zone, e.g. Europe/Berlin'),
+);
 
 function isTimeZone(name: string): boolean {
   // Newer engines take offsets such as +01:00 too, older ones do not: a topology must mean the same on both.

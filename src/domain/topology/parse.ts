@@ -13,8 +13,8 @@ export type ParsedTopology =
  * named, and the paths of fields that this version does not obey yet. What comes out can be read again. Never throws.
  */
 export function parseTopology(input: unknown): ParsedTopology {
-  const parsed = topologySchema.safeParse(input);
-  const ofFields = parsed.success ? [] : problemsFromZod(parsed.error, input, topologySchema);
+  const parsed = topologySchema().safeParse(input);
+  const ofFields = parsed.success ? [] : problemsFromZod(parsed.error, input, topologySchema());
   const problems = oncePerPath([...ofFields, ...crossChecks(input)]);
   if (!parsed.success || problems.length > 0) return { ok: false, problems };
   return { ok: true, topology: normalize(parsed.data), notInForce: fieldsNotInForce(input) };
