@@ -14,6 +14,7 @@ import {
 import { FAILURE } from '../src/contract/failures.js';
 import { CLUSTER_WORKFLOW_ID, packageRolloutId, ringRolloutId } from '../src/contract/ids.js';
 import * as messages from '../src/contract/messages.js';
+import type { Problem } from '../src/contract/problem.js';
 import { CELLS_RING, CELLS_STATE, CELLS_VERSION } from '../src/contract/search-attributes.js';
 import type { BrakeResult, GraduateResult, PackageRolloutStatus, RingResult } from '../src/contract/status.js';
 import type { z } from '../src/contract/zod.js';
@@ -210,6 +211,8 @@ class PackageRun {
     const { ctx } = this;
     await condition(() => ctx.state.graduation?.accepted !== null || ctx.state.end !== null, CLUSTER_ANSWERS_MS);
     if (ctx.refusal && ctx.state.graduation === null) throw rejected([ctx.refusal]);
+    const { end, graduation, version } = ctx.state;
+    if (end && !graduation?.accepted) throw this.refuseEnded('graduate', version, end.state);
     return { ring0: ring0Verdict(ctx.state) };
   }
 
@@ -281,9 +284,18 @@ class PackageRun {
     await condition(() => state.registered || state.end !== null, CLUSTER_ANSWERS_MS);
     if (!state.end) return view();
     const expected = `an aborted, rolled-back or expired rollout; this one is ${state.end.state}`;
-    const problem = { path: 'version', value: state.version, expected };
-    this.ctx.fileRejection('restart', problem);
-    throw rejected([problem]);
+    throw this.refused('restart', { path: 'version', value: state.version, expected });
+  }
+
+  private refuseEnded(message: string, version: string, state: string): ApplicationFailure {
+    const expected = `a rollout that goes on; this one is ${state}: cellctl restart ${version} --reason "…"`;
+    return this.refused(message, { path: 'version', value: version, expected });
+  }
+
+  /** What was accepted and then turned out wrong is filed, and fails. */
+  private refused(message: string, problem: Problem): ApplicationFailure {
+    this.ctx.fileRejection(message, problem);
+    return rejected([problem]);
   }
 
   // ── messages ───────────────────────────────────────────────────────────────

@@ -65,12 +65,16 @@ export class ClusterLink {
   /** Records a graduation, and asks the cluster whether it may be. The same again changes nothing. */
   graduate(message: Graduate, requestId: string): void {
     const { state } = this.ctx;
-    if (state.graduation) return;
+    const lane = message.lane ? `lane ${message.lane}` : undefined;
+    if (state.graduation) {
+      const outcome = state.graduation.accepted ? 'has graduated already' : 'was asked already';
+      return this.ctx.record('graduate', message, outcome, lane);
+    }
     this.ctx.refusal = null;
     state.chartVersion = message.chartVersion ?? state.chartVersion;
     state.lane = message.lane ?? null;
     state.graduation = { requestId, by: message.by, at: new Date(Date.now()).toISOString(), accepted: null };
-    this.ctx.record('graduate', message, 'asked the cluster', message.lane ? `lane ${message.lane}` : undefined);
+    this.ctx.record('graduate', message, 'asked the cluster', lane);
     if (state.registered) this.askGraduation();
     this.ctx.wake();
   }

@@ -166,8 +166,9 @@ export class Passes {
     if (answer.kind === 'granted') return this.takeTurn(track, answer);
     settleTrack(this.ctx.state, track, answer, Date.now());
     if (answer.kind !== 'rejected') return;
-    this.ctx.refusal = answer;
-    this.ctx.fileRejection(`${track.purpose}Ring`, answer);
+    const { path, value, expected } = answer;
+    this.ctx.refusal = { path, value, expected };
+    this.ctx.fileRejection(`${track.purpose}Ring`, this.ctx.refusal);
   }
 
   /** A turn is used at once or given back: where the rollout ends, is aborted or braked, it is wanted no more. */

@@ -49,7 +49,7 @@ export function countsOf(s: PassState, leftOut: CellException[]): RingCounts {
 }
 
 export function stateOf(s: PassState, ctx: ViewContext): RingState {
-  if (s.stage === 'done') return endState(s);
+  if (s.stage === 'done') return endState(s, ctx.soft);
   if (s.stage === 'rollback' || s.counts['<'] > 0) return 'rolling-back';
   if (s.halt) return 'halted';
   if (ctx.brakes.length > 0 && wouldStart(s)) return 'braked';
@@ -58,11 +58,11 @@ export function stateOf(s: PassState, ctx: ViewContext): RingState {
   return s.stage === 'migrate' ? 'migrating' : 'rolling';
 }
 
-function endState(s: PassState): RingState {
-  const result = resultOf(s, false);
-  if (result?.outcome === 'converged') return 'converged';
-  if (s.purpose === 'rollback') return 'mixed';
-  return result?.outcome === 'failed' || result?.outcome === 'halted' ? 'halted' : 'mixed';
+/** A soft ring is never left halted, and a pass that was stopped leaves what it found: both packages, or neither. */
+function endState(s: PassState, soft: boolean): RingState {
+  const result = resultOf(s, soft);
+  if (result?.outcome === 'converged') return s.purpose === 'rollback' ? 'mixed' : 'converged';
+  return result?.outcome === 'halted' ? 'halted' : 'mixed';
 }
 
 /** Whether there is something that a brake, a hold or trouble keeps from starting. */

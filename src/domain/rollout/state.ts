@@ -7,6 +7,7 @@ import type {
   Failure,
   PassPurpose,
   Rejection,
+  Ring0Verdict,
   RingResult,
   RolloutRing,
   RolloutState,
@@ -166,16 +167,19 @@ export const shownTracks = (s: PackageState): Track[] =>
 /** A pass of this package is under way, or about to be. */
 export const isOpen = (t: Track): boolean => t.stage === 'granted' || t.stage === 'running';
 
-/** What ring 0 made of the package. */
-export function ring0Verdict(s: PackageState): 'converged' | 'failed' | 'superseded' | 'never' {
-  const track = s.tracks[0];
-  const failedCheck =
-    !track?.soft && s.checks.some((c) => c.ring === 0 && isLatest(s.checks, c) && c.outcome === 'failed');
-  if (!track?.result && track?.settled?.outcome !== 'superseded') return failedCheck ? 'failed' : 'never';
-  const outcome = track.result?.outcome ?? track.settled?.outcome;
-  if (outcome === 'superseded') return 'superseded';
-  return outcome === 'converged' && !failedCheck ? 'converged' : 'failed';
+/** Whether the last word of some check of a blocking ring is that it failed: that is the ring's failure. */
+export function hasFailedCheck({ checks }: PackageState, { ring, soft }: Pick<Track, 'ring' | 'soft'>): boolean {
+  const isLast = (check: CheckRecord) => checks.findLast((c) => c.ring === ring && c.name === check.name) === check;
+  return !soft && checks.some((c) => c.ring === ring && c.outcome === 'failed' && isLast(c));
 }
 
-const isLatest = (checks: CheckRecord[], check: CheckRecord): boolean =>
-  checks.findLast((c) => c.ring === check.ring && c.name === check.name) === check;
+/** What ring 0 made of the package. */
+export function ring0Verdict(s: PackageState): Ring0Verdict {
+  const track = s.tracks[0];
+  const soft = track?.soft ?? s.softRings.includes(0);
+  if (hasFailedCheck(s, { ring: 0, soft })) return 'failed';
+  const outcome = track?.result?.outcome ?? track?.settled?.outcome;
+  if (outcome === undefined || outcome === 'refused') return 'never';
+  if (outcome === 'superseded') return 'superseded';
+  return outcome === 'converged' ? 'converged' : 'failed';
+}

@@ -10,7 +10,7 @@ import type {
 } from '../../contract/status.js';
 import { holding } from '../brake.js';
 import { waitForBrake } from '../ring/view.js';
-import { isOpen, type PackageState, shownTracks, type Track, tracksOf } from './state.js';
+import { hasFailedCheck, isOpen, type PackageState, shownTracks, type Track, tracksOf } from './state.js';
 
 /** What people see of one package. */
 
@@ -144,7 +144,9 @@ function perimeterWait(s: PackageState, since: string): WaitingFor {
 export function ringResult(s: PackageState, track: Track, pass: PassResult, now: number): RingResult {
   const view = track.view ?? ringView(track);
   const { total, converged, failed, rolledBack, quarantined, skipped } = view;
-  const outcome = pass.outcome === 'yielded' || pass.outcome === 'lost' ? 'aborted' : pass.outcome;
+  const gone = pass.outcome === 'yielded' || pass.outcome === 'lost';
+  const checked = pass.outcome === 'converged' && hasFailedCheck(s, track) ? 'failed' : pass.outcome;
+  const outcome = gone ? 'aborted' : (checked as RingResult['outcome']);
   const bad = outcome !== 'converged' && outcome !== 'superseded';
   return {
     ring: track.ring,
