@@ -89,12 +89,9 @@ export class Turns {
     } else if (action.how === 'supersede') {
       await signalTo(action.turn.request.sender, signals.supersededSignal, { by: action.by });
     } else {
-      const isRollback = action.how === 'yield';
-      const outcome = isRollback ? ('yielded' as const) : ('superseded' as const);
-      const reason = isRollback
-        ? `a rollback of ${action.by} takes the ring`
-        : `${action.by}, a newer package, is next`;
-      const stop = { outcome, by: action.by, reason, hurry: !isRollback };
+      const hurry = action.how === 'hurry';
+      const outcome = hurry ? ('superseded' as const) : ('yielded' as const);
+      const stop = { outcome, by: action.by, reason: `the ring is needed for ${action.by}`, hurry };
       await signalTo(ringRolloutId(action.ring), signals.stopPassSignal, stop);
     }
   }

@@ -14,7 +14,13 @@ import type { ClusterState, QueuedRequest, Turn } from './state.js';
 export type TurnAction =
   | { do: 'answer'; request: QueuedRequest; answer: RingAnswer }
   /** The pass that holds the ring is to make room for the version named. */
-  | { do: 'make-room'; ring: number; turn: Turn; by: string; how: 'supersede' | 'stop' | 'yield' };
+  | { do: 'make-room'; ring: number; turn: Turn; by: string; how: MakeRoom };
+
+/**
+ * `supersede`: the rollout that holds the ring ends. Otherwise only its pass does: `hurry` drops what only judges,
+ * `yield` lets cells in flight settle.
+ */
+export type MakeRoom = 'supersede' | 'hurry' | 'yield';
 
 interface Rules {
   topology: Topology;
@@ -208,11 +214,14 @@ function roomFor(state: ClusterState, request: QueuedRequest, about: RingFacts):
   return [{ do: 'make-room', ring: about.ring, turn, by: request.version, how }];
 }
 
-function howToMakeRoom(turn: Turn, request: QueuedRequest, about: RingFacts): 'supersede' | 'stop' | 'yield' | null {
+function howToMakeRoom(turn: Turn, request: QueuedRequest, about: RingFacts): MakeRoom | null {
   if (turn.request.purpose === 'rollback') return null;
   if (request.purpose === 'rollback') return 'yield';
+  const isStill = turn.state === 'halted' || turn.state === 'braked';
+  // Nobody is left who could retry or end it.
+  if (turn.starterGone && isStill && !isNewer(turn.request.version, request.version)) return 'yield';
   if (request.purpose !== 'deploy' || !isNewer(request.version, turn.request.version)) return null;
-  if (about.soft) return 'stop';
+  if (about.soft) return 'hurry';
   if (turn.state !== 'halted') return null;
-  return about.perimeter ? 'stop' : 'supersede';
+  return about.perimeter ? 'hurry' : 'supersede';
 }
