@@ -261,9 +261,10 @@ export class Passes {
       return;
     }
     if (track.perimeter || state.end || state.abort) return;
-    if (track.result?.outcome === 'refused') this.ctx.end('superseded', null);
+    const { outcome, supersededBy = null } = track.result ?? {};
+    if (outcome === 'refused' || outcome === 'superseded') this.ctx.end('superseded', supersededBy);
     // A rollback took the ring: this package asks for it again.
-    if (track.result?.outcome === 'yielded') this.askAgain(track);
+    if (outcome === 'yielded') this.askAgain(track);
   }
 
   /** A failed PDM stops everything of this package that goes forward, in whichever ring; until it is mended. */

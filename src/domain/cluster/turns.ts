@@ -221,7 +221,7 @@ function howToMakeRoom(turn: Turn, request: QueuedRequest, about: RingFacts): Ma
   // Nobody is left who could retry or end it.
   if (turn.starterGone && isStill && !isNewer(turn.request.version, request.version)) return 'yield';
   if (request.purpose !== 'deploy' || !isNewer(request.version, turn.request.version)) return null;
-  if (about.soft) return 'hurry';
+  if (about.soft && about.perimeter) return 'hurry';
   if (turn.state !== 'halted') return null;
   return about.perimeter ? 'hurry' : 'supersede';
 }

@@ -95,8 +95,18 @@ function stateOf(s: PackageState, now: number): RolloutState {
   if (wait?.kind === 'brake') return 'braked';
   if (!track || track.perimeter) return 'waiting';
   // Halted inner rings matter even while the outermost one goes on: nothing further is entered.
+  if (isStuck(track)) return 'halted';
   if (track.stage === 'over') return s.noMoreRings ? innerState(s) : 'waiting';
   return track.view ? BY_RING[track.view.state] : 'waiting';
+}
+
+/** An outer ring whose pass ended before the package had baked there: only a person moves it on. */
+const isStuck = (track: Track): boolean => !track.perimeter && track.stage === 'over' && !track.baked;
+
+function stuckWait(s: PackageState, track: Track, since: string): WaitingFor {
+  const detail = `the pass over ring ${track.ring} ended ${track.result?.outcome ?? 'without a result'}: ${track.result?.reason ?? ''}`;
+  const next = [`cellctl retry --ring ${track.ring} ${s.version}`, `cellctl abort ${s.version} --reason "…"`];
+  return { kind: 'operator', ring: track.ring, since: track.view?.finishedAt ?? since, detail, next };
 }
 
 function perimeterState(track: Track): RolloutState {
@@ -122,6 +132,7 @@ function waitOf(s: PackageState, now: number): WaitingFor | null {
   if (s.next?.held) return s.next.held.waiting;
   const track = outermost(s);
   if (brake && (!track || track.baked || track.perimeter)) return waitForBrake(brake, track?.ring ?? 0, s.version);
+  if (track && isStuck(track)) return stuckWait(s, track, since);
   if (track && !track.perimeter && track.stage !== 'over') return track.held ?? track.view?.waitingFor ?? null;
   const failed = tracksOf(s).find((t) => t.migrationFailed.length > 0);
   return failed?.view?.waitingFor ?? tracksOf(s).findLast(isOpen)?.view?.waitingFor ?? null;
