@@ -11,8 +11,12 @@ export const payloadConverterPath = near('../src/contract/lenient-payload-conver
 
 const BUILT_BUNDLE = near('../workflow-bundle.js');
 
-/** Modules that all runs share, frozen, where each run evaluates every other module anew. Zod does not work frozen. */
-export const preloadModules = ['fflate'];
+/**
+ * Modules that all runs share, frozen, where each run evaluates every other module anew: these alone would cost each
+ * cell some fifteen milliseconds. Schemas write to themselves when they are used, so no module that holds one at its
+ * top may stand here.
+ */
+export const preloadModules = ['fflate', near(`../src/contract/zod.${EXTENSION}`)];
 
 /** The bundle that `npm run build` leaves beside the compiled code; null where this runs from source. */
 export const prebuiltBundle = (): string | null =>

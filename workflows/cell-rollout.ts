@@ -21,7 +21,7 @@ import { type JobKeyParts, jobKey } from '../src/contract/ids.js';
 import type { CellNote, CellResult, CellRolloutInput } from '../src/contract/internal.js';
 import { CELLS_STATE } from '../src/contract/search-attributes.js';
 import type { CellState } from '../src/contract/status.js';
-import { cancellable, judgeSeen, type Target } from '../src/domain/cell.js';
+import { cancellable, hasMigrated, judgeSeen, type Target } from '../src/domain/cell.js';
 import { returnsWithoutDowntime } from '../src/domain/return-rule.js';
 import { lookAtCells, raiseAlert, runJob, verifyCell } from './shared/activities.js';
 import { handle } from './shared/handle.js';
@@ -122,15 +122,21 @@ class CellRun {
       const seen = report.seen;
       const verdict = judgeSeen(seen, this.target());
       if (verdict === 'newer') return { ...report, detail: `runs ${seen?.version}, a newer package` };
-      if (verdict === 'target' && this.input.policy.postDeployMigrations === 'separate') return 'already';
+      if (verdict === 'target' && this.isDone(seen)) return 'already';
       expectedVersion = seen?.version ?? null;
     }
+  }
+
+  /** Where PDM goes with the deployment, a cell on the package is only done with its PDM. */
+  private isDone(seen: TenantFacts | null): boolean {
+    return this.input.policy.postDeployMigrations === 'separate' || hasMigrated(seen, this.input.version);
   }
 
   /** Somebody else brought it here: nothing of ours to take back, so it converges or is put off. */
   private async verifyUnordered(): Promise<CellResult> {
     this.from = this.input.version;
-    const verdict = await this.verify(this.target(), false);
+    const withPdm = this.input.policy.postDeployMigrations === 'with-deploy';
+    const verdict = await this.verify(this.target(), withPdm);
     return verdict.verified ? this.result('converged', '') : this.deferred('failed', verdict.problem);
   }
 

@@ -103,7 +103,7 @@ class PackageRun {
     this.ctx.woken = false;
     this.brakes.expire();
     this.expireGraduation();
-    this.passes.drive();
+    this.passes.drive(this.callers.waiting);
     this.show();
     if (this.mayContinueAsNew()) await this.continueAsNew();
     if (!this.isOver()) await condition(() => this.ctx.woken || this.mayContinueAsNew());

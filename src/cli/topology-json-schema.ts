@@ -6,7 +6,7 @@ import { topologySchema } from '../domain/topology/schema.js';
  * one another are found only by `cellctl cluster apply`.
  */
 export function topologyJsonSchema(): Record<string, unknown> {
-  const { $schema, ...schema } = z.toJSONSchema(topologySchema, { io: 'input', target: 'draft-2020-12' });
+  const { $schema, ...schema } = z.toJSONSchema(topologySchema(), { io: 'input', target: 'draft-2020-12' });
   return {
     $schema,
     title: 'Topology of a cell cluster',

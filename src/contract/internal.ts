@@ -77,6 +77,8 @@ export interface Registered {
   conflict: { path: string; value: string; expected: string } | null;
   chartVersion: string | null;
   graduationTimeoutMs: number;
+  /** When it graduated, where the cluster remembers that it did. */
+  graduatedAt: string | null;
   /** Rings that never block their callers. */
   softRings: number[];
 }

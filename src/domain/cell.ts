@@ -1,7 +1,7 @@
 import type { TenantFacts } from '../contract/activities.js';
 import type { CellPurpose } from '../contract/internal.js';
 import type { RingPolicy } from '../contract/policy.js';
-import { isNewer, isPackage, samePackage } from './package-version.js';
+import { comparePackages, isNewer, isPackage, samePackage } from './package-version.js';
 
 /** What a cell is to run. A chart of null is the one that AMP infers. */
 export interface Target {
@@ -27,3 +27,9 @@ export function judgeSeen(seen: TenantFacts | null, target: Target): 'unknown' |
 
 const sameChart = (seen: TenantFacts, target: Target): boolean =>
   target.chartVersion === null || seen.chartVersion === target.chartVersion;
+
+/** Whether AMP says that the PDM of this package, or of a newer one, has begun on the cell. */
+export function hasMigrated(seen: TenantFacts | null, version: string): boolean {
+  const migrated = seen?.migratedVersion ?? null;
+  return migrated !== null && isPackage(migrated) && comparePackages(migrated, version) >= 0;
+}

@@ -50,14 +50,14 @@ export class ClusterLink {
   }
 
   /** Another run of this version has ended: only `restart` opens it again. One that converged may be looked at again. */
-  private endedBefore({ endedAs, supersededBy, chartVersion }: Registered): void {
+  private endedBefore({ endedAs, supersededBy, chartVersion, graduatedAt }: Registered): void {
     const { ctx } = this;
     const { state } = ctx;
     if (endedAs !== 'converged') return ctx.end(endedAs as RolloutState, supersededBy);
     state.registered = true;
     state.chartVersion = chartVersion ?? state.chartVersion;
     state.noMoreRings = true;
-    const at = state.graduation?.at ?? new Date(state.startedAtMs).toISOString();
+    const at = graduatedAt ?? new Date(state.startedAtMs).toISOString();
     state.graduation = { requestId: '', by: 'an earlier run', at, accepted: true };
     ctx.wake();
   }

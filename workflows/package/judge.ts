@@ -24,9 +24,12 @@ export class Judge {
   }
 
   graduate(payload: unknown): void {
-    const { chartVersion } = validated(messages.graduate, payload);
+    const { chartVersion, lane } = validated(messages.graduate, payload);
     this.mustGoOn();
-    const { version, abort, chartVersion: known } = this.ctx.state;
+    const { version, abort, chartVersion: known, graduation, lane: present } = this.ctx.state;
+    if (graduation && lane !== undefined && lane !== present) {
+      throw rejectedBecause('lane', lane, `${present ?? 'no lane'}, with which it has graduated`);
+    }
     if (abort) throw rejectedBecause('version', version, 'a rollout that is not being aborted');
     const conflict = chartConflict(known, chartVersion ?? null);
     if (conflict) throw rejected([conflict]);

@@ -22,9 +22,9 @@ export class Passes {
   constructor(private readonly ctx: PackageContext) {}
 
   /** Does what the plan says, until it waits for somebody. */
-  drive(): void {
+  drive(callers: number): void {
     for (let i = 0; i < MAX_STEPS; i += 1) {
-      const step = nextStep(this.ctx.state, Date.now());
+      const step = nextStep(this.ctx.state, Date.now(), callers);
       if (step.do === 'request-next') return this.requestNext(step.after);
       if (step.do === 'roll-back') return void this.ask(step.ring, 'rollback');
       if (step.do === 'stop-passes') return this.stopAll(step.outcome);

@@ -17,7 +17,14 @@ export function judgeRegistration(
   const conflict = conflictOf(state, version) ?? chartConflict(known?.chartVersion ?? null, chartVersion);
   const chart = chartVersion ?? known?.chartVersion ?? null;
   if (!conflict && !ended) state.rollouts[version] = { chartVersion: chart, graduatedAt };
-  return { endedAs: ended?.state ?? null, supersededBy: ended?.supersededBy ?? null, conflict, chartVersion: chart };
+  const at = state.graduated.find((g) => g.version === version)?.graduatedAt ?? null;
+  return {
+    graduatedAt: at,
+    endedAs: ended?.state ?? null,
+    supersededBy: ended?.supersededBy ?? null,
+    conflict,
+    chartVersion: chart,
+  };
 }
 
 /** The same timestamp under other shas: one of the two is not what it says, so neither is guessed to be. */

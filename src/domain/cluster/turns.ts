@@ -186,7 +186,9 @@ function mustWait(state: ClusterState, request: QueuedRequest, about: RingFacts,
 
 function approvalWait(request: QueuedRequest, { ring }: RingFacts, rules: Rules): WaitingFor | null {
   const { approval } = resolvePolicy(rules.topology, ring, request.lane);
-  if (approval === 'none' || request.approved.includes(ring)) return null;
+  // An empty ring has no gates.
+  const isEmpty = ringOf(rules.topology, ring)?.cells.length === 0;
+  if (approval === 'none' || isEmpty || request.approved.includes(ring)) return null;
   const since = new Date(request.sinceMs).toISOString();
   const next = [`cellctl approve --ring ${ring} ${request.version}`];
   return { kind: 'approval', ring, since, detail: `ring ${ring} needs a person's approval`, next };

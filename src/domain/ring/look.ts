@@ -1,16 +1,9 @@
 import type { CellLook } from '../../contract/activities.js';
 import type { RingPolicy } from '../../contract/policy.js';
-import { judgeSeen, type Target } from '../cell.js';
-import { comparePackages, isPackage } from '../package-version.js';
+import { hasMigrated, judgeSeen, type Target } from '../cell.js';
 import { type Mark, type PassState, type RetryVerdict, setMark } from './pass.js';
 
 /** What a look at a cell means for a pass. */
-
-/** Whether AMP says that this package's PDM, or a newer one's, has begun on the cell. */
-function hasMigrated(look: CellLook, version: string): boolean {
-  const { migratedVersion } = look.facts;
-  return migratedVersion !== null && isPackage(migratedVersion) && comparePackages(migratedVersion, version) >= 0;
-}
 
 interface Seen {
   mark: Mark;
@@ -25,14 +18,14 @@ function judgeFirstLook(s: PassState, look: CellLook, target: Target, policy: Ri
   if (stands === 'newer') return { mark: 'X', exception: newer };
   if (s.purpose === 'migrate') return judgeForMigration(look, target);
   if (!look.onTarget) return { mark: '.' };
-  if (hasMigrated(look, target.version)) return { mark: 'M' };
+  if (hasMigrated(look.facts, target.version)) return { mark: 'M' };
   return { mark: policy.postDeployMigrations === 'with-deploy' ? '.' : 'C' };
 }
 
 function judgeForMigration(look: CellLook, target: Target): Seen {
   if (look.tenant !== 'known') return { mark: 'X', exception: look.problem };
   if (look.facts.version !== target.version) return { mark: 'X', exception: `runs ${look.facts.version}` };
-  return { mark: hasMigrated(look, target.version) ? 'M' : 'C' };
+  return { mark: hasMigrated(look.facts, target.version) ? 'M' : 'C' };
 }
 
 /** Notes the first look at one cell; answers whether it runs a newer package. */
@@ -62,5 +55,5 @@ export function judgeRetry(s: PassState, index: number, look: CellLook, target: 
   }
   if (s.purpose === 'migrate' && stands !== 'target') return { on: 'bad', reason: `runs ${look.facts.version}` };
   if (!look.onTarget) return s.purpose === 'migrate' ? { on: 'target' } : { on: 'other' };
-  return hasMigrated(look, target.version) ? { on: 'migrated' } : { on: 'target' };
+  return hasMigrated(look.facts, target.version) ? { on: 'migrated' } : { on: 'target' };
 }

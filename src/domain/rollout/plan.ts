@@ -15,11 +15,15 @@ export type Step =
 
 const nothing: Step = { do: 'nothing' };
 
-export function nextStep(s: PackageState, now: number): Step {
+/**
+ * @param callers how many wait for the result of a ring: a rollout that has nothing more to do ends after they were
+ *   answered
+ */
+export function nextStep(s: PackageState, now: number, callers = 0): Step {
   if (s.end) return endingStep(s);
   if (s.abort) return abortStep(s);
   if (!s.registered || s.graduation?.accepted !== true) return nothing;
-  return rollOutStep(s, now);
+  return rollOutStep(s, now, callers);
 }
 
 /** A rollout that is over lets its passes settle first. */
@@ -54,12 +58,12 @@ function backStep(s: PackageState): Step {
 /** An outer ring's pass that ended without having baked waits for a retry. */
 const isThrough = (t: Track): boolean => t.stage === 'over' && (t.perimeter || t.baked);
 
-function rollOutStep(s: PackageState, now: number): Step {
+function rollOutStep(s: PackageState, now: number, callers: number): Step {
   const braked = holding(s.brakes, now).length > 0;
   if (s.next) return braked ? { do: 'withdraw', requestId: s.next.requestId } : nothing;
   const outer = outerTracks(s);
   const last = outer.at(-1);
-  if (s.noMoreRings) return tracksOf(s).every(isThrough) ? { do: 'end', state: 'converged' } : nothing;
+  if (s.noMoreRings) return callers === 0 && tracksOf(s).every(isThrough) ? { do: 'end', state: 'converged' } : nothing;
   const held = braked || outer.some((t) => t.migrationFailed.length > 0);
   if (held || (last && !last.baked)) return nothing;
   return { do: 'request-next', after: last?.ring ?? null };

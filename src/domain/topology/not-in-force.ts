@@ -10,7 +10,13 @@ const isTrue = (value: unknown): boolean => value === true;
  * Whoever brings one into force takes its line away.
  */
 const NOT_IN_FORCE = {
-  policy: { deployWindows: hasEntries, freezes: hasEntries, checks: hasEntries, smokeTests: isTrue },
+  policy: {
+    deployWindows: hasEntries,
+    freezes: hasEntries,
+    checks: hasEntries,
+    smokeTests: isTrue,
+    convergeWithin: isWritten,
+  },
   health: { signals: hasEntries },
   coordination: {
     maxDrift: isWritten,

@@ -25,6 +25,7 @@ describe('a topology', () => {
   it('like the example is accepted, and says what is not obeyed yet', () => {
     const parsed = parseTopology(example);
     expect(parsed.ok && parsed.notInForce).toEqual([
+      'policy.convergeWithin',
       'rings[0].policy.smokeTests',
       'coordination.maxDrift',
       'coordination.supersede',

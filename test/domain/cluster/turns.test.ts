@@ -1,0 +1,300 @@
+import { describe, expect, it } from 'vitest';
+import type { RequestRing, RingAnswer } from '../../../src/contract/internal.js';
+import { engage } from '../../../src/domain/brake.js';
+import { type ClusterState, newClusterState, newRingRecord, type Turn } from '../../../src/domain/cluster/state.js';
+import { decideTurns, type TurnAction } from '../../../src/domain/cluster/turns.js';
+import { parseTopology, type Topology } from '../../../src/domain/topology/index.js';
+import { fleet, type Policy, V1, V2, V3 } from '../../support/fleet.js';
+
+const NOW = Date.parse('2026-01-02T03:04:05Z');
+
+function topologyOf(policies: Record<number, Policy> = {}): Topology {
+  const parsed = parseTopology(fleet({ 2: 2, 5: 2 }, policies));
+  if (!parsed.ok) throw new Error(JSON.stringify(parsed.problems));
+  return parsed.topology;
+}
+
+function cluster(): ClusterState {
+  const state = newClusterState();
+  for (const ring of [0, 1, 2, 5]) state.rings[ring] = newRingRecord(`ring-${ring}`);
+  state.perimeter = 1;
+  return state;
+}
+
+let named = 0;
+function asks(
+  state: ClusterState,
+  version: string,
+  ring: RequestRing['ring'],
+  more: Partial<RequestRing> = {},
+): string {
+  named += 1;
+  const requestId = more.requestId ?? `${version.slice(6, 18)}/${named}`;
+  state.queue.push({
+    requestId,
+    version,
+    chartVersion: null,
+    ring,
+    purpose: 'deploy',
+    lane: null,
+    approved: [],
+    sinceMs: NOW,
+    ...more,
+    sender: `package-rollout/${version}`,
+    at: null,
+    told: '',
+    held: null,
+  } as ClusterState['queue'][number]);
+  return requestId;
+}
+
+const answers = (actions: TurnAction[]): RingAnswer[] => actions.flatMap((a) => (a.do === 'answer' ? [a.answer] : []));
+const kinds = (actions: TurnAction[]): string[] =>
+  actions.map((a) =>
+    a.do === 'answer' ? `${a.request.version.slice(6, 18)} ${a.answer.kind}` : `make room: ${a.how}`,
+  );
+const decide = (state: ClusterState, topology = topologyOf()) => decideTurns(state, topology, NOW);
+
+function holds(state: ClusterState, version: string, ring: number, more: Partial<Turn> = {}): void {
+  asks(state, version, ring);
+  const request = state.queue.pop() as ClusterState['queue'][number];
+  state.turns[ring] = {
+    request: { ...request, at: ring },
+    grantedAtMs: NOW,
+    pass: 'pass',
+    state: 'rolling',
+    before: null,
+    asked: false,
+    starterGone: false,
+    ...more,
+  };
+  if (state.rings[ring]) state.rings[ring].desired = version;
+}
+
+const [A, B, C] = [V1, V2, V3].map((v) => v.slice(6, 18));
+
+describe('who gets a ring', () => {
+  it('nobody, before there is a topology', () => {
+    const state = cluster();
+    asks(state, V1, 0);
+    expect(decideTurns(state, null, NOW)).toEqual([]);
+    expect(state.queue).toHaveLength(1);
+  });
+
+  it('one rollout at a time, first come first served', () => {
+    const state = cluster();
+    asks(state, V1, { after: null });
+    asks(state, V2, { after: null });
+    expect(kinds(decide(state))).toEqual([`${A} granted`, `${B} held`]);
+    expect(state.turns[2]?.request.version).toBe(V1);
+    expect(state.rings[2]?.desired).toBe(V1);
+    expect(state.queue).toMatchObject([{ version: V2, at: 2, held: { kind: 'ring-turn' } }]);
+  });
+
+  it('the outer ring after the one named, numbers need not be contiguous; after the last there is none', () => {
+    const state = cluster();
+    for (const after of [null, 2, 5]) asks(state, V1, { after });
+    expect(answers(decide(state)).map((a) => ('ring' in a ? a.ring : a.kind))).toEqual([2, 5, 'none']);
+  });
+
+  it('the same wait is said once', () => {
+    const state = cluster();
+    holds(state, V1, 2);
+    asks(state, V2, { after: null });
+    expect(kinds(decide(state))).toEqual([`${B} held`]);
+    expect(kinds(decide(state))).toEqual([]);
+  });
+
+  it.each([
+    [99, 'deploy', '0, 1'],
+    [2, 'deploy', '0, 1'],
+    [2, 'migrate', '0, 1'],
+    [99, 'rollback', '0, 1'],
+  ] as const)('ring %i asked for by number to %s is rejected', (ring, purpose, expected) => {
+    const state = cluster();
+    asks(state, V1, ring, { purpose });
+    expect(answers(decide(state))).toMatchObject([
+      { kind: 'rejected', path: 'ring', value: String(ring), expected: expect.stringContaining(expected) },
+    ]);
+    expect(state.queue).toEqual([]);
+  });
+
+  it('a rollback may have any ring, and goes before everything that waits', () => {
+    const state = cluster();
+    asks(state, V2, { after: null });
+    asks(state, V1, 2, { purpose: 'rollback' });
+    expect(kinds(decide(state))).toEqual([`${A} granted`, `${B} held`]);
+    expect(state.rings[2]?.desired).toBeNull();
+  });
+
+  it('a rollback takes the ring from a pass that holds it, and asks once', () => {
+    const state = cluster();
+    holds(state, V2, 2);
+    asks(state, V1, 2, { purpose: 'rollback' });
+    expect(kinds(decide(state))).toEqual([`${A} held`, 'make room: yield']);
+    expect(kinds(decide(state))).toEqual([]);
+  });
+
+  it('a rollback waits for no brake, no approval, and no first look', () => {
+    const state = cluster();
+    state.brakes = engage([], { brakeId: 'b', scope: 'cluster', mode: 'cancel-cells', by: 'a', reason: 'r' }, NOW);
+    state.cold = { by: 'a', isReleased: false };
+    asks(state, V1, 2, { purpose: 'rollback' });
+    expect(kinds(decide(state, topologyOf({ 2: { approval: 'required' } })))).toEqual([`${A} granted`]);
+  });
+});
+
+describe('a ring that has, or is getting, a newer package', () => {
+  it.each([
+    ['it is to run one', (s: ClusterState) => Object.assign(s.rings[0] as object, { desired: V2 })],
+    ['one holds it', (s: ClusterState) => holds(s, V2, 0)],
+  ])('refuses an older one: %s', (_, given) => {
+    const state = cluster();
+    given(state);
+    asks(state, V1, 0);
+    expect(answers(decide(state))).toMatchObject([{ kind: 'refused', code: 'older_package', supersededBy: V2 }]);
+    expect(state.queue).toEqual([]);
+  });
+
+  it('refuses its PDM as newer_running', () => {
+    const state = cluster();
+    Object.assign(state.rings[0] as object, { desired: V2 });
+    asks(state, V1, 0, { purpose: 'migrate' });
+    expect(answers(decide(state))).toMatchObject([{ kind: 'refused', code: 'newer_running' }]);
+  });
+
+  it('refuses an older graduated one in an outer ring too', () => {
+    const state = cluster();
+    Object.assign(state.rings[2] as object, { desired: V2 });
+    asks(state, V1, { after: null });
+    expect(answers(decide(state))).toMatchObject([{ kind: 'refused', code: 'older_package' }]);
+  });
+
+  it('takes the same package again', () => {
+    const state = cluster();
+    Object.assign(state.rings[0] as object, { desired: V1 });
+    asks(state, V1, 0);
+    expect(kinds(decide(state))).toEqual([`${A} granted`]);
+  });
+
+  it('in a soft ring replaces the older one that waits', () => {
+    const state = cluster();
+    holds(state, V1, 0);
+    asks(state, V2, 0);
+    asks(state, V3, 0);
+    const said = kinds(decide(state));
+    said.push(...kinds(decide(state)));
+    expect(said).toContain('make room: hurry');
+    expect(said).toContain(`${B} replaced`);
+    expect(state.queue.map((q) => q.version.slice(6, 18))).toEqual([C]);
+  });
+});
+
+describe('making room', () => {
+  it('a soft ring makes room for the newest at once', () => {
+    const state = cluster();
+    holds(state, V1, 0);
+    asks(state, V2, 0);
+    expect(kinds(decide(state))).toContain('make room: hurry');
+  });
+
+  it('a ring that blocks does not, while its pass runs', () => {
+    const state = cluster();
+    holds(state, V1, 0);
+    asks(state, V2, 0);
+    expect(kinds(decide(state, topologyOf({ 0: { onFailure: 'block' } })))).toEqual([`${B} held`]);
+  });
+
+  it.each([
+    ['halted', 2, 'make room: supersede'],
+    ['rolling', 2, null],
+    ['baking', 2, null],
+    ['grace', 2, null],
+    ['migrating', 2, null],
+    ['braked', 2, null],
+    ['rolling-back', 2, null],
+  ] as const)('an outer ring whose pass is %s makes room for a newer package: %s %s', (stands, ring, expected) => {
+    const state = cluster();
+    holds(state, V1, ring, { state: stands });
+    asks(state, V2, { after: null });
+    expect(kinds(decide(state))).toEqual([`${B} held`, ...(expected ? [expected] : [])]);
+  });
+
+  it('never for an older package, nor for a PDM', () => {
+    const state = cluster();
+    holds(state, V2, 0, { state: 'halted' });
+    asks(state, V3, 0, { purpose: 'migrate' });
+    expect(kinds(decide(state))).toEqual([`${C} held`]);
+  });
+});
+
+describe('brakes and approvals', () => {
+  const braked = (state: ClusterState, scope: 'cluster' | 'outer' | { ring: number }) => {
+    state.brakes = engage(
+      [],
+      { brakeId: 'b', scope, mode: 'finish-ring', by: 'alice', reason: 'r', expiresAt: '2026-01-02T04:00:00Z' },
+      NOW,
+    );
+  };
+
+  it('inside the perimeter they refuse at once, with until and what would end it', () => {
+    const state = cluster();
+    braked(state, 'cluster');
+    asks(state, V1, 0);
+    expect(answers(decide(state))).toMatchObject([
+      {
+        kind: 'refused',
+        code: 'braked',
+        until: '2026-01-02T04:00:00.000Z',
+        next: [expect.stringContaining('brake off')],
+      },
+    ]);
+    const other = cluster();
+    asks(other, V1, 0);
+    expect(answers(decide(other, topologyOf({ 0: { approval: 'required' } })))).toMatchObject([
+      { kind: 'refused', code: 'approval', next: [expect.stringContaining('approve')] },
+    ]);
+  });
+
+  it('beyond it they hold', () => {
+    const state = cluster();
+    braked(state, { ring: 2 });
+    asks(state, V1, { after: null });
+    expect(answers(decide(state))).toMatchObject([
+      { kind: 'held', waiting: { kind: 'brake', until: expect.any(String) } },
+    ]);
+    const other = cluster();
+    asks(other, V1, { after: null });
+    expect(answers(decide(other, topologyOf({ 2: { approval: 'required' } })))).toMatchObject([
+      { kind: 'held', waiting: { kind: 'approval' } },
+    ]);
+  });
+
+  it('one that covers other rings, or has expired, holds nothing', () => {
+    const state = cluster();
+    braked(state, { ring: 5 });
+    asks(state, V1, { after: null });
+    expect(kinds(decide(state))).toEqual([`${A} granted`]);
+    const late = cluster();
+    braked(late, 'cluster');
+    asks(late, V1, { after: null });
+    expect(kinds(decideTurns(late, topologyOf(), Date.parse('2026-01-02T04:00:00Z')))).toEqual([`${A} granted`]);
+  });
+
+  it('an approval for this ring is one for no other', () => {
+    const topology = topologyOf({ 2: { approval: 'required' } });
+    const state = cluster();
+    asks(state, V1, { after: null }, { approved: [5] });
+    expect(kinds(decide(state, topology))).toEqual([`${A} held`]);
+    const approved = cluster();
+    asks(approved, V1, { after: null }, { approved: [2] });
+    expect(kinds(decide(approved, topology))).toEqual([`${A} granted`]);
+  });
+
+  it('nothing goes forward before the first look at the cells is over', () => {
+    const state = cluster();
+    state.cold = { by: 'a', isReleased: true };
+    asks(state, V1, { after: null });
+    expect(answers(decide(state))).toMatchObject([{ kind: 'held', waiting: { kind: 'topology' } }]);
+  });
+});
