@@ -12,6 +12,7 @@ import {
 import { packageRolloutId } from '../src/contract/ids.js';
 import type { AskGraduation, BrakesHold, RegisterRollout, RolloutEnded } from '../src/contract/internal.js';
 import * as messages from '../src/contract/messages.js';
+import type { Problem } from '../src/contract/problem.js';
 import type { ApplyTopologyResult, BrakeResult, ClusterStatus } from '../src/contract/status.js';
 import { covers } from '../src/domain/brake.js';
 import { judgeGraduation, judgeRegistration, recordEnd, recordGraduation } from '../src/domain/cluster/packages.js';
@@ -25,7 +26,7 @@ import { Looks } from './cluster/looks.js';
 import { Turns } from './cluster/turns.js';
 import { listOpenRollouts } from './shared/activities.js';
 import { BrakeDesk, mustExpireLater } from './shared/brake-desk.js';
-import { handle } from './shared/handle.js';
+import { handle, handleOurs } from './shared/handle.js';
 import { signalTo } from './shared/signal-to.js';
 import * as signals from './shared/signals.js';
 import { problemsOf, rejected, rejectedBecause, validated } from './shared/validation.js';
@@ -220,16 +221,16 @@ class ClusterRun {
 
   private listenToOurs(): void {
     const { turns } = this;
-    const internal = { description: 'Between the coordinator’s own workflows.' };
-    handle(signals.registerRolloutSignal, (m) => this.register(m), internal);
-    handle(signals.askGraduationSignal, (m) => this.graduation(m), internal);
-    handle(signals.requestRingSignal, (m) => turns.request(m), internal);
-    handle(signals.claimRingSignal, (m) => turns.claim(m), internal);
-    handle(signals.withdrawRequestSignal, (m) => turns.withdraw(m), internal);
-    handle(signals.rolloutEndedSignal, (m) => this.rolloutEnded(m), internal);
-    handle(signals.enterRingSignal, (m) => turns.enter(m), internal);
-    handle(signals.ringReportSignal, (m) => turns.noteReport(m), internal);
-    handle(signals.brakesHoldSignal, (m) => this.noteHold(m), internal);
+    const file = (message: string, problem: Problem) => this.ctx.fileRejection(message, problem);
+    handleOurs(signals.registerRolloutSignal, (m) => this.register(m), file);
+    handleOurs(signals.askGraduationSignal, (m) => this.graduation(m), file);
+    handleOurs(signals.requestRingSignal, (m) => turns.request(m), file);
+    handleOurs(signals.claimRingSignal, (m) => turns.claim(m), file);
+    handleOurs(signals.withdrawRequestSignal, (m) => turns.withdraw(m), file);
+    handleOurs(signals.rolloutEndedSignal, (m) => this.rolloutEnded(m), file);
+    handleOurs(signals.enterRingSignal, (m) => turns.enter(m), file);
+    handleOurs(signals.ringReportSignal, (m) => turns.noteReport(m), file);
+    handleOurs(signals.brakesHoldSignal, (m) => this.noteHold(m), file);
   }
 
   /** A signal that makes no sense changes nothing, and is filed. */

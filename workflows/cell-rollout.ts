@@ -24,7 +24,7 @@ import type { CellState } from '../src/contract/status.js';
 import { cancellable, hasMigrated, judgeSeen, type Target } from '../src/domain/cell.js';
 import { returnsWithoutDowntime } from '../src/domain/return-rule.js';
 import { lookAtCells, raiseAlert, runJob, verifyCell } from './shared/activities.js';
-import { handle } from './shared/handle.js';
+import { handleOurs } from './shared/handle.js';
 import { cellNoteSignal } from './shared/signals.js';
 import { troubleOf } from './shared/trouble.js';
 
@@ -58,13 +58,9 @@ class CellRun {
   constructor(private readonly input: CellRolloutInput) {
     this.from = input.expectedVersion;
     this.now = input.expectedVersion;
-    handle(
-      hurrySignal,
-      () => {
-        this.hurried = true;
-      },
-      { description: 'A newer package is next: let the AMP job end, and judge nothing.' },
-    );
+    handleOurs(hurrySignal, () => {
+      this.hurried = true;
+    });
     setHandler(cellStatusQuery, () => ({ ...this.result(this.doing, ''), doing: this.doing }), {
       description: 'What this cell is doing.',
     });
@@ -408,6 +404,8 @@ class CellRun {
     const to = state === 'converged' ? this.input.version : this.now;
     return {
       cell: this.input.cell.id,
+      version: this.input.version,
+      purpose: this.input.purpose,
       state,
       reason,
       jobId: this.jobId,

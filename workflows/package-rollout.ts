@@ -27,7 +27,7 @@ import { PackageContext, type Person } from './package/context.js';
 import { Judge } from './package/judge.js';
 import { Passes } from './package/passes.js';
 import { BrakeDesk } from './shared/brake-desk.js';
-import { handle } from './shared/handle.js';
+import { handle, handleOurs } from './shared/handle.js';
 import { signalTo } from './shared/signal-to.js';
 import * as signals from './shared/signals.js';
 import { problemsOf, rejected, validated } from './shared/validation.js';
@@ -324,15 +324,15 @@ class PackageRun {
   }
 
   private listenToOurs(): void {
-    const internal = { description: 'Between the coordinator’s own workflows.' };
-    handle(signals.registeredSignal, (m) => this.link.takeRegistered(m), internal);
-    handle(signals.graduationAnswerSignal, (m) => this.link.takeGraduationAnswer(m), internal);
-    handle(signals.ringAnswerSignal, (m) => this.passes.takeAnswer(m), internal);
-    handle(signals.ringReportSignal, (m) => this.passes.takeReport(m), internal);
-    handle(signals.brakesHoldSignal, (m) => this.brakes.noteHold(m), internal);
-    handle(signals.supersededSignal, ({ by }) => this.ctx.end('superseded', by), internal);
-    handle(signals.passLostSignal, (m) => this.passes.passLost(m), internal);
-    handle(signals.clusterStartedSignal, () => this.clusterStarted(), internal);
+    const file = (message: string, problem: Problem) => this.ctx.fileRejection(message, problem);
+    handleOurs(signals.registeredSignal, (m) => this.link.takeRegistered(m), file);
+    handleOurs(signals.graduationAnswerSignal, (m) => this.link.takeGraduationAnswer(m), file);
+    handleOurs(signals.ringAnswerSignal, (m) => this.passes.takeAnswer(m), file);
+    handleOurs(signals.ringReportSignal, (m) => this.passes.takeReport(m), file);
+    handleOurs(signals.brakesHoldSignal, (m) => this.brakes.noteHold(m), file);
+    handleOurs(signals.supersededSignal, ({ by }) => this.ctx.end('superseded', by), file);
+    handleOurs(signals.passLostSignal, (m) => this.passes.passLost(m), file);
+    handleOurs(signals.clusterStartedSignal, () => this.clusterStarted(), file);
   }
 
   /** The cluster began anew, without its memory: it is told again what this rollout is, has and waits for. */

@@ -21,7 +21,7 @@ import { Flights } from './ring/flights.js';
 import { Reporter } from './ring/reporter.js';
 import { Watch } from './ring/watch.js';
 import { lookAtCells } from './shared/activities.js';
-import { handle } from './shared/handle.js';
+import { handleOurs } from './shared/handle.js';
 import { signalTo } from './shared/signal-to.js';
 import * as signals from './shared/signals.js';
 import { troubleOf } from './shared/trouble.js';
@@ -56,7 +56,7 @@ class RingRun {
 
   constructor(private readonly input: RingRolloutInput) {
     this.ctx = new PassContext(input);
-    this.flights = new Flights(this.ctx);
+    this.flights = new Flights(this.ctx, (cells) => this.look(cells));
     this.watch = new Watch(this.ctx, this.flights);
     this.reporter = new Reporter(this.ctx);
     this.listen();
@@ -170,42 +170,29 @@ class RingRun {
   // ── messages ───────────────────────────────────────────────────────────────
 
   private listen(): void {
-    const on = { description: 'Between the coordinator’s own workflows.' };
     const { ctx } = this;
-    handle(signals.ringEntrySignal, (m) => ctx.enter(m), on);
-    handle(signals.setBrakesSignal, (m) => this.setBrakes(m), on);
-    handle(signals.stopPassSignal, (m) => this.stop(m), on);
-    handle(signals.retryPassSignal, (m) => this.retry(m), on);
-    handle(signals.skipInPassSignal, (m) => this.change(() => this.skip(m)), on);
-    handle(signals.overrideInPassSignal, ({ wait }) => this.change(() => this.override(wait)), on);
-    handle(signals.checkInPassSignal, (m) => this.change(() => this.check(m)), on);
-    handle(
-      signals.holdForwardSignal,
-      ({ reason }) =>
-        this.change(() => {
-          ctx.state.holdForward = reason;
-        }),
-      on,
+    handleOurs(signals.ringEntrySignal, (m) => ctx.enter(m));
+    handleOurs(signals.setBrakesSignal, (m) => this.setBrakes(m));
+    handleOurs(signals.stopPassSignal, (m) => this.stop(m));
+    handleOurs(signals.retryPassSignal, (m) => this.retry(m));
+    handleOurs(signals.skipInPassSignal, (m) => this.change(() => this.skip(m)));
+    handleOurs(signals.overrideInPassSignal, ({ wait }) => this.change(() => this.override(wait)));
+    handleOurs(signals.checkInPassSignal, (m) => this.change(() => this.check(m)));
+    handleOurs(signals.holdForwardSignal, ({ reason }) =>
+      this.change(() => Object.assign(ctx.state, { holdForward: reason })),
     );
-    handle(
-      signals.bakedEverywhereSignal,
-      () =>
-        this.change(() => {
-          ctx.state.bakedEverywhere = true;
-        }),
-      on,
+    handleOurs(signals.bakedEverywhereSignal, () =>
+      this.change(() => Object.assign(ctx.state, { bakedEverywhere: true })),
     );
-    handle(
-      signals.cellNoteSignal,
-      ({ cell, trouble }) => this.change(() => ctx.setTrouble(cell, trouble?.detail ?? null)),
-      on,
+    handleOurs(signals.cellNoteSignal, ({ cell, trouble }) =>
+      this.change(() => ctx.setTrouble(cell, trouble?.detail ?? null)),
     );
     setHandler(ringStatusQuery, () => this.reporter.view(), {
       description: 'What this pass does, and what it waits for.',
     });
   }
 
-  private change(act: () => void): void {
+  private change(act: () => unknown): void {
     act();
     this.ctx.wake();
   }

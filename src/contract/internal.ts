@@ -262,6 +262,8 @@ export interface CellRolloutInput {
 /** How one cell's run ended. */
 export interface CellResult {
   cell: string;
+  version: string;
+  purpose: CellPurpose;
   /** `pending`: nothing was changed, and it can be tried again. */
   state: CellState;
   reason: string;

@@ -6,11 +6,12 @@ import {
   WorkflowIdReusePolicy,
   workflowInfo,
 } from '@temporalio/workflow';
-import type { CellRef } from '../../src/contract/activities.js';
+import type { CellLook, CellRef } from '../../src/contract/activities.js';
 import { cellRolloutId } from '../../src/contract/ids.js';
 import type { CellResult, CellRolloutInput } from '../../src/contract/internal.js';
 import { CELLS_CELL, CELLS_RING, CELLS_STATE, CELLS_VERSION } from '../../src/contract/search-attributes.js';
-import { cellDied, cellEnded, type FlightRecord, takeNext } from '../../src/domain/ring/pass.js';
+import { noteFirstLook } from '../../src/domain/ring/look.js';
+import { cellDied, cellEnded, type FlightRecord, landAgain, takeNext } from '../../src/domain/ring/pass.js';
 import { CellRollout, hurrySignal } from '../cell-rollout.js';
 import { awaitCells } from '../shared/activities.js';
 import { signalTo } from '../shared/signal-to.js';
@@ -23,7 +24,11 @@ const STATE_OF = { deploy: 'deploying', migrate: 'migrating', rollback: 'rolling
 export class Flights {
   private readonly ended: { index: number; result: CellResult | null }[] = [];
 
-  constructor(private readonly ctx: PassContext) {}
+  /** @param look looks at cells, however long AMP takes to answer */
+  constructor(
+    private readonly ctx: PassContext,
+    private readonly look: (cells: CellRef[]) => Promise<CellLook[]>,
+  ) {}
 
   /** Ends that arrived and were not taken yet: a continue-as-new must not drop them. */
   get hasEnds(): boolean {
@@ -53,14 +58,18 @@ export class Flights {
     for (const { index, result } of this.ended.splice(0)) {
       const flight = ctx.state.inFlight[index];
       if (!flight) continue;
-      // Another pass's run was in the way, or ours died: this pass's order stands, under the same key.
-      if (flight.foreign || (result === null && cellDied(ctx.state, index) === 'restart')) {
-        Object.assign(flight, { foreign: false, carried: false, runId: null });
+      if (flight.foreign && !this.isOurEnd(flight, result)) {
+        void this.lookBeforeOwn(index);
+        continue;
+      }
+      // Ours died: its order stands, and the next run finds its job under the same key.
+      if (result === null && cellDied(ctx.state, index) === 'restart') {
+        Object.assign(flight, { carried: false, runId: null });
         this.start(index);
         continue;
       }
       ctx.setTrouble(ctx.roster.idOf(index), null);
-      const end = result ?? diedTooOften(ctx.roster.idOf(index));
+      const end = result ?? this.diedTooOften(index);
       if (end.to !== null) ctx.roster.see(index, end.to);
       cellEnded(ctx.state, index, end, ctx.entered.policy, Date.now());
     }
@@ -78,6 +87,30 @@ export class Flights {
   /** Asks the runs of these cells to let their jobs end, and to judge nothing. */
   async hurry(indices: number[]): Promise<void> {
     await Promise.all(indices.map((index) => signalTo(cellRolloutId(this.ctx.roster.idOf(index)), hurrySignal)));
+  }
+
+  /**
+   * What a run of another pass over the same package came to counts as this pass's own, where it ended badly: a
+   * rollback or a PDM that failed is never repeated unasked.
+   */
+  private isOurEnd({ purpose }: FlightRecord, result: CellResult | null): boolean {
+    if (result === null || result.version !== this.ctx.input.version || result.purpose !== purpose) return false;
+    return result.state !== 'pending' && result.state !== 'converged' && !result.deferred;
+  }
+
+  /** A run of another pass was in the way, and is over: what it left is looked at before anything is ordered. */
+  private async lookBeforeOwn(index: number): Promise<void> {
+    const { ctx } = this;
+    const cell = ctx.roster.cells[index];
+    if (!cell) return;
+    ctx.pending += 1;
+    const [look] = await this.look([cell]);
+    ctx.pending -= 1;
+    ctx.wake();
+    if (!look) return this.hear(index, null);
+    ctx.roster.see(index, look.facts.version);
+    landAgain(ctx.state, index);
+    noteFirstLook(ctx.state, index, look, ctx.target, ctx.entered.policy);
   }
 
   private async fly(index: number, flight: FlightRecord, cell: CellRef): Promise<void> {
@@ -166,6 +199,14 @@ export class Flights {
     return { cell: this.ctx.roster.idOf(index), runId: flight?.foreign ? null : (flight?.runId ?? null) };
   }
 
+  private diedTooOften(index: number): CellResult {
+    const { version } = this.ctx.input;
+    const purpose = this.ctx.state.inFlight[index]?.purpose ?? 'deploy';
+    const reason = 'its workflow ended several times without a result';
+    const unknown = { jobId: null, from: null, to: null, deferred: false, needsDowntime: false };
+    return { cell: this.ctx.roster.idOf(index), version, purpose, state: 'failed', reason, ...unknown };
+  }
+
   private async cancelOne(index: number): Promise<void> {
     const flight = this.ctx.state.inFlight[index];
     // One that Temporal has not started yet is cancelled when it has; another pass's run is not ours to cancel.
@@ -173,9 +214,4 @@ export class Flights {
     const handle = getExternalWorkflowHandle(cellRolloutId(this.ctx.roster.idOf(index)));
     await handle.cancel().catch(() => undefined);
   }
-}
-
-function diedTooOften(cell: string): CellResult {
-  const reason = 'its workflow ended several times without a result';
-  return { cell, state: 'failed', reason, jobId: null, from: null, to: null, deferred: false, needsDowntime: false };
 }

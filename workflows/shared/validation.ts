@@ -9,10 +9,19 @@ import { formatProblems, problemsFromZod } from '../../src/domain/problems.js';
  * Throws `Rejected` with every problem in its details.
  */
 export function validated<S extends z.ZodType>(schemaOf: () => S, payload: unknown): z.infer<S> {
+  if (isUnreadable(payload)) {
+    const value = `unreadable (${payload.encoding}): ${payload.problem}`;
+    throw rejected([{ path: '', value, expected: 'a payload in JSON' }]);
+  }
   const schema = schemaOf();
   const parsed = schema.safeParse(payload);
   if (parsed.success) return parsed.data;
   throw rejected(problemsFromZod(parsed.error, payload, schema));
+}
+
+/** What the lenient payload converter makes of a payload that it cannot read. */
+function isUnreadable(payload: unknown): payload is { encoding: string; problem: string } {
+  return typeof payload === 'object' && payload !== null && '__unreadable' in payload;
 }
 
 export const rejected = (problems: Problem[]): ApplicationFailure =>

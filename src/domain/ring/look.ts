@@ -1,5 +1,6 @@
 import type { CellLook } from '../../contract/activities.js';
 import type { RingPolicy } from '../../contract/policy.js';
+import type { CellState } from '../../contract/status.js';
 import { hasMigrated, judgeSeen, type Target } from '../cell.js';
 import { type Mark, type PassState, type RetryVerdict, setMark } from './pass.js';
 
@@ -8,6 +9,7 @@ import { type Mark, type PassState, type RetryVerdict, setMark } from './pass.js
 interface Seen {
   mark: Mark;
   exception?: string;
+  state?: CellState;
 }
 
 /** Where a cell stands at the beginning of a pass: what is on target already is not asked for again. */
@@ -17,9 +19,24 @@ function judgeFirstLook(s: PassState, look: CellLook, target: Target, policy: Ri
   const newer = `runs ${look.facts.version}, a newer package`;
   if (stands === 'newer') return { mark: 'X', exception: newer };
   if (s.purpose === 'migrate') return judgeForMigration(look, target);
-  if (!look.onTarget) return { mark: '.' };
+  if (!look.onTarget) return judgeOffTarget(look, target, policy, stands === 'target');
   if (hasMigrated(look.facts, target.version)) return { mark: 'M' };
   return { mark: policy.postDeployMigrations === 'with-deploy' ? '.' : 'C' };
+}
+
+/**
+ * A cell that runs the package and is not well although its PDM has begun is nobody's to deploy again: it may be a PDM
+ * that failed, which is repeated only when a person says so. While a job of ours is under way, its run knows better.
+ */
+function judgeOffTarget(look: CellLook, target: Target, policy: RingPolicy, isOnPackage: boolean): Seen {
+  const isPastPdm =
+    isOnPackage && policy.postDeployMigrations === 'separate' && hasMigrated(look.facts, target.version);
+  if (!isPastPdm || look.activeJob) return { mark: '.' };
+  return {
+    mark: 'X',
+    exception: `its PDM has begun, and ${look.problem || 'it is not well'}`,
+    state: 'migration-failed',
+  };
 }
 
 function judgeForMigration(look: CellLook, target: Target): Seen {
@@ -37,7 +54,9 @@ export function noteFirstLook(
   policy: RingPolicy,
 ): boolean {
   const seen = judgeFirstLook(s, look, target, policy);
-  if (seen.exception) s.exceptions[index] = { state: 'failed', reason: `not deployed: ${seen.exception}` };
+  if (seen.exception) {
+    s.exceptions[index] = { state: seen.state ?? 'failed', reason: `not deployed: ${seen.exception}` };
+  }
   setMark(s, index, seen.mark);
   return look.tenant === 'known' && judgeSeen(look.facts, target) === 'newer';
 }

@@ -291,6 +291,12 @@ function wentBack(s: PassState, index: number, result: CellResult, policy: RingP
   if (cause) s.halt = { kind: 'cells', reason: cause, sinceMs: now };
 }
 
+/** A cell that was taken, but that nothing was ordered for: it is as if it had not been taken. */
+export function landAgain(s: PassState, index: number): void {
+  delete s.inFlight[index];
+  s.orders[index] = Math.max(0, (s.orders[index] ?? 1) - 1);
+}
+
 /** A run that died without a result is started again under the same order, so that its job is found, not asked anew. */
 export function cellDied(s: PassState, index: number): 'restart' | 'give-up' {
   const deaths = (s.deaths[index] ?? 0) + 1;

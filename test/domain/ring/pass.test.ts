@@ -46,6 +46,8 @@ function standing(marks: string, purpose: PassPurpose = 'deploy'): PassState {
 
 const result = (state: CellState, more: Partial<CellResult> = {}): CellResult => ({
   cell: 'c',
+  version: 'any',
+  purpose: 'deploy' as const,
   state,
   reason: `because ${state}`,
   jobId: 'job-1',

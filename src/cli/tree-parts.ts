@@ -1,0 +1,69 @@
+import type { BrakeStatus, CellException, Rejection, RingState, RolloutState, WaitingFor } from '../contract/status.js';
+import { scopeText } from '../domain/brake.js';
+import { line, type Paint, type Segment, type View, wrapped } from './paint.js';
+import { ago, clock, until } from './time.js';
+
+/** What the trees of a rollout and of a cluster have in common. */
+
+const MAX_EXCEPTIONS = 5;
+const MAX_REJECTED = 2;
+
+const STATE_PAINT: Partial<Record<RolloutState | RingState, Paint>> = {
+  converged: 'green',
+  halted: 'red',
+  aborted: 'red',
+  expired: 'red',
+  'rolled-back': 'red',
+  'rolling-back': 'yellow',
+  braked: 'yellow',
+  mixed: 'yellow',
+  waiting: 'yellow',
+  idle: 'dim',
+};
+
+export const stateSegment = (state: RolloutState | RingState): Segment => [state, STATE_PAINT[state] ?? 'cyan'];
+
+/** What is waited for, until when, why, and the commands that would end it. Commands are never cut: they are copied. */
+export function waitLines(wait: WaitingFor, view: View, indent = ''): string[] {
+  const where = wait.ring === undefined ? '' : ` in ring ${wait.ring}`;
+  const when = wait.until === undefined ? `since ${clock(wait.since, view.now)}` : until(wait.until, view.now);
+  return [
+    line(view, [indent, ['waits for ', 'dim'], [wait.kind, 'bold', 'yellow'], `${where} `, [when, 'dim']]),
+    ...wrapped(view, `${indent}  `, wait.detail),
+    ...nextLines(wait.next, view, `${indent}  `),
+  ];
+}
+
+export const nextLines = (next: readonly string[], view: View, indent: string): string[] =>
+  next.map((command) => `${indent}→ ${view.colours.cyan(command)}`);
+
+export function brakeLine(brake: BrakeStatus, view: View): string {
+  const end = brake.expiresAt === undefined ? '' : `, ${until(brake.expiresAt, view.now)}`;
+  const words = ` on ${scopeText(brake.scope)} (${brake.mode}) by ${brake.by} ${ago(brake.since, view.now)}${end}: `;
+  return line(view, [['brake ', 'yellow'], [brake.brakeId, 'bold'], words, brake.reason]);
+}
+
+export function exceptionLines(
+  exceptions: readonly CellException[],
+  total: number,
+  view: View,
+  indent: string,
+  allOfThem: string,
+): string[] {
+  const shown = exceptions.slice(0, MAX_EXCEPTIONS);
+  const more = total - shown.length;
+  return [
+    ...shown.map(({ cell, state, reason, jobId }) => {
+      const job = jobId === undefined ? '' : ` (${jobId})`;
+      return line(view, [indent, ['! ', 'red'], [cell, 'bold'], ' ', [state, 'red'], `${job}: ${reason}`]);
+    }),
+    ...(more > 0 ? [line(view, [indent, [`… and ${more} more: ${allOfThem}`, 'dim']])] : []),
+  ];
+}
+
+export const rejectedLines = (rejected: readonly Rejection[], view: View): string[] =>
+  rejected.slice(-MAX_REJECTED).map(({ at, message, by, path, value, expected }) => {
+    const who = by === undefined ? '' : ` by ${by}`;
+    const what = `${message}${who} ${ago(at, view.now)}: ${path || '(whole)'}: found ${value}, expected ${expected}`;
+    return line(view, [['rejected ', 'red'], what]);
+  });

@@ -1,0 +1,82 @@
+import type { PackageRolloutStatus, RolloutRing } from '../contract/status.js';
+import { bar, countsText } from './bar.js';
+import { line, padded, type Segment, type View } from './paint.js';
+import { ago, roughly } from './time.js';
+import { brakeLine, exceptionLines, rejectedLines, stateSegment, waitLines } from './tree-parts.js';
+
+const WIDE_BAR = 24;
+const NARROW_BAR = 10;
+const NARROW = 80;
+
+/** The rollout of one package as lines no wider than the view: what, how far, what it waits for, and what to type. */
+export function rolloutTree(status: PackageRolloutStatus, view: View): string[] {
+  const { version, state, waitingFor, brakes, rings, rejected } = status;
+  return [
+    line(view, [[version, 'bold'], '  ', stateSegment(state)]),
+    line(view, [[facts(status, view).join(' · '), 'dim']]),
+    ...(waitingFor ? waitLines(waitingFor, view) : []),
+    ...brakes.map((brake) => brakeLine(brake, view)),
+    ...rings.flatMap((ring, i) => ringLines(ring, { status, view, isLast: i === rings.length - 1 })),
+    ...exceptionLines(status.needsDowntime ?? [], status.needsDowntime?.length ?? 0, view, '', `${jsonOf(version)}`),
+    ...rejectedLines(rejected, view),
+  ];
+}
+
+function facts(
+  { chartVersion, lane, graduatedAt, startedAt, finishedAt, supersededBy }: PackageRolloutStatus,
+  view: View,
+) {
+  const { now } = view;
+  const took = finishedAt && roughly(Date.parse(finishedAt) - Date.parse(startedAt));
+  return [
+    ...(chartVersion ? [`chart ${chartVersion}`] : []),
+    ...(lane ? [`lane ${lane}`] : []),
+    finishedAt ? `ended ${ago(finishedAt, now)}, took ${took}` : `started ${ago(startedAt, now)}`,
+    graduatedAt ? `graduated ${ago(graduatedAt, now)}` : 'not graduated',
+    ...(supersededBy ? [`superseded by ${supersededBy}`] : []),
+  ];
+}
+
+interface Place {
+  status: PackageRolloutStatus;
+  view: View;
+  isLast: boolean;
+}
+
+function ringLines(ring: RolloutRing, { status, view, isLast }: Place): string[] {
+  const indent = isLast ? '     ' : '│    ';
+  const own = ring.waitingFor && !isSaidAbove(ring, status) ? ring.waitingFor : null;
+  return [
+    line(view, [[isLast ? '└─ ' : '├─ ', 'dim'], ...ringSegments(ring, status.rings, view.width)]),
+    ...(ring.cellsInFlight.length > 0 ? [inFlightLine(ring, view, indent)] : []),
+    ...(own ? waitLines(own, view, indent) : []),
+    ...exceptionLines(ring.exceptions, ring.exceptionsTotal, view, indent, jsonOf(status.version)),
+  ];
+}
+
+function ringSegments(ring: RolloutRing, rings: readonly RolloutRing[], width: number): Segment[] {
+  const name = Math.max(...rings.map((r) => r.name.length));
+  const number = Math.max(...rings.map((r) => String(r.ring).length));
+  const done = Math.max(...rings.map((r) => `${r.converged}/${r.total}`.length));
+  const label = `${padded(String(ring.ring), number)} ${padded(ring.name, name)} `;
+  const progress = ring.empty ? 'empty' : `${ring.converged}/${ring.total}`;
+  const rest = countsText(ring);
+  return [
+    label,
+    ...bar(ring, width < NARROW ? NARROW_BAR : WIDE_BAR),
+    ` ${padded(progress, done)} `,
+    stateSegment(ring.state),
+    ...(rest ? [[`  ${rest}`, 'dim'] as const] : []),
+  ];
+}
+
+function inFlightLine({ cellsInFlight, inFlight }: RolloutRing, view: View, indent: string): string {
+  const more = Math.max(0, inFlight - cellsInFlight.length);
+  const names = cellsInFlight.join(' ') + (more > 0 ? ` and ${more} more` : '');
+  return line(view, [indent, ['in flight: ', 'dim'], names]);
+}
+
+const isSaidAbove = ({ waitingFor }: RolloutRing, { waitingFor: above }: PackageRolloutStatus): boolean =>
+  above !== null && waitingFor?.kind === above.kind && waitingFor.ring === above.ring;
+
+const jsonOf = (version: string): string => `cellctl status ${version} --json`;

@@ -1,0 +1,40 @@
+import { CLUSTER_WORKFLOW_ID } from '../contract/ids.js';
+import type { ApplyTopology, EngageClusterBrake, ReleaseBrake } from '../contract/messages.js';
+import type { ApplyTopologyResult, BrakeResult, ClusterStatus } from '../contract/status.js';
+import { engageSurely } from './brake.js';
+import type { CallOptions, Calls, Target } from './calls.js';
+import { packTopology } from './pack.js';
+
+const HERE: Target = { workflowId: CLUSTER_WORKFLOW_ID };
+
+/** What can be asked of the one `CellCluster` of a namespace. Everything throws a `ClientError`. */
+export class ClusterClient {
+  readonly #calls: Calls;
+
+  constructor(calls: Calls) {
+    this.#calls = calls;
+  }
+
+  /** Applies a topology, and starts the cluster where there is none yet. A large one travels compressed. */
+  applyTopology(
+    { topology, ...rest }: Omit<ApplyTopology, 'gzip'>,
+    options?: CallOptions,
+  ): Promise<ApplyTopologyResult> {
+    const start = { type: 'CellCluster' as const, args: [], summary: 'All rings and cells of the cluster' };
+    const payload = { ...packTopology(topology), ...rest };
+    return this.#calls.request({ ...HERE, start }, 'applyTopology', payload, options);
+  }
+
+  /** Stops rings; resolves once it is known to hold. */
+  engageBrake(payload: EngageClusterBrake, options?: CallOptions): Promise<BrakeResult> {
+    return engageSurely(this.#calls, HERE, payload, options);
+  }
+
+  releaseBrake(payload: ReleaseBrake, options?: CallOptions): Promise<ClusterStatus> {
+    return this.#calls.request(HERE, 'releaseBrake', payload, options);
+  }
+
+  status(): Promise<ClusterStatus> {
+    return this.#calls.status(CLUSTER_WORKFLOW_ID);
+  }
+}

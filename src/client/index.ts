@@ -1,0 +1,42 @@
+import type { Client } from '@temporalio/client';
+import { Calls, type Limits } from './calls.js';
+import { ClusterClient } from './cluster.js';
+import { RolloutClient } from './rollout.js';
+import { type ListOptions, listRollouts, type RolloutSummary } from './rollouts.js';
+
+export { brakeIdFor } from './brake-id.js';
+export type { Asked, CallOptions, Limits } from './calls.js';
+export * from './errors.js';
+export type { StartOptions } from './rollout.js';
+export type { ListOptions, RolloutSummary } from './rollouts.js';
+export { digest, pipelineUpdateId } from './update-id.js';
+export type { ClusterClient, RolloutClient };
+
+export interface CellsClientOptions {
+  client: Client;
+  /** Where workflows that a call has to start run. */
+  taskQueue: string;
+  limits?: Partial<Limits>;
+}
+
+/** The coordinator, as release-tools, `cellctl` and a dashboard see it. */
+export class CellsClient {
+  readonly #calls: Calls;
+
+  constructor({ client, taskQueue, limits }: CellsClientOptions) {
+    this.#calls = new Calls(client, taskQueue, limits);
+  }
+
+  cluster(): ClusterClient {
+    return new ClusterClient(this.#calls);
+  }
+
+  /** `version` exactly as AMP knows it; `fromTag` reads a pasted tag. */
+  rollout(version: string): RolloutClient {
+    return new RolloutClient(this.#calls, version);
+  }
+
+  listRollouts(options?: ListOptions): Promise<RolloutSummary[]> {
+    return listRollouts(this.#calls.client, options);
+  }
+}

@@ -1,0 +1,144 @@
+import type { Problem } from '../contract/problem.js';
+import { isPackage } from './package-version.js';
+
+/**
+ * The shapes of what our own workflows say to one another, judged before anything is changed: such a signal can also be
+ * sent by hand, and one that a handler trips over would wedge its run for ever.
+ */
+
+type Judge = (value: unknown) => boolean;
+type Shape = Record<string, Judge>;
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+const text: Judge = (value) => typeof value === 'string';
+const number: Judge = (value) => typeof value === 'number' && Number.isFinite(value);
+const ring: Judge = (value) => Number.isInteger(value) && (value as number) >= 0;
+const flag: Judge = (value) => typeof value === 'boolean';
+const list: Judge = (value) => Array.isArray(value);
+const texts: Judge = (value) => Array.isArray(value) && value.every(text);
+const oneOf =
+  (...words: string[]): Judge =>
+  (value) =>
+    words.includes(value as string);
+const orNull =
+  (judge: Judge): Judge =>
+  (value) =>
+    value === null || judge(value);
+const object =
+  (shape: Shape = {}): Judge =>
+  (value) =>
+    isObject(value) && Object.entries(shape).every(([field, judge]) => judge(value[field]));
+const packageName: Judge = (value) => typeof value === 'string' && isPackage(value);
+const instant: Judge = (value) => typeof value === 'string' && !Number.isNaN(Date.parse(value));
+
+const purpose = oneOf('deploy', 'migrate', 'rollback');
+const ringOrAfter: Judge = (value) => ring(value) || object({ after: orNull(ring) })(value);
+const brake = object({ brakeId: text, mode: text, since: instant, by: text, reason: text });
+const brakes: Judge = (value) => Array.isArray(value) && value.every(brake);
+const problem = object({ path: text, value: text, expected: text });
+
+const view = object({
+  ring,
+  name: text,
+  state: text,
+  total: number,
+  converged: number,
+  inFlight: number,
+  failed: number,
+  rolledBack: number,
+  pending: number,
+  exceptions: list,
+  exceptionsTotal: number,
+  cellsInFlight: texts,
+});
+
+const request = {
+  requestId: text,
+  version: packageName,
+  chartVersion: orNull(text),
+  ring: ringOrAfter,
+  purpose,
+  lane: orNull(text),
+  approved: list,
+  sinceMs: number,
+};
+
+const SHAPES: Record<string, Shape> = {
+  registerRollout: { version: packageName, chartVersion: orNull(text), reopen: flag, graduatedAt: orNull(instant) },
+  askGraduation: {
+    requestId: text,
+    version: packageName,
+    chartVersion: orNull(text),
+    lane: orNull(text),
+    by: text,
+    at: instant,
+  },
+  requestRing: request,
+  claimRing: { ...request, ring },
+  withdrawRequest: { requestId: text },
+  rolloutEnded: { version: packageName, state: text, supersededBy: orNull(text) },
+  registered: {
+    endedAs: orNull(text),
+    supersededBy: orNull(text),
+    conflict: orNull(problem),
+    chartVersion: orNull(text),
+    graduationTimeoutMs: number,
+    graduatedAt: orNull(instant),
+    softRings: list,
+  },
+  graduationAnswer: { requestId: text, accepted: flag, rejection: orNull(problem) },
+  ringAnswer: { requestId: text, kind: oneOf('granted', 'held', 'refused', 'replaced', 'none', 'rejected') },
+  superseded: { by: text },
+  passLost: { ring, requestId: text },
+  clusterStarted: {},
+  enterRing: { ring, requestId: text, pass: text, version: packageName, purpose, starter: text },
+  ringReport: {
+    requestId: text,
+    pass: text,
+    version: packageName,
+    purpose,
+    view,
+    observed: object(),
+    baked: flag,
+    migrationFailed: texts,
+    result: orNull(object({ outcome: text, reason: text })),
+    ended: flag,
+  },
+  brakesHold: { ring, pass: text, seq: number, inFlight: texts },
+  ringEntry: {
+    cluster: text,
+    name: text,
+    policy: object({ maxParallel: number, firstCells: number, bakeTimeMs: number }),
+    soft: flag,
+    perimeter: flag,
+    cellsGz: text,
+    leftOut: list,
+    brakes,
+    brakesSeq: number,
+    refused: orNull(text),
+  },
+  setBrakes: { from: oneOf('cluster', 'package'), seq: number, brakes },
+  stopPass: { outcome: oneOf('aborted', 'superseded', 'yielded'), by: text, reason: text, hurry: flag },
+  retryPass: { by: text, cells: orNull(texts) },
+  skipInPass: { cell: text, by: text, reason: text },
+  overrideInPass: { wait: text, by: text, reason: text },
+  holdForward: { reason: orNull(text) },
+  checkInPass: { name: text, outcome: oneOf('passed', 'failed'), by: text },
+  bakedEverywhere: {},
+  cellNote: { cell: text, trouble: orNull(object({ kind: text, detail: text })) },
+  hurry: {},
+};
+
+/** What is wrong with one of our own messages, or null. A name without a shape is none of ours. */
+export function misfit(name: string, payload: unknown): Problem | null {
+  const shape = SHAPES[name];
+  if (!shape) return null;
+  if (Object.keys(shape).length === 0) return null;
+  const expected = `what the coordinator itself sends as ${name}`;
+  if (!isObject(payload)) return { path: '', value: short(payload), expected };
+  const wrong = Object.entries(shape).find(([field, judge]) => !judge(payload[field]));
+  return wrong ? { path: wrong[0], value: short(payload[wrong[0]]), expected } : null;
+}
+
+const short = (value: unknown): string => (JSON.stringify(value) ?? 'nothing').slice(0, 200);

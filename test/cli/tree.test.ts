@@ -1,0 +1,75 @@
+import stringWidth from 'string-width';
+import { describe, expect, it } from 'vitest';
+import { clusterTree } from '../../src/cli/cluster-tree.js';
+import { changedFacts, clusterFacts, rolloutFacts } from '../../src/cli/facts.js';
+import { type Colours, NO_COLOURS, type View } from '../../src/cli/paint.js';
+import { rolloutTree } from '../../src/cli/tree.js';
+import { NOW } from './harness.js';
+import { clusterStatus, halted, ringStatus, rolloutStatus } from './statuses.js';
+
+const view = (width = Number.POSITIVE_INFINITY): View => ({ now: NOW, width, colours: NO_COLOURS });
+const tagged: Colours = {
+  bold: (s) => s,
+  dim: (s) => s,
+  red: (s) => `<red>${s}</red>`,
+  green: (s) => `<green>${s}</green>`,
+  yellow: (s) => `<yellow>${s}</yellow>`,
+  cyan: (s) => s,
+};
+
+describe('the tree of a rollout', () => {
+  it('says what it waits for, until when, why and what to type, and names every exception', () => {
+    expect(`\n${rolloutTree(halted, view()).join('\n')}\n`).toMatchSnapshot();
+  });
+
+  it('fits a narrow terminal: lines are cut, commands are not', () => {
+    const lines = rolloutTree(halted, view(60));
+    expect(`\n${lines.join('\n')}\n`).toMatchSnapshot();
+    const cut = lines.filter((text) => !text.includes('→ cellctl'));
+    expect(Math.max(...cut.map((text) => stringWidth(text)))).toBeLessThanOrEqual(60);
+  });
+
+  it('is short where nothing is known yet, and says how it ended', () => {
+    const ended = { state: 'superseded', supersededBy: '17.11', finishedAt: '2026-12-23T10:10:30Z', graduatedAt: null };
+    const status = rolloutStatus({ ...ended, chartVersion: null, state: 'superseded' });
+    expect(rolloutTree(status, view())).toEqual([
+      `${status.version}  superseded`,
+      'ended 4m 30s ago, took 10m 30s · not graduated · superseded by 17.11',
+    ]);
+  });
+
+  it('paints after it has cut, so that no colour leaks', () => {
+    const ring = ringStatus({ ring: 2, name: 'first', total: 4, converged: 2, failed: 1, pending: 1, state: 'halted' });
+    const [, , line] = rolloutTree(rolloutStatus({ rings: [ring] }), { now: NOW, width: 38, colours: tagged });
+    expect(line).toBe('└─ 2 first <green>█████</green><red>!!!</red>░░ 2/4 <red>halted</red>  1 f…');
+  });
+
+  it('shows an end that has come as now, and another day with its date', () => {
+    const wait = { kind: 'bake', ring: 2, since: '2026-12-23T09:00:00Z', detail: 'ring 2 bakes', next: [] } as const;
+    const line = (until: string) => rolloutTree(rolloutStatus({ waitingFor: { ...wait, next: [], until } }), view())[2];
+    expect(line('2026-12-23T10:14:59Z')).toBe('waits for bake in ring 2 until 10:14:59Z (now)');
+    expect(line('2026-12-23T10:19:10Z')).toBe('waits for bake in ring 2 until 10:19:10Z (in 4m 10s)');
+    expect(line('2026-12-25T12:15:00Z')).toBe('waits for bake in ring 2 until 2026-12-25 12:15Z (in 2d 2h)');
+  });
+});
+
+describe('the tree of a cluster', () => {
+  it('shows what each ring runs, what is queued and which brakes are on', () => {
+    expect(`\n${clusterTree(clusterStatus, view()).join('\n')}\n`).toMatchSnapshot();
+  });
+});
+
+describe('where nothing can be drawn over', () => {
+  it('everything is told once', () => {
+    expect(`\n${changedFacts(null, rolloutFacts(halted)).join('\n')}\n`).toMatchSnapshot();
+    expect(changedFacts(rolloutFacts(halted), rolloutFacts(halted))).toEqual([]);
+    expect(changedFacts(null, clusterFacts(clusterStatus))).toHaveLength(5);
+  });
+
+  it('only what changed is told again', () => {
+    const [qa, ...rings] = halted.rings;
+    if (!qa) throw new Error('there is no ring');
+    const after = { ...halted, rings: [{ ...qa, state: 'migrating' as const }, ...rings] };
+    expect(changedFacts(rolloutFacts(halted), rolloutFacts(after))).toEqual(['ring 0 qa: migrating, 1/1']);
+  });
+});
