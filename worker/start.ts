@@ -67,6 +67,8 @@ function createWorker(
     ...(codePath === null ? { workflowsPath, bundlerOptions: { preloadModules } } : { workflowBundle: { codePath } }),
     activities: { ...activities, ...options.activities },
     // Twice the largest sum of `maxParallel`: watched jobs must never keep a rollback or a look waiting.
+    // Judging a topology of 10,000 cells takes a second of a busy core; what the sandbox kills takes the process along.
+    isolateExecutionTimeout: '60s',
     maxConcurrentActivityTaskExecutions: 1200,
     // A cancel reaches an activity with its next heartbeat, and throttled ones wait: this bounds how late it arrives.
     maxHeartbeatThrottleInterval: '2s',

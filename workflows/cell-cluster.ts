@@ -15,7 +15,13 @@ import * as messages from '../src/contract/messages.js';
 import type { Problem } from '../src/contract/problem.js';
 import type { ApplyTopologyResult, BrakeResult, ClusterStatus } from '../src/contract/status.js';
 import { covers } from '../src/domain/brake.js';
-import { judgeGraduation, judgeRegistration, recordEnd, recordGraduation } from '../src/domain/cluster/packages.js';
+import {
+  judgeGraduation,
+  judgeRegistration,
+  recordEnd,
+  recordGraduation,
+  reopen,
+} from '../src/domain/cluster/packages.js';
 import { type ClusterState, trim } from '../src/domain/cluster/state.js';
 import { judgeTopology, putInForce, topologyOf } from '../src/domain/cluster/topology.js';
 import { viewOfCluster } from '../src/domain/cluster/view.js';
@@ -27,7 +33,6 @@ import { Turns } from './cluster/turns.js';
 import { listOpenRollouts } from './shared/activities.js';
 import { BrakeDesk, mustExpireLater } from './shared/brake-desk.js';
 import { handle, handleOurs } from './shared/handle.js';
-import { signalTo } from './shared/signal-to.js';
 import * as signals from './shared/signals.js';
 import { problemsOf, rejected, rejectedBecause, validated } from './shared/validation.js';
 
@@ -75,8 +80,8 @@ class ClusterRun {
       this.turns.decide();
       trim(this.ctx.state);
       setCurrentDetails(markdownOfCluster(this.view()));
-      if (this.isLong() && allHandlersFinished()) await this.continueAsNew();
-      await condition(() => this.ctx.woken || (this.isLong() && allHandlersFinished()));
+      if (this.mayContinueAsNew()) await this.continueAsNew();
+      await condition(() => this.ctx.woken || this.mayContinueAsNew());
     }
   }
 
@@ -88,7 +93,8 @@ class ClusterRun {
 
   /** Rollouts that were open before this cluster lost its memory tell it what they are, have and wait for. */
   private async greetOpenRollouts(): Promise<void> {
-    for (const workflowId of await listOpenRollouts()) await signalTo(workflowId, signals.clusterStartedSignal);
+    for (const workflowId of await listOpenRollouts())
+      await this.ctx.mail.send(workflowId, signals.clusterStartedSignal);
   }
 
   // ── topology ───────────────────────────────────────────────────────────────
@@ -168,14 +174,14 @@ class ClusterRun {
 
   private async register(message: RegisterRollout): Promise<void> {
     const { state } = this.ctx;
-    if (message.reopen && state.ended[message.version]?.state !== 'superseded') delete state.ended[message.version];
+    if (message.reopen) reopen(state, message.version);
     const topology = topologyOf(state) ?? NO_TOPOLOGY;
     const { graduationTimeoutMs } = resolveCoordination(topology);
     const softRings = topology.rings.flatMap(({ ring }) => {
       return resolvePolicy(topology, ring, null).onFailure === 'soft' ? [ring] : [];
     });
     const registered = { ...judgeRegistration(state, message), graduationTimeoutMs, softRings };
-    await signalTo(packageRolloutId(message.version), signals.registeredSignal, registered);
+    await this.ctx.mail.send(packageRolloutId(message.version), signals.registeredSignal, registered);
   }
 
   private async graduation(message: AskGraduation): Promise<void> {
@@ -184,8 +190,8 @@ class ClusterRun {
     const older = rejection ? [] : recordGraduation(state, message);
     const { requestId, version } = message;
     const answer = { requestId, accepted: rejection === null, rejection };
-    await signalTo(packageRolloutId(version), signals.graduationAnswerSignal, answer);
-    for (const v of older) await signalTo(packageRolloutId(v), signals.supersededSignal, { by: version });
+    await this.ctx.mail.send(packageRolloutId(version), signals.graduationAnswerSignal, answer);
+    for (const v of older) await this.ctx.mail.send(packageRolloutId(v), signals.supersededSignal, { by: version });
   }
 
   private rolloutEnded(message: RolloutEnded): void {
@@ -259,9 +265,10 @@ class ClusterRun {
 
   // ── continuing as new ──────────────────────────────────────────────────────
 
-  private isLong(): boolean {
+  private mayContinueAsNew(): boolean {
     const { continueAsNewSuggested, historyLength } = workflowInfo();
-    return continueAsNewSuggested || historyLength > (this.input.continueAsNewAfter ?? CONTINUE_AFTER_EVENTS);
+    const isLong = continueAsNewSuggested || historyLength > (this.input.continueAsNewAfter ?? CONTINUE_AFTER_EVENTS);
+    return isLong && this.ctx.mail.onItsWay === 0 && allHandlersFinished();
   }
 
   /** Called with every handler finished and without having waited since: nothing that arrived is left behind. */

@@ -28,7 +28,6 @@ import { Judge } from './package/judge.js';
 import { Passes } from './package/passes.js';
 import { BrakeDesk } from './shared/brake-desk.js';
 import { handle, handleOurs } from './shared/handle.js';
-import { signalTo } from './shared/signal-to.js';
 import * as signals from './shared/signals.js';
 import { problemsOf, rejected, validated } from './shared/validation.js';
 
@@ -74,6 +73,8 @@ class PackageRun {
   private readonly brakes: BrakeDesk;
   private readonly judge: Judge;
   private graduationTimer = false;
+  /** Updates that were not answered yet. */
+  private asking = 0;
   private shown = '';
 
   constructor(
@@ -119,11 +120,16 @@ class PackageRun {
     state.finishedAtMs = Date.now();
     if (state.end && state.registered) {
       const ended = { version: state.version, ...state.end };
-      await signalTo(CLUSTER_WORKFLOW_ID, signals.rolloutEndedSignal, ended);
+      await this.ctx.mail.send(CLUSTER_WORKFLOW_ID, signals.rolloutEndedSignal, ended);
     }
-    await condition(allHandlersFinished);
+    await condition(() => this.isQuiet());
     this.show();
     return this.ctx.view();
+  }
+
+  /** Nothing is under way that only this run can hear, and nothing that it said is still to be carried out. */
+  private isQuiet(): boolean {
+    return this.ctx.pending === 0 && this.ctx.mail.onItsWay === 0 && allHandlersFinished();
   }
 
   cancelledByHand(): void {
@@ -135,9 +141,11 @@ class PackageRun {
   // ── clocks ─────────────────────────────────────────────────────────────────
 
   private async endWhereNothingIsAccepted(): Promise<void> {
-    if (this.ctx.state.accepted) return;
+    const { state } = this.ctx;
+    if (state.accepted) return;
     await sleep(NOTHING_ACCEPTED_MS);
-    if (!this.ctx.state.accepted) this.ctx.end('aborted', null);
+    await condition(() => state.accepted || this.asking === 0);
+    if (!state.accepted) this.ctx.end('aborted', null);
   }
 
   private expireGraduation(): void {
@@ -174,7 +182,7 @@ class PackageRun {
     await condition(() => track.stage !== 'granted');
     if (track.stage !== 'running') return;
     const { brakes, brakesSeq: seq } = this.ctx.state;
-    await signalTo(ringRolloutId(track.ring), signals.setBrakesSignal, { from: 'package', seq, brakes });
+    await this.ctx.mail.send(ringRolloutId(track.ring), signals.setBrakesSignal, { from: 'package', seq, brakes });
   }
 
   private engage(payload: unknown) {
@@ -222,7 +230,7 @@ class PackageRun {
     state.checks.push({ ring, name, outcome, by, at });
     const track = state.tracks[ring];
     if (track?.stage === 'running') {
-      void signalTo(ringRolloutId(ring), signals.checkInPassSignal, { name, outcome, by });
+      void this.ctx.mail.send(ringRolloutId(ring), signals.checkInPassSignal, { name, outcome, by });
     }
     if (outcome === 'failed' && !track?.soft) {
       state.failures.push({ at, ring, reason: `check ${name} failed, says ${by}` });
@@ -237,7 +245,7 @@ class PackageRun {
 
   private override({ wait, ring, by, reason }: messages.Override): void {
     if (wait === 'approval') return this.approve(ring);
-    void signalTo(ringRolloutId(ring), signals.overrideInPassSignal, { wait, by, reason });
+    void this.ctx.mail.send(ringRolloutId(ring), signals.overrideInPassSignal, { wait, by, reason });
   }
 
   private retryRing({ ring, cells, by }: messages.RetryRing): void {
@@ -245,7 +253,7 @@ class PackageRun {
     if (!track) return;
     track.settled = null;
     if (track.stage === 'running') {
-      void signalTo(ringRolloutId(ring), signals.retryPassSignal, { by, cells: cells ?? null });
+      void this.ctx.mail.send(ringRolloutId(ring), signals.retryPassSignal, { by, cells: cells ?? null });
     } else if (track.stage === 'over') {
       track.lost = 0;
       this.passes.askAgain(track);
@@ -255,7 +263,7 @@ class PackageRun {
   private skipCell({ cell, by, reason }: messages.SkipCell): void {
     this.ctx.state.skips.push({ cell, by, reason });
     for (const track of tracksOf(this.ctx.state).filter((t) => t.stage === 'running')) {
-      void signalTo(ringRolloutId(track.ring), signals.skipInPassSignal, { cell, by, reason });
+      void this.ctx.mail.send(ringRolloutId(track.ring), signals.skipInPassSignal, { cell, by, reason });
     }
   }
 
@@ -407,9 +415,16 @@ class PackageRun {
     this.onSignal(signal, text, validator, perform);
   }
 
-  private accepted<T>(act: () => T): T {
-    this.ctx.state.accepted = true;
-    return act();
+  /** Only what did not fail counts as accepted: a rollout of which nothing was ends by itself. */
+  private async accepted<T>(act: () => T | Promise<T>): Promise<T> {
+    this.asking += 1;
+    try {
+      const answer = await act();
+      this.ctx.state.accepted = true;
+      return answer;
+    } finally {
+      this.asking -= 1;
+    }
   }
 
   /** A signal that makes no sense changes nothing, and is filed. */
@@ -422,7 +437,8 @@ class PackageRun {
     const take = (payload: unknown): void => {
       try {
         judge(payload);
-        this.accepted(() => act(payload));
+        act(payload);
+        this.ctx.state.accepted = true;
       } catch (error) {
         const by = (payload as { by?: unknown } | undefined)?.by;
         const who = typeof by === 'string' ? by : undefined;
@@ -453,7 +469,7 @@ class PackageRun {
   private mayContinueAsNew(): boolean {
     const { continueAsNewSuggested, historyLength } = workflowInfo();
     const isLong = continueAsNewSuggested || historyLength > (this.input.continueAsNewAfter ?? CONTINUE_AFTER_EVENTS);
-    return isLong && this.callers.waiting === 0 && this.ctx.pending === 0 && allHandlersFinished();
+    return isLong && this.callers.waiting === 0 && this.isQuiet();
   }
 
   private async continueAsNew(): Promise<never> {

@@ -15,14 +15,13 @@ import type { OverridableWait } from '../src/contract/messages.js';
 import type { RolloutRing } from '../src/contract/status.js';
 import { cancellable } from '../src/domain/cell.js';
 import { judgeRetry, noteFirstLook } from '../src/domain/ring/look.js';
-import { advance, resume, retried, retryable, settled, skip } from '../src/domain/ring/pass.js';
+import { advance, haltForExceptions, resume, retried, retryable, settled, skip } from '../src/domain/ring/pass.js';
 import { PassContext, type RingRolloutInput } from './ring/context.js';
 import { Flights } from './ring/flights.js';
 import { Reporter } from './ring/reporter.js';
 import { Watch } from './ring/watch.js';
 import { lookAtCells } from './shared/activities.js';
 import { handleOurs } from './shared/handle.js';
-import { signalTo } from './shared/signal-to.js';
 import * as signals from './shared/signals.js';
 import { troubleOf } from './shared/trouble.js';
 
@@ -68,7 +67,7 @@ class RingRun {
     while (this.ctx.entry && !this.isOver()) await this.goOn();
     this.ctx.state.stage = 'done';
     await this.reporter.end();
-    await condition(allHandlersFinished);
+    await condition(() => this.ctx.mail.onItsWay === 0 && allHandlersFinished());
     return this.reporter.view();
   }
 
@@ -104,7 +103,7 @@ class RingRun {
     const { ring, requestId, version, purpose, starter } = this.input;
     const ask: EnterRing = { ring, requestId, pass: ctx.pass, version, purpose, starter };
     while (!ctx.entry && !ctx.state.stop) {
-      await signalTo(CLUSTER_WORKFLOW_ID, signals.enterRingSignal, ask);
+      await this.ctx.mail.send(CLUSTER_WORKFLOW_ID, signals.enterRingSignal, ask);
       await condition(() => ctx.entry !== null || ctx.state.stop !== null, ENTER_AGAIN_MS);
     }
     const refused = ctx.entry?.refused ?? null;
@@ -138,6 +137,7 @@ class RingRun {
       if (noteFirstLook(ctx.state, index, look, ctx.target, ctx.entered.policy)) newer += 1;
     }
     for (const message of this.input.skips) this.skip(message);
+    haltForExceptions(ctx.state, ctx.entered.policy, Date.now());
     // PDM of an older package has no place where a newer one runs; a ring that is past this package needs none of it.
     if (newer > 0 && (newer === looks.length || this.input.purpose === 'migrate')) this.refuseAsOlder();
   }
@@ -204,7 +204,7 @@ class RingRun {
     const asker = from === 'cluster' ? CLUSTER_WORKFLOW_ID : this.input.starter;
     const inFlight = ctx.forwardCells().map(ctx.roster.idOf);
     ctx.wake();
-    await signalTo(asker, signals.brakesHoldSignal, { ring: this.input.ring, pass: ctx.pass, seq, inFlight });
+    await this.ctx.mail.send(asker, signals.brakesHoldSignal, { ring: this.input.ring, pass: ctx.pass, seq, inFlight });
     if (ctx.holdingBrakes().some((b) => b.mode === 'cancel-cells')) await this.cancelCells();
   }
 
@@ -283,7 +283,9 @@ class RingRun {
 
   /** Not while something is under way that only this run can hear, nor with an end that it has not taken yet. */
   private mayContinueAsNew(): boolean {
-    return this.isLong() && this.ctx.pending === 0 && !this.flights.hasEnds && allHandlersFinished();
+    const { pending, mail } = this.ctx;
+    const isQuiet = pending === 0 && mail.onItsWay === 0 && allHandlersFinished();
+    return isQuiet && this.isLong() && !this.flights.hasEnds;
   }
 
   /** Carries the window over as it is: cells in flight go on, and the next run waits for them by an activity. */

@@ -147,13 +147,18 @@ export const restart = lazily(() => {
   return z.strictObject({ by, reason, url });
 });
 
+const GZIP = 'base64 of the gzipped JSON of a topology';
+
 export const applyTopology = lazily(() => {
   const { by, reason, url } = fields();
   const revision = z.number('a topology revision').int('a whole revision').min(0, 'a revision from 0');
   return z
     .strictObject({
       topology: z.unknown().optional(),
-      gzip: z.base64('base64 of the gzipped JSON of a topology').optional(),
+      gzip: z
+        .string(GZIP)
+        .regex(/^[A-Za-z0-9+/]+={0,2}$/, GZIP)
+        .optional(),
       by,
       expectRevision: revision.optional(),
       allowRemoval: z.boolean('true or false').optional(),

@@ -1,6 +1,7 @@
 import { log } from '@temporalio/workflow';
 import type { Problem } from '../../src/contract/problem.js';
 import { type ClusterState, newClusterState } from '../../src/domain/cluster/state.js';
+import { Mail } from '../shared/mail.js';
 
 /** Who did something, and why: what every act of a person carries. */
 export interface Person {
@@ -15,6 +16,7 @@ export const COORDINATOR = 'coordinator';
 export class ClusterContext {
   readonly state: ClusterState;
   woken = false;
+  readonly mail = new Mail(() => this.wake());
 
   constructor(carried: ClusterState | undefined) {
     this.state = carried ?? newClusterState();

@@ -25,7 +25,6 @@ import {
 } from '../../src/domain/topology/index.js';
 import { describeRuns } from '../shared/activities.js';
 import type { BrakeDesk } from '../shared/brake-desk.js';
-import { signalTo } from '../shared/signal-to.js';
 import * as signals from '../shared/signals.js';
 import { type ClusterContext, COORDINATOR } from './context.js';
 
@@ -85,14 +84,14 @@ export class Turns {
 
   private async carryOut(action: TurnAction): Promise<void> {
     if (action.do === 'answer') {
-      await signalTo(action.request.sender, signals.ringAnswerSignal, action.answer);
+      await this.ctx.mail.send(action.request.sender, signals.ringAnswerSignal, action.answer);
     } else if (action.how === 'supersede') {
-      await signalTo(action.turn.request.sender, signals.supersededSignal, { by: action.by });
+      await this.ctx.mail.send(action.turn.request.sender, signals.supersededSignal, { by: action.by });
     } else {
       const hurry = action.how === 'hurry';
       const outcome = hurry ? ('superseded' as const) : ('yielded' as const);
       const stop = { outcome, by: action.by, reason: `the ring is needed for ${action.by}`, hurry };
-      await signalTo(ringRolloutId(action.ring), signals.stopPassSignal, stop);
+      await this.ctx.mail.send(ringRolloutId(action.ring), signals.stopPassSignal, stop);
     }
   }
 
@@ -105,7 +104,7 @@ export class Turns {
       this.brakes.forget(ring);
     }
     const entry = this.entry(ring, isItsTurn);
-    await signalTo(ringRolloutId(ring), signals.ringEntrySignal, entry);
+    await this.ctx.mail.send(ringRolloutId(ring), signals.ringEntrySignal, entry);
   }
 
   private entry(ring: number, isItsTurn: boolean): RingEntry {
@@ -184,7 +183,7 @@ export class Turns {
 
   async tellBrakes(ring: number): Promise<void> {
     const brakes = { from: 'cluster' as const, seq: this.ctx.state.brakesSeq, brakes: this.brakesFor(ring) };
-    await signalTo(ringRolloutId(ring), signals.setBrakesSignal, brakes);
+    await this.ctx.mail.send(ringRolloutId(ring), signals.setBrakesSignal, brakes);
   }
 
   private brakesFor(ring: number): BrakeStatus[] {
@@ -232,7 +231,7 @@ export class Turns {
     if (turn.pass === null && isStarterOpen) return;
     log.warn('the pass that held a ring is gone; its turn is free', { ring, sender });
     this.free(ring);
-    await signalTo(sender, signals.passLostSignal, { ring, requestId });
+    await this.ctx.mail.send(sender, signals.passLostSignal, { ring, requestId });
   }
 
   private brakeOrphan(ring: number, turn: Turn): void {

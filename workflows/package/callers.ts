@@ -33,6 +33,7 @@ export class Callers {
     this.waiting += 1;
     try {
       await this.untilRegistered();
+      this.mustBeInside(ring);
       const refused = this.refuse(ring);
       if (refused) return refused;
       await this.untilFree(ring, purpose);
@@ -44,6 +45,15 @@ export class Callers {
       this.waiting -= 1;
       this.ctx.wake();
     }
+  }
+
+  /** Outer rings move by themselves; one that this package is in is known without asking the cluster. */
+  private mustBeInside(ring: number): void {
+    const track = this.ctx.state.tracks[ring];
+    if (!track || track.perimeter) return;
+    const problem = { path: 'ring', value: String(ring), expected: 'a ring inside the perimeter' };
+    this.ctx.fileRejection('deployRing', problem);
+    throw rejected([problem]);
   }
 
   private isEnding(): boolean {

@@ -3,7 +3,6 @@ import { CLUSTER_WORKFLOW_ID } from '../../src/contract/ids.js';
 import type { GraduationAnswer, Registered } from '../../src/contract/internal.js';
 import type { Graduate } from '../../src/contract/messages.js';
 import type { RolloutState } from '../../src/contract/status.js';
-import { signalTo } from '../shared/signal-to.js';
 import * as signals from '../shared/signals.js';
 import type { PackageContext } from './context.js';
 
@@ -26,7 +25,7 @@ export class ClusterLink {
     const { version, chartVersion, reopened, graduation } = this.ctx.state;
     const graduatedAt = graduation?.accepted ? graduation.at : null;
     const message = { version, chartVersion, reopen: reopened, graduatedAt };
-    await signalTo(CLUSTER_WORKFLOW_ID, signals.registerRolloutSignal, message);
+    await this.ctx.mail.send(CLUSTER_WORKFLOW_ID, signals.registerRolloutSignal, message);
   }
 
   takeRegistered(m: Registered): void {
@@ -38,8 +37,10 @@ export class ClusterLink {
       ctx.fileRejection('register', m.conflict);
       return ctx.end('aborted', null);
     }
-    const staysEnded = m.endedAs === 'superseded' || !state.reopened;
-    if (m.endedAs && staysEnded && !state.registered) return this.endedBefore(m);
+    // What was superseded or has converged is nothing that a restart could open.
+    const isClosed = m.endedAs === 'superseded' || m.endedAs === 'converged';
+    if (m.endedAs && isClosed && state.reopened && !state.registered) return ctx.end(m.endedAs, m.supersededBy);
+    if (m.endedAs && !state.reopened && !state.registered) return this.endedBefore(m);
     // The answer to what was asked before the cluster heard of the restart.
     if (m.endedAs && !state.registered) return;
     state.registered = true;
@@ -84,7 +85,7 @@ export class ClusterLink {
     if (!graduation) return;
     const { requestId, by, at } = graduation;
     const ask = { requestId, version, chartVersion, lane, by, at };
-    void signalTo(CLUSTER_WORKFLOW_ID, signals.askGraduationSignal, ask);
+    void this.ctx.mail.send(CLUSTER_WORKFLOW_ID, signals.askGraduationSignal, ask);
   }
 
   takeGraduationAnswer({ requestId, accepted, rejection }: GraduationAnswer): void {

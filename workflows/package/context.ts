@@ -3,6 +3,7 @@ import type { Problem } from '../../src/contract/problem.js';
 import type { PackageRolloutStatus, RolloutState } from '../../src/contract/status.js';
 import { newPackageState, type PackageState } from '../../src/domain/rollout/state.js';
 import { viewOfRollout } from '../../src/domain/rollout/view.js';
+import { Mail } from '../shared/mail.js';
 
 /** Who did something, and why: what every act of a person carries. */
 export interface Person {
@@ -15,6 +16,7 @@ export interface Person {
 export class PackageContext {
   readonly state: PackageState;
   woken = false;
+  readonly mail = new Mail(() => this.wake());
   /** Detached work that a continue-as-new would lose. */
   pending = 0;
   /** What the cluster refused last, for whoever waits for its answer. */

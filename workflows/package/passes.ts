@@ -10,7 +10,6 @@ import { isOpen, newTrack, type Track, tracksOf } from '../../src/domain/rollout
 import { noteReport, refusedResult, settleTrack } from '../../src/domain/rollout/tracks.js';
 import { ringResult } from '../../src/domain/rollout/view.js';
 import { RingRollout } from '../ring-rollout.js';
-import { signalTo } from '../shared/signal-to.js';
 import * as signals from '../shared/signals.js';
 import type { PackageContext } from './context.js';
 
@@ -65,7 +64,7 @@ export class Passes {
     for (const { stage, requestId, ring, purpose, sinceMs } of tracksOf(this.ctx.state)) {
       const request = { ...this.requestOf(requestId, ring, purpose, sinceMs), ring };
       if (stage === 'asked') this.send(request);
-      else if (stage !== 'over') void signalTo(CLUSTER_WORKFLOW_ID, signals.claimRingSignal, request);
+      else if (stage !== 'over') void this.ctx.mail.send(CLUSTER_WORKFLOW_ID, signals.claimRingSignal, request);
     }
   }
 
@@ -127,13 +126,13 @@ export class Passes {
   }
 
   private send(request: RequestRing): void {
-    void signalTo(CLUSTER_WORKFLOW_ID, signals.requestRingSignal, request);
+    void this.ctx.mail.send(CLUSTER_WORKFLOW_ID, signals.requestRingSignal, request);
   }
 
   /** Takes a request, or the turn that it was granted, back. */
   private withdraw(requestId: string): void {
     const { state } = this.ctx;
-    void signalTo(CLUSTER_WORKFLOW_ID, signals.withdrawRequestSignal, { requestId });
+    void this.ctx.mail.send(CLUSTER_WORKFLOW_ID, signals.withdrawRequestSignal, { requestId });
     if (state.next?.requestId === requestId) state.next = null;
     const track = tracksOf(state).find((t) => t.requestId === requestId);
     if (track) track.stage = 'over';
@@ -248,7 +247,7 @@ export class Passes {
       track.stopped = true;
       // A pass that is just being started is told once it is there.
       if (track.stage !== 'running') continue;
-      void signalTo(ringRolloutId(track.ring), signals.stopPassSignal, { outcome, by, reason, hurry: false });
+      void this.ctx.mail.send(ringRolloutId(track.ring), signals.stopPassSignal, { outcome, by, reason, hurry: false });
     }
   }
 
@@ -272,7 +271,7 @@ export class Passes {
     const cells = failed.migrationFailed.join(', ');
     const reason = cells ? `PDM failed on ${cells} in ring ${failed.ring}` : null;
     for (const track of tracksOf(this.ctx.state).filter((t) => t !== failed && t.stage === 'running')) {
-      void signalTo(ringRolloutId(track.ring), signals.holdForwardSignal, { reason });
+      void this.ctx.mail.send(ringRolloutId(track.ring), signals.holdForwardSignal, { reason });
     }
   }
 
@@ -280,7 +279,7 @@ export class Passes {
     const outer = tracksOf(this.ctx.state).filter((t) => !t.perimeter);
     if (!this.ctx.state.noMoreRings || !outer.every((t) => t.baked)) return;
     for (const track of outer.filter((t) => t.stage === 'running')) {
-      void signalTo(ringRolloutId(track.ring), signals.bakedEverywhereSignal);
+      void this.ctx.mail.send(ringRolloutId(track.ring), signals.bakedEverywhereSignal);
     }
   }
 }

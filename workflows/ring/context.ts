@@ -6,6 +6,7 @@ import type { Target } from '../../src/domain/cell.js';
 import { type Advance, newPass, type PassState } from '../../src/domain/ring/pass.js';
 import { type CarriedRoster, Roster } from '../../src/domain/ring/roster.js';
 import { packCells } from '../../src/domain/snapshot.js';
+import { Mail } from '../shared/mail.js';
 
 export interface RingRolloutInput {
   ring: number;
@@ -58,6 +59,7 @@ export class PassContext {
   /** Things under way that a continue-as-new would lose. */
   pending = 0;
   woken = false;
+  readonly mail = new Mail(() => this.wake());
   private readonly troubles = new Map<string, string>();
   private troubleSinceMs = 0;
 

@@ -1,20 +1,20 @@
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
-import {
-  getExternalWorkflowHandle,
-  ParentClosePolicy,
-  startChild,
-  WorkflowIdReusePolicy,
-  workflowInfo,
-} from '@temporalio/workflow';
+import { ParentClosePolicy, startChild, WorkflowIdReusePolicy, workflowInfo } from '@temporalio/workflow';
 import type { CellLook, CellRef } from '../../src/contract/activities.js';
 import { cellRolloutId } from '../../src/contract/ids.js';
 import type { CellResult, CellRolloutInput } from '../../src/contract/internal.js';
 import { CELLS_CELL, CELLS_RING, CELLS_STATE, CELLS_VERSION } from '../../src/contract/search-attributes.js';
 import { noteFirstLook } from '../../src/domain/ring/look.js';
-import { cellDied, cellEnded, type FlightRecord, landAgain, takeNext } from '../../src/domain/ring/pass.js';
+import {
+  cellDied,
+  cellEnded,
+  type FlightRecord,
+  haltForExceptions,
+  landAgain,
+  takeNext,
+} from '../../src/domain/ring/pass.js';
 import { CellRollout, hurrySignal } from '../cell-rollout.js';
 import { awaitCells } from '../shared/activities.js';
-import { signalTo } from '../shared/signal-to.js';
 import type { PassContext } from './context.js';
 
 /** What a cell's run does while it is open and nothing is wrong. */
@@ -86,7 +86,9 @@ export class Flights {
 
   /** Asks the runs of these cells to let their jobs end, and to judge nothing. */
   async hurry(indices: number[]): Promise<void> {
-    await Promise.all(indices.map((index) => signalTo(cellRolloutId(this.ctx.roster.idOf(index)), hurrySignal)));
+    await Promise.all(
+      indices.map((index) => this.ctx.mail.send(cellRolloutId(this.ctx.roster.idOf(index)), hurrySignal)),
+    );
   }
 
   /**
@@ -111,6 +113,7 @@ export class Flights {
     ctx.roster.see(index, look.facts.version);
     landAgain(ctx.state, index);
     noteFirstLook(ctx.state, index, look, ctx.target, ctx.entered.policy);
+    haltForExceptions(ctx.state, ctx.entered.policy, Date.now());
   }
 
   private async fly(index: number, flight: FlightRecord, cell: CellRef): Promise<void> {
@@ -211,7 +214,6 @@ export class Flights {
     const flight = this.ctx.state.inFlight[index];
     // One that Temporal has not started yet is cancelled when it has; another pass's run is not ours to cancel.
     if (!flight?.runId || flight.foreign) return;
-    const handle = getExternalWorkflowHandle(cellRolloutId(this.ctx.roster.idOf(index)));
-    await handle.cancel().catch(() => undefined);
+    await this.ctx.mail.cancel(cellRolloutId(this.ctx.roster.idOf(index)));
   }
 }

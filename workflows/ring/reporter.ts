@@ -6,7 +6,6 @@ import type { RingState, RolloutRing } from '../../src/contract/status.js';
 import { markdownOfRing } from '../../src/domain/details.js';
 import { resultOf, viewOf } from '../../src/domain/ring/view.js';
 import { raiseAlert } from '../shared/activities.js';
-import { signalTo } from '../shared/signal-to.js';
 import { ringReportSignal } from '../shared/signals.js';
 import type { PassContext } from './context.js';
 
@@ -86,8 +85,8 @@ export class Reporter {
   private async send(report: RingReport): Promise<void> {
     this.counted = countsOf(report);
     await Promise.all([
-      signalTo(this.ctx.input.starter, ringReportSignal, report),
-      signalTo(CLUSTER_WORKFLOW_ID, ringReportSignal, report),
+      this.ctx.mail.send(this.ctx.input.starter, ringReportSignal, report),
+      this.ctx.mail.send(CLUSTER_WORKFLOW_ID, ringReportSignal, report),
     ]);
   }
 

@@ -86,3 +86,9 @@ export function recordEnd(state: ClusterState, message: RolloutEnded, now: numbe
   const graduated = state.graduated.find((g) => g.version === version);
   if (graduated && message.state === 'converged') graduated.convergedAt ??= at;
 }
+
+/** Forgets how a version ended, where a person may open it again: not what was superseded, nor what has converged. */
+export function reopen(state: ClusterState, version: string): void {
+  const ended = state.ended[version]?.state;
+  if (ended !== 'superseded' && ended !== 'converged') delete state.ended[version];
+}

@@ -470,10 +470,18 @@ export function resume(s: PassState, policy: RingPolicy, now: number): void {
   s.halt = null;
   s.cursor = 0;
   if (s.purpose === 'deploy' && s.counts['.'] > 0) s.stage = 'deploy';
-  const migrationStillBad = Object.values(s.exceptions).some((e) => e.state === 'migration-failed');
-  if (migrationStillBad) s.halt = { kind: 'migration', reason: 'PDM failed and was not mended', sinceMs: now };
-  else if (failures(s) > policy.failureBudget) {
-    s.halt = { kind: 'cells', reason: `${failures(s)} failed, the budget is ${policy.failureBudget}`, sinceMs: now };
+  haltForExceptions(s, policy, now);
+}
+
+/** After a look: what it found may be more than the ring bears, or a PDM that failed before this pass began. */
+export function haltForExceptions(s: PassState, policy: RingPolicy, now: number): void {
+  if (s.halt) return;
+  const hasFailedMigration = Object.values(s.exceptions).some((e) => e.state === 'migration-failed');
+  if (hasFailedMigration) {
+    s.halt = { kind: 'migration', reason: 'PDM has failed, and waits for a person', sinceMs: now };
+  } else if (failures(s) > policy.failureBudget) {
+    const reason = `${failures(s)} failed or could not be deployed, the budget is ${policy.failureBudget}`;
+    s.halt = { kind: 'cells', reason, sinceMs: now };
   }
 }
 
