@@ -6,6 +6,12 @@ import type { WorkerSettings } from '../src/config/settings.js';
 import type { Activities } from '../src/contract/activities.js';
 import { payloadConverterPath, prebuiltBundle, preloadModules, workflowsPath } from './bundle.js';
 
+/**
+ * The SDK reads this option and does not declare it. Judging a topology of 10,000 cells takes a second of a free core,
+ * several of a busy one; where the sandbox ends a script after its default of 5 s, Node aborts the whole process.
+ */
+const SANDBOX: Partial<WorkerOptions> = Object.fromEntries([['isolateExecutionTimeout', '60s']]);
+
 export type OutsideWorld = Pick<WorkerSettings, 'amp' | 'cellsToken' | 'prometheusUrl' | 'alertmanagerUrl'>;
 
 export interface StartWorkerOptions {
@@ -67,8 +73,6 @@ function createWorker(
     ...(codePath === null ? { workflowsPath, bundlerOptions: { preloadModules } } : { workflowBundle: { codePath } }),
     activities: { ...activities, ...options.activities },
     // Twice the largest sum of `maxParallel`: watched jobs must never keep a rollback or a look waiting.
-    // Judging a topology of 10,000 cells takes a second of a busy core; what the sandbox kills takes the process along.
-    isolateExecutionTimeout: '60s',
     maxConcurrentActivityTaskExecutions: 1200,
     // A cancel reaches an activity with its next heartbeat, and throttled ones wait: this bounds how late it arrives.
     maxHeartbeatThrottleInterval: '2s',
@@ -76,6 +80,7 @@ function createWorker(
     // Time for watches to stop and say so; a job that is under way goes on, and the next worker watches it.
     shutdownGraceTime: '5s',
     shutdownForceTime: '20s',
+    ...SANDBOX,
     // maxCachedWorkflows stays the SDK's own: it follows the heap.
     ...options.workerOptions,
   });

@@ -10,7 +10,7 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import { packageRolloutId } from '../src/contract/ids.js';
-import type { AskGraduation, BrakesHold, RegisterRollout, RolloutEnded } from '../src/contract/internal.js';
+import type { AskCell, AskGraduation, BrakesHold, RegisterRollout, RolloutEnded } from '../src/contract/internal.js';
 import * as messages from '../src/contract/messages.js';
 import type { Problem } from '../src/contract/problem.js';
 import type { ApplyTopologyResult, BrakeResult, ClusterStatus } from '../src/contract/status.js';
@@ -26,7 +26,7 @@ import { type ClusterState, trim } from '../src/domain/cluster/state.js';
 import { judgeTopology, putInForce, topologyOf } from '../src/domain/cluster/topology.js';
 import { viewOfCluster } from '../src/domain/cluster/view.js';
 import { markdownOfCluster } from '../src/domain/details.js';
-import { resolveCoordination, resolvePolicy, type Topology } from '../src/domain/topology/index.js';
+import { findCell, resolveCoordination, resolvePolicy, type Topology } from '../src/domain/topology/index.js';
 import { ClusterContext } from './cluster/context.js';
 import { Looks } from './cluster/looks.js';
 import { Turns } from './cluster/turns.js';
@@ -194,6 +194,12 @@ class ClusterRun {
     for (const v of older) await this.ctx.mail.send(packageRolloutId(v), signals.supersededSignal, { by: version });
   }
 
+  private async answerCell({ version, cell }: AskCell): Promise<void> {
+    const topology = topologyOf(this.ctx.state);
+    const isKnown = topology !== null && findCell(topology, cell) !== null;
+    await this.ctx.mail.send(packageRolloutId(version), signals.cellAnswerSignal, { cell, isKnown });
+  }
+
   private rolloutEnded(message: RolloutEnded): void {
     recordEnd(this.ctx.state, message, Date.now());
     this.turns.withdrawAll(message.version);
@@ -233,6 +239,7 @@ class ClusterRun {
     handleOurs(signals.requestRingSignal, (m) => turns.request(m), file);
     handleOurs(signals.claimRingSignal, (m) => turns.claim(m), file);
     handleOurs(signals.withdrawRequestSignal, (m) => turns.withdraw(m), file);
+    handleOurs(signals.askCellSignal, (m) => this.answerCell(m), file);
     handleOurs(signals.rolloutEndedSignal, (m) => this.rolloutEnded(m), file);
     handleOurs(signals.enterRingSignal, (m) => turns.enter(m), file);
     handleOurs(signals.ringReportSignal, (m) => turns.noteReport(m), file);

@@ -75,6 +75,7 @@ class PackageRun {
   private graduationTimer = false;
   /** Updates that were not answered yet. */
   private asking = 0;
+  private readonly knownCells = new Map<string, boolean>();
   private shown = '';
 
   constructor(
@@ -260,11 +261,27 @@ class PackageRun {
     }
   }
 
-  private skipCell({ cell, by, reason }: messages.SkipCell): void {
+  /** Whether there is such a cell only the cluster knows; one that is away holds no skip back. */
+  private async skipCell(payload: unknown): Promise<PackageRolloutStatus> {
+    const message = validated(messages.skipCell, payload);
+    const { cell } = message;
+    const { version } = this.ctx.state;
+    await this.ctx.mail.send(CLUSTER_WORKFLOW_ID, signals.askCellSignal, { version, cell });
+    await condition(() => this.knownCells.has(cell), CLUSTER_ANSWERS_MS);
+    if (this.knownCells.get(cell) === false) {
+      throw this.refused('skipCell', { path: 'cell', value: cell, expected: 'a cell of the topology' });
+    }
+    this.leaveOut(message);
+    this.ctx.record('skipCell', message, 'recorded', detailOf(message));
+    return this.ctx.view();
+  }
+
+  private leaveOut({ cell, by, reason }: messages.SkipCell): void {
     this.ctx.state.skips.push({ cell, by, reason });
     for (const track of tracksOf(this.ctx.state).filter((t) => t.stage === 'running')) {
       void this.ctx.mail.send(ringRolloutId(track.ring), signals.skipInPassSignal, { cell, by, reason });
     }
+    this.ctx.wake();
   }
 
   private releaseBrake({ brakeId }: messages.ReleaseBrake): void {
@@ -322,6 +339,7 @@ class PackageRun {
     this.listenToBrake();
     this.listenToActs();
     this.listenToRestart();
+    this.listenToSkip();
     setHandler(signals.rolloutStatusQuery, () => this.ctx.view(), {
       description: 'Where this package is, and why it waits.',
     });
@@ -338,6 +356,7 @@ class PackageRun {
     handleOurs(signals.ringAnswerSignal, (m) => this.passes.takeAnswer(m), file);
     handleOurs(signals.ringReportSignal, (m) => this.passes.takeReport(m), file);
     handleOurs(signals.brakesHoldSignal, (m) => this.brakes.noteHold(m), file);
+    handleOurs(signals.cellAnswerSignal, ({ cell, isKnown }) => this.knownCells.set(cell, isKnown), file);
     handleOurs(signals.supersededSignal, ({ by }) => this.ctx.end('superseded', by), file);
     handleOurs(signals.passLostSignal, (m) => this.passes.passLost(m), file);
     handleOurs(signals.clusterStartedSignal, () => this.clusterStarted(), file);
@@ -367,6 +386,13 @@ class PackageRun {
     this.onSignal(signals.engageBrakeSignal, text, validator, (m) => this.engage(m));
   }
 
+  private listenToSkip(): void {
+    const text = 'Leaves a cell out of the way for this package: {cell, by, reason}.';
+    const validator = (m: unknown) => this.judge.other(messages.skipCell, m);
+    handle(signals.skipCellUpdate, (m) => this.accepted(() => this.skipCell(m)), { description: text, validator });
+    this.onSignal(signals.skipCellSignal, text, validator, (m) => void this.skipCell(m).catch(() => undefined));
+  }
+
   private listenToRestart(): void {
     const text = 'Opens an aborted, rolled-back or expired rollout again: {by, reason}.';
     const validator = (m: unknown) => this.judge.restart(m);
@@ -394,7 +420,6 @@ class PackageRun {
       (m: messages.RetryRing) => this.retryRing(m),
       (m) => judge.retryRing(m),
     );
-    this.on('skipCell', (m: messages.SkipCell) => this.skipCell(m));
     this.on('abort', (m: messages.Abort) => this.abort(m));
   }
 

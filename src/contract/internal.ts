@@ -61,6 +61,12 @@ export interface WithdrawRequest {
 /** A cluster that lost its memory is told who holds a ring. */
 export type ClaimRing = RequestRing & { ring: number };
 
+/** Whether the topology has a cell of this name. */
+export interface AskCell {
+  version: string;
+  cell: string;
+}
+
 export interface RolloutEnded {
   version: string;
   state: RolloutState;
@@ -111,6 +117,11 @@ export type RingAnswer =
   | { requestId: string; kind: 'none' }
   /** The request makes no sense for this topology. */
   | { requestId: string; kind: 'rejected'; path: string; value: string; expected: string };
+
+export interface CellAnswer {
+  cell: string;
+  isKnown: boolean;
+}
 
 /** A newer package takes this one's place: it ends as `superseded`. */
 export interface SupersededNotice {

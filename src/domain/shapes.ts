@@ -76,6 +76,8 @@ const SHAPES: Record<string, Shape> = {
   },
   requestRing: request,
   claimRing: { ...request, ring },
+  askCell: { version: packageName, cell: text },
+  cellAnswer: { cell: text, isKnown: flag },
   withdrawRequest: { requestId: text },
   rolloutEnded: { version: packageName, state: text, supersededBy: orNull(text) },
   registered: {

@@ -33,12 +33,6 @@ export const ACTS = {
     signal: signals.retryRingSignal,
     text: 'Looks again, and goes on with what did not converge: {ring, by, cells?}.',
   },
-  skipCell: {
-    schema: messages.skipCell,
-    update: signals.skipCellUpdate,
-    signal: signals.skipCellSignal,
-    text: 'Leaves a cell out of the way for this package: {cell, by, reason}.',
-  },
   abort: {
     schema: messages.abort,
     update: signals.abortUpdate,

@@ -49,11 +49,13 @@ export const askGraduationSignal = defineSignal<[internal.AskGraduation]>('askGr
 export const requestRingSignal = defineSignal<[internal.RequestRing]>('requestRing');
 export const withdrawRequestSignal = defineSignal<[internal.WithdrawRequest]>('withdrawRequest');
 export const claimRingSignal = defineSignal<[internal.ClaimRing]>('claimRing');
+export const askCellSignal = defineSignal<[internal.AskCell]>('askCell');
 export const rolloutEndedSignal = defineSignal<[internal.RolloutEnded]>('rolloutEnded');
 
 export const registeredSignal = defineSignal<[internal.Registered]>('registered');
 export const graduationAnswerSignal = defineSignal<[internal.GraduationAnswer]>('graduationAnswer');
 export const ringAnswerSignal = defineSignal<[internal.RingAnswer]>('ringAnswer');
+export const cellAnswerSignal = defineSignal<[internal.CellAnswer]>('cellAnswer');
 export const supersededSignal = defineSignal<[internal.SupersededNotice]>('superseded');
 export const passLostSignal = defineSignal<[internal.PassLost]>('passLost');
 export const clusterStartedSignal = defineSignal('clusterStarted');
