@@ -160,9 +160,9 @@ function unreadable(answer: HttpAnswer, error: z.ZodError): AmpError {
 }
 
 /** `Retry-After` in milliseconds, from seconds or an HTTP date; null where there is none. */
-function retryAfterMs(headers: Headers): number | null {
-  const value = headers.get('retry-after');
-  if (value === null) return null;
+function retryAfterMs(headers: HttpAnswer['headers']): number | null {
+  const value = headers['retry-after'];
+  if (typeof value !== 'string') return null;
   const ms = /^\s*\d+(\.\d+)?\s*$/.test(value) ? Number(value) * 1000 : Date.parse(value) - Date.now();
   return Number.isFinite(ms) ? Math.max(0, ms) : null;
 }
@@ -173,6 +173,6 @@ function retryAfterMs(headers: Headers): number | null {
  */
 function clockOf(answer: HttpAnswer): number {
   const local = Date.now();
-  const theirs = Date.parse(answer.headers.get('date') ?? '');
+  const theirs = Date.parse(String(answer.headers.date ?? ''));
   return Number.isNaN(theirs) || Math.abs(theirs - local) < 2_000 ? local : theirs;
 }

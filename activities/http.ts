@@ -1,7 +1,10 @@
+import { request as send } from 'undici';
+
 /** An answer whose body has been read. `json` is undefined where the body is none. */
 export interface HttpAnswer {
   status: number;
-  headers: Headers;
+  /** By their names in lower case. */
+  headers: Record<string, string | string[] | undefined>;
   json: unknown;
 }
 
@@ -16,7 +19,8 @@ export interface HttpRequest {
 }
 
 /**
- * One HTTP exchange on the process's pool of kept-alive connections. Redirects are not followed: they could carry
+ * One HTTP exchange on the process's pool of kept-alive connections, by undici itself, which costs a third of what the
+ * built-in `fetch` above it does. Redirects are not followed: they could carry
  * a token to another host.
  * @throws the reason of `signal` where that was aborted, else whatever kept the answer from coming
  */
@@ -27,14 +31,13 @@ export async function request(r: HttpRequest): Promise<HttpAnswer> {
   const timer = setTimeout(() => controller.abort(new Error(`no answer within ${r.timeoutMs} ms`)), r.timeoutMs);
   r.signal?.addEventListener('abort', stop, { once: true });
   try {
-    const response = await fetch(r.url, {
+    const response = await send(r.url, {
       method: r.method ?? 'GET',
       headers: { accept: 'application/json', ...r.headers },
-      redirect: 'manual',
       signal: controller.signal,
       ...(r.body === undefined ? {} : { body: JSON.stringify(r.body) }),
     });
-    return { status: response.status, headers: response.headers, json: parsed(await response.text()) };
+    return { status: response.statusCode, headers: response.headers, json: parsed(await response.body.text()) };
   } finally {
     clearTimeout(timer);
     r.signal?.removeEventListener('abort', stop);
@@ -49,7 +52,7 @@ function parsed(text: string): unknown {
   }
 }
 
-/** What went wrong in a `fetch`, in a few words: its own message is only "fetch failed". */
+/** What went wrong in an exchange, in a few words. */
 export function causeOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const { cause } = error;

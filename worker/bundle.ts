@@ -16,7 +16,9 @@ const BUILT_BUNDLE = near('../workflow-bundle.js');
  * cell some fifteen milliseconds. Schemas write to themselves when they are used, so no module that holds one at its
  * top may stand here.
  */
-export const preloadModules = ['fflate', near(`../src/contract/zod.${EXTENSION}`)];
+export const preloadModules = ['contract/zod', 'domain/snapshot'].map((module) =>
+  near(`../src/${module}.${EXTENSION}`),
+);
 
 /** The bundle that `npm run build` leaves beside the compiled code; null where this runs from source. */
 export const prebuiltBundle = (): string | null =>

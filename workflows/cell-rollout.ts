@@ -47,6 +47,8 @@ export async function CellRollout(input: CellRolloutInput): Promise<CellResult> 
 
 class CellRun {
   private cancelAsked = false;
+  /** The cancel, and nothing else, kept the deployment from its end. */
+  private wasCancelled = false;
   private hurried = false;
   private doing: CellState = 'pending';
   private jobScope: CancellationScope | null = null;
@@ -93,17 +95,17 @@ class CellRun {
     if (report === 'already') return await this.verifyUnordered();
     if (report.outcome === 'not-ordered') return this.notDeployed(report);
     this.remember(report.job);
+    const stopped = this.cancelAsked && cancellable('deploy', this.input.policy);
+    // What failed by itself before the cancel came has failed all the same.
+    this.wasCancelled = stopped && (report.outcome === 'canceled' || report.outcome === 'succeeded');
     if (report.outcome === 'cancel-unconfirmed') return await this.unconfirmed(report.job);
     if (this.hurried && report.outcome !== 'succeeded') return this.result('pending', 'gave way to a newer package');
     if (report.outcome !== 'succeeded') return await this.goBack(jobProblem(report), report.job);
-    if (this.cancelAsked && cancellable('deploy', this.input.policy)) {
-      return await this.goBack('cancelled when its job had just ended', report.job);
-    }
+    if (stopped) return await this.goBack('cancelled when its job had just ended', report.job);
     if (this.hurried) return this.result('pending', 'gave way to a newer package before it was verified');
     const verdict = await this.verify(this.target(), this.input.policy.postDeployMigrations === 'with-deploy');
-    if (verdict.verified && !(this.cancelAsked && cancellable('deploy', this.input.policy))) {
-      return this.result('converged', '');
-    }
+    this.wasCancelled = verdict.verified && this.cancelAsked && cancellable('deploy', this.input.policy);
+    if (verdict.verified && !this.wasCancelled) return this.result('converged', '');
     if (this.hurried) return this.result('pending', 'gave way to a newer package');
     const why = verdict.verified ? 'cancelled while it was verified' : `not verified after its job: ${verdict.problem}`;
     return await this.goBack(why, report.job);
@@ -150,7 +152,8 @@ class CellRun {
 
   private notDeployed(report: Extract<JobReport, { outcome: 'not-ordered' }>): CellResult {
     if (report.seen) this.now = report.seen.version;
-    if (report.why === 'cancelled') return this.result('pending', 'cancelled before its job was ordered');
+    this.wasCancelled = report.why === 'cancelled';
+    if (this.wasCancelled) return this.result('pending', 'cancelled before its job was ordered');
     if (report.why === 'busy') return this.deferred('busy', report.detail);
     if (report.why === 'silent') return this.deferred('unreachable', report.detail);
     if (report.why === 'not-ready') return this.deferred('failed', `unhealthy before its deployment: ${report.detail}`);
@@ -309,7 +312,7 @@ class CellRun {
           ...order,
           ...(cancelOnly ? { cancelOnly } : {}),
         });
-        await this.noTrouble();
+        if (this.troubled) await this.noTrouble();
         return report;
       } catch (error) {
         if (isCancellation(error) && stoppable && !cancelOnly) cancelOnly = true;
@@ -360,7 +363,7 @@ class CellRun {
     for (;;) {
       try {
         const answer = await ask();
-        await this.noTrouble();
+        if (this.troubled) await this.noTrouble();
         return answer;
       } catch (error) {
         await this.waitOut(error);
@@ -377,7 +380,6 @@ class CellRun {
   }
 
   private async noTrouble(): Promise<void> {
-    if (!this.troubled) return;
     this.troubled = false;
     await this.note(null);
   }
@@ -413,6 +415,7 @@ class CellRun {
       to,
       deferred: false,
       needsDowntime: false,
+      cancelled: this.wasCancelled,
     };
   }
 

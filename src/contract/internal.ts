@@ -285,6 +285,8 @@ export interface CellResult {
   /** Nothing was ordered because the cell could not take it now (busy, silent, not ready). */
   deferred: boolean;
   needsDowntime: boolean;
+  /** A cancel was why it did not converge: no fault of the cell's. */
+  cancelled: boolean;
 }
 
 /** What a cell's run says while it goes on: only trouble that is not the cell's. */

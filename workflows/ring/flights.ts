@@ -206,7 +206,7 @@ export class Flights {
     const { version } = this.ctx.input;
     const purpose = this.ctx.state.inFlight[index]?.purpose ?? 'deploy';
     const reason = 'its workflow ended several times without a result';
-    const unknown = { jobId: null, from: null, to: null, deferred: false, needsDowntime: false };
+    const unknown = { jobId: null, from: null, to: null, deferred: false, needsDowntime: false, cancelled: false };
     return { cell: this.ctx.roster.idOf(index), version, purpose, state: 'failed', reason, ...unknown };
   }
 

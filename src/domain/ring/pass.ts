@@ -237,7 +237,7 @@ function deployed(s: PassState, index: number, result: CellResult, ctx: Deployed
     return markSkipped(s, index, `skipped; tried again at the end of its ring: ${result.state}, ${result.reason}`);
   }
   const clean = result.state === 'pending' || result.state === 'rolled-back';
-  if (ctx.cancelled && clean) {
+  if (ctx.cancelled && result.cancelled && clean) {
     // Cancelled by a brake: no fault of the cell's, so it spends nothing and can start again.
     delete s.exceptions[index];
     return setMark(s, index, '.');

@@ -55,6 +55,7 @@ const result = (state: CellState, more: Partial<CellResult> = {}): CellResult =>
   to: null,
   deferred: false,
   needsDowntime: false,
+  cancelled: false,
   ...more,
 });
 
@@ -148,7 +149,7 @@ describe('takeNext', () => {
     expect(takeNext(s, policy, FREE)).toEqual([1, 2, 3]);
     const flight = s.inFlight[1];
     if (flight) flight.cancelled = true;
-    cellEnded(s, 1, result('rolled-back'), policy, NOW);
+    cellEnded(s, 1, result('rolled-back', { cancelled: true }), policy, NOW);
     expect(marksOf(s)).toBe('C.>>..');
     expect(takeNext(s, policy, FREE)).toEqual([1]);
     expect(s.orders[1]).toBe(2);
@@ -203,17 +204,25 @@ describe('cellEnded', () => {
     (state) => {
       const s = standing('C>..');
       (s.inFlight[1] as { cancelled: boolean }).cancelled = true;
-      cellEnded(s, 1, result(state), policyOf({}), NOW);
+      cellEnded(s, 1, result(state, { cancelled: true }), policyOf({}), NOW);
       expect(s.marks[1]).toBe('.');
       expect(s.exceptions).toEqual({});
       expect(failures(s)).toBe(0);
     },
   );
 
+  it('a cell that went back for a reason of its own, before the cancel reached it, is a failure', () => {
+    const s = standing('C>..');
+    (s.inFlight[1] as { cancelled: boolean }).cancelled = true;
+    cellEnded(s, 1, result('rolled-back', { cancelled: false }), policyOf({}), NOW);
+    expect(s.marks[1]).toBe('R');
+    expect(s.halt).not.toBeNull();
+  });
+
   it('a cell that a brake cancelled and that could not go back is a failure all the same', () => {
     const s = standing('C>..');
     (s.inFlight[1] as { cancelled: boolean }).cancelled = true;
-    cellEnded(s, 1, result('rollback-failed'), policyOf({}), NOW);
+    cellEnded(s, 1, result('rollback-failed', { cancelled: true }), policyOf({}), NOW);
     expect(s.marks[1]).toBe('X');
     expect(s.halt).not.toBeNull();
   });

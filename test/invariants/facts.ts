@@ -1,0 +1,178 @@
+import { same } from './packages.js';
+import { type RingRules, ringRules, type Topology } from './policy.js';
+import type { ActRecord, Evidence, Leeway, LoggedJob, SeenRollout } from './types.js';
+
+/** A job of the log with what the topology says of its tenant, and its instants as epoch milliseconds. */
+export interface Job {
+  id: string;
+  tenant: string;
+  cell: string;
+  /** null: a tenant that no topology knows. */
+  ring: number | null;
+  kind: string;
+  version: string;
+  from: string | null;
+  state: string;
+  createdMs: number;
+  startedMs: number | null;
+  finishedMs: number | null;
+  key: string | null;
+  /** Its key says that the coordinator ordered it. */
+  ours: boolean;
+  /** It installs something, or runs migrations. */
+  changes: boolean;
+  /** A newer package, a chart, or PDM, ordered by the coordinator. */
+  forward: boolean;
+  log: LoggedJob;
+}
+
+export interface Act {
+  act: string;
+  version: string | null;
+  payload: Record<string, unknown>;
+  askedMs: number;
+  /** null: no answer is known. */
+  answeredMs: number | null;
+  answer: unknown;
+  /** It is known to have changed nothing. */
+  refused: boolean;
+}
+
+export interface Facts {
+  /** Oldest first. */
+  jobs: Job[];
+  /** In the order asked. */
+  acts: Act[];
+  topologies: Topology[];
+  perimeter: number;
+  statuses: Readonly<Record<string, SeenRollout>>;
+  cluster: Evidence['cluster'];
+  leeway: Leeway;
+}
+
+export function factsOf(evidence: Evidence, leeway: Leeway): Facts {
+  const acts = evidence.acts.map(readAct).sort((a, b) => a.askedMs - b.askedMs);
+  const topologies = [evidence.topology as Topology, ...appliedLater(acts)];
+  const jobs = evidence.jobs.map((job) => readJob(job, topologies)).sort((a, b) => a.createdMs - b.createdMs);
+  return {
+    jobs,
+    acts,
+    topologies,
+    perimeter: Math.min(...topologies.map((t) => t.perimeter)),
+    statuses: evidence.statuses ?? {},
+    cluster: evidence.cluster,
+    leeway,
+  };
+}
+
+const appliedLater = (acts: Act[]): Topology[] =>
+  acts.flatMap(({ act, refused, payload }) =>
+    act === 'applyTopology' && !refused && payload.topology ? [payload.topology as Topology] : [],
+  );
+
+/** Where nobody answered, the act may have been done all the same. */
+const UNKNOWN_OUTCOME = /answer|reach|deadline|unavailable|timed? ?out/i;
+
+function readAct({ act, version, payload, askedAt, answeredAt, answer, error }: ActRecord): Act {
+  return {
+    act,
+    version,
+    payload: (payload ?? {}) as Record<string, unknown>,
+    askedMs: askedAt,
+    answeredMs: error === undefined ? answeredAt : null,
+    answer,
+    refused: error !== undefined && !UNKNOWN_OUTCOME.test(error),
+  };
+}
+
+function readJob(log: LoggedJob, topologies: Topology[]): Job {
+  const place = placeOf(log.tenant, topologies);
+  const key = log.idempotency_key;
+  const cell = place?.cell ?? log.tenant;
+  // The contract: keys are made from cluster, pass, cell, kind, version and how often it was ordered.
+  const parts = [topologies[0]?.cluster ?? '', cell, log.kind, log.version];
+  const ours = key !== null && parts.every((part) => key.includes(part));
+  const installs = log.kind === 'configure' || log.kind === 'rollback';
+  const migrates = log.kind === 'post_deploy_migrations';
+  return {
+    id: log.id,
+    tenant: log.tenant,
+    cell,
+    ring: place?.ring ?? null,
+    kind: log.kind,
+    version: log.version,
+    from: log.from_version,
+    state: log.state,
+    createdMs: Date.parse(log.created_at),
+    startedMs: msOrNull(log.started_at),
+    finishedMs: msOrNull(log.finished_at),
+    key,
+    ours,
+    changes: installs || migrates,
+    forward: ours && (log.kind === 'configure' || migrates),
+    log,
+  };
+}
+
+const msOrNull = (instant: string | null): number | null => (instant === null ? null : Date.parse(instant));
+
+function placeOf(tenant: string, topologies: Topology[]): { cell: string; ring: number } | null {
+  for (const { rings } of topologies) {
+    for (const { ring, cells = [] } of rings) {
+      const cell = cells.find((c) => c.tenant === tenant);
+      if (cell) return { cell: cell.id, ring };
+    }
+  }
+  return null;
+}
+
+export const isOuter = (facts: Facts, job: Job): boolean => job.ring !== null && job.ring > facts.perimeter;
+
+export const outerRings = (facts: Facts): number[] => {
+  const rings = facts.topologies.flatMap((t) => t.rings.map((r) => r.ring)).filter((n) => n > facts.perimeter);
+  return [...new Set(rings)].sort((a, b) => a - b);
+};
+
+/** Acts of one kind for one package that may have changed something, in the order asked. */
+export const actsFor = (facts: Facts, act: string, version: string): Act[] =>
+  facts.acts.filter((a) => a.act === act && !a.refused && a.version !== null && same(a.version, version));
+
+/** Whether such an act was asked for before an instant. */
+export const askedBefore = (acts: Act[], ms: number, facts: Facts): boolean =>
+  acts.some((a) => a.askedMs <= ms + facts.leeway.toleranceMs);
+
+/** Whether such an act was asked for between two instants. */
+export const askedBetween = (acts: Act[], fromMs: number, toMs: number, facts: Facts): boolean =>
+  acts.some((a) => a.askedMs >= fromMs - facts.leeway.toleranceMs && a.askedMs <= toMs + facts.leeway.toleranceMs);
+
+/** The lane that a package was graduated into. The same graduation again changes nothing, so the first one counts. */
+export function laneOf(facts: Facts, version: string): string | null {
+  const [first] = actsFor(facts, 'graduate', version);
+  return (first?.payload.lane as string | undefined) ?? null;
+}
+
+export const rulesOf = (facts: Facts, ring: number, version: string): RingRules | null =>
+  ringRules(facts.topologies, ring, ring > facts.perimeter ? laneOf(facts, version) : null);
+
+/** The status of a package, however its version is spelled. */
+export const statusOf = (facts: Facts, version: string): SeenRollout | null =>
+  Object.entries(facts.statuses).find(([v]) => same(v, version))?.[1] ?? null;
+
+export const clock = (ms: number): string => new Date(ms).toISOString().slice(11, 23);
+
+/** A job in a few words. */
+export const say = (job: Job): string =>
+  `${job.id} (${job.kind} ${short(job.version)} on ${job.cell} in ring ${job.ring}, created ${clock(job.createdMs)})`;
+
+/** A package without its shas. */
+export const short = (version: string | null): string => version?.split('-')[0] ?? 'nothing';
+
+/** What of a list belongs together, in the list's order. */
+export function grouped<T>(items: readonly T[], keyOf: (item: T) => string): T[][] {
+  const groups = new Map<string, T[]>();
+  for (const item of items) {
+    const key = keyOf(item);
+    groups.set(key, [...(groups.get(key) ?? []), item]);
+  }
+  return [...groups.values()];
+}

@@ -1,0 +1,123 @@
+/**
+ * Rings, cells and the policy in force, read anew from the contract: defaults, then the topology's policy, then the
+ * ring's, then the lane's. Where a run saw several topologies, nobody outside knows which one a pass had frozen: then
+ * the mildest of them counts.
+ */
+
+export interface Policy {
+  maxParallel: number | string;
+  failureBudget: number | string;
+  onFailure: string;
+  autoRollback: string;
+  downtimeRollback: string;
+  bakeTime: string;
+  gracePeriod: string;
+  postDeployMigrations: string;
+  migrateWhen: string;
+  mode: string;
+  pollInterval: string;
+}
+
+const DEFAULTS: Policy = {
+  maxParallel: 25,
+  failureBudget: 0,
+  onFailure: 'block',
+  autoRollback: 'cell',
+  downtimeRollback: 'never',
+  bakeTime: '1h',
+  gracePeriod: '30m',
+  postDeployMigrations: 'separate',
+  migrateWhen: 'grace',
+  mode: 'act',
+  pollInterval: '5s',
+};
+
+export interface Cell {
+  id: string;
+  tenant?: string;
+  observe?: boolean;
+  pinned?: unknown;
+  quarantined?: unknown;
+}
+
+export interface Ring {
+  ring: number;
+  deployedBy?: string;
+  policy?: Partial<Policy>;
+  cells?: Cell[];
+}
+
+export interface Topology {
+  cluster: string;
+  perimeter: number;
+  policy?: Partial<Policy>;
+  lanes?: Record<string, Partial<Policy>>;
+  rings: Ring[];
+}
+
+const UNIT_MS: Record<string, number> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/** Milliseconds of `90s`, `30m`, `1h` or `2d`. */
+export function durationMs(text: string): number {
+  const match = /^(\d+)([smhd])$/.exec(text);
+  if (!match) throw new RangeError(`not a duration: ${text}`);
+  return Number(match[1]) * (UNIT_MS[match[2] as string] as number);
+}
+
+/** A number of cells, or a share rounded down. */
+function roundedDown(amount: number | string, of: number): number {
+  if (typeof amount === 'number') return amount;
+  return Math.floor((Number.parseFloat(amount) * of) / 100 + 1e-9);
+}
+
+export function policyOf(topology: Topology, ring: Ring, lane: string | null): Policy {
+  const ofLane = lane === null ? {} : (topology.lanes?.[lane] ?? {});
+  return { ...DEFAULTS, ...topology.policy, ...ring.policy, ...ofLane };
+}
+
+/** The cells of a ring that a package goes to: not observed, pinned or quarantined ones, none of an external ring. */
+export function deployable(topology: Topology, ring: Ring, lane: string | null): string[] {
+  if (ring.deployedBy === 'external' || policyOf(topology, ring, lane).mode === 'observe') return [];
+  const cells = (ring.cells ?? []).filter((c) => c.tenant && !c.observe && !c.pinned && !c.quarantined);
+  return cells.map((c) => c.id);
+}
+
+/** One ring as the mildest of all topologies has it. */
+export interface RingRules {
+  ring: number;
+  /** Cells that every topology has there. */
+  cells: string[];
+  failureBudget: number;
+  soft: boolean;
+  bakeMs: number;
+  graceMs: number;
+  pollMs: number;
+  /** PDM is a job of its own, wherever one looks. */
+  separate: boolean;
+  everywhere: boolean;
+  mayStayBroken: boolean;
+  mayTakeDown: boolean;
+}
+
+/** What holds in a ring for a package of a lane; null where a topology does not have the ring. */
+export function ringRules(topologies: Topology[], ring: number, lane: string | null): RingRules | null {
+  const seen = topologies.flatMap((t) => {
+    const found = t.rings.find((r) => r.ring === ring);
+    return found ? [{ policy: policyOf(t, found, lane), cells: deployable(t, found, lane) }] : [];
+  });
+  if (seen.length < topologies.length || !seen[0]) return null;
+  const every = <T>(read: (s: (typeof seen)[number]) => T): T[] => seen.map(read);
+  return {
+    ring,
+    cells: seen[0].cells.filter((id) => seen.every((s) => s.cells.includes(id))),
+    failureBudget: Math.max(...every(({ policy, cells }) => roundedDown(policy.failureBudget, cells.length))),
+    soft: every((s) => s.policy.onFailure).includes('soft'),
+    bakeMs: Math.min(...every((s) => durationMs(s.policy.bakeTime))),
+    graceMs: Math.min(...every((s) => durationMs(s.policy.gracePeriod))),
+    pollMs: Math.max(...every((s) => durationMs(s.policy.pollInterval))),
+    separate: every((s) => s.policy.postDeployMigrations).every((p) => p === 'separate'),
+    everywhere: every((s) => s.policy.migrateWhen).every((w) => w === 'everywhere'),
+    mayStayBroken: every((s) => s.policy.autoRollback).includes('never'),
+    mayTakeDown: every((s) => s.policy.downtimeRollback).includes('allowed'),
+  };
+}

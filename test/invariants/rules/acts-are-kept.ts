@@ -1,0 +1,47 @@
+import { type Act, clock, type Facts, statusOf } from '../facts.js';
+import type { SeenAct, Violation } from '../types.js';
+
+/** So many acts a status keeps; older ones are history. */
+const KEPT = 200;
+/** What people do, by the contract's names. */
+const BY_PEOPLE = [
+  ...['deployRing', 'migrateRing', 'graduate', 'recordCheck', 'engageBrake', 'releaseBrake', 'approveRing'],
+  ...['override', 'retryRing', 'skipCell', 'abort', 'restart', 'applyTopology'],
+];
+
+/** 11. Every act of a person is kept: who, when, why, what came of it. What was refused changed nothing, and is answered. */
+export function actsAreKept(facts: Facts): Violation[] {
+  return facts.acts
+    .filter((a) => BY_PEOPLE.includes(a.act) && a.answeredMs !== null && !a.refused)
+    .flatMap((act) => judge(facts, act));
+}
+
+function judge(facts: Facts, act: Act): Violation[] {
+  const kept = keptFor(facts, act);
+  const { by, reason } = act.payload;
+  if (!kept || typeof by !== 'string' || isBeyond(kept, act)) return [];
+  const like = kept.filter((k) => k.act === act.act && k.by === by && (reason === undefined || k.reason === reason));
+  if (like.some((k) => isThen(facts, act, k) && k.outcome !== '')) return [];
+  const whose = act.version ?? 'the cluster';
+  const message = `${act.act} of ${whose} by ${by}, answered at ${clock(act.answeredMs ?? 0)}, is not kept`;
+  return [{ rule: 11, message, jobs: [] }];
+}
+
+/** The acts of the run that answered; null where they are not at hand. */
+function keptFor(facts: Facts, act: Act): SeenAct[] | null {
+  if (act.version === null) return facts.cluster?.acts ?? null;
+  const status = statusOf(facts, act.version);
+  const ofThisRun = status && Date.parse(status.startedAt) <= (act.answeredMs ?? 0) + facts.leeway.toleranceMs;
+  return ofThisRun ? (status.acts ?? null) : null;
+}
+
+const isBeyond = (kept: SeenAct[], act: Act): boolean =>
+  kept.length >= KEPT && Date.parse(kept[0]?.at ?? '') > (act.answeredMs ?? 0);
+
+/** The same again changes nothing, so the record may be that of the first time. */
+function isThen({ acts, leeway }: Facts, act: Act, { at }: SeenAct): boolean {
+  const keptMs = Date.parse(at);
+  if (keptMs > (act.answeredMs ?? 0) + leeway.toleranceMs) return false;
+  const again = acts.some((a) => a.askedMs < act.askedMs && a.act === act.act && a.payload.by === act.payload.by);
+  return again || keptMs >= act.askedMs - leeway.toleranceMs;
+}

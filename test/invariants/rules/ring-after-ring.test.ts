@@ -1,0 +1,162 @@
+import { describe, expect, test } from 'vitest';
+import { act, cell, graduated, job, judged, type Log, ring, rollback, status, topology, V1, V2 } from '../logs.js';
+import { ringAfterRing } from './ring-after-ring.js';
+
+const both = [job({ cell: 'a1', at: 0 }), job({ cell: 'a2', at: 1 })];
+/** Both cells of ring 2 are there at 2 s, so it has baked at 12 s. */
+const next = (seconds: number, more = {}) => job({ cell: 'b1', at: seconds, ...more });
+const first = (seconds: number) => [`configure-b1-${seconds}`];
+
+const shared = (policy: object) => topology({}, { 2: { cells: [cell('a1'), cell('a2')], policy } });
+
+describe('a ring may begin', () => {
+  test.each<[string, Log]>([
+    ['once the one before has converged and baked', { jobs: [...both, next(12)] }],
+    ['where there is no outer ring before it', { jobs: [job({ cell: 'a1', at: 0 })] }],
+    [
+      'while the one before bakes, where a person ended that wait',
+      { jobs: [...both, next(5)], acts: [act('override', 4, { wait: 'bake', ring: 2 })] },
+    ],
+    [
+      'without a cell that was skipped',
+      { jobs: [job({ cell: 'a1', at: 0 }), next(12)], acts: [act('skipCell', 1, { cell: 'a2' })] },
+    ],
+    [
+      'without as many cells as the budget bears',
+      {
+        jobs: [job({ cell: 'a1', at: 0 }), job({ cell: 'a2', at: 0, state: 'failed' }), next(11)],
+        topology: shared({ failureBudget: '50%' }),
+      },
+    ],
+    [
+      'without a pinned cell',
+      {
+        jobs: [job({ cell: 'a1', at: 0 }), next(11)],
+        topology: topology({}, { 2: { cells: [cell('a1'), cell('a2', { pinned: { reason: 'test' } })] } }),
+      },
+    ],
+    [
+      'after a ring without cells that counts for nothing',
+      { jobs: [next(1)], topology: topology({}, { 2: { cells: [cell('a1', { observe: true })] } }) },
+    ],
+    [
+      'where a cell of the one before ran the package already, by its next job',
+      { jobs: [job({ cell: 'a1', at: 0 }), next(11), rollback({ cell: 'a2', at: 60, from: V1 })] },
+    ],
+    [
+      'where the coordinator counts a cell without any job as converged',
+      {
+        jobs: [job({ cell: 'a1', at: 0 }), next(11)],
+        statuses: { [V1]: status({ rings: [ring(2, { total: 2, converged: 2 })] }) },
+      },
+    ],
+    [
+      'although a newer package has come to the one before since',
+      { jobs: [...both, job({ cell: 'a1', at: 13, version: V2, from: V1, takes: 20 }), next(20)] },
+    ],
+    [
+      'after what failed in a soft ring',
+      {
+        jobs: [job({ cell: 'a1', at: 0, state: 'failed' }), job({ cell: 'a2', at: 0 }), next(11)],
+        topology: shared({ onFailure: 'soft' }),
+      },
+    ],
+    [
+      'after the bake of its lane',
+      {
+        jobs: [...both, next(4)],
+        acts: [act('graduate', 0, { lane: 'urgent' })],
+        topology: topology({ lanes: { urgent: { bakeTime: '1s' } } }),
+      },
+    ],
+    [
+      'after the bake of a topology that came later',
+      {
+        jobs: [...both, next(4)],
+        acts: [act('applyTopology', 0, { topology: shared({ bakeTime: '1s' }) }, { version: null })],
+      },
+    ],
+  ])('%s', (_what, evidence) => {
+    expect(judged(ringAfterRing, evidence)).toEqual([]);
+  });
+});
+
+describe('a ring that began too soon is found', () => {
+  test.each<[string, number, Log]>([
+    ['while the one before bakes', 11.9, { jobs: [...both, next(11.9)] }],
+    ['while a cell of the one before has no job yet', 30, { jobs: [job({ cell: 'a1', at: 0 }), next(30)] }],
+    [
+      'while a cell of the one before is still deployed to',
+      30,
+      { jobs: [job({ cell: 'a1', at: 0 }), job({ cell: 'a2', at: 1, takes: 60 }), next(30)] },
+    ],
+    [
+      'after a failure that the budget does not bear',
+      30,
+      { jobs: [job({ cell: 'a1', at: 0 }), job({ cell: 'a2', at: 0, state: 'failed' }), next(30)] },
+    ],
+    ['after a cell of the one before went back', 30, { jobs: [...both, rollback({ cell: 'a1', at: 5 }), next(30)] }],
+    [
+      'before the bake began anew with a cell that was mended',
+      30,
+      { jobs: [...both, rollback({ cell: 'a1', at: 5 }), job({ cell: 'a1', at: 25 }), next(30)] },
+    ],
+    [
+      'with an override of another ring',
+      5,
+      { jobs: [...both, next(5)], acts: [act('override', 4, { wait: 'bake', ring: 3 })] },
+    ],
+    [
+      'with an override that came later',
+      5,
+      { jobs: [...both, next(5)], acts: [act('override', 6, { wait: 'bake', ring: 2 })] },
+    ],
+    [
+      'with an override that was refused',
+      5,
+      {
+        jobs: [...both, next(5)],
+        acts: [act('override', 4, { wait: 'bake', ring: 2 }, { error: 'ring: found 2, expected a ring' })],
+      },
+    ],
+    [
+      'with nothing but budget: not one cell is there',
+      30,
+      {
+        jobs: [job({ cell: 'a1', at: 0, state: 'failed' }), job({ cell: 'a2', at: 0, state: 'failed' }), next(30)],
+        topology: shared({ failureBudget: 2 }),
+      },
+    ],
+    [
+      'after a share that is rounded down',
+      30,
+      {
+        jobs: [job({ cell: 'a1', at: 0 }), job({ cell: 'a2', at: 0, state: 'failed' }), next(30)],
+        topology: shared({ failureBudget: '49%' }),
+      },
+    ],
+    [
+      'where the coordinator names the cell that is missing',
+      30,
+      {
+        jobs: [job({ cell: 'a1', at: 0 }), next(30)],
+        statuses: {
+          [V1]: status({ rings: [ring(2, { exceptions: [{ cell: 'a2', state: 'unreachable', reason: 'silent' }] })] }),
+        },
+      },
+    ],
+    [
+      'in a soft ring that never tried a cell',
+      30,
+      { jobs: [job({ cell: 'a1', at: 0 }), next(30)], topology: shared({ onFailure: 'soft' }) },
+    ],
+  ])('%s', (_what, seconds, evidence) => {
+    expect(judged(ringAfterRing, evidence)).toEqual(first(seconds));
+  });
+
+  test('once more after the package was opened again', () => {
+    const jobs = [...both, next(12), rollback({ cell: 'b1', at: 20 }), rollback({ cell: 'a1', at: 22 }), next(41)];
+    const acts = [graduated(), act('abort', 19, { rollback: true }), act('restart', 40)];
+    expect(judged(ringAfterRing, { jobs, acts })).toEqual(first(41));
+  });
+});

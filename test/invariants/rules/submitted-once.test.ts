@@ -1,0 +1,73 @@
+import { expect, test } from 'vitest';
+import { act, job, judged, type Log, pdm, rollback, V1, V2 } from '../logs.js';
+import { submittedOnce } from './submitted-once.js';
+
+const cancelled = { cell: 'a1', at: 0, state: 'canceled' } as const;
+const failed = { cell: 'a1', at: 0, state: 'failed' } as const;
+const again = job({ cell: 'a1', at: 20 });
+
+test.each<[string, Log]>([
+  ['on two cells', { jobs: [job({ cell: 'a1', at: 0 }), job({ cell: 'a2', at: 0 })] }],
+  ['of two kinds', { jobs: [job({ cell: 'a1', at: 0 }), pdm({ cell: 'a1', at: 2 })] }],
+  ['of two packages', { jobs: [job({ cell: 'a1', at: 0 }), job({ cell: 'a1', at: 2, version: V2, from: V1 })] }],
+  [
+    'that failed, where a person asked again',
+    { jobs: [job(failed), rollback({ cell: 'a1', at: 2 }), again], acts: [act('retryRing', 15, { ring: 2 })] },
+  ],
+  [
+    'after the cell went back from what had worked',
+    { jobs: [job({ cell: 'a1', at: 0 }), rollback({ cell: 'a1', at: 2 }), again] },
+  ],
+  [
+    'that a brake cancelled',
+    {
+      jobs: [job(cancelled), rollback({ cell: 'a1', at: 2 }), again],
+      acts: [act('engageBrake', 0.5, { mode: 'cancel-cells' }, { version: null })],
+    },
+  ],
+  [
+    'after somebody else changed the cell',
+    { jobs: [job({ cell: 'a1', at: 0 }), job({ cell: 'a1', at: 9, key: 'x' }), again] },
+  ],
+  [
+    'that goes back once from each of two packages',
+    {
+      jobs: [
+        ...[job({ cell: 'a1', at: 0 }), rollback({ cell: 'a1', at: 2 })],
+        ...[job({ cell: 'a1', at: 4, version: V2 }), rollback({ cell: 'a1', at: 6, from: V2 })],
+      ],
+    },
+  ],
+])('work %s is no work twice', (_what, evidence) => {
+  expect(judged(submittedOnce, evidence)).toEqual([]);
+});
+
+test.each<[string, Log]>([
+  ['under one key', { jobs: [job({ cell: 'a1', at: 0, key: 'k' }), pdm({ cell: 'a1', at: 2, key: 'k' })] }],
+  ['that had succeeded', { jobs: [job({ cell: 'a1', at: 0 }), again] }],
+  ['whose PDM had succeeded', { jobs: [pdm({ cell: 'a1', at: 0 }), pdm({ cell: 'a1', at: 20 })] }],
+  [
+    'that had succeeded, with only its PDM in between',
+    { jobs: [job({ cell: 'a1', at: 0 }), again, pdm({ cell: 'a1', at: 9 })] },
+  ],
+  ['that had failed, and nobody asked', { jobs: [job(failed), rollback({ cell: 'a1', at: 2 }), again] }],
+  [
+    'that had failed, when a person had asked for another package',
+    { jobs: [job(failed), again], acts: [act('retryRing', 15, { ring: 2 }, { version: V2 })] },
+  ],
+  [
+    'that had failed, after a retry that was refused',
+    { jobs: [job(failed), again], acts: [act('retryRing', 15, {}, { error: 'ring: found 2, expected 3' })] },
+  ],
+  ['that was cancelled without a brake', { jobs: [job(cancelled), rollback({ cell: 'a1', at: 2 }), again] }],
+  [
+    'that was cancelled while no brake cancelled cells',
+    { jobs: [job(cancelled), again], acts: [act('engageBrake', 0.5, { mode: 'finish-cells' }, { version: null })] },
+  ],
+  [
+    'of a rollback that failed, blindly',
+    { jobs: [rollback({ cell: 'a1', at: 0, state: 'failed' }), rollback({ cell: 'a1', at: 5 })] },
+  ],
+])('work asked for twice %s is found', (_what, evidence) => {
+  expect(judged(submittedOnce, evidence)).toEqual([evidence.jobs[0]?.id]);
+});

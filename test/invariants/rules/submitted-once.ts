@@ -1,0 +1,73 @@
+import { type Act, actsFor, askedBetween, type Facts, grouped, type Job, say } from '../facts.js';
+import type { Violation } from '../types.js';
+
+/** Acts by which a person asks for work again. */
+const AGAIN = ['retryRing', 'restart', 'deployRing', 'migrateRing', 'abort'];
+/** So long before a job is ordered the brake may have been asked for that then cancels it, on a cell in flight. */
+const ON_ITS_WAY_MS = 15_000;
+
+/**
+ * 5. A job is submitted once for what it is for: one job a key, and one key for a cell, kind and package, unless
+ * something else changed the cell in between, a person asked again, or a brake took a deployment back. A failure alone
+ * is no reason: the cell stays as it is until somebody asks.
+ */
+export function submittedOnce(facts: Facts): Violation[] {
+  return [...keysTwice(facts), ...workTwice(facts)];
+}
+
+function keysTwice({ jobs }: Facts): Violation[] {
+  const keyed = jobs.filter((j) => j.key !== null);
+  return grouped(keyed, (j) => j.key ?? '')
+    .filter((same) => same.length > 1)
+    .map((same) => ({
+      rule: 5,
+      message: `one key, several jobs: ${same.map(say).join(' and ')}`,
+      jobs: same.map((j) => j.id),
+    }));
+}
+
+function workTwice(facts: Facts): Violation[] {
+  const ours = facts.jobs.filter((j) => j.ours && j.changes);
+  return grouped(ours, (j) => `${j.cell} ${j.kind} ${j.version}`).flatMap((jobs) =>
+    jobs.slice(1).flatMap((job, i) => {
+      const before = jobs[i] as Job;
+      if (before.key === job.key || isAllowed(facts, before, job)) return [];
+      const how = before.state === 'succeeded' ? 'had succeeded' : `was ${before.state}, and nobody asked again`;
+      return [{ rule: 5, message: `${say(job)} asks again for ${before.id}, which ${how}`, jobs: [before.id, job.id] }];
+    }),
+  );
+}
+
+function isAllowed(facts: Facts, before: Job, job: Job): boolean {
+  const asked = AGAIN.flatMap((act) => actsFor(facts, act, packageBehind(facts, job)));
+  if (askedBetween(asked, before.createdMs, job.createdMs, facts)) return true;
+  const cancelled = before.state === 'canceled' && before.kind === 'configure';
+  if (cancelled && askedBetween(cancels(facts), before.createdMs - ON_ITS_WAY_MS, job.createdMs, facts)) return true;
+  const between = facts.jobs.filter(
+    (j) => j !== before && j !== job && j.cell === job.cell && isBetween(j, before, job),
+  );
+  return between.some((j) => isReason(before, j));
+}
+
+/** What in between makes the same work due again. That a deployment went back is a reason only where it had worked. */
+function isReason(before: Job, other: Job): boolean {
+  if (!other.ours) return true;
+  if (other.kind === 'rollback') return before.state === 'succeeded';
+  if (other.kind !== 'configure') return false;
+  return other.version !== before.version || before.kind === 'post_deploy_migrations';
+}
+
+const isBetween = (j: Job, before: Job, after: Job): boolean =>
+  j.changes && j.createdMs >= before.createdMs && j.createdMs <= after.createdMs;
+
+/** A rollback carries the version that it goes to; the acts speak of the package that it takes back. */
+function packageBehind(facts: Facts, job: Job): string {
+  if (job.kind !== 'rollback') return job.version;
+  const earlier = facts.jobs.filter(
+    (j) => j.cell === job.cell && j.kind === 'configure' && j.createdMs < job.createdMs,
+  );
+  return earlier.at(-1)?.version ?? job.version;
+}
+
+const cancels = ({ acts }: Facts): Act[] =>
+  acts.filter(({ act, payload, refused }) => act === 'engageBrake' && payload.mode === 'cancel-cells' && !refused);

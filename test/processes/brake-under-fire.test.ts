@@ -1,0 +1,251 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, test, vi } from 'vitest';
+import { startEmbeddedServer } from '../../src/config/embedded-server.js';
+import { CLUSTER_WORKFLOW_ID, ringRolloutId } from '../../src/contract/ids.js';
+import type { BrakeResult, RolloutRing } from '../../src/contract/status.js';
+import { fleet, V0, V1, V2 } from '../support/fleet.js';
+import { cancel, killerOf, order } from '../support/kills.js';
+import {
+  expectConvergedOnce,
+  expectInvariantsOf,
+  expectNothingTwice,
+  isUnderWay,
+  type LoggedJob,
+  of,
+  openStage,
+  recorded,
+  type Stage,
+  type StageOptions,
+} from '../support/stage.js';
+
+vi.setConfig({ testTimeout: 240_000, hookTimeout: 60_000 });
+
+const ANSWERED_WITHIN_MS = 1_000;
+const FORWARD = ['configure', 'post_deploy_migrations'];
+
+const stages: Stage[] = [];
+const leftovers: (() => Promise<unknown>)[] = [];
+afterAll(async () => {
+  await Promise.all(stages.map((stage) => stage.close()));
+  for (const tidy of leftovers) await tidy();
+});
+
+async function open(options: StageOptions): Promise<Stage> {
+  const stage = await openStage(options);
+  stages.push(stage);
+  return stage;
+}
+
+const graduate = (stage: Stage) => stage.cells.rollout(V1).graduate({ by: 'release-tools' });
+const underWay = async (stage: Stage) => (await stage.jobs()).filter(isUnderWay);
+const cluster = (stage: Stage) => stage.client.workflow.getHandle(CLUSTER_WORKFLOW_ID);
+const release = (stage: Stage, brakeId: string) =>
+  stage.cells.cluster().releaseBrake({ by: 'alice', brakeId, reason: 'out' });
+
+interface Held extends BrakeResult {
+  answeredAt: number;
+  tookMs: number;
+}
+
+/** Engages a brake by its update alone. */
+async function brake(stage: Stage, payload: Record<string, unknown>): Promise<Held> {
+  const askedAt = Date.now();
+  const answer = await recorded(stage, { act: 'engageBrake', version: null, payload }, () =>
+    cluster(stage).executeUpdate<BrakeResult, [unknown]>('engageBrake', { args: [payload] }),
+  );
+  const answeredAt = Date.now();
+  return { ...answer, answeredAt, tookMs: answeredAt - askedAt };
+}
+
+/** Forward jobs that AMP was given after a brake's answer, but on the cells that the answer named. */
+const escaped = (jobs: LoggedJob[], { answeredAt, inFlight }: Held): string[] =>
+  jobs
+    .filter((job) => FORWARD.includes(job.kind) && Date.parse(job.created_at) > answeredAt)
+    .filter((job) => !inFlight.includes(job.cell))
+    .map((job) => `${job.kind} on ${job.cell}`);
+
+const isStill = ({ state, inFlight }: RolloutRing): boolean => state === 'braked' && inFlight === 0;
+
+/** A ring of 110 cells, a hundred of them with a job under way that takes so long. */
+async function hundredInFlight(jobMs: number): Promise<{ stage: Stage; inFlight: string[] }> {
+  const policy = { maxParallel: 100, deployTimeout: '10m', pollInterval: '2s' };
+  const stage = await open({ topology: fleet({ 2: 110 }, { 2: policy }), durationMs: 400 });
+  await stage.fault({ kind: 'slow', jobKind: 'configure', after: 1, factor: jobMs / 400 });
+  await stage.startWorker();
+  await stage.apply();
+  await graduate(stage);
+  const inFlight = await stage.until('a hundred jobs under way', async () => {
+    const jobs = await underWay(stage);
+    return jobs.length === 100 && jobs.map((job) => job.cell);
+  });
+  return { stage, inFlight };
+}
+
+/** With the brake off the ring goes on, where it stopped. */
+async function expectGoesOn(stage: Stage, brakeId: string): Promise<void> {
+  const before = (await stage.jobs()).length;
+  await stage.clearFaults();
+  await release(stage, brakeId);
+  await stage.until('the next job', async () => (await stage.jobs()).length > before);
+  await expectInvariantsOf(stage);
+  await stage.close();
+}
+
+test('with a hundred cells in flight a brake is answered within a second, and no other cell starts', async () => {
+  const { stage, inFlight } = await hundredInFlight(16_000);
+  const held = await brake(stage, { by: 'alice', reason: 'fire', brakeId: 'fire', scope: 'outer' });
+  expect(held.tookMs).toBeLessThan(ANSWERED_WITHIN_MS);
+  expect(held.inFlight.toSorted()).toEqual(inFlight.toSorted());
+
+  const ring = await stage.ring(V1, 2, isStill);
+  expect(ring).toMatchObject({ converged: 101, pending: 9, failed: 0, rolledBack: 0 });
+  const jobs = await stage.jobs();
+  expect(escaped(jobs, held)).toEqual([]);
+  expect(jobs.filter((job) => job.cancel_requested_at !== null)).toEqual([]);
+  expectNothingTwice(jobs);
+  await expectGoesOn(stage, 'fire');
+});
+
+test('with `cancel-cells` a hundred cells in flight are cancelled and back on their version, and none has failed', async () => {
+  const { stage, inFlight } = await hundredInFlight(120_000);
+  const held = await brake(stage, { by: 'alice', reason: 'fire', brakeId: 'fire', mode: 'cancel-cells' });
+  expect(held.tookMs).toBeLessThan(ANSWERED_WITHIN_MS);
+  expect(held.inFlight.toSorted()).toEqual(inFlight.toSorted());
+
+  // A budget of 0 bears it: nothing has failed.
+  const ring = await stage.ring(V1, 2, isStill);
+  expect(ring).toMatchObject({ converged: 1, pending: 109, failed: 0, rolledBack: 0, exceptions: [] });
+  expect(await stage.status(V1)).toMatchObject({ state: 'braked', failures: [] });
+  const jobs = await stage.jobs();
+  expect(escaped(jobs, held)).toEqual([]);
+  const deployments = of(jobs, 'configure').filter((job) => inFlight.includes(job.cell));
+  expect(deployments.filter((job) => job.state !== 'canceled')).toEqual([]);
+  const tenants = (await stage.tenants()).filter((tenant) => inFlight.includes(tenant.cell_id));
+  expect(tenants.filter((tenant) => tenant.version !== V0 || tenant.active_job !== null)).toEqual([]);
+  await expectGoesOn(stage, 'fire');
+});
+
+describe.concurrent('a brake', () => {
+  test('that is sent while ten callers wait for a ring answers them all, and holds', async () => {
+    const policy = { onFailure: 'block', postDeployMigrations: 'separate', maxParallel: 1 };
+    const topology = fleet({ 2: 1 }, { 0: policy });
+    const [ring0] = topology.rings as { cells: unknown[] }[];
+    ring0?.cells.push(...['qa-2', 'qa-3'].map((id) => ({ id, tenant: `t-${id}`, url: `https://${id}.example` })));
+    const stage = await open({ topology, durationMs: 3_000 });
+    await stage.startWorker();
+    await stage.apply();
+    const callers = [V1, V2].flatMap((version) => Array.from({ length: 5 }, () => version));
+    const asked = await Promise.all(
+      callers.map((version) => stage.cells.rollout(version).deployRing({ ring: 0, by: 'release-tools' })),
+    );
+    const job = await stage.until('the first job under way', async () => (await underWay(stage))[0]);
+
+    const held = await brake(stage, { by: 'alice', reason: 'fire', brakeId: 'fire' });
+    const answers = await Promise.all(asked.map((caller) => caller.answer(30_000)));
+    const seen = answers.map(({ version, outcome, code, next }) => ({ version, outcome, code, next }));
+    const next = [expect.stringContaining('brake off --id fire')];
+    expect(seen).toEqual(callers.map((version) => ({ version, outcome: 'refused', code: 'braked', next })));
+    // The pass learns that its one job has ended, and would go on now.
+    await stage.ring(job.version, 0, isStill);
+    expect(escaped(await stage.jobs(), held)).toEqual([]);
+
+    await release(stage, 'fire');
+    const again = await stage.cells.rollout(V2).deployRing({ ring: 0, by: 'release-tools' });
+    expect(await again.answer(60_000)).toMatchObject({ outcome: 'converged', cells: { total: 3, converged: 3 } });
+    expectNothingTwice(await stage.jobs());
+    await expectInvariantsOf(stage);
+  });
+
+  test('that is sent as a signal while no worker is up holds when one comes back', async () => {
+    const stage = await open({ topology: fleet({ 2: 6 }, { 2: { maxParallel: 2 } }), durationMs: 2_000 });
+    const worker = await stage.startWorker();
+    await stage.apply();
+    await graduate(stage);
+    await stage.until('two jobs under way', async () => (await underWay(stage)).length === 2);
+    worker.kill('SIGKILL');
+    await worker.ended;
+    const payload = { by: 'alice', reason: 'fire', brakeId: 'fire', scope: 'outer' };
+    await cluster(stage).signal('engageBrake', payload);
+    // Two slots are free by now, and nobody has noticed.
+    await stage.until('nothing under way', async () => (await underWay(stage)).length === 0);
+    const before = await stage.jobs();
+
+    await stage.startWorker();
+    const held = await brake(stage, payload);
+    expect(await stage.ring(V1, 2, isStill)).toMatchObject({ converged: 3, pending: 3 });
+    const jobs = await stage.jobs();
+    expect(escaped(jobs, held)).toEqual([]);
+    expect(jobs).toHaveLength(before.length);
+    expect((await stage.cells.cluster().status()).brakes).toMatchObject([{ brakeId: 'fire', by: 'alice' }]);
+
+    await release(stage, 'fire');
+    await expectConvergedOnce(stage, V1, 6);
+  });
+
+  test('that cancels cells is obeyed although the worker is killed over it, again and again', async () => {
+    const policy = { maxParallel: 3, deployTimeout: '2m', cancelTimeout: '1m' };
+    const stage = await open({ topology: fleet({ 2: 5 }, { 2: policy }), durationMs: 1_000 });
+    await stage.fault({ kind: 'slow', jobKind: 'configure', after: 1, factor: 60 });
+    const killer = killerOf(stage, await stage.startWorker());
+    await stage.apply();
+    await graduate(stage);
+    await stage.until('three jobs under way', async () => (await underWay(stage)).length === 3);
+
+    const cancelled = killer.at('a cancel is taken, its answer lost', cancel('answered'));
+    const held = await brake(stage, { by: 'alice', reason: 'fire', brakeId: 'fire', mode: 'cancel-cells' });
+    expect(held.inFlight).toHaveLength(3);
+    await cancelled;
+    await killer.at('a rollback is on its way', order('rollback', 'asked'));
+    await killer.at('a rollback is taken, its answer lost', order('rollback', 'answered'));
+
+    const ring = await stage.ring(V1, 2, isStill);
+    expect(ring).toMatchObject({ converged: 1, pending: 4, failed: 0, rolledBack: 0, exceptions: [] });
+    expect(await stage.status(V1)).toMatchObject({ state: 'braked', failures: [] });
+    const jobs = await stage.jobs();
+    expect(escaped(jobs, held)).toEqual([]);
+    expectNothingTwice(jobs);
+    const tenants = (await stage.tenants()).filter((tenant) => held.inFlight.includes(tenant.cell_id));
+    expect(tenants.map(({ version, active_job }) => ({ version, active_job }))).toEqual(
+      held.inFlight.map(() => ({ version: V0, active_job: null })),
+    );
+    await expectGoesOn(stage, 'fire');
+  });
+
+  test('in the middle of a continue-as-new holds', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'brake-under-fire-'));
+    // The server asks every workflow to continue as new after so few events that one is always about to.
+    const often = ['--dynamic-config-value', 'limit.historyCount.suggestContinueAsNew=50'];
+    const server = await startEmbeddedServer({ dbFile: join(folder, 'temporal.db'), extraArgs: often });
+    leftovers.push(server.stop, () => rm(folder, { recursive: true, force: true }));
+    const temporal = { address: server.address, namespace: 'default' };
+    const topology = fleet({ 2: 40 }, { 2: { maxParallel: 8 } });
+    const stage = await open({ topology, temporal, durationMs: 500 });
+    await stage.startWorker();
+    await stage.apply();
+    await graduate(stage);
+
+    for (const [i, started] of [4, 12, 20, 28].entries()) {
+      await stage.until(`${started} jobs`, async () => (await stage.jobs()).length >= started);
+      const brakeId = `fire-${i}`;
+      const scope = i % 2 === 0 ? 'outer' : { ring: 2 };
+      const held = await brake(stage, { by: 'alice', reason: 'fire', brakeId, scope });
+      await stage.ring(V1, 2, isStill);
+      expect(escaped(await stage.jobs(), held)).toEqual([]);
+      await release(stage, brakeId);
+    }
+    await expectConvergedOnce(stage, V1, 40);
+    for (const id of [CLUSTER_WORKFLOW_ID, ringRolloutId(2)]) {
+      const ends = await endsOf(stage, id);
+      expect(ends.filter((status) => status === 'CONTINUED_AS_NEW').length).toBeGreaterThan(2);
+    }
+  });
+});
+
+async function endsOf(stage: Stage, workflowId: string): Promise<string[]> {
+  const ends: string[] = [];
+  const runs = stage.client.workflow.list({ query: `WorkflowId = '${workflowId}'` });
+  for await (const { status } of runs) ends.push(status.name);
+  return ends;
+}

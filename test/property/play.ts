@@ -1,0 +1,159 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Asked } from '../../src/client/index.js';
+import { NotFoundError, RejectedError } from '../../src/client/index.js';
+import type { RingResult } from '../../src/contract/status.js';
+import { evidenceOf } from '../invariants/expect.js';
+import { checkInvariants, type Evidence } from '../invariants/index.js';
+import { newWorld, type World } from '../support/world.js';
+import { unexplained } from './explained.js';
+import { type ActPlan, cellAt, type FaultPlan, PACKAGES, type Plan, pick, ringsOf, topologyOf } from './plan.js';
+import { comeToRest } from './rest.js';
+
+/** What one run showed. */
+export interface Played {
+  plan: Plan;
+  startedMs: number;
+  /** What is wrong with it, in words; none: the run is as it should be. */
+  problems: string[];
+  evidence: Evidence | null;
+}
+
+/** A caller of `deployRing` who waits for the end of the pass. */
+export interface Caller {
+  version: string;
+  answer: Promise<RingResult>;
+}
+
+/** How long a waiting caller may go on waiting once nothing moves any more. */
+const CALLER_MS = 5_000;
+
+/** Plays one plan in a world of its own, lets it come to rest, and looks at everything that must hold. */
+export async function play(plan: Plan): Promise<Played> {
+  const world = await newWorld({ topology: topologyOf(plan), simulator: { durationMs: plan.jobMs } });
+  const played: Played = { plan, startedMs: Date.now(), problems: [], evidence: null };
+  try {
+    await world.apply();
+    played.startedMs = Date.now();
+    const callers = await disturb(world, plan, played.problems);
+    played.problems.push(...(await comeToRest(world, plan)));
+    played.problems.push(...(await unanswered(callers)));
+    await judge(world, played);
+  } catch (error) {
+    played.problems.push(`the run itself broke: ${error instanceof Error ? error.message : String(error)}`);
+    played.evidence ??= await evidenceOf(world).catch(() => null);
+  } finally {
+    await world.close();
+  }
+  return played;
+}
+
+async function judge(world: World, played: Played): Promise<void> {
+  played.evidence = await evidenceOf(world);
+  const found = checkInvariants(played.evidence);
+  played.problems.push(...found.map(({ rule, message }) => `rule ${rule}: ${message}`));
+  played.problems.push(...(await unexplained(world, played.plan, played.evidence)));
+}
+
+/** Faults and acts, each at its moment, whatever becomes of those before it. */
+async function disturb(world: World, plan: Plan, problems: string[]): Promise<Caller[]> {
+  const callers: Caller[] = [];
+  const faults = plan.faults.map((fault) => after(fault.atMs, () => world.fault(faultOf(plan, fault))));
+  const acts = plan.acts.map((act) =>
+    after(act.atMs, async () => {
+      try {
+        await perform(world, plan, act, callers);
+      } catch (error) {
+        // What makes no sense at that moment is refused, and changes nothing.
+        if (error instanceof RejectedError || error instanceof NotFoundError) return;
+        problems.push(`${act.act} at ${act.atMs} ms: ${String(error)}`);
+      }
+    }),
+  );
+  await Promise.all([...faults, ...acts]);
+  return callers;
+}
+
+async function after<T>(waitMs: number, act: () => Promise<T>): Promise<T> {
+  await sleep(waitMs);
+  return await act();
+}
+
+export function faultOf(plan: Plan, { kind, cell, more, pack }: FaultPlan): Record<string, unknown> {
+  return { kind, cell: cellAt(plan, cell), ...more, ...(pack === undefined ? {} : { version: pick(PACKAGES, pack) }) };
+}
+
+async function perform(world: World, plan: Plan, act: ActPlan, callers: Caller[]): Promise<void> {
+  const version = pick(PACKAGES, act.pack);
+  const rollout = world.cells.rollout(version);
+  const ring = pick(ringsOf(plan), act.ring);
+  const by = 'operator';
+  const reason = `at ${act.atMs} ms`;
+  const { lane, rollback, wait } = act.more as { lane?: string; rollback?: boolean; wait?: 'bake' | 'grace-period' };
+  switch (act.act) {
+    case 'graduate':
+      return void (await rollout.graduate({ by: 'release-tools', ...(lane === undefined ? {} : { lane }) }));
+    case 'deployRing': {
+      const asked: Asked<RingResult> = await rollout.deployRing({ ring: 0, by: 'release-tools' });
+      const answer = asked.answer();
+      answer.catch(() => undefined);
+      return void callers.push({ version, answer });
+    }
+    case 'engageBrake':
+      return await engage(world, act, { version, ring, by, reason });
+    case 'releaseBrake': {
+      const { where, brakeId } = act.more as { where: string; brakeId: string };
+      const whose = where === 'package' ? rollout : world.cells.cluster();
+      return void (await whose.releaseBrake({ brakeId, by, reason }));
+    }
+    case 'retryRing':
+      return void (await rollout.retryRing({ ring, by, reason }));
+    case 'skipCell':
+      return void (await rollout.skipCell({ cell: cellAt(plan, act.cell), by, reason }));
+    case 'abort':
+      return void (await rollout.abort({ by, reason, ...(rollback ? { rollback } : {}) }));
+    case 'approveRing':
+      return void (await rollout.approveRing({ ring, by, reason }));
+    case 'override':
+      return void (await rollout.override({ wait: wait ?? 'bake', ring, by, reason }));
+    default:
+      throw new Error(`no act is called ${act.act}`);
+  }
+}
+
+interface Words {
+  version: string;
+  ring: number;
+  by: string;
+  reason: string;
+}
+
+async function engage(world: World, act: ActPlan, { version, ring, by, reason }: Words): Promise<void> {
+  const { where, mode, brakeId, expires } = act.more as {
+    where: 'outer' | 'cluster' | 'ring' | 'package';
+    mode: 'finish-cells' | 'cancel-cells' | 'finish-ring';
+    brakeId: string;
+    expires?: number;
+  };
+  const expiresAt = expires === undefined ? {} : { expiresAt: new Date(Date.now() + expires).toISOString() };
+  const brake = { by, reason, brakeId, mode, ...expiresAt };
+  if (where === 'package') await world.cells.rollout(version).engageBrake(brake);
+  else await world.cells.cluster().engageBrake({ ...brake, scope: where === 'ring' ? { ring } : where });
+}
+
+/** Before a rollout comes to rest, whoever waits for a ring inside the perimeter has an answer. */
+async function unanswered(callers: Caller[]): Promise<string[]> {
+  const late = AbortSignal.timeout(CALLER_MS);
+  const problems = callers.map(async ({ version, answer }) => {
+    const end = await Promise.race([
+      answer.catch(asProblem),
+      sleep(CALLER_MS, 'no answer', { signal: late }).catch(() => 'no answer'),
+    ]);
+    return typeof end === 'string' ? [`deployRing of ${version}: ${end}`] : [];
+  });
+  return (await Promise.all(problems)).flat();
+}
+
+/** A refusal is an answer, too. */
+function asProblem(error: unknown): RingResult | string | null {
+  return error instanceof RejectedError || error instanceof NotFoundError ? null : String(error);
+}

@@ -1,0 +1,146 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { NotFoundError, RejectedError } from '../../src/client/index.js';
+import type { PackageRolloutStatus, RolloutRing } from '../../src/contract/status.js';
+import type { World } from '../support/world.js';
+import { PACKAGES, type Plan } from './plan.js';
+
+/** So long nothing may happen at all: no job, no change of any status. Waits for AMP's own trouble are shorter. */
+const STILL_MS = 30_000;
+/** On a busy machine everything is slow; so long it may take in all. */
+const BOUND_MS = 180_000;
+const LOOK_MS = 300;
+/** A ring that nothing mends is given up after so many retries; each waits until the one before has shown its end. */
+const MAX_RETRIES = 4;
+const RETRY_EVERY_MS = 1_500;
+const BY = { by: 'night-shift', reason: 'the end of the test' };
+
+interface Patience {
+  retries: number;
+  lastMs: number;
+  /** It was aborted because no retry helped. */
+  givenUp: boolean;
+}
+
+/**
+ * Takes brakes off, approves, and retries or aborts what waits for a person, until every rollout has ended or waits for
+ * its graduation only, and no ring is held. Faults stay until a retry has not helped. Answers what is wrong with the
+ * way there.
+ */
+export async function comeToRest(world: World, plan: Plan): Promise<string[]> {
+  const patience = new Map<string, Patience>();
+  const endMs = Date.now() + BOUND_MS;
+  let moved = { what: '', atMs: Date.now() };
+  for (;;) {
+    const open = await openRollouts(world);
+    if (open.length === 0 && (await isQuiet(world))) return givenUp(patience, plan);
+    const what = await whatMoves(world, open);
+    if (what !== moved.what) moved = { what, atMs: Date.now() };
+    const still = Date.now() - moved.atMs > STILL_MS;
+    if (still || Date.now() > endMs) {
+      const how = still ? `nothing happens for ${STILL_MS} ms` : `not at rest after ${BOUND_MS} ms`;
+      return [`${how}: ${await whatGoesOn(world, open)}`];
+    }
+    await releaseBrakes(world, open);
+    for (const status of open) await help(world, plan, status, patience);
+    await sleep(LOOK_MS);
+  }
+}
+
+/** After faults are gone, a retry must mend everything but cells that people skipped. */
+function givenUp(patience: Map<string, Patience>, plan: Plan): string[] {
+  if (plan.acts.some((a) => a.act === 'skipCell')) return [];
+  return [...patience].flatMap(([version, p]) =>
+    p.givenUp ? [`${version} halted again after ${MAX_RETRIES} retries without any fault`] : [],
+  );
+}
+
+async function openRollouts(world: World): Promise<PackageRolloutStatus[]> {
+  const statuses = await Promise.all(PACKAGES.map((version) => statusOf(world, version)));
+  return statuses.filter((s) => s !== null).filter((s) => s.finishedAt === null && !isWaitingForGraduation(s));
+}
+
+const isWaitingForGraduation = ({ state, rings }: PackageRolloutStatus): boolean =>
+  state === 'awaiting-graduation' && rings.every((r) => r.inFlight === 0);
+
+async function statusOf(world: World, version: string): Promise<PackageRolloutStatus | null> {
+  try {
+    return await world.cells.rollout(version).status();
+  } catch (error) {
+    if (error instanceof NotFoundError) return null;
+    throw error;
+  }
+}
+
+async function isQuiet(world: World): Promise<boolean> {
+  const { rings, queue } = await world.cells.cluster().status();
+  if (queue.length > 0 || rings.some((r) => r.rollout !== undefined)) return false;
+  return (await world.jobs()).every((job) => job.finished_at !== null);
+}
+
+async function whatMoves(world: World, open: PackageRolloutStatus[]): Promise<string> {
+  const jobs = (await world.jobs()).map((job) => job.state);
+  const rings = open.map((s) => [
+    s.version,
+    s.state,
+    s.rings.map((r) => [r.state, r.converged, r.inFlight, r.pending]),
+  ]);
+  return JSON.stringify([jobs, rings]);
+}
+
+async function releaseBrakes(world: World, open: PackageRolloutStatus[]): Promise<void> {
+  const cluster = world.cells.cluster();
+  for (const { brakeId } of (await cluster.status()).brakes) {
+    await tolerate(cluster.releaseBrake({ ...BY, brakeId }));
+  }
+  for (const { version, brakes } of open) {
+    for (const { brakeId } of brakes) await tolerate(world.cells.rollout(version).releaseBrake({ ...BY, brakeId }));
+  }
+}
+
+/** A brake may have expired, or a rollout ended, meanwhile. */
+async function tolerate(act: Promise<unknown>): Promise<void> {
+  try {
+    await act;
+  } catch (error) {
+    if (!(error instanceof RejectedError) && !(error instanceof NotFoundError)) throw error;
+  }
+}
+
+async function help(
+  world: World,
+  plan: Plan,
+  status: PackageRolloutStatus,
+  patience: Map<string, Patience>,
+): Promise<void> {
+  const rollout = world.cells.rollout(status.version);
+  const { waitingFor } = status;
+  if (waitingFor?.kind === 'approval' && waitingFor.ring !== undefined) {
+    await tolerate(rollout.approveRing({ ...BY, ring: waitingFor.ring }));
+  }
+  const halted = status.rings.filter(isHalted);
+  if (halted.length === 0) return;
+  const had = patience.get(status.version) ?? { retries: 0, lastMs: 0, givenUp: false };
+  patience.set(status.version, had);
+  if (plan.ending !== 'retry') {
+    return tolerate(rollout.abort({ ...BY, ...(plan.ending === 'abort-rollback' ? { rollback: true } : {}) }));
+  }
+  if (Date.now() - had.lastMs < RETRY_EVERY_MS) return;
+  had.lastMs = Date.now();
+  had.retries += 1;
+  if (had.retries > 1) await world.clearFaults();
+  if (had.retries > MAX_RETRIES) {
+    had.givenUp = true;
+    return tolerate(rollout.abort(BY));
+  }
+  for (const { ring } of halted) await tolerate(rollout.retryRing({ ...BY, ring }));
+}
+
+const isHalted = (ring: RolloutRing): boolean => ring.state === 'halted' && ring.inFlight === 0;
+
+async function whatGoesOn(world: World, open: PackageRolloutStatus[]): Promise<string> {
+  const { rings, queue } = await world.cells.cluster().status();
+  const rollouts = open.map((s) => `${s.version} is ${s.state}, waiting for ${JSON.stringify(s.waitingFor)}`);
+  const held = rings.flatMap((r) => (r.rollout ? [`ring ${r.ring} is held by ${r.rollout}, ${r.state}`] : []));
+  const queued = queue.map((q) => `${q.version} queues for ring ${q.ring}: ${JSON.stringify(q.held)}`);
+  return [...rollouts, ...held, ...queued].join('; ') || 'a job of AMP';
+}
