@@ -1,5 +1,6 @@
 import { actsFor, type Facts, type Job, rulesOf, statusOf } from './facts.js';
 import { compare, isPackage, same } from './packages.js';
+import type { RingRules } from './policy.js';
 
 /** What a cell ran from an instant on, by AMP's log alone. */
 interface Span {
@@ -33,19 +34,39 @@ function spansOf(facts: Facts, cell: string): Span[] {
   return spans;
 }
 
+/** From when to when a cell had a package, epoch ms; `toMs` is +Infinity where it still had it when the log was read. */
+interface Period {
+  fromMs: number;
+  toMs: number;
+}
+
+/**
+ * When a cell ran a package by `atMs`, or had run it before a newer one came on top. Going back ends a period as soon as
+ * it begins.
+ */
+function periodsOn(facts: Facts, cell: string, version: string, atMs: number): Period[] {
+  const spans = spansOf(facts, cell);
+  if (spans.length === 0) {
+    return ranItAlready(facts, cell, version) ? [{ fromMs: BEGINNING, toMs: Number.POSITIVE_INFINITY }] : [];
+  }
+  const periods: Period[] = [];
+  for (const { sinceMs, version: runs, toward } of spans.filter((s) => s.sinceMs <= atMs)) {
+    const last = periods.at(-1);
+    const isOn = last?.toMs === Number.POSITIVE_INFINITY;
+    if (runs !== null && same(runs, version)) {
+      if (!isOn) periods.push({ fromMs: sinceMs, toMs: Number.POSITIVE_INFINITY });
+    } else if (last && isOn && compare(runs ?? toward, version) < 0) last.toMs = sinceMs;
+  }
+  return periods;
+}
+
 /**
  * Since when a cell runs a package, or has run it before a newer one came: epoch ms, -Infinity where it ran it from
  * the start of the log, null where it did not by `atMs`, or went back since.
  */
 export function onSince(facts: Facts, cell: string, version: string, atMs: number): number | null {
-  const spans = spansOf(facts, cell);
-  if (spans.length === 0) return ranItAlready(facts, cell, version) ? BEGINNING : null;
-  let on: number | null = null;
-  for (const span of spans.filter((s) => s.sinceMs <= atMs)) {
-    if (span.version !== null && same(span.version, version)) on ??= span.sinceMs;
-    else if (compare(span.version ?? span.toward, version) < 0) on = null;
-  }
-  return on;
+  const last = periodsOn(facts, cell, version, atMs).at(-1);
+  return last && last.toMs === Number.POSITIVE_INFINITY ? last.fromMs : null;
 }
 
 /** A cell without any job: only the coordinator's own word says that it was on the package before. */
@@ -62,30 +83,51 @@ export function runsAt(facts: Facts, cell: string, atMs: number): string | null 
 }
 
 export interface Convergence {
-  /** The earliest instant at which the ring can have counted as converged; null: it cannot by then. */
-  atMs: number | null;
-  /** Cells that have to be there and are not, beyond what the failure budget bears. */
+  /** The earliest instant from which the ring can have counted as converged for so long; null: there is none. */
+  fromMs: number | null;
+  /** Where there is none: cells that have to be there and are not. */
   missing: string[];
 }
 
-/**
- * When a ring converged on a package, by AMP's log, as seen at `atMs`: cells left alone or skipped do not count, and
- * up to `failureBudget` may be missing, but never all.
- */
-export function convergenceOf(facts: Facts, ring: number, version: string, atMs: number): Convergence {
-  const rules = rulesOf(facts, ring, version);
-  if (!rules || rules.cells.length === 0) return { atMs: BEGINNING, missing: [] };
-  const skips = actsFor(facts, 'skipCell', version).filter((a) => a.askedMs <= atMs);
-  const skipped = rules.cells.filter((id) => skips.some((a) => a.payload.cell === id));
-  const since = rules.cells.map((id) => ({ id, on: onSince(facts, id, version, atMs) }));
-  const there = since.flatMap(({ on }) => (on === null ? [] : [on])).sort((a, b) => a - b);
-  const missing = since.filter(({ id, on }) => on === null && !skipped.includes(id)).map(({ id }) => id);
-  if (missing.length > rules.failureBudget || there.length === 0) {
-    return { atMs: null, missing: missing.length > 0 ? missing : rules.cells };
-  }
-  const needed = Math.max(1, rules.cells.length - skipped.length - rules.failureBudget);
-  return { atMs: there[Math.min(needed, there.length) - 1] ?? null, missing: [] };
+interface Stay {
+  version: string;
+  /** As seen at this instant. */
+  atMs: number;
+  /** So long the ring must have stayed converged, or until `atMs`. */
+  forMs: number;
+  /** What was before counts for nothing: the package was opened again then. */
+  notBeforeMs?: number;
 }
+
+/**
+ * Since when a ring was converged on a package and stayed so, by AMP's log: cells left alone or skipped do not count,
+ * and up to `failureBudget` may be missing, but never all.
+ */
+export function convergenceOf(facts: Facts, ring: number, stay: Stay): Convergence {
+  const { version, atMs, forMs, notBeforeMs = BEGINNING } = stay;
+  const rules = rulesOf(facts, ring, version);
+  if (!rules || rules.cells.length === 0) return { fromMs: BEGINNING, missing: [] };
+  const skips = actsFor(facts, 'skipCell', version).filter((a) => a.askedMs <= atMs);
+  const cells = rules.cells.map((id) => ({
+    id,
+    skipped: skips.some((a) => a.payload.cell === id),
+    periods: periodsOn(facts, id, version, atMs),
+  }));
+  const isThere = (fromMs: number, periods: Period[]) =>
+    periods.some((p) => p.fromMs <= fromMs && p.toMs >= Math.min(fromMs + forMs, atMs));
+  const missingFrom = (fromMs: number) => cells.filter((c) => !c.skipped && !isThere(fromMs, c.periods));
+  const isConverged = (fromMs: number) =>
+    missingFrom(fromMs).length <= rules.failureBudget && cells.some((c) => isThere(fromMs, c.periods));
+  const starts = cells.flatMap((c) => c.periods.map((p) => Math.max(p.fromMs, notBeforeMs)));
+  const fromMs = starts.sort((a, b) => a - b).find(isConverged);
+  if (fromMs !== undefined) return { fromMs, missing: [] };
+  const missing = missingFrom(atMs).map((c) => c.id);
+  return { fromMs: null, missing: missing.length > 0 ? missing : rules.cells };
+}
+
+/** A soft ring never blocks: what failed there is reported, and the package goes on once every cell had its try. */
+export const wasTried = (facts: Facts, { soft }: RingRules, version: string, cells: string[]): boolean =>
+  soft && cells.every((cell) => facts.jobs.some((j) => j.cell === cell && same(j.version, version)));
 
 /** The deployment that a rollback takes back: the last one before it that began with something else on the cell. */
 export function deploymentBefore(facts: Facts, rollback: Job): Job | null {

@@ -60,6 +60,8 @@ export interface StageOptions {
 }
 
 const PATIENCE_MS = 60_000;
+/** So many of each worker's last lines are shown where something does not come. */
+const WORDS = 5;
 
 export async function openStage(options: StageOptions): Promise<Stage> {
   const { durationMs = 1000, topology: written } = options;
@@ -78,6 +80,7 @@ export async function openStage(options: StageOptions): Promise<Stage> {
   const acts: ActRecord[] = [];
   const cells = recordActs(new CellsClient({ client, taskQueue: 'cells' }), acts);
   const workers: Process[] = [];
+  const lastWords = () => workers.flatMap((worker) => worker.output.slice(-WORDS));
   let isClosed = false;
   const main = await builtWorker();
   const stage: Stage = {
@@ -113,9 +116,9 @@ export async function openStage(options: StageOptions): Promise<Stage> {
         const { rings } = await cells.rollout(version).status();
         return rings.find((r) => r.ring === ring && isAsWanted(r));
       }),
-    until,
+    until: (what, look, timeoutMs) => until(what, look, timeoutMs, lastWords),
     rolloutEnds: (version, timeoutMs) =>
-      until(`the end of ${version}`, async () => ended(await cells.rollout(version).status()), timeoutMs),
+      stage.until(`the end of ${version}`, async () => ended(await cells.rollout(version).status()), timeoutMs),
     close: async () => {
       if (isClosed) return;
       isClosed = true;
@@ -135,11 +138,12 @@ async function until<T>(
   what: string,
   look: () => Promise<T | null | undefined | false>,
   timeoutMs = PATIENCE_MS,
+  lastWords: () => string[] = () => [],
 ): Promise<T> {
   for (const end = Date.now() + timeoutMs; ; await new Promise((resolve) => setTimeout(resolve, 50))) {
     const seen = await look().catch(patiently);
     if (seen !== null && seen !== undefined && seen !== false) return seen;
-    if (Date.now() > end) throw new Error(`waited ${timeoutMs} ms in vain for ${what}`);
+    if (Date.now() > end) throw new Error([`waited ${timeoutMs} ms in vain for ${what}`, ...lastWords()].join('\n'));
   }
 }
 

@@ -1,5 +1,6 @@
 import { afterEach, expect, test } from 'vitest';
-import { fleet, V1, V2 } from '../support/fleet.js';
+import { expectInvariants } from '../invariants/index.js';
+import { fleet, V1 } from '../support/fleet.js';
 import { newWorld, type World } from '../support/world.js';
 
 let world: World;
@@ -16,4 +17,5 @@ test('a package goes to the QA cell, graduates, and reaches every ring by itself
   const jobs = await world.jobs();
   expect(jobs.filter((j) => j.kind === 'configure')).toHaveLength(6);
   expect(jobs.filter((j) => j.kind === 'post_deploy_migrations')).toHaveLength(5);
+  await expectInvariants(world);
 });

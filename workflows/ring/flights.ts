@@ -212,8 +212,8 @@ export class Flights {
 
   private async cancelOne(index: number): Promise<void> {
     const flight = this.ctx.state.inFlight[index];
-    // One that Temporal has not started yet is cancelled when it has; another pass's run is not ours to cancel.
-    if (!flight?.runId || flight.foreign) return;
+    // One that Temporal has not started yet is cancelled when it has. Another pass's run is as much in flight as ours.
+    if (!flight?.runId && !flight?.foreign) return;
     await this.ctx.mail.cancel(cellRolloutId(this.ctx.roster.idOf(index)));
   }
 }

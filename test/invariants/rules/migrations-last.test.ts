@@ -38,6 +38,16 @@ test.each<[string, Log]>([
     },
   ],
   [
+    'once all have baked, where they wait for all, but for what failed in a soft ring',
+    {
+      jobs: [...both, job({ cell: 'b1', at: 12, state: 'failed' }), pdm({ cell: 'a1', at: 33 })],
+      topology: topology(
+        { policy: { bakeTime: '10s', gracePeriod: '20s', migrateWhen: 'everywhere' } },
+        { 3: { cells: [cell('b1')], policy: { onFailure: 'soft' } } },
+      ),
+    },
+  ],
+  [
     'again, where a person asked for it after it had failed',
     { jobs: [...both, failedPdm, pdm({ cell: 'a1', at: 60 })], acts: [act('retryRing', 50, { ring: 2 })] },
   ],

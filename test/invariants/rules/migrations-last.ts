@@ -11,8 +11,9 @@ import {
   say,
   short,
 } from '../facts.js';
-import { convergenceOf, onSince } from '../history.js';
+import { convergenceOf, onSince, wasTried } from '../history.js';
 import { same } from '../packages.js';
+import type { RingRules } from '../policy.js';
 import type { Violation } from '../types.js';
 
 /**
@@ -48,22 +49,21 @@ function beforeItsTime(facts: Facts, job: Job): Violation[] {
   const ring = job.ring as number;
   const rules = rulesOf(facts, ring, job.version);
   if (!rules || rules.soft) return [];
-  const { atMs, missing } = convergenceOf(facts, ring, job.version, job.createdMs);
-  if (atMs === null) return violation(job, `came before its ring converged: not there yet: ${missing.join(', ')}`);
-  const bakedMs = bakedAt(facts, job, ring, atMs);
-  const graceMs = isOverridden(facts, job, ring, 'grace-period') ? 0 : rules.graceMs;
-  const dueMs = bakedMs + graceMs;
+  const { bakedMs, missing } = bakeOf(facts, job, rules);
+  if (bakedMs === null) return violation(job, `came before its ring converged: not there yet: ${missing.join(', ')}`);
+  const graceEnded = isOverridden(facts, job, ring, 'grace-period');
+  const dueMs = bakedMs + (graceEnded ? 0 : rules.graceMs);
   if (job.createdMs < dueMs - facts.leeway.toleranceMs) {
-    const clocks = `the ring converged at ${clock(atMs)}, so bake and grace period end at ${clock(dueMs)}`;
-    return violation(job, `came too soon: ${clocks}`);
+    return violation(job, `came too soon: bake and grace period of its ring end at ${clock(dueMs)}`);
   }
-  const waits = rules.everywhere && !isOverridden(facts, job, ring, 'grace-period');
-  return waits ? beforeAllBaked(facts, job) : [];
+  return rules.everywhere && !graceEnded ? beforeAllBaked(facts, job) : [];
 }
 
-function bakedAt(facts: Facts, job: Job, ring: number, convergedMs: number): number {
-  const bakeMs = rulesOf(facts, ring, job.version)?.bakeMs ?? 0;
-  return convergedMs + (isOverridden(facts, job, ring, 'bake') ? 0 : bakeMs);
+/** When the bake of a ring is over, for the package of a PDM, counted from the earliest instant that it can have begun. */
+function bakeOf(facts: Facts, job: Job, { ring, bakeMs }: RingRules): { bakedMs: number | null; missing: string[] } {
+  const forMs = isOverridden(facts, job, ring, 'bake') ? 0 : bakeMs;
+  const { fromMs, missing } = convergenceOf(facts, ring, { version: job.version, atMs: job.createdMs, forMs });
+  return { bakedMs: fromMs === null ? null : fromMs + forMs, missing };
 }
 
 function isOverridden(facts: Facts, job: Job, ring: number, wait: string): boolean {
@@ -74,12 +74,15 @@ function isOverridden(facts: Facts, job: Job, ring: number, wait: string): boole
 }
 
 function beforeAllBaked(facts: Facts, job: Job): Violation[] {
-  return outerRings(facts).flatMap((ring) => {
-    const { atMs, missing } = convergenceOf(facts, ring, job.version, job.createdMs);
-    if (atMs === null) return violation(job, `came before ring ${ring} had the package: ${missing.join(', ')}`);
-    const bakedMs = bakedAt(facts, job, ring, atMs);
+  const all = outerRings(facts).flatMap((ring) => rulesOf(facts, ring, job.version) ?? []);
+  return all.flatMap((rules) => {
+    const { bakedMs, missing } = bakeOf(facts, job, rules);
+    if (bakedMs === null) {
+      if (wasTried(facts, rules, job.version, missing)) return [];
+      return violation(job, `came before ring ${rules.ring} had the package: ${missing.join(', ')}`);
+    }
     if (job.createdMs >= bakedMs - facts.leeway.toleranceMs) return [];
-    return violation(job, `came before ring ${ring} had baked at ${clock(bakedMs)}`);
+    return violation(job, `came before ring ${rules.ring} had baked at ${clock(bakedMs)}`);
   });
 }
 

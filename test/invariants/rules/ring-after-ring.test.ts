@@ -55,6 +55,10 @@ describe('a ring may begin', () => {
       { jobs: [...both, job({ cell: 'a1', at: 13, version: V2, from: V1, takes: 20 }), next(20)] },
     ],
     [
+      'although a cell of the one before went back, once that had baked',
+      { jobs: [...both, rollback({ cell: 'a1', at: 12.5 }), next(13)] },
+    ],
+    [
       'after what failed in a soft ring',
       {
         jobs: [job({ cell: 'a1', at: 0, state: 'failed' }), job({ cell: 'a2', at: 0 }), next(11)],

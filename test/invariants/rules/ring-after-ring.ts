@@ -1,4 +1,5 @@
 import {
+  type Act,
   actsFor,
   askedBefore,
   clock,
@@ -10,8 +11,7 @@ import {
   say,
   short,
 } from '../facts.js';
-import { convergenceOf } from '../history.js';
-import { same } from '../packages.js';
+import { convergenceOf, wasTried } from '../history.js';
 import type { RingRules } from '../policy.js';
 import type { Violation } from '../types.js';
 
@@ -28,13 +28,15 @@ function firstJobs(facts: Facts): Job[] {
   const seen = new Set<string>();
   return facts.jobs.filter((job) => {
     if (!job.forward || !isOuter(facts, job)) return false;
-    const restarts = actsFor(facts, 'restart', job.version).filter((a) => a.askedMs <= job.createdMs).length;
-    const entry = `${short(job.version)} ${job.ring} ${restarts}`;
+    const entry = `${short(job.version)} ${job.ring} ${restartsBefore(facts, job).length}`;
     if (seen.has(entry)) return false;
     seen.add(entry);
     return true;
   });
 }
+
+const restartsBefore = (facts: Facts, job: Job): Act[] =>
+  actsFor(facts, 'restart', job.version).filter((a) => a.askedMs <= job.createdMs);
 
 /** An empty ring is converged without gates or bake, so it is the one before it that counts. */
 function ringBefore(facts: Facts, job: Job): RingRules | null {
@@ -46,21 +48,26 @@ function ringBefore(facts: Facts, job: Job): RingRules | null {
 function judge(facts: Facts, job: Job): Violation[] {
   const before = ringBefore(facts, job);
   if (!before) return [];
-  const { atMs, missing } = convergenceOf(facts, before.ring, job.version, job.createdMs);
+  const { version, createdMs } = job;
+  const bakeMs = isBakeEnded(facts, job, before.ring) ? 0 : before.bakeMs;
+  const notBeforeMs = Math.max(...restartsBefore(facts, job).map((a) => a.askedMs));
+  const stay = { version, atMs: createdMs, forMs: bakeMs, notBeforeMs };
+  const { fromMs, missing } = convergenceOf(facts, before.ring, stay);
   const violation = (what: string): Violation[] => [
     { rule: 2, message: `${say(job)} came before ring ${before.ring} ${what}`, jobs: [job.id] },
   ];
-  if (atMs === null) {
-    // A soft ring never blocks: what failed there is reported, and the package goes on.
-    const tried = (cell: string) => facts.jobs.some((j) => j.cell === cell && same(j.version, job.version));
-    if (before.soft && missing.every(tried)) return [];
-    return violation(`converged on it: not there yet: ${missing.join(', ')}`);
+  if (fromMs === null) {
+    return wasTried(facts, before, version, missing)
+      ? []
+      : violation(`converged on it: not there yet: ${missing.join(', ')}`);
   }
-  const bakedMs = atMs + before.bakeMs;
-  if (job.createdMs >= bakedMs - facts.leeway.toleranceMs) return [];
-  const ends = actsFor(facts, 'override', job.version).filter(
-    ({ payload }) => payload.wait === 'bake' && payload.ring === before.ring,
-  );
-  if (askedBefore(ends, job.createdMs, facts)) return [];
-  return violation(`had baked: it converged at ${clock(atMs)}, so its bake ends at ${clock(bakedMs)}`);
+  const bakedMs = fromMs + bakeMs;
+  if (createdMs >= bakedMs - facts.leeway.toleranceMs) return [];
+  return violation(`had baked: it converged at ${clock(fromMs)}, so its bake ends at ${clock(bakedMs)}`);
+}
+
+function isBakeEnded(facts: Facts, job: Job, ring: number): boolean {
+  const overrides = actsFor(facts, 'override', job.version);
+  const ends = overrides.filter(({ payload }) => payload.wait === 'bake' && payload.ring === ring);
+  return askedBefore(ends, job.createdMs, facts);
 }
