@@ -1,5 +1,5 @@
 import { afterEach, expect, test } from 'vitest';
-import { expectInvariants } from '../invariants/index.js';
+import { expectInvariants } from '../invariants/expect.js';
 import { fleet, V1 } from '../support/fleet.js';
 import { newWorld, type World } from '../support/world.js';
 
