@@ -73,11 +73,7 @@ async function costOf({ cells, jobs, spread, say }: CostOptions): Promise<Cost> 
 type Counted = Record<'all' | WorkflowType, Actions>;
 
 /** Actions from the graduation until the ring has converged, in all and by the workflow in whose history they stand. */
-async function countActions(
-  { client }: Stage,
-  version: string,
-  deployment: Deployment,
-): Promise<Record<string, Actions>> {
+async function countActions({ client }: Stage, version: string, deployment: Deployment): Promise<Counted> {
   const { graduatedMs, convergedMs, pass, cellRuns } = deployment;
   const within = (histories: History[]) =>
     actionsIn(histories.flatMap((h) => eventsUntil(h, convergedMs)).filter((event) => timeOf(event) >= graduatedMs));

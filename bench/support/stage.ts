@@ -10,6 +10,8 @@ import { withSimulatorUrls } from '../../src/simulator/topology-urls.js';
 import { BARE_TASK_QUEUE } from '../bare/task-queue.js';
 import { type Child, startChild } from './child.js';
 
+const FIRST_LOOK_MS = 5 * 60_000;
+
 export interface StageOptions {
   topology: Topology;
   /** Median job time, as `--duration` of the simulator takes it. */
@@ -80,8 +82,15 @@ function failed(name: string, words: string): never {
   throw new Error(`The ${name} has ended by itself:\n${words}`);
 }
 
+/** A cluster that has just begun grants nothing before it has looked at every cell. */
 async function firstLook(cells: CellsClient): Promise<void> {
-  while ((await cells.cluster().status()).waitingFor !== null) await new Promise((done) => setTimeout(done, 200));
+  const deadline = Date.now() + FIRST_LOOK_MS;
+  for (;;) {
+    const { waitingFor } = await cells.cluster().status();
+    if (waitingFor === null) return;
+    if (Date.now() > deadline) throw new Error(`after ${FIRST_LOOK_MS / 60_000} minutes still ${waitingFor.detail}`);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
 }
 
 async function startSimulator(folder: string, topology: Topology, jobs: string, spread: number): Promise<Child> {

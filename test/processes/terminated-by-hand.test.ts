@@ -20,9 +20,11 @@ afterAll(async () => {
   await Promise.all(stages.map((stage) => stage.close()));
 });
 
-async function play(topology: Record<string, unknown>): Promise<Stage> {
+/** Jobs take three seconds, and `factor` times as long on all cells but the first. */
+async function play(topology: Record<string, unknown>, factor = 3): Promise<Stage> {
   const stage = await openStage({ topology, durationMs: 3_000 });
   stages.push(stage);
+  await stage.fault({ kind: 'slow', jobKind: 'configure', after: 1, factor });
   await stage.startWorker();
   await stage.apply();
   return stage;
@@ -35,7 +37,7 @@ const runOf = async (stage: Stage, cell: string): Promise<string> => (await cell
 
 describe.concurrent('a workflow that is terminated by hand', () => {
   test('a CellRollout is noticed by its pass, which finds its job and goes on', async () => {
-    const stage = await play(fleet({ 2: 4 }, { 2: { maxParallel: 2 } }));
+    const stage = await play(ring2({ 2: 4 }, { 2: { maxParallel: 2 } }));
     await graduate(stage);
     await underWay(stage, 2);
     const [job] = (await stage.jobs()).filter(isUnderWay);
@@ -52,7 +54,7 @@ describe.concurrent('a workflow that is terminated by hand', () => {
   });
 
   test('a RingRollout is followed by another pass, which adopts the cells that still run', async () => {
-    const stage = await play(fleet({ 2: 5, 3: 2 }, { 2: { maxParallel: 3 } }));
+    const stage = await play(ring2({ 2: 5, 3: 2 }, { 2: { maxParallel: 3 } }));
     await graduate(stage);
     await underWay(stage, 3);
     const running = (await stage.jobs()).filter(isUnderWay).map((job) => job.cell);
@@ -66,7 +68,7 @@ describe.concurrent('a workflow that is terminated by hand', () => {
   });
 
   test('a RingRollout whose cells have switched already is followed by one that orders nothing again', async () => {
-    const stage = await play(fleet({ 2: 3 }));
+    const stage = await play(ring2({ 2: 3 }));
     await graduate(stage);
     await stage.until('two cells that run the package while their jobs go on', async () => {
       const busy = (await stage.tenants()).filter((t) => t.version === V1 && t.active_job !== null);
@@ -77,7 +79,7 @@ describe.concurrent('a workflow that is terminated by hand', () => {
   });
 
   test('a RingRollout is followed by another pass, which waits for the migrations that run, and takes none for done that fails', async () => {
-    const stage = await play(fleet({ 2: 3 }));
+    const stage = await play(ring2({ 2: 3 }));
     await stage.fault(
       { kind: 'slow', jobKind: 'post_deploy_migrations', factor: 2 },
       { kind: 'pdm-fails', cell: 'c2-3' },
@@ -94,8 +96,7 @@ describe.concurrent('a workflow that is terminated by hand', () => {
   });
 
   test('a RingRollout is followed by a pass whose adopted cells a brake cancels like any other', async () => {
-    const stage = await play(fleet({ 2: 4 }, { 2: { deployTimeout: '2m' } }));
-    await stage.fault({ kind: 'slow', jobKind: 'configure', after: 1, factor: 20 });
+    const stage = await play(ring2({ 2: 4 }), 20);
     await graduate(stage);
     await underWay(stage, 3);
     const first = (await ringRun(stage, 2).describe()).runId;
@@ -118,7 +119,7 @@ describe.concurrent('a workflow that is terminated by hand', () => {
   });
 
   test('a RingRollout inside the perimeter leaves its caller with an answer, of one job a cell', async () => {
-    const stage = await play(fleet({ 2: 1 }));
+    const stage = await play(ring2({ 2: 1 }));
     const asked = await stage.cells.rollout(V1).deployRing({ ring: 0, by: 'release-tools' });
     await underWay(stage, 1);
     await ringRun(stage, 0).terminate('by hand');
@@ -129,7 +130,7 @@ describe.concurrent('a workflow that is terminated by hand', () => {
   });
 
   test('a PackageRollout leaves its ring braked; once released the pass ends and the ring is free', async () => {
-    const stage = await play(fleet({ 2: 6 }, { 2: { maxParallel: 2 } }, { coordination: { lookEvery: '2s' } }));
+    const stage = await play(ring2({ 2: 6 }, { 2: { maxParallel: 2 } }, { coordination: { lookEvery: '2s' } }));
     await graduate(stage);
     await underWay(stage, 2);
     await stage.client.workflow.getHandle(packageRolloutId(V1)).terminate('by hand');

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { NotFoundError, RejectedError } from '../../src/client/index.js';
-import type { PackageRolloutStatus, RolloutRing } from '../../src/contract/status.js';
+import type { ClusterStatus, PackageRolloutStatus, RolloutRing } from '../../src/contract/status.js';
 import type { World } from '../support/world.js';
 import { PACKAGES, type Plan } from './plan.js';
 
@@ -8,7 +8,7 @@ import { PACKAGES, type Plan } from './plan.js';
 const STILL_MS = 30_000;
 /** On a busy machine everything is slow; so long it may take in all. */
 const BOUND_MS = 180_000;
-const LOOK_MS = 300;
+const LOOK_MS = 400;
 /** A ring that nothing mends is given up after so many retries; each waits until the one before has shown its end. */
 const MAX_RETRIES = 4;
 const RETRY_EVERY_MS = 1_500;
@@ -30,17 +30,21 @@ export async function comeToRest(world: World, plan: Plan): Promise<string[]> {
   const patience = new Map<string, Patience>();
   const endMs = Date.now() + BOUND_MS;
   let moved = { what: '', atMs: Date.now() };
+  let versions = await existing(world);
   for (;;) {
-    const open = await openRollouts(world);
-    if (open.length === 0 && (await isQuiet(world))) return givenUp(patience, plan);
+    const open = await openOf(world, versions);
+    // Nobody opens an ended rollout again, and every question is work for the worker that the others need, too.
+    versions = open.map((s) => s.version);
+    const cluster = await world.cells.cluster().status();
+    if (open.length === 0 && (await isQuiet(world, cluster))) return givenUp(patience, plan);
     const what = await whatMoves(world, open);
     if (what !== moved.what) moved = { what, atMs: Date.now() };
     const still = Date.now() - moved.atMs > STILL_MS;
     if (still || Date.now() > endMs) {
       const how = still ? `nothing happens for ${STILL_MS} ms` : `not at rest after ${BOUND_MS} ms`;
-      return [`${how}: ${await whatGoesOn(world, open)}`];
+      return [`${how}: ${whatGoesOn(cluster, open)}`];
     }
-    await releaseBrakes(world, open);
+    await releaseBrakes(world, cluster, open);
     for (const status of open) await help(world, plan, status, patience);
     await sleep(LOOK_MS);
   }
@@ -54,8 +58,13 @@ function givenUp(patience: Map<string, Patience>, plan: Plan): string[] {
   );
 }
 
-async function openRollouts(world: World): Promise<PackageRolloutStatus[]> {
+async function existing(world: World): Promise<string[]> {
   const statuses = await Promise.all(PACKAGES.map((version) => statusOf(world, version)));
+  return statuses.flatMap((s) => s?.version ?? []);
+}
+
+async function openOf(world: World, versions: string[]): Promise<PackageRolloutStatus[]> {
+  const statuses = await Promise.all(versions.map((version) => statusOf(world, version)));
   return statuses.filter((s) => s !== null).filter((s) => s.finishedAt === null && !isWaitingForGraduation(s));
 }
 
@@ -71,8 +80,7 @@ async function statusOf(world: World, version: string): Promise<PackageRolloutSt
   }
 }
 
-async function isQuiet(world: World): Promise<boolean> {
-  const { rings, queue } = await world.cells.cluster().status();
+async function isQuiet(world: World, { rings, queue }: ClusterStatus): Promise<boolean> {
   if (queue.length > 0 || rings.some((r) => r.rollout !== undefined)) return false;
   return (await world.jobs()).every((job) => job.finished_at !== null);
 }
@@ -87,11 +95,8 @@ async function whatMoves(world: World, open: PackageRolloutStatus[]): Promise<st
   return JSON.stringify([jobs, rings]);
 }
 
-async function releaseBrakes(world: World, open: PackageRolloutStatus[]): Promise<void> {
-  const cluster = world.cells.cluster();
-  for (const { brakeId } of (await cluster.status()).brakes) {
-    await tolerate(cluster.releaseBrake({ ...BY, brakeId }));
-  }
+async function releaseBrakes(world: World, cluster: ClusterStatus, open: PackageRolloutStatus[]): Promise<void> {
+  for (const { brakeId } of cluster.brakes) await tolerate(world.cells.cluster().releaseBrake({ ...BY, brakeId }));
   for (const { version, brakes } of open) {
     for (const { brakeId } of brakes) await tolerate(world.cells.rollout(version).releaseBrake({ ...BY, brakeId }));
   }
@@ -137,8 +142,7 @@ async function help(
 
 const isHalted = (ring: RolloutRing): boolean => ring.state === 'halted' && ring.inFlight === 0;
 
-async function whatGoesOn(world: World, open: PackageRolloutStatus[]): Promise<string> {
-  const { rings, queue } = await world.cells.cluster().status();
+function whatGoesOn({ rings, queue }: ClusterStatus, open: PackageRolloutStatus[]): string {
   const rollouts = open.map((s) => `${s.version} is ${s.state}, waiting for ${JSON.stringify(s.waitingFor)}`);
   const held = rings.flatMap((r) => (r.rollout ? [`ring ${r.ring} is held by ${r.rollout}, ${r.state}`] : []));
   const queued = queue.map((q) => `${q.version} queues for ring ${q.ring}: ${JSON.stringify(q.held)}`);

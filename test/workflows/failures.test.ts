@@ -9,6 +9,7 @@ import {
   forward,
   graduate,
   jobsSeen,
+  pause,
   ringOf,
   scenario,
   seen,
@@ -137,7 +138,6 @@ scenario(
     await world.fault({ kind: 'pdm-fails', cell: 'c2-1', version: V1 });
     await graduate(world, V1);
     const failed = await seen(world, V1, (s) => exceptionOf(s, 2, 'c2-1')?.state === 'migration-failed');
-    const failedAt = Date.now();
     expect(failed.failures).toMatchObject([{ cell: 'c2-1', state: 'migration-failed' }]);
     const held = await seen(
       world,
@@ -146,8 +146,8 @@ scenario(
     );
     expect(held.rings.flatMap((r) => r.waitingFor?.kind ?? [])).toContain('operator');
     const before = await world.jobs();
-    // Only what had been decided before the word got round.
-    for (const job of forward(before)) expect(Date.parse(job.created_at)).toBeLessThan(failedAt + 1_500);
+    await pause(1_500);
+    expect(await world.jobs()).toHaveLength(before.length);
     expect(toVersion(before, V1, 'post_deploy_migrations').map((j) => j.cell)).toEqual(['c2-1']);
     expect(theRing(held, 3).pending).toBeGreaterThan(0);
     await world.clearFaults();

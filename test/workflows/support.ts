@@ -35,7 +35,8 @@ export function scenario(name: string, scene: Scene, body: (world: World) => Pro
       try {
         if (apply) await world.apply();
         await body(world);
-        await expectInvariants(world);
+        // Many worlds share two cores: word of a failure may take its time to get round.
+        await expectInvariants(world, { noticeMs: 10_000 });
       } finally {
         await world.close();
       }
