@@ -3,7 +3,7 @@ import { type Bench, round } from './support/bench.js';
 import { bytesOf, eventsOf, historyOf, largestPayload, type Run, runsOf } from './support/histories.js';
 import { graduate, watch } from './support/roll.js';
 import { onStage, type Stage } from './support/stage.js';
-import { oneRing, packageNumber } from './support/topology.js';
+import { oneRing, packageNumber, RING } from './support/topology.js';
 
 const WINDOW = 50;
 const WATCH_EVERY_MS = 15_000;
@@ -21,16 +21,15 @@ export const ring10000: Bench = {
       const began = await graduate(stage, version);
       const seen = sayProgress(say);
       const end = await watch(stage, version, { everyMs: WATCH_EVERY_MS, seen }, (s) => s.finishedAt !== null);
-      const convergedAt = end.rings.find((ring) => ring.total === cells)?.convergedAt;
-      const converged = Number(end.rings.find((ring) => ring.total === cells)?.converged ?? 0);
+      const ring = end.rings.find((one) => one.ring === RING);
       const minutes = (instant: string | null | undefined) =>
         instant ? round((Date.parse(instant) - began) / 60_000, 1) : null;
       return {
         parameters: { cells, window: WINDOW },
         measured: {
           state: end.state,
-          cellsConverged: converged,
-          minutesUntilConverged: minutes(convergedAt),
+          cellsConverged: ring?.converged ?? 0,
+          minutesUntilConverged: minutes(ring?.convergedAt),
           minutesUntilEnd: minutes(end.finishedAt),
           ...(await largest(stage)),
         },
@@ -63,7 +62,7 @@ interface Size {
 /** Looks through every run of the three workflows that grow with a ring, and through some of the cells' own. */
 async function largest({ client }: Stage): Promise<Record<string, unknown>> {
   const long = await runsOf(client, ['CellCluster', 'PackageRollout', 'RingRollout']);
-  const cells = (await runsOf(client, ['CellRollout'])).slice(0, CELL_RUNS_LOOKED_AT);
+  const cells = await runsOf(client, ['CellRollout'], CELL_RUNS_LOOKED_AT);
   const byType: Record<string, Size> = {};
   for (const run of [...long, ...cells]) weigh(byType, run, await historyOf(client, run.workflowId, run.runId));
   const sizes = Object.values(byType);

@@ -277,7 +277,9 @@ class CellRun {
     this.from = facts.version;
     this.now = facts.version;
     if (facts.version !== version) return this.result('left', `runs ${facts.version}`);
-    if (facts.previousVersion === null) return this.result('failed', 'what it ran before is unknown');
+    if (facts.previousVersion === null || facts.previousVersion === version) {
+      return this.result('failed', `what it ran before ${version} is unknown: AMP remembers ${facts.previousVersion}`);
+    }
     const target = { version: facts.previousVersion, chartVersion: facts.previousChartVersion };
     return await this.rollBack(target, facts, this.input.reason);
   }

@@ -13,6 +13,8 @@ export interface ChildOptions {
   script: string;
   args?: string[];
   env: NodeJS.ProcessEnv;
+  /** Folder to remove when it has ended, also where we were killed. */
+  removes?: string;
   /** Answers what is wanted of the line that says it is ready, or null for any other line. */
   ready: (line: string) => string | null;
 }
@@ -29,9 +31,9 @@ export interface Child {
 }
 
 /** Starts one of our own processes under a watchdog that ends it when we are gone, and waits until it is ready. */
-export async function startChild({ name, script, args = [], env, ready }: ChildOptions): Promise<Child> {
+export async function startChild({ name, script, args = [], env, removes = '', ready }: ChildOptions): Promise<Child> {
   const command = [process.execPath, '--import', import.meta.resolve('tsx'), script, ...args];
-  const watchdog = spawn(process.execPath, [WATCHDOG, '', ...command], {
+  const watchdog = spawn(process.execPath, [WATCHDOG, removes, ...command], {
     cwd: ROOT,
     env,
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],

@@ -12,12 +12,20 @@ export interface Run {
   type: string;
 }
 
-/** Every run of these types, those that continued as new too. Visibility lags a little: ask when all has been quiet. */
-export async function runsOf(client: Client, types: readonly string[]): Promise<Run[]> {
+/**
+ * Runs of these types, newest first, those that continued as new too; `most` bounds them. Visibility lags a little: ask
+ * when all has been quiet.
+ */
+export async function runsOf(
+  client: Client,
+  types: readonly string[],
+  most = Number.POSITIVE_INFINITY,
+): Promise<Run[]> {
   const query = types.map((type) => `WorkflowType = '${type}'`).join(' OR ');
   const runs: Run[] = [];
   for await (const { workflowId, runId, type } of client.workflow.list({ query })) {
     runs.push({ workflowId, runId, type });
+    if (runs.length >= most) break;
   }
   return runs;
 }

@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client, Connection } from '@temporalio/client';
@@ -50,8 +50,7 @@ async function raise(
   later: (undo: () => Promise<unknown>) => void,
 ): Promise<Stage> {
   const folder = await mkdtemp(join(tmpdir(), 'cells-bench-'));
-  later(() => rm(folder, { recursive: true, force: true }));
-  const server = await startEmbeddedServer({ dbFile: join(folder, 'temporal.db'), log: say });
+  const server = await startEmbeddedServer({ log: say });
   later(() => server.stop());
   const child = async (starting: Promise<Child>) => {
     const started = await starting;
@@ -59,7 +58,7 @@ async function raise(
     return started;
   };
   const simulator = await child(startSimulator(folder, topology, jobs, spread));
-  const env = await environment(folder, server.address, simulator.said);
+  const env = await workerEnvironment(folder, server.address, simulator.said);
   const workers = [await child(startWorker('worker', 'worker/main.ts', env))];
   if (bare) {
     const bareEnv = { ...env, CELLS_TASK_QUEUE: BARE_TASK_QUEUE };
@@ -100,7 +99,8 @@ async function startSimulator(folder: string, topology: Topology, jobs: string, 
     name: 'simulator',
     script: 'src/simulator/main.ts',
     args: ['--topology', file, '--port', '0', '--duration', jobs, '--spread', String(spread)],
-    env: process.env,
+    env: ownEnvironment(),
+    removes: folder,
     ready: (line) => /^\{"listening":"(.+)"\}$/.exec(line)?.[1] ?? null,
   });
 }
@@ -108,13 +108,11 @@ async function startSimulator(folder: string, topology: Topology, jobs: string, 
 const startWorker = (name: string, script: string, env: NodeJS.ProcessEnv): Promise<Child> =>
   startChild({ name, script, env, ready: (line) => (line.includes('worker is running') ? line : null) });
 
-/** Nothing of the user's own settings is left in it. */
-async function environment(folder: string, address: string, ampUrl: string): Promise<NodeJS.ProcessEnv> {
+async function workerEnvironment(folder: string, address: string, ampUrl: string): Promise<NodeJS.ProcessEnv> {
   const config = join(folder, 'temporal.toml');
   await writeFile(config, '[profile.default]\n');
-  const foreign = /^(TEMPORAL_|CELLS_|AMP_|PROMETHEUS_URL$|ALERTMANAGER_URL$|METRICS_ADDRESS$)/;
   return {
-    ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !foreign.test(name))),
+    ...ownEnvironment(),
     TEMPORAL_ADDRESS: address,
     TEMPORAL_CONFIG_FILE: config,
     CELLS_TASK_QUEUE: DEFAULT_TASK_QUEUE,
@@ -122,4 +120,10 @@ async function environment(folder: string, address: string, ampUrl: string): Pro
     LOG_LEVEL: 'info',
     LOG_FORMAT: 'json',
   };
+}
+
+/** Nothing of the user's own settings is left in it. */
+function ownEnvironment(): NodeJS.ProcessEnv {
+  const foreign = /^(TEMPORAL_|CELLS_|AMP_|PROMETHEUS_URL$|ALERTMANAGER_URL$|METRICS_ADDRESS$)/;
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !foreign.test(name)));
 }

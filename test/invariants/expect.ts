@@ -1,4 +1,6 @@
 import { expect } from 'vitest';
+import { packageRolloutId } from '../../src/contract/ids.js';
+import type { PackageRolloutStatus } from '../../src/contract/status.js';
 import type { World } from '../support/world.js';
 import { checkInvariants } from './index.js';
 import type { Evidence, Leeway, SeenRollout } from './types.js';
@@ -9,11 +11,7 @@ export async function evidenceOf(world: World): Promise<Evidence> {
   const asked = world.acts.flatMap((a) => (a.version === null ? [] : [a.version]));
   const statuses: Record<string, SeenRollout> = {};
   for (const version of new Set([...asked, ...jobs.map((j) => j.version)])) {
-    // A package that nobody ever started has no status, and one whose history is gone neither.
-    const status = await world.cells
-      .rollout(version)
-      .status()
-      .catch(() => null);
+    const status = await statusOfAllRuns(world, version);
     if (status) statuses[version] = status;
   }
   const cluster = await world.cells
@@ -21,6 +19,31 @@ export async function evidenceOf(world: World): Promise<Evidence> {
     .status()
     .catch(() => null);
   return { jobs, topology: world.topology, acts: world.acts, statuses, ...(cluster ? { cluster } : {}) };
+}
+
+/**
+ * What all runs of a package's rollout say, the newest last: a run that is started for a package that has ended says
+ * little of its own, and what people did stands in the run that they did it to. Null where nobody ever started it.
+ */
+async function statusOfAllRuns(world: World, version: string): Promise<PackageRolloutStatus | null> {
+  const statuses: PackageRolloutStatus[] = [];
+  for await (const run of world.client.workflow.list({ query: `WorkflowId = '${packageRolloutId(version)}'` })) {
+    const handle = world.client.workflow.getHandle(run.workflowId, run.runId);
+    const isOver = run.status.name === 'COMPLETED';
+    const status = isOver ? handle.result() : handle.query<PackageRolloutStatus>('status');
+    const found = (await status.catch(() => null)) as PackageRolloutStatus | null;
+    if (found) statuses.unshift(found);
+  }
+  const newest = statuses.at(-1);
+  if (!newest) return null;
+  const rings = new Map(statuses.flatMap((s) => s.rings).map((ring) => [ring.ring, ring]));
+  return {
+    ...newest,
+    rings: [...rings.values()],
+    acts: statuses.flatMap((s) => s.acts),
+    rejected: statuses.flatMap((s) => s.rejected),
+    failures: statuses.flatMap((s) => s.failures),
+  };
 }
 
 /** Fails with every violation of contract section 7 that AMP's log shows. The last line of a workflow or process test. */

@@ -71,26 +71,47 @@ const isStill = ({ state, inFlight }: RolloutRing): boolean => state === 'braked
 /** Cells whose jobs end soon after there are a hundred: their slots are free while the brake holds. */
 const SOON = ['c2-97', 'c2-98', 'c2-99', 'c2-100', 'c2-101'];
 
-/** A ring of 110 cells, a hundred of them with a job under way that takes two minutes; some take only so long. */
-async function hundredInFlight(soonMs: number): Promise<{ stage: Stage; inFlight: string[] }> {
+test('with a hundred cells in flight a brake is answered within a second and holds; turned into `cancel-cells` it takes them back', async () => {
   const policy = { maxParallel: 100, deployTimeout: '10m', pollInterval: '2s' };
   const stage = await open({ topology: fleet({ 2: 110 }, { 2: policy }), durationMs: 400 });
   const slow = { kind: 'slow', jobKind: 'configure' };
-  await stage.fault(
-    ...SOON.map((cell) => ({ ...slow, cell, factor: soonMs / 400 })),
-    { ...slow, after: 1, factor: 300 },
-  );
+  await stage.fault(...SOON.map((cell) => ({ ...slow, cell, factor: 30 })));
+  await stage.fault({ ...slow, after: 1, factor: 600 });
   await stage.startWorker();
   await stage.apply();
   await graduate(stage);
-  const hundred = async () => {
-    const jobs = await underWay(stage);
-    return jobs.length === 100 && jobs.map((job) => job.cell);
-  };
-  return { stage, inFlight: await stage.until('a hundred jobs under way', hundred, 120_000) };
-}
+  await stage.until('a hundred jobs under way', async () => (await underWay(stage)).length === 100, 120_000);
 
-/** With the brake off the ring goes on, where it stopped. */
+  const held = await brake(stage, { by: 'alice', reason: 'fire', brakeId: 'fire', scope: 'outer' });
+  expect(held.tookMs).toBeLessThan(ANSWERED_WITHIN_MS);
+  expect(held.inFlight).toHaveLength(100);
+  expect((await underWay(stage)).filter((job) => !held.inFlight.includes(job.cell))).toEqual([]);
+  // Slots are free, cells are waiting, and none of them starts.
+  const braked = await stage.ring(V1, 2, ({ state, inFlight }) => state === 'braked' && inFlight === 95);
+  expect(braked).toMatchObject({ converged: 6, pending: 9, failed: 0, rolledBack: 0 });
+  expect(escaped(await stage.jobs(), held)).toEqual([]);
+  expect((await stage.jobs()).filter((job) => job.cancel_requested_at !== null)).toEqual([]);
+
+  // The same brake again, with another mode, takes its own place.
+  const running = (await underWay(stage)).map((job) => job.cell);
+  const cancelling = await brake(stage, { by: 'alice', reason: 'fire', brakeId: 'fire', mode: 'cancel-cells' });
+  expect(cancelling.tookMs).toBeLessThan(ANSWERED_WITHIN_MS);
+  expect(cancelling.inFlight.toSorted()).toEqual(running.toSorted());
+  // A budget of 0 bears it: nothing has failed.
+  const still = await stage.ring(V1, 2, isStill);
+  expect(still).toMatchObject({ converged: 6, pending: 104, failed: 0, rolledBack: 0, exceptions: [] });
+  expect(await stage.status(V1)).toMatchObject({ state: 'braked', failures: [] });
+  const jobs = await stage.jobs();
+  expect(escaped(jobs, cancelling)).toEqual([]);
+  expectNothingTwice(jobs);
+  const deployments = of(jobs, 'configure').filter((job) => running.includes(job.cell));
+  expect(deployments.filter((job) => job.state !== 'canceled')).toEqual([]);
+  const tenants = (await stage.tenants()).filter((tenant) => running.includes(tenant.cell_id));
+  expect(tenants.filter((tenant) => tenant.version !== V0 || tenant.active_job !== null)).toEqual([]);
+  await expectGoesOn(stage, 'fire');
+});
+
+/** With the brake off the ring goes on where it stopped. */
 async function expectGoesOn(stage: Stage, brakeId: string): Promise<void> {
   const before = (await stage.jobs()).length;
   await stage.clearFaults();
@@ -100,50 +121,14 @@ async function expectGoesOn(stage: Stage, brakeId: string): Promise<void> {
   await stage.close();
 }
 
-test('with a hundred cells in flight a brake is answered within a second, and no other cell starts', async () => {
-  const { stage } = await hundredInFlight(12_000);
-  const held = await brake(stage, { by: 'alice', reason: 'fire', brakeId: 'fire', scope: 'outer' });
-  expect(held.tookMs).toBeLessThan(ANSWERED_WITHIN_MS);
-  expect(held.inFlight).toHaveLength(100);
-  const unnamed = (await underWay(stage)).filter((job) => !held.inFlight.includes(job.cell));
-  expect(unnamed).toEqual([]);
-
-  // Slots are free, cells are waiting, and none of them starts.
-  const ring = await stage.ring(V1, 2, ({ state, inFlight }) => state === 'braked' && inFlight === 95);
-  expect(ring).toMatchObject({ converged: 6, pending: 9, failed: 0, rolledBack: 0 });
-  const jobs = await stage.jobs();
-  expect(escaped(jobs, held)).toEqual([]);
-  expect(jobs.filter((job) => job.cancel_requested_at !== null)).toEqual([]);
-  expectNothingTwice(jobs);
-  await expectGoesOn(stage, 'fire');
-});
-
-test('with `cancel-cells` a hundred cells in flight are cancelled and back on their version, and none has failed', async () => {
-  const { stage, inFlight } = await hundredInFlight(120_000);
-  const held = await brake(stage, { by: 'alice', reason: 'fire', brakeId: 'fire', mode: 'cancel-cells' });
-  expect(held.tookMs).toBeLessThan(ANSWERED_WITHIN_MS);
-  expect(held.inFlight.toSorted()).toEqual(inFlight.toSorted());
-
-  // A budget of 0 bears it: nothing has failed.
-  const ring = await stage.ring(V1, 2, isStill);
-  expect(ring).toMatchObject({ converged: 1, pending: 109, failed: 0, rolledBack: 0, exceptions: [] });
-  expect(await stage.status(V1)).toMatchObject({ state: 'braked', failures: [] });
-  const jobs = await stage.jobs();
-  expect(escaped(jobs, held)).toEqual([]);
-  const deployments = of(jobs, 'configure').filter((job) => inFlight.includes(job.cell));
-  expect(deployments.filter((job) => job.state !== 'canceled')).toEqual([]);
-  const tenants = (await stage.tenants()).filter((tenant) => inFlight.includes(tenant.cell_id));
-  expect(tenants.filter((tenant) => tenant.version !== V0 || tenant.active_job !== null)).toEqual([]);
-  await expectGoesOn(stage, 'fire');
-});
-
 describe.concurrent('a brake', () => {
   test('that is sent while ten callers wait for a ring answers them all, and holds', async () => {
     const policy = { onFailure: 'block', postDeployMigrations: 'separate', maxParallel: 1 };
     const topology = fleet({ 2: 1 }, { 0: policy });
     const [ring0] = topology.rings as { cells: unknown[] }[];
     ring0?.cells.push(...['qa-2', 'qa-3'].map((id) => ({ id, tenant: `t-${id}`, url: `https://${id}.example` })));
-    const stage = await open({ topology, durationMs: 8_000 });
+    const stage = await open({ topology, durationMs: 500 });
+    await stage.fault({ kind: 'slow', cell: 'qa', factor: 20 });
     await stage.startWorker();
     await stage.apply();
     const deploy = (version: string) => stage.cells.rollout(version).deployRing({ ring: 0, by: 'release-tools' });
@@ -166,6 +151,7 @@ describe.concurrent('a brake', () => {
     await stage.ring(V1, 0, isStill);
     expect(escaped(await stage.jobs(), held)).toEqual([]);
 
+    await stage.clearFaults();
     await release(stage, 'fire');
     const again = await stage.cells.rollout(V2).deployRing({ ring: 0, by: 'release-tools' });
     expect(await again.answer(60_000)).toMatchObject({ outcome: 'converged', cells: { total: 3, converged: 3 } });
@@ -174,7 +160,8 @@ describe.concurrent('a brake', () => {
   });
 
   test('that is sent as a signal while no worker is up holds when one comes back', async () => {
-    const stage = await open({ topology: fleet({ 2: 6 }, { 2: { maxParallel: 2 } }), durationMs: 2_000 });
+    const stage = await open({ topology: fleet({ 2: 6 }, { 2: { maxParallel: 2 } }), durationMs: 1_000 });
+    await stage.fault({ kind: 'slow', jobKind: 'configure', after: 1, times: 2, factor: 4 });
     const worker = await stage.startWorker();
     await stage.apply();
     await graduate(stage);
@@ -199,7 +186,7 @@ describe.concurrent('a brake', () => {
     await expectConvergedOnce(stage, V1, 6);
   });
 
-  test('that cancels cells is obeyed although the worker is killed over it, again and again', async () => {
+  test('that cancels cells is obeyed although the worker is killed over it, twice', async () => {
     const policy = { maxParallel: 3, deployTimeout: '2m', cancelTimeout: '1m' };
     const stage = await open({ topology: fleet({ 2: 5 }, { 2: policy }), durationMs: 1_000 });
     await stage.fault({ kind: 'slow', jobKind: 'configure', after: 1, factor: 60 });
@@ -210,7 +197,6 @@ describe.concurrent('a brake', () => {
 
     const kills = (async () => {
       await killer.at('a cancel is taken, its answer lost', cancel('answered'));
-      await killer.at('a rollback is on its way', order('rollback', 'asked'));
       await killer.at('a rollback is taken, its answer lost', order('rollback', 'answered'));
     })();
     const held = await brake(stage, { by: 'alice', reason: 'fire', brakeId: 'fire', mode: 'cancel-cells' });
@@ -237,13 +223,13 @@ describe.concurrent('a brake', () => {
     const server = await startEmbeddedServer({ dbFile: join(folder, 'temporal.db'), extraArgs: often });
     leftovers.push(server.stop, () => rm(folder, { recursive: true, force: true }));
     const temporal = { address: server.address, namespace: 'default' };
-    const topology = fleet({ 2: 40 }, { 2: { maxParallel: 8 } });
+    const topology = fleet({ 2: 32 }, { 2: { maxParallel: 8 } });
     const stage = await open({ topology, temporal, durationMs: 500 });
     await stage.startWorker();
     await stage.apply();
     await graduate(stage);
 
-    for (const [i, started] of [4, 12, 20, 28].entries()) {
+    for (const [i, started] of [4, 12, 20].entries()) {
       await stage.until(`${started} jobs`, async () => (await stage.jobs()).length >= started);
       const brakeId = `fire-${i}`;
       const scope = i % 2 === 0 ? 'outer' : { ring: 2 };
@@ -252,7 +238,7 @@ describe.concurrent('a brake', () => {
       expect(escaped(await stage.jobs(), held)).toEqual([]);
       await release(stage, brakeId);
     }
-    await expectConvergedOnce(stage, V1, 40);
+    await expectConvergedOnce(stage, V1, 32);
     for (const id of [CLUSTER_WORKFLOW_ID, ringRolloutId(2)]) {
       const ends = await endsOf(stage, id);
       expect(ends.filter((status) => status === 'CONTINUED_AS_NEW').length).toBeGreaterThan(2);

@@ -1,6 +1,6 @@
 import { afterAll, describe, expect, test, vi } from 'vitest';
 import { packageRolloutId } from '../../src/contract/ids.js';
-import { fleet, V1, V2 } from '../support/fleet.js';
+import { fleet, type Policy, V1, V2 } from '../support/fleet.js';
 import {
   cellRun,
   expectConvergedOnce,
@@ -13,12 +13,16 @@ import {
   type Stage,
 } from '../support/stage.js';
 
-vi.setConfig({ testTimeout: 180_000 });
+// They wait most of the time.
+vi.setConfig({ testTimeout: 180_000, maxConcurrency: 8 });
 
 const stages: Stage[] = [];
 afterAll(async () => {
   await Promise.all(stages.map((stage) => stage.close()));
 });
+
+const outer = (sizes: Record<number, number>, policy: Policy = {}, more: Record<string, unknown> = {}) =>
+  fleet(sizes, { 2: { deployTimeout: '2m', ...policy } }, more);
 
 /** Jobs take three seconds, and `factor` times as long on all cells but the first. */
 async function play(topology: Record<string, unknown>, factor = 3): Promise<Stage> {
@@ -37,7 +41,7 @@ const runOf = async (stage: Stage, cell: string): Promise<string> => (await cell
 
 describe.concurrent('a workflow that is terminated by hand', () => {
   test('a CellRollout is noticed by its pass, which finds its job and goes on', async () => {
-    const stage = await play(ring2({ 2: 4 }, { 2: { maxParallel: 2 } }));
+    const stage = await play(outer({ 2: 4 }, { maxParallel: 2 }));
     await graduate(stage);
     await underWay(stage, 2);
     const [job] = (await stage.jobs()).filter(isUnderWay);
@@ -54,7 +58,7 @@ describe.concurrent('a workflow that is terminated by hand', () => {
   });
 
   test('a RingRollout is followed by another pass, which adopts the cells that still run', async () => {
-    const stage = await play(ring2({ 2: 5, 3: 2 }, { 2: { maxParallel: 3 } }));
+    const stage = await play(outer({ 2: 5, 3: 2 }, { maxParallel: 3 }));
     await graduate(stage);
     await underWay(stage, 3);
     const running = (await stage.jobs()).filter(isUnderWay).map((job) => job.cell);
@@ -68,7 +72,7 @@ describe.concurrent('a workflow that is terminated by hand', () => {
   });
 
   test('a RingRollout whose cells have switched already is followed by one that orders nothing again', async () => {
-    const stage = await play(ring2({ 2: 3 }));
+    const stage = await play(outer({ 2: 3 }));
     await graduate(stage);
     await stage.until('two cells that run the package while their jobs go on', async () => {
       const busy = (await stage.tenants()).filter((t) => t.version === V1 && t.active_job !== null);
@@ -79,7 +83,7 @@ describe.concurrent('a workflow that is terminated by hand', () => {
   });
 
   test('a RingRollout is followed by another pass, which waits for the migrations that run, and takes none for done that fails', async () => {
-    const stage = await play(ring2({ 2: 3 }));
+    const stage = await play(outer({ 2: 3 }));
     await stage.fault(
       { kind: 'slow', jobKind: 'post_deploy_migrations', factor: 2 },
       { kind: 'pdm-fails', cell: 'c2-3' },
@@ -96,7 +100,7 @@ describe.concurrent('a workflow that is terminated by hand', () => {
   });
 
   test('a RingRollout is followed by a pass whose adopted cells a brake cancels like any other', async () => {
-    const stage = await play(ring2({ 2: 4 }), 20);
+    const stage = await play(outer({ 2: 4 }), 20);
     await graduate(stage);
     await underWay(stage, 3);
     const first = (await ringRun(stage, 2).describe()).runId;
@@ -119,7 +123,8 @@ describe.concurrent('a workflow that is terminated by hand', () => {
   });
 
   test('a RingRollout inside the perimeter leaves its caller with an answer, of one job a cell', async () => {
-    const stage = await play(ring2({ 2: 1 }));
+    const stage = await play(outer({ 2: 1 }));
+    await stage.fault({ kind: 'slow', cell: 'qa', factor: 3 });
     const asked = await stage.cells.rollout(V1).deployRing({ ring: 0, by: 'release-tools' });
     await underWay(stage, 1);
     await ringRun(stage, 0).terminate('by hand');
@@ -130,7 +135,7 @@ describe.concurrent('a workflow that is terminated by hand', () => {
   });
 
   test('a PackageRollout leaves its ring braked; once released the pass ends and the ring is free', async () => {
-    const stage = await play(ring2({ 2: 6 }, { 2: { maxParallel: 2 } }, { coordination: { lookEvery: '2s' } }));
+    const stage = await play(outer({ 2: 6 }, { maxParallel: 2 }, { coordination: { lookEvery: '2s' } }));
     await graduate(stage);
     await underWay(stage, 2);
     await stage.client.workflow.getHandle(packageRolloutId(V1)).terminate('by hand');
@@ -150,6 +155,7 @@ describe.concurrent('a workflow that is terminated by hand', () => {
     await stage.until('the pass to be braked', async () => (await state()) === 'braked');
     expect(await stage.jobs()).toHaveLength(held.length);
 
+    await stage.clearFaults();
     await stage.cells.cluster().releaseBrake({ by: 'alice', brakeId, reason: 'looked at it' });
     await stage.until('the pass to end', async () => (await ringRun(stage, 2).describe()).status.name === 'COMPLETED');
     expect(await state()).toBe('converged');

@@ -80,6 +80,8 @@ describe.concurrent('a worker that is killed outright, and started again at once
     'while cells are deployed',
     async () => {
       const { stage, killer } = await play(fleet({ 2: 5 }, { 2: { deployTimeout: '2m' } }));
+      // Longer than a worker may be away unnoticed: there is something to watch when the next one is up.
+      await stage.fault({ kind: 'slow', jobKind: 'configure', factor: 8 });
       await graduate(stage);
       await killer.at('the first cell is half done', nth(2, told('configure', 'running')));
       await killer.at('the third of four orders is taken, its answer lost', nth(3, order('configure', 'answered')));

@@ -63,9 +63,8 @@ async function disturb(world: World, plan: Plan, problems: string[]): Promise<Ca
       try {
         await perform(world, plan, act, callers);
       } catch (error) {
-        // What makes no sense at that moment is refused, and changes nothing.
-        if (error instanceof RejectedError || error instanceof NotFoundError) return;
-        problems.push(`${act.act} at ${act.atMs} ms: ${String(error)}`);
+        const problem = problemOf(error);
+        if (problem !== null) problems.push(`${act.act} at ${act.atMs} ms: ${problem}`);
       }
     }),
   );
@@ -142,18 +141,14 @@ async function engage(world: World, act: ActPlan, { version, ring, by, reason }:
 
 /** Before a rollout comes to rest, whoever waits for a ring inside the perimeter has an answer. */
 async function unanswered(callers: Caller[]): Promise<string[]> {
-  const late = AbortSignal.timeout(CALLER_MS);
-  const problems = callers.map(async ({ version, answer }) => {
-    const end = await Promise.race([
-      answer.catch(asProblem),
-      sleep(CALLER_MS, 'no answer', { signal: late }).catch(() => 'no answer'),
-    ]);
-    return typeof end === 'string' ? [`deployRing of ${version}: ${end}`] : [];
+  const answers = callers.map(async ({ version, answer }) => {
+    const late = sleep(CALLER_MS, 'nobody answers', { ref: false });
+    const problem = await Promise.race([answer.then(() => null, problemOf), late]);
+    return problem === null ? [] : [`deployRing of ${version}: ${problem}`];
   });
-  return (await Promise.all(problems)).flat();
+  return (await Promise.all(answers)).flat();
 }
 
 /** A refusal is an answer, too. */
-function asProblem(error: unknown): RingResult | string | null {
-  return error instanceof RejectedError || error instanceof NotFoundError ? null : String(error);
-}
+const problemOf = (error: unknown): string | null =>
+  error instanceof RejectedError || error instanceof NotFoundError ? null : String(error);

@@ -33,19 +33,20 @@ export function killerOf(stage: Stage, first: Process): Killer {
     spawnedAt = Date.now();
     kills.push(noteKill(stage, moment, killedAt, worker));
   };
-  const passing = (moment: string, isMoment: (exchange: Exchange) => boolean) =>
-    new Promise<void>((resolve) => {
-      stage.amp.watch((exchange) => {
-        // What the worker before this one asked is nobody's any more.
-        if (exchange.askedAt < spawnedAt || !isMoment(exchange)) return false;
-        stage.amp.watch(null);
-        replace(moment);
-        resolve();
-        return true;
-      });
+  const passing = async (moment: string, isMoment: (exchange: Exchange) => boolean) => {
+    let isOver = false;
+    stage.amp.watch((exchange) => {
+      // What the worker before this one asked is nobody's any more.
+      if (exchange.askedAt < spawnedAt || !isMoment(exchange)) return false;
+      stage.amp.watch(null);
+      replace(moment);
+      isOver = true;
+      return true;
     });
+    await stage.until(moment, async () => isOver, PATIENCE_MS);
+  };
   return {
-    at: (moment, isMoment) => inTime(moment, passing(moment, isMoment)),
+    at: passing,
     when: async (moment, isMoment) => {
       await worker.up;
       await stage.until(moment, isMoment, PATIENCE_MS);
@@ -60,14 +61,6 @@ const PATIENCE_MS = 120_000;
 async function noteKill(stage: Stage, moment: string, killedAt: number, next: Process): Promise<Kill> {
   const open = stillOpen(stage, await stage.jobs(), killedAt);
   return { moment, killedAt, open, backAt: await next.up };
-}
-
-function inTime<T>(moment: string, what: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`it never came to this: ${moment}`)), PATIENCE_MS);
-  });
-  return Promise.race([what, late]).finally(() => clearTimeout(timer));
 }
 
 /** How long after the next worker's start AMP was asked for a job that the killed one left; never: null. */

@@ -8,6 +8,7 @@ import { evidenceOf, expectInvariants } from '../invariants/expect.js';
 import { type ActRecord, recordActs } from './acts.js';
 import { type AmpProxy, startAmpProxy } from './amp-proxy.js';
 import { builtWorker } from './built-worker.js';
+import { whatIsOpen } from './evidence.js';
 import { type Process, spawnWorker } from './processes.js';
 import { claimNamespace, type LoggedJob, type World } from './world.js';
 
@@ -35,6 +36,7 @@ export interface Stage {
   status(version: string): Promise<PackageRolloutStatus>;
   /** One ring as a package sees it, once it is as wanted. */
   ring(version: string, ring: number, isAsWanted: (ring: RolloutRing) => boolean): Promise<RolloutRing>;
+  /** Fails with what AMP and Temporal have open where it waits in vain. */
   until<T>(what: string, look: () => Promise<T | null | undefined | false>, timeoutMs?: number): Promise<T>;
   rolloutEnds(version: string, timeoutMs?: number): Promise<PackageRolloutStatus>;
   close(): Promise<void>;
@@ -80,7 +82,11 @@ export async function openStage(options: StageOptions): Promise<Stage> {
   const acts: ActRecord[] = [];
   const cells = recordActs(new CellsClient({ client, taskQueue: 'cells' }), acts);
   const workers: Process[] = [];
-  const lastWords = () => workers.flatMap((worker) => worker.output.slice(-WORDS));
+  const evidence = async () => [
+    ...(await stage.jobs()).map((job) => `${job.created_at} ${job.id} ${job.kind} on ${job.cell} ${job.state}`),
+    ...(await whatIsOpen(client)),
+    ...workers.flatMap((worker) => worker.output.slice(-WORDS)),
+  ];
   let isClosed = false;
   const main = await builtWorker();
   const stage: Stage = {
@@ -116,7 +122,7 @@ export async function openStage(options: StageOptions): Promise<Stage> {
         const { rings } = await cells.rollout(version).status();
         return rings.find((r) => r.ring === ring && isAsWanted(r));
       }),
-    until: (what, look, timeoutMs) => until(what, look, timeoutMs, lastWords),
+    until: (what, look, timeoutMs) => until(what, look, timeoutMs, evidence),
     rolloutEnds: (version, timeoutMs) =>
       stage.until(`the end of ${version}`, async () => ended(await cells.rollout(version).status()), timeoutMs),
     close: async () => {
@@ -134,16 +140,21 @@ export async function openStage(options: StageOptions): Promise<Stage> {
 
 const ended = (status: PackageRolloutStatus) => status.finishedAt !== null && status;
 
+async function vain(what: string, afterMs: number, evidence: () => Promise<string[]>): Promise<Error> {
+  const lines = await evidence().catch((error: unknown) => [`and there is no evidence: ${error}`]);
+  return new Error([`waited ${afterMs} ms in vain for ${what}`, ...lines].join('\n'));
+}
+
 async function until<T>(
   what: string,
   look: () => Promise<T | null | undefined | false>,
-  timeoutMs = PATIENCE_MS,
-  lastWords: () => string[] = () => [],
+  patienceMs = PATIENCE_MS,
+  evidence: () => Promise<string[]>,
 ): Promise<T> {
-  for (const end = Date.now() + timeoutMs; ; await new Promise((resolve) => setTimeout(resolve, 50))) {
+  for (const end = Date.now() + patienceMs; ; await new Promise((resolve) => setTimeout(resolve, 50))) {
     const seen = await look().catch(patiently);
     if (seen !== null && seen !== undefined && seen !== false) return seen;
-    if (Date.now() > end) throw new Error([`waited ${timeoutMs} ms in vain for ${what}`, ...lastWords()].join('\n'));
+    if (Date.now() > end) throw await vain(what, patienceMs, evidence);
   }
 }
 

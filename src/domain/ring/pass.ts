@@ -56,6 +56,8 @@ export interface PassState {
   bakeUntilMs: number | null;
   bakedAtMs: number | null;
   graceUntilMs: number | null;
+  /** When a ring that had baked was converged again after a retry. */
+  wholeAgainMs: number | null;
   /** Waits that a person ended before they began or while they ran. */
   overridden: string[];
   /** `migrateWhen: everywhere`: the package has baked in every ring. */
@@ -91,6 +93,7 @@ export function newPass(purpose: PassPurpose, cells: number): PassState {
     bakeUntilMs: null,
     bakedAtMs: null,
     graceUntilMs: null,
+    wholeAgainMs: null,
     overridden: [],
     bakedEverywhere: false,
     holdForward: null,
@@ -378,6 +381,7 @@ function deployStage(s: PassState, a: Advance): void {
     s.halt = { kind: 'none-converged', reason: 'not one cell of the ring converged', sinceMs: a.now };
     return halted(s, a);
   }
+  if (s.bakedAtMs !== null) s.wholeAgainMs = a.now;
   s.convergedAtMs ??= a.now;
   if (cells === 0) {
     s.bakedAtMs = a.now;
@@ -411,7 +415,9 @@ function bakeStage(s: PassState, a: Advance): void {
   if (!over && (a.now < (s.bakeUntilMs ?? 0) || unwatched(s))) return;
   s.bakedAtMs ??= a.now;
   if (a.perimeter || s.counts.C + s.counts.D === 0) return enter(s, 'done');
-  s.graceUntilMs ??= s.bakedAtMs + a.policy.gracePeriodMs;
+  // Counted from the bake's end; after a retry from when the ring was whole again.
+  const since = s.wholeAgainMs ?? s.bakedAtMs;
+  s.graceUntilMs ??= since + a.policy.gracePeriodMs;
   enter(s, 'grace');
   graceStage(s, a);
 }
@@ -469,8 +475,17 @@ export function retried(s: PassState, index: number, verdict: RetryVerdict): voi
 export function resume(s: PassState, policy: RingPolicy, now: number): void {
   s.halt = null;
   s.cursor = 0;
-  if (s.purpose === 'deploy' && s.counts['.'] > 0) s.stage = 'deploy';
+  if (s.purpose === 'deploy' && s.counts['.'] > 0) backToDeploy(s);
   haltForExceptions(s, policy, now);
+}
+
+/** Clocks begin anew with the cells that are deployed now: a bake or a grace period is for what runs, not for what ran. */
+function backToDeploy(s: PassState): void {
+  s.stage = 'deploy';
+  s.graceUntilMs = null;
+  if (s.bakedAtMs !== null) return;
+  s.convergedAtMs = null;
+  s.bakeUntilMs = null;
 }
 
 /** After a look: what it found may be more than the ring bears, or a PDM that failed before this pass began. */

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { act, at, judged, status, V1 } from '../logs.js';
+import { act, at, judged, ms, status, V1 } from '../logs.js';
 import type { ActRecord, Evidence, SeenAct } from '../types.js';
 import { actsAreKept } from './acts-are-kept.js';
 
@@ -28,6 +28,13 @@ test.each<[string, Omit<Partial<Evidence>, 'jobs'>]>([
   ['nowhere, where it was refused', { acts: [{ ...skip, error: 'cell: found a1, expected b1' }], statuses: seen([]) }],
   ['by a run before this one', { acts: [skip], statuses: seen([], { startedAt: at(20) }) }],
   [
+    'by a run before this one, although it was answered later',
+    {
+      acts: [act('graduate', 5, {}, { error: 'it has ended' }), { ...skip, answeredAt: ms(30) }],
+      statuses: seen([], { startedAt: at(20) }),
+    },
+  ],
+  [
     'beyond what a status holds',
     { acts: [skip], statuses: seen(Array.from({ length: 200 }, () => kept({ act: 'override', at: at(99) }))) },
   ],
@@ -46,4 +53,10 @@ test.each<[string, SeenAct[]]>([
   ['without what came of it', [kept({ outcome: '' })]],
 ])('an act that is kept %s is found', (_what, acts) => {
   expect(judged(actsAreKept, { jobs: [], acts: [skip], statuses: seen(acts) })).toHaveLength(1);
+});
+
+test('an act that starts a run is to be kept by it', () => {
+  const graduation = act('graduate', 10);
+  const statuses = seen([], { startedAt: at(10.1) });
+  expect(judged(actsAreKept, { jobs: [], acts: [graduation], statuses })).toHaveLength(1);
 });

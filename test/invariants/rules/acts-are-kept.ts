@@ -27,11 +27,16 @@ function judge(facts: Facts, act: Act): Violation[] {
   return [{ rule: 11, message, jobs: [] }];
 }
 
-/** The acts of the run that answered; null where they are not at hand. */
+/** The acts of the run that was asked; null where they are not at hand, for instance because another run came since. */
 function keptFor(facts: Facts, act: Act): SeenAct[] | null {
   if (act.version === null) return facts.cluster?.acts ?? null;
   const status = statusOf(facts, act.version);
-  const ofThisRun = status && Date.parse(status.startedAt) <= (act.answeredMs ?? 0) + facts.leeway.toleranceMs;
+  if (!status) return null;
+  const startedMs = Date.parse(status.startedAt);
+  // The first act starts the run that keeps it; a later one asked before the run began was for an earlier run.
+  const first = facts.acts.find((a) => a.version === act.version);
+  const isFirstRun = act === first && (act.answeredMs ?? 0) >= startedMs - facts.leeway.toleranceMs;
+  const ofThisRun = isFirstRun || act.askedMs >= startedMs - facts.leeway.toleranceMs;
   return ofThisRun ? (status.acts ?? null) : null;
 }
 
