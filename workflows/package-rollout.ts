@@ -183,7 +183,11 @@ class PackageRun {
     await condition(() => track.stage !== 'granted');
     if (track.stage !== 'running') return;
     const { brakes, brakesSeq: seq } = this.ctx.state;
-    await this.ctx.mail.send(ringRolloutId(track.ring), signals.setBrakesSignal, { from: 'package', seq, brakes });
+    await this.ctx.mail.sendAtOnce(ringRolloutId(track.ring), signals.setBrakesSignal, {
+      from: 'package',
+      seq,
+      brakes,
+    });
   }
 
   private engage(payload: unknown) {

@@ -204,7 +204,12 @@ class RingRun {
     const asker = from === 'cluster' ? CLUSTER_WORKFLOW_ID : this.input.starter;
     const inFlight = ctx.forwardCells().map(ctx.roster.idOf);
     ctx.wake();
-    await this.ctx.mail.send(asker, signals.brakesHoldSignal, { ring: this.input.ring, pass: ctx.pass, seq, inFlight });
+    await this.ctx.mail.sendAtOnce(asker, signals.brakesHoldSignal, {
+      ring: this.input.ring,
+      pass: ctx.pass,
+      seq,
+      inFlight,
+    });
     if (ctx.holdingBrakes().some((b) => b.mode === 'cancel-cells')) await this.cancelCells();
   }
 

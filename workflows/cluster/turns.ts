@@ -183,7 +183,7 @@ export class Turns {
 
   async tellBrakes(ring: number): Promise<void> {
     const brakes = { from: 'cluster' as const, seq: this.ctx.state.brakesSeq, brakes: this.brakesFor(ring) };
-    await this.ctx.mail.send(ringRolloutId(ring), signals.setBrakesSignal, brakes);
+    await this.ctx.mail.sendAtOnce(ringRolloutId(ring), signals.setBrakesSignal, brakes);
   }
 
   private brakesFor(ring: number): BrakeStatus[] {
