@@ -22,6 +22,7 @@ import type { CellNote, CellResult, CellRolloutInput } from '../src/contract/int
 import { CELLS_STATE } from '../src/contract/search-attributes.js';
 import type { CellState } from '../src/contract/status.js';
 import { cancellable, hasMigrated, judgeSeen, type Target } from '../src/domain/cell.js';
+import { sameVersion } from '../src/domain/package-version.js';
 import { returnsWithoutDowntime } from '../src/domain/return-rule.js';
 import { lookAtCells, raiseAlert, runJob, verifyCell } from './shared/activities.js';
 import { handleOurs } from './shared/handle.js';
@@ -173,7 +174,7 @@ class CellRun {
     this.show('rolling-back', why);
     const facts = await this.look();
     this.now = facts?.version ?? null;
-    const target = targetBefore(job, facts);
+    const target = targetBefore(job, facts, this.input.version);
     if (target === null) return this.result('failed', `${why}; what it ran before is unknown`);
     if (job.startedAt === null && facts?.version === target.version) return await this.verifyBack(target, why);
     return await this.rollBack(target, facts, why);
@@ -276,8 +277,8 @@ class CellRun {
     if (!facts?.version) return this.result('failed', 'what it runs is unknown');
     this.from = facts.version;
     this.now = facts.version;
-    if (facts.version !== version) return this.result('left', `runs ${facts.version}`);
-    if (facts.previousVersion === null || facts.previousVersion === version) {
+    if (!sameVersion(facts.version, version)) return this.result('left', `runs ${facts.version}`);
+    if (facts.previousVersion === null || sameVersion(facts.previousVersion, version)) {
       return this.result('failed', `what it ran before ${version} is unknown: AMP remembers ${facts.previousVersion}`);
     }
     const target = { version: facts.previousVersion, chartVersion: facts.previousChartVersion };
@@ -450,9 +451,15 @@ function rollbackProblem(report: JobReport): string {
   return `the rollback did not work: ${report.outcome === 'not-ordered' ? report.detail : jobProblem(report)}`;
 }
 
-/** What the cell ran before this deployment, by AMP's record of the job itself. */
-function targetBefore(job: JobFacts, facts: TenantFacts | null): Target | null {
+/**
+ * What the cell ran before this deployment, by AMP's record of the job itself. A job that began on the package itself
+ * took the place of one that had failed half way: what ran before both of them, AMP remembers of the tenant.
+ */
+function targetBefore(job: JobFacts, facts: TenantFacts | null, version: string): Target | null {
   if (job.fromVersion === null) return null;
+  if (sameVersion(job.fromVersion, version) && facts?.previousVersion && !sameVersion(facts.previousVersion, version)) {
+    return { version: facts.previousVersion, chartVersion: facts.previousChartVersion };
+  }
   const fromTenant = facts?.previousVersion === job.fromVersion ? facts.previousChartVersion : null;
   return { version: job.fromVersion, chartVersion: job.fromChartVersion ?? fromTenant };
 }

@@ -150,8 +150,9 @@ class PackageRun {
   }
 
   private expireGraduation(): void {
-    const { registered, graduation, startedAtMs, graduationTimeoutMs, end } = this.ctx.state;
-    if (!registered || graduation || end) return;
+    const { registered, graduation, startedAtMs, graduationTimeoutMs, end, abort } = this.ctx.state;
+    // An abort brings its own end.
+    if (!registered || graduation || end || abort) return;
     const leftMs = startedAtMs + graduationTimeoutMs - Date.now();
     if (leftMs <= 0) return this.ctx.end('expired', null);
     if (this.graduationTimer) return;
@@ -243,13 +244,18 @@ class PackageRun {
   }
 
   private approve(ring: number): void {
-    const { approved, next } = this.ctx.state;
+    const { approved } = this.ctx.state;
     if (!approved.includes(ring)) approved.push(ring);
-    if (next?.held?.waiting.kind === 'approval') this.passes.resendNext();
+    this.passes.resend();
   }
 
   private override({ wait, ring, by, reason }: messages.Override): void {
     if (wait === 'approval') return this.approve(ring);
+    const { overridden, checks } = this.ctx.state;
+    if (wait !== 'check') overridden.push({ ring, wait });
+    for (const check of checks) {
+      if (wait === 'check' && check.ring === ring && check.outcome === 'failed') check.overriddenBy ??= by;
+    }
     void this.ctx.mail.send(ringRolloutId(ring), signals.overrideInPassSignal, { wait, by, reason });
   }
 
@@ -361,7 +367,7 @@ class PackageRun {
     handleOurs(signals.ringReportSignal, (m) => this.passes.takeReport(m), file);
     handleOurs(signals.brakesHoldSignal, (m) => this.brakes.noteHold(m), file);
     handleOurs(signals.cellAnswerSignal, ({ cell, isKnown }) => this.knownCells.set(cell, isKnown), file);
-    handleOurs(signals.supersededSignal, ({ by }) => this.ctx.end('superseded', by), file);
+    handleOurs(signals.supersededSignal, ({ by }) => this.ctx.supersede(by), file);
     handleOurs(signals.passLostSignal, (m) => this.passes.passLost(m), file);
     handleOurs(signals.clusterStartedSignal, () => this.clusterStarted(), file);
   }

@@ -10,12 +10,21 @@ import {
 } from '@temporalio/workflow';
 import type { CellLook, CellRef } from '../src/contract/activities.js';
 import { CLUSTER_WORKFLOW_ID } from '../src/contract/ids.js';
-import type { CheckInPass, EnterRing, RetryPass, SetBrakes, SkipInPass, StopPass } from '../src/contract/internal.js';
-import type { OverridableWait } from '../src/contract/messages.js';
+import type { EnterRing, RetryPass, SetBrakes, SkipInPass, StopPass } from '../src/contract/internal.js';
 import type { RolloutRing } from '../src/contract/status.js';
 import { cancellable } from '../src/domain/cell.js';
-import { judgeRetry, noteFirstLook } from '../src/domain/ring/look.js';
-import { advance, haltForExceptions, resume, retried, retryable, settled, skip } from '../src/domain/ring/pass.js';
+import { judgeRetry, keepAsLeft, noteFirstLook } from '../src/domain/ring/look.js';
+import {
+  advance,
+  haltForExceptions,
+  noteCheck,
+  override,
+  resume,
+  retried,
+  retryable,
+  settled,
+  skip,
+} from '../src/domain/ring/pass.js';
 import { PassContext, type RingRolloutInput } from './ring/context.js';
 import { Flights } from './ring/flights.js';
 import { Reporter } from './ring/reporter.js';
@@ -134,12 +143,24 @@ class RingRun {
     let newer = 0;
     for (const [index, look] of looks.entries()) {
       ctx.roster.see(index, look.facts.version);
-      if (noteFirstLook(ctx.state, index, look, ctx.target, ctx.entered.policy)) newer += 1;
+      const { isNewer, goesBack } = noteFirstLook(ctx.state, index, look, ctx.lookRules);
+      if (isNewer) newer += 1;
+      if (goesBack) this.flights.sendBack(index);
     }
-    for (const message of this.input.skips) this.skip(message);
+    this.keepWhatWasLeft();
+    ctx.looked = true;
+    for (const message of [...this.input.skips, ...ctx.skipsBefore]) this.skip(message);
     haltForExceptions(ctx.state, ctx.entered.policy, Date.now());
     // PDM of an older package has no place where a newer one runs; a ring that is past this package needs none of it.
     if (newer > 0 && (newer === looks.length || this.input.purpose === 'migrate')) this.refuseAsOlder();
+  }
+
+  private keepWhatWasLeft(): void {
+    const { roster, state, input } = this.ctx;
+    for (const left of input.leftBehind) {
+      const index = roster.indexOf(left.cell);
+      if (index !== undefined && input.purpose === 'deploy') keepAsLeft(state, index, left);
+    }
   }
 
   private refuseAsOlder(): void {
@@ -176,8 +197,8 @@ class RingRun {
     handleOurs(signals.stopPassSignal, (m) => this.stop(m));
     handleOurs(signals.retryPassSignal, (m) => this.retry(m));
     handleOurs(signals.skipInPassSignal, (m) => this.change(() => this.skip(m)));
-    handleOurs(signals.overrideInPassSignal, ({ wait }) => this.change(() => this.override(wait)));
-    handleOurs(signals.checkInPassSignal, (m) => this.change(() => this.check(m)));
+    handleOurs(signals.overrideInPassSignal, ({ wait }) => this.change(() => override(ctx.state, wait)));
+    handleOurs(signals.checkInPassSignal, (m) => this.change(() => noteCheck(ctx.state, m)));
     handleOurs(signals.holdForwardSignal, ({ reason }) =>
       this.change(() => Object.assign(ctx.state, { holdForward: reason })),
     );
@@ -247,6 +268,7 @@ class RingRun {
     }
     ctx.pending -= 1;
     resume(ctx.state, ctx.entered.policy, Date.now());
+    this.watch.renew();
     ctx.wake();
   }
 
@@ -257,25 +279,16 @@ class RingRun {
     ctx.roster.see(index, look.facts.version);
   }
 
-  private skip({ cell, by, reason }: SkipInPass): void {
+  /** What is said before every cell was looked at counts from then on. */
+  private skip(message: SkipInPass): void {
     const { ctx } = this;
-    const index = ctx.roster.indexOf(cell);
-    if (ctx.entry && index !== undefined) skip(ctx.state, index, by, reason, ctx.entry.policy);
-  }
-
-  private override(wait: OverridableWait): void {
-    const { state } = this.ctx;
-    state.overridden.push(wait);
-    if (wait === 'check' && state.halt?.kind === 'check') state.halt = null;
-  }
-
-  private check({ name, outcome, by }: CheckInPass): void {
-    const { state, entry } = this.ctx;
-    if (outcome === 'failed' && !entry?.soft && !state.halt) {
-      state.halt = { kind: 'check', reason: `check ${name} failed, says ${by}`, sinceMs: Date.now() };
-    } else if (outcome === 'passed' && state.halt?.kind === 'check') {
-      state.halt = null;
+    if (!ctx.looked) {
+      ctx.skipsBefore.push(message);
+      return;
     }
+    const { cell, by, reason } = message;
+    const index = ctx.roster.indexOf(cell);
+    if (index !== undefined) skip(ctx.state, index, by, reason, ctx.entered.policy);
   }
 
   // ── continuing as new ──────────────────────────────────────────────────────

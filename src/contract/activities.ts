@@ -32,6 +32,8 @@ export interface CellLook {
   facts: TenantFacts;
   /** The job under way on it, if any, and whether a coordinator of this cluster ordered it. */
   activeJob: { id: string; ours: boolean } | null;
+  /** The last job on it, where AMP says that it failed and none is under way since. */
+  failedJob: { id: string; kind: JobKind; version: string; fromVersion: string | null; ours: boolean } | null;
   readiness: Readiness;
   /** True where the cell runs the wanted package and chart, is ready, and its own metadata agree. */
   onTarget: boolean;

@@ -112,6 +112,8 @@ export interface CheckRecord {
   outcome: 'passed' | 'failed';
   by: string;
   at: string;
+  /** Who ended the wait that this failure made. */
+  overriddenBy?: string;
 }
 
 /** One ring as one package sees it. */

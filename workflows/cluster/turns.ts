@@ -89,7 +89,7 @@ export class Turns {
       await this.ctx.mail.send(action.turn.request.sender, signals.supersededSignal, { by: action.by });
     } else {
       const hurry = action.how === 'hurry';
-      const outcome = hurry ? ('superseded' as const) : ('yielded' as const);
+      const outcome = action.how === 'yield' ? ('yielded' as const) : ('superseded' as const);
       const stop = { outcome, by: action.by, reason: `the ring is needed for ${action.by}`, hurry };
       await this.ctx.mail.send(ringRolloutId(action.ring), signals.stopPassSignal, stop);
     }

@@ -6,7 +6,7 @@ import { CELLS_RING, CELLS_STATE, CELLS_VERSION } from '../../src/contract/searc
 import type { PassPurpose } from '../../src/contract/status.js';
 import { holding } from '../../src/domain/brake.js';
 import { nextStep } from '../../src/domain/rollout/plan.js';
-import { isOpen, newTrack, type Track, tracksOf } from '../../src/domain/rollout/state.js';
+import { failedChecks, isOpen, newTrack, type Track, tracksOf } from '../../src/domain/rollout/state.js';
 import { noteReport, refusedResult, settleTrack } from '../../src/domain/rollout/tracks.js';
 import { ringResult } from '../../src/domain/rollout/view.js';
 import { RingRollout } from '../ring-rollout.js';
@@ -52,19 +52,26 @@ export class Passes {
     this.ctx.wake();
   }
 
-  /** The outer ring that is waited for is asked for again, with what has changed meanwhile. */
-  resendNext(): void {
+  /** Every ring that is waited for is asked for again, with what has changed meanwhile. */
+  resend(): void {
+    this.resendNext();
+    for (const { stage, requestId, ring, purpose, sinceMs } of tracksOf(this.ctx.state)) {
+      if (stage === 'asked') this.send(this.requestOf(requestId, ring, purpose, sinceMs));
+    }
+  }
+
+  private resendNext(): void {
     const { next } = this.ctx.state;
     if (next) this.send(this.requestOf(next.requestId, { after: next.after }, 'deploy', next.sinceMs));
   }
 
   /** Tells a cluster that lost its memory what this rollout has and waits for. */
   tellAll(): void {
-    this.resendNext();
+    this.resend();
     for (const { stage, requestId, ring, purpose, sinceMs } of tracksOf(this.ctx.state)) {
       const request = { ...this.requestOf(requestId, ring, purpose, sinceMs), ring };
-      if (stage === 'asked') this.send(request);
-      else if (stage !== 'over') void this.ctx.mail.send(CLUSTER_WORKFLOW_ID, signals.claimRingSignal, request);
+      if (stage !== 'over' && stage !== 'asked')
+        void this.ctx.mail.send(CLUSTER_WORKFLOW_ID, signals.claimRingSignal, request);
     }
   }
 
@@ -155,7 +162,7 @@ export class Passes {
       state.noMoreRings = true;
       this.tellBakedEverywhere();
     }
-    if (answer.kind === 'refused') this.ctx.end('superseded', answer.supersededBy);
+    if (answer.kind === 'refused') this.ctx.supersede(answer.supersededBy);
     if (answer.kind !== 'granted') return;
     const known = state.tracks[answer.ring] ?? { ring: answer.ring, perimeter: false };
     this.takeTurn(newTrack(known, 'deploy', answer.requestId, Date.now()), answer);
@@ -208,8 +215,8 @@ export class Passes {
   }
 
   private passOptions(track: Track) {
-    const { version, chartVersion, lane, brakes, brakesSeq, skips, abort } = this.ctx.state;
-    const { ring, purpose, requestId } = track;
+    const { version, chartVersion, lane, brakes, brakesSeq, skips, abort, overridden } = this.ctx.state;
+    const { ring, purpose, requestId, leftBehind, lost } = track;
     const reason = purpose === 'rollback' ? (abort?.reason ?? 'rollback') : `${purpose} of ${version}`;
     const input = {
       ring,
@@ -222,6 +229,10 @@ export class Passes {
       packageBrakes: brakes,
       packageBrakesSeq: brakesSeq,
       skips,
+      failedChecks: failedChecks(this.ctx.state, ring),
+      overridden: overridden.filter((o) => o.ring === ring).map((o) => o.wait),
+      leftBehind,
+      afterLoss: lost > 0,
       reason,
     };
     return {
@@ -261,7 +272,7 @@ export class Passes {
     }
     if (track.perimeter || state.end || state.abort) return;
     const { outcome, supersededBy = null } = track.result ?? {};
-    if (outcome === 'refused' || outcome === 'superseded') this.ctx.end('superseded', supersededBy);
+    if (outcome === 'refused' || outcome === 'superseded') this.ctx.supersede(supersededBy);
     // A rollback took the ring: this package asks for it again.
     if (outcome === 'yielded') this.askAgain(track);
   }

@@ -1,8 +1,10 @@
 import { workflowInfo } from '@temporalio/workflow';
 import type { RingEntry, SkipInPass } from '../../src/contract/internal.js';
-import type { BrakeStatus, PassPurpose } from '../../src/contract/status.js';
+import type { OverridableWait } from '../../src/contract/messages.js';
+import type { BrakeStatus, CellException, PassPurpose } from '../../src/contract/status.js';
 import { holding } from '../../src/domain/brake.js';
 import type { Target } from '../../src/domain/cell.js';
+import type { LookRules } from '../../src/domain/ring/look.js';
 import { type Advance, newPass, type PassState } from '../../src/domain/ring/pass.js';
 import { type CarriedRoster, Roster } from '../../src/domain/ring/roster.js';
 import { packCells } from '../../src/domain/snapshot.js';
@@ -21,6 +23,14 @@ export interface RingRolloutInput {
   packageBrakesSeq: number;
   /** Cells that a person wants left out of the way. */
   skips: SkipInPass[];
+  /** Checks of this ring whose last word is that they failed, and who said so. */
+  failedChecks: Record<string, string>;
+  /** Waits of this package in this ring that a person ended before this pass began. */
+  overridden: OverridableWait[];
+  /** What a pass that was lost left behind: cells that ended badly stay so until a person asks. */
+  leftBehind: CellException[];
+  /** It takes the place of a pass that was lost: nobody asked again. */
+  afterLoss: boolean;
   reason: string;
   /** What an earlier run of this pass carried over. */
   carried?: Carried;
@@ -59,6 +69,10 @@ export class PassContext {
   /** Things under way that a continue-as-new would lose. */
   pending = 0;
   woken = false;
+  /** Every cell was looked at: the pass knows where each of them stands. */
+  looked: boolean;
+  /** Cells to leave out of the way, named before that. */
+  readonly skipsBefore: SkipInPass[] = [];
   readonly mail = new Mail(() => this.wake());
   private readonly troubles = new Map<string, string>();
   private troubleSinceMs = 0;
@@ -68,6 +82,8 @@ export class PassContext {
     this.state = newPass(input.purpose, 0);
     const { packageBrakes, packageBrakesSeq } = input;
     this.brakes = { cluster: [], package: packageBrakes, clusterSeq: -1, packageSeq: packageBrakesSeq, atEntry: [] };
+    Object.assign(this.state, { failedChecks: input.failedChecks, overridden: input.overridden });
+    this.looked = input.carried !== undefined;
     if (input.carried) this.restore(input.carried);
   }
 
@@ -76,9 +92,9 @@ export class PassContext {
     if (this.entry) return;
     this.entry = entry;
     this.roster = Roster.of(entry.cellsGz);
-    const { stop, overridden, holdForward, bakedEverywhere } = this.state;
+    const { stop, overridden, failedChecks, holdForward, bakedEverywhere } = this.state;
     const fresh = newPass(this.input.purpose, this.roster.cells.length);
-    this.state = { ...fresh, stop, overridden, holdForward, bakedEverywhere };
+    this.state = { ...fresh, stop, overridden, failedChecks, holdForward, bakedEverywhere };
     this.setBrakes('cluster', entry.brakesSeq, entry.brakes);
     const all = [...this.brakes.cluster, ...this.brakes.package];
     this.brakes.atEntry = all.filter((b) => b.mode === 'finish-ring').map((b) => b.brakeId);
@@ -120,6 +136,11 @@ export class PassContext {
   get entered(): RingEntry {
     if (!this.entry) throw new Error('the ring has not been entered');
     return this.entry;
+  }
+
+  get lookRules(): LookRules {
+    const { policy, perimeter } = this.entered;
+    return { target: this.target, policy, askedFor: perimeter && !this.input.afterLoss };
   }
 
   get rules(): Advance {

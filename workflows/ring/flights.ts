@@ -11,6 +11,7 @@ import {
   type FlightRecord,
   haltForExceptions,
   landAgain,
+  sendBack,
   takeNext,
 } from '../../src/domain/ring/pass.js';
 import { CellRollout, hurrySignal } from '../cell-rollout.js';
@@ -45,6 +46,12 @@ export class Flights {
     const flight = this.ctx.state.inFlight[index];
     const cell = this.ctx.roster.cells[index];
     if (flight && cell) void this.fly(index, flight, cell);
+  }
+
+  /** Takes one cell back, outside the stage's own order. */
+  sendBack(index: number): void {
+    sendBack(this.ctx.state, index);
+    this.start(index);
   }
 
   /** Follows cells that an earlier run of this pass started. */
@@ -112,7 +119,7 @@ export class Flights {
     if (!look) return this.hear(index, null);
     ctx.roster.see(index, look.facts.version);
     landAgain(ctx.state, index);
-    noteFirstLook(ctx.state, index, look, ctx.target, ctx.entered.policy);
+    if (noteFirstLook(ctx.state, index, look, ctx.lookRules).goesBack) this.sendBack(index);
     haltForExceptions(ctx.state, ctx.entered.policy, Date.now());
   }
 

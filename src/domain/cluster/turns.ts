@@ -18,9 +18,9 @@ export type TurnAction =
 
 /**
  * `supersede`: the rollout that holds the ring ends. Otherwise only its pass does: `hurry` drops what only judges,
- * `yield` lets cells in flight settle.
+ * `settle` and `yield` let cells in flight come to their end, going back included; who yields asks for the ring again.
  */
-export type MakeRoom = 'supersede' | 'hurry' | 'yield';
+export type MakeRoom = 'supersede' | 'hurry' | 'settle' | 'yield';
 
 interface Rules {
   topology: Topology;
@@ -225,5 +225,5 @@ function howToMakeRoom(turn: Turn, request: QueuedRequest, about: RingFacts): Ma
   if (request.purpose !== 'deploy' || !isNewer(request.version, turn.request.version)) return null;
   if (about.soft && about.perimeter) return 'hurry';
   if (turn.state !== 'halted') return null;
-  return about.perimeter ? 'hurry' : 'supersede';
+  return about.perimeter ? 'settle' : 'supersede';
 }

@@ -1,8 +1,10 @@
 import type { PassResult } from '../../contract/internal.js';
+import type { OverridableWait } from '../../contract/messages.js';
 import type {
   Act,
   BrakeStatus,
   CellException,
+  CellState,
   CheckRecord,
   Failure,
   PassPurpose,
@@ -43,6 +45,8 @@ export interface PackageState {
   brakes: BrakeStatus[];
   brakesSeq: number;
   approved: number[];
+  /** Waits that a person ended, by ring: they stay ended for a pass that takes a lost one's place. */
+  overridden: { ring: number; wait: OverridableWait }[];
   checks: CheckRecord[];
   acts: Act[];
   failures: Failure[];
@@ -81,12 +85,22 @@ export interface Track {
   result: PassResult | null;
   baked: boolean;
   migrationFailed: string[];
+  /** Cells that ended badly in a pass that was then lost. */
+  leftBehind: CellException[];
   /** Passes in a row that ended without saying so. */
   lost: number;
   /** What callers are answered; null while there is nothing to answer. */
   settled: RingResult | null;
   /** Its pass was told to end. */
   stopped: boolean;
+}
+
+const ENDED_BADLY: CellState[] = ['rolled-back', 'failed', 'rollback-failed', 'migration-failed', 'cancel-unconfirmed'];
+
+/** What the next pass is to know of a lost one: those cells stay as they are until a person asks. */
+function leftBehind({ lost = 0, view, leftBehind = [] }: Partial<Track>): CellException[] {
+  if (lost === 0) return [];
+  return view ? view.exceptions.filter((e) => ENDED_BADLY.includes(e.state)) : leftBehind;
 }
 
 /** A ring asked for anew; what is known of the ring from before stays known. */
@@ -110,6 +124,7 @@ export function newTrack(
     result: null,
     baked: before.baked ?? false,
     migrationFailed: [],
+    leftBehind: leftBehind(before),
     lost: before.lost ?? 0,
     settled: null,
     stopped: false,
@@ -134,6 +149,7 @@ export const newPackageState = (version: string, chartVersion: string | null, no
   brakes: [],
   brakesSeq: 0,
   approved: [],
+  overridden: [],
   checks: [],
   acts: [],
   failures: [],
@@ -167,11 +183,16 @@ export const shownTracks = (s: PackageState): Track[] =>
 /** A pass of this package is under way, or about to be. */
 export const isOpen = (t: Track): boolean => t.stage === 'granted' || t.stage === 'running';
 
-/** Whether the last word of some check of a blocking ring is that it failed: that is the ring's failure. */
-export function hasFailedCheck({ checks }: PackageState, { ring, soft }: Pick<Track, 'ring' | 'soft'>): boolean {
-  const isLast = (check: CheckRecord) => checks.findLast((c) => c.ring === ring && c.name === check.name) === check;
-  return !soft && checks.some((c) => c.ring === ring && c.outcome === 'failed' && isLast(c));
+/** Checks of a ring whose last word is that they failed, by name, and who said so; what a person overrode is over. */
+export function failedChecks({ checks }: PackageState, ring: number): Record<string, string> {
+  const last = new Map(checks.filter((c) => c.ring === ring).map((c) => [c.name, c]));
+  const failed = [...last.values()].filter((c) => c.outcome === 'failed' && c.overriddenBy === undefined);
+  return Object.fromEntries(failed.map((c) => [c.name, c.by]));
 }
+
+/** Whether some check of a blocking ring has failed: that is the ring's failure. */
+export const hasFailedCheck = (s: PackageState, { ring, soft }: Pick<Track, 'ring' | 'soft'>): boolean =>
+  !soft && Object.keys(failedChecks(s, ring)).length > 0;
 
 /** What ring 0 made of the package. */
 export function ring0Verdict(s: PackageState): Ring0Verdict {

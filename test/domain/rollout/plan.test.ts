@@ -27,6 +27,7 @@ function track(ring: number, more: Partial<Track> = {}): Track {
     result: null,
     baked: false,
     migrationFailed: [],
+    leftBehind: [],
     lost: 0,
     settled: null,
     stopped: false,
