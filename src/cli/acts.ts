@@ -15,10 +15,9 @@ export async function actOn(
   done: string,
 ): Promise<Outcome> {
   const payload = checked<z.ZodType<object>>(SCHEMAS[name], present(fields));
-  const updateId = await context.updateId(name, payload);
   const rollout = (await context.cells()).rollout(version);
   // The payload is what this very act's schema made of it.
-  const status = await rollout[name](payload as never, { updateId });
+  const status = await rollout[name](payload as never, { updateId: context.actId() });
   const { state, waitingFor } = status;
   const wait = waitingFor ? `, waits for ${waitingFor.kind}: ${waitingFor.detail}` : '';
   return { json: status, text: [`${version}: ${done}`, `  now ${state}${wait}`] };
@@ -26,7 +25,7 @@ export async function actOn(
 
 export async function graduate(context: Context, version: string, fields: Record<string, unknown>): Promise<Outcome> {
   const payload = checked(messages.graduate, present(fields));
-  const updateId = await context.updateId('graduate', payload);
+  const updateId = await context.askedOnceId('graduate', payload);
   const result = await (await context.cells()).rollout(version).graduate(payload, { updateId });
   return {
     json: result,

@@ -24,7 +24,7 @@ export async function runPass(
   const { ring, wait, timeout, chart: chartVersion, fixes } = options;
   const schema = act === 'deploy' ? deployRing : migrateRing;
   const payload = checked(schema, { ring, ...context.act(), ...(fixes === undefined ? {} : { fixes }) });
-  const updateId = await context.updateId(`${act}Ring`, payload);
+  const updateId = await context.askedOnceId(`${act}Ring`, payload);
   const rollout = (await context.cells()).rollout(version);
   const asked =
     act === 'deploy'

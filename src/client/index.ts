@@ -9,7 +9,7 @@ export type { Asked, CallOptions, Limits } from './calls.js';
 export * from './errors.js';
 export type { StartOptions } from './rollout.js';
 export type { ListOptions, RolloutSummary } from './rollouts.js';
-export { digest, pipelineUpdateId } from './update-id.js';
+export { pipelineUpdateId } from './update-id.js';
 export type { ClusterClient, RolloutClient };
 
 export interface CellsClientOptions {

@@ -48,7 +48,7 @@ const acts: [argv: string[], name: string, payload: object][] = [
   [
     ['brake', 'on', '--reason', 'x'],
     'engageBrake',
-    { by: 'ann', reason: 'x', brakeId: 'ann-20261223T101500', scope: 'outer' },
+    { by: 'ann', reason: 'x', brakeId: expect.stringMatching(/^ann-20261223T101500-[0-9a-f]{8}$/), scope: 'outer' },
   ],
   [
     ['brake', 'on', '--ring', '2', '--reason', 'x', '--id', 'b1', '--mode', 'cancel-cells'],
@@ -68,11 +68,19 @@ describe('an act', () => {
     expect(await sent(argv)).toEqual({ name, payload, updateId: undefined });
   });
 
-  it('has an update id made from what is asked in a pipeline, or the one given', async () => {
-    const argv = ['retry', '--ring', '2', VERSION];
-    expect((await sent(argv, { CI_PIPELINE_ID: '4711' }))?.updateId).toBe('4711-retryRing-2');
+  it('that a pipeline asks for once has an id made from what is asked, or the one given', async () => {
+    const argv = ['graduate', VERSION];
+    expect((await sent(argv, { CI_PIPELINE_ID: '4711' }))?.updateId).toBe('4711-graduate');
     expect((await sent([...argv, '--update-id', 'mine'], { CI_PIPELINE_ID: '4711' }))?.updateId).toBe('mine');
   });
+
+  it.each(acts.filter(([argv]) => argv[0] !== 'graduate'))(
+    '%j is a new act the second time, in a pipeline too: nothing is confirmed from memory',
+    async (argv) => {
+      expect((await sent(argv, { CI_PIPELINE_ID: '4711' }))?.updateId).toBeUndefined();
+      expect((await sent([...argv, '--update-id', 'mine'], { CI_PIPELINE_ID: '4711' }))?.updateId).toBe('mine');
+    },
+  );
 });
 
 describe('a topology', () => {
