@@ -4,12 +4,12 @@ import type { Activities, JobFacts, JobOrder, JobReport, NotOrdered, TenantFacts
 import { isFinishedJobState } from '../src/contract/amp.js';
 import { FAILURE } from '../src/contract/failures.js';
 import { z } from '../src/contract/zod.js';
+import { sameVersion } from '../src/domain/package-version.js';
 import { readinessOf } from './cell-answers.js';
 import { type Heartbeat, heartbeating } from './heartbeat.js';
 import { askAmp, backoffMs, jittered, type Patience, pauseFor, retryAfterOf } from './patience.js';
 import { type AmpDriver, AmpError, type AmpJob, type AmpTenant, type CellApi } from './ports.js';
 import { isOurs, mismatchOf, orNull } from './tenants.js';
-import { sameVersion } from './versions.js';
 
 export interface JobDependencies {
   amp: AmpDriver;

@@ -53,11 +53,13 @@ async function lookAtCell(
   const failedJob = await lastFailed(dependencies, order.cluster, cell, tenant, signal);
   const mismatch = mismatchOf(cell, order.ring, tenant);
   const wrong = mismatch ?? wrongForTenant(order, tenant);
+  const asks = wrong === null && !order.askOnlyAmp;
   const [readiness, metadata] = await Promise.all([
-    wrong === null || order.askReadiness ? readinessOf(cells, cell.url, signal) : null,
-    wrong === null ? metadataOf(cells, cell.url, signal) : null,
+    asks || order.askReadiness ? readinessOf(cells, cell.url, signal) : null,
+    asks ? metadataOf(cells, cell.url, signal) : null,
   ]);
-  const problem = wrong ?? wrongForCell(order.version, readiness, metadata) ?? '';
+  const problem =
+    (order.askOnlyAmp ? 'not asked' : null) ?? wrong ?? wrongForCell(order.version, readiness, metadata) ?? '';
   const look: CellLook = {
     cell: cell.id,
     tenant: mismatch === null ? 'known' : 'mismatch',

@@ -21,6 +21,7 @@ import {
   recordEnd,
   recordGraduation,
   reopen,
+  ringsRunning,
 } from '../src/domain/cluster/packages.js';
 import { type ClusterState, trim } from '../src/domain/cluster/state.js';
 import { judgeTopology, putInForce, topologyOf } from '../src/domain/cluster/topology.js';
@@ -180,7 +181,8 @@ class ClusterRun {
     const softRings = topology.rings.flatMap(({ ring }) => {
       return resolvePolicy(topology, ring, null).onFailure === 'soft' ? [ring] : [];
     });
-    const registered = { ...judgeRegistration(state, message), graduationTimeoutMs, softRings };
+    const alsoOn = ringsRunning(state, message.version);
+    const registered = { ...judgeRegistration(state, message), graduationTimeoutMs, softRings, alsoOn };
     await this.ctx.mail.send(packageRolloutId(message.version), signals.registeredSignal, registered);
   }
 

@@ -10,6 +10,7 @@ import {
   upsertSearchAttributes,
 } from '@temporalio/workflow';
 import type {
+  CellLook,
   JobFacts,
   JobOrder,
   JobReport,
@@ -17,7 +18,7 @@ import type {
   Verification,
   VerifyOrder,
 } from '../src/contract/activities.js';
-import { type JobKeyParts, jobKey } from '../src/contract/ids.js';
+import { cellRolloutId, type JobKeyParts, jobKey } from '../src/contract/ids.js';
 import type { CellNote, CellResult, CellRolloutInput } from '../src/contract/internal.js';
 import { CELLS_STATE } from '../src/contract/search-attributes.js';
 import type { CellState } from '../src/contract/status.js';
@@ -25,9 +26,10 @@ import { cancellable, hasMigrated, judgeSeen, type Target } from '../src/domain/
 import { sameVersion } from '../src/domain/package-version.js';
 import { returnsWithoutDowntime } from '../src/domain/return-rule.js';
 import { lookAtCells, raiseAlert, runJob, verifyCell } from './shared/activities.js';
+import { mustBeStartedRightly } from './shared/argument.js';
 import { handleOurs } from './shared/handle.js';
 import { cellNoteSignal } from './shared/signals.js';
-import { troubleOf } from './shared/trouble.js';
+import { troubleOf, troublePauseMs } from './shared/trouble.js';
 
 export const cellStatusQuery = defineQuery<CellResult & { doing: string }>('status');
 export const hurrySignal = defineSignal('hurry');
@@ -40,6 +42,7 @@ const MAX_LOOKS_AGAIN = 3;
  * the deployment did not end well. Always ends with a `CellResult`; a Temporal cancel means: cancel the job, go back.
  */
 export async function CellRollout(input: CellRolloutInput): Promise<CellResult> {
+  mustBeStartedRightly('CellRollout', input, () => cellRolloutId(input.cell.id));
   const run = new CellRun(input);
   const root = CancellationScope.current();
   root.cancelRequested.catch(() => run.cancel());
@@ -53,7 +56,9 @@ class CellRun {
   private hurried = false;
   private doing: CellState = 'pending';
   private jobScope: CancellationScope | null = null;
-  private troubled = false;
+  /** How often AMP was asked in vain, one time after another, and what was told of it. */
+  private troubles = 0;
+  private noted = '';
   private jobId: string | null = null;
   private from: string | null;
   private now: string | null;
@@ -174,7 +179,7 @@ class CellRun {
     this.show('rolling-back', why);
     const facts = await this.look();
     this.now = facts?.version ?? null;
-    const target = targetBefore(job, facts, this.input.version);
+    const target = targetBefore(job, facts, this.target());
     if (target === null) return this.result('failed', `${why}; what it ran before is unknown`);
     if (job.startedAt === null && facts?.version === target.version) return await this.verifyBack(target, why);
     return await this.rollBack(target, facts, why);
@@ -273,7 +278,7 @@ class CellRun {
   private async takeBack(): Promise<CellResult> {
     this.show('rolling-back');
     const { version } = this.input;
-    const facts = await this.look();
+    const facts = await this.lookWhenIdle();
     if (!facts?.version) return this.result('failed', 'what it runs is unknown');
     this.from = facts.version;
     this.now = facts.version;
@@ -315,7 +320,7 @@ class CellRun {
           ...order,
           ...(cancelOnly ? { cancelOnly } : {}),
         });
-        if (this.troubled) await this.noTrouble();
+        if (this.troubles > 0) await this.noTrouble();
         return report;
       } catch (error) {
         if (isCancellation(error) && stoppable && !cancelOnly) cancelOnly = true;
@@ -338,11 +343,12 @@ class CellRun {
 
   private async verify(target: Target, migrated: boolean): Promise<Verification> {
     if (this.doing !== 'rolling-back') this.show('verifying');
-    const { cluster, ring, cell, policy } = this.input;
+    const { cluster, ring, cell, witness, policy } = this.input;
     const order: VerifyOrder = {
       cluster,
       ring,
       cell,
+      witness,
       ...target,
       migrated,
       sinceMs: Date.now(),
@@ -355,18 +361,32 @@ class CellRun {
   }
 
   private async look(): Promise<TenantFacts | null> {
+    const look = await this.lookAtTenant();
+    return look?.tenant === 'known' ? look.facts : null;
+  }
+
+  private async lookAtTenant(): Promise<CellLook | undefined> {
     const { cluster, ring, cell, version, chartVersion } = this.input;
-    const looks = await this.patiently(() =>
-      lookAtCells({ cluster, ring, cells: [cell], version, chartVersion, askReadiness: false }),
-    );
-    return looks[0]?.tenant === 'known' ? looks[0].facts : null;
+    const order = { cluster, ring, cells: [cell], version, chartVersion, askReadiness: false, askOnlyAmp: true };
+    const [look] = await this.patiently(() => lookAtCells(order));
+    return look;
+  }
+
+  /** A job of ours that is still under way decides what the cell will run: its end comes first. */
+  private async lookWhenIdle(): Promise<TenantFacts | null> {
+    const endMs = Date.now() + this.input.policy.deployTimeoutMs + this.input.policy.cancelTimeoutMs;
+    for (;;) {
+      const look = await this.lookAtTenant();
+      if (!look?.activeJob?.ours || Date.now() > endMs) return look?.tenant === 'known' ? look.facts : null;
+      await sleep(RETRY_TROUBLE_MS);
+    }
   }
 
   private async patiently<T>(ask: () => Promise<T>): Promise<T> {
     for (;;) {
       try {
         const answer = await ask();
-        if (this.troubled) await this.noTrouble();
+        if (this.troubles > 0) await this.noTrouble();
         return answer;
       } catch (error) {
         await this.waitOut(error);
@@ -374,16 +394,19 @@ class CellRun {
     }
   }
 
+  /** The pass is told when trouble begins, when it is another, and when it is over. */
   private async waitOut(error: unknown): Promise<void> {
     const trouble = troubleOf(error);
     if (!trouble) throw error;
-    this.troubled = true;
-    await this.note(trouble);
-    await sleep(RETRY_TROUBLE_MS * (0.75 + Math.random() / 2));
+    this.troubles += 1;
+    if (trouble.detail !== this.noted) await this.note(trouble);
+    this.noted = trouble.detail;
+    await sleep(troublePauseMs(this.troubles));
   }
 
   private async noTrouble(): Promise<void> {
-    this.troubled = false;
+    this.troubles = 0;
+    this.noted = '';
     await this.note(null);
   }
 
@@ -453,13 +476,19 @@ function rollbackProblem(report: JobReport): string {
 
 /**
  * What the cell ran before this deployment, by AMP's record of the job itself. A job that began on the package itself
- * took the place of one that had failed half way: what ran before both of them, AMP remembers of the tenant.
+ * took the place of one that had failed half way: what ran before both of them, AMP remembers of the tenant. Only where
+ * nothing but the chart is new does the cell go back to the package that it is on.
  */
-function targetBefore(job: JobFacts, facts: TenantFacts | null, version: string): Target | null {
-  if (job.fromVersion === null) return null;
-  if (sameVersion(job.fromVersion, version) && facts?.previousVersion && !sameVersion(facts.previousVersion, version)) {
-    return { version: facts.previousVersion, chartVersion: facts.previousChartVersion };
+function targetBefore(job: JobFacts, facts: TenantFacts | null, target: Target): Target | null {
+  const { fromVersion, fromChartVersion } = job;
+  if (fromVersion === null) return null;
+  const fromTenant = facts?.previousVersion === fromVersion ? facts.previousChartVersion : null;
+  if (!sameVersion(fromVersion, target.version)) {
+    return { version: fromVersion, chartVersion: fromChartVersion ?? fromTenant };
   }
-  const fromTenant = facts?.previousVersion === job.fromVersion ? facts.previousChartVersion : null;
-  return { version: job.fromVersion, chartVersion: job.fromChartVersion ?? fromTenant };
+  const isOtherChart =
+    fromChartVersion !== null && target.chartVersion !== null && fromChartVersion !== target.chartVersion;
+  if (isOtherChart) return { version: fromVersion, chartVersion: fromChartVersion };
+  if (!facts?.previousVersion || sameVersion(facts.previousVersion, target.version)) return null;
+  return { version: facts.previousVersion, chartVersion: facts.previousChartVersion };
 }

@@ -55,10 +55,13 @@ export async function PackageRollout(input: PackageRolloutInput): Promise<Packag
 }
 
 function argumentOf(input: unknown): { version: string; chartVersion: string | null } {
-  const { state: _state, continueAsNewAfter: _after, ...argument } = (input ?? {}) as Record<string, unknown>;
+  const { state, continueAsNewAfter: _after, ...argument } = (input ?? {}) as Record<string, unknown>;
   const parsed = messages.packageRolloutArgument().safeParse(argument);
   if (!parsed.success) throw ApplicationFailure.nonRetryable(parsed.error.message, FAILURE.badArgument);
   const { version, chartVersion } = parsed.data;
+  if (state !== undefined && (state as PackageState | null)?.version !== version) {
+    throw ApplicationFailure.nonRetryable('state is only what an earlier run carried over', FAILURE.badArgument);
+  }
   const { workflowId } = workflowInfo();
   if (workflowId === packageRolloutId(version)) return { version, chartVersion: chartVersion ?? null };
   const message = `the workflow of ${version} has the id ${packageRolloutId(version)}, not ${workflowId}`;

@@ -9,7 +9,7 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import type { CellLook, CellRef } from '../src/contract/activities.js';
-import { CLUSTER_WORKFLOW_ID } from '../src/contract/ids.js';
+import { CLUSTER_WORKFLOW_ID, ringRolloutId } from '../src/contract/ids.js';
 import type { EnterRing, RetryPass, SetBrakes, SkipInPass, StopPass } from '../src/contract/internal.js';
 import type { RolloutRing } from '../src/contract/status.js';
 import { cancellable } from '../src/domain/cell.js';
@@ -30,9 +30,10 @@ import { Flights } from './ring/flights.js';
 import { Reporter } from './ring/reporter.js';
 import { Watch } from './ring/watch.js';
 import { lookAtCells } from './shared/activities.js';
+import { mustBeStartedRightly } from './shared/argument.js';
 import { handleOurs } from './shared/handle.js';
 import * as signals from './shared/signals.js';
-import { troubleOf } from './shared/trouble.js';
+import { troubleOf, troublePauseMs } from './shared/trouble.js';
 
 export type { RingRolloutInput } from './ring/context.js';
 
@@ -41,7 +42,6 @@ export const ringStatusQuery = defineQuery<RolloutRing>('status');
 const LOOK_BATCH = 100;
 const LOOKS_AT_ONCE = 4;
 const ENTER_AGAIN_MS = 10_000;
-const TROUBLE_AGAIN_MS = 5_000;
 /** Low enough that the window's own ends, at most 500 in flight, stay well under Temporal's limits. */
 const CONTINUE_AFTER_EVENTS = 6_000;
 
@@ -51,6 +51,7 @@ const CONTINUE_AFTER_EVENTS = 6_000;
  * that blocks waits for a person.
  */
 export async function RingRollout(input: RingRolloutInput): Promise<RolloutRing> {
+  mustBeStartedRightly('RingRollout', input, () => ringRolloutId(input.ring));
   const run = new RingRun(input);
   CancellationScope.current().cancelRequested.catch(() => run.cancelledByHand());
   return await CancellationScope.nonCancellable(() => run.toTheEnd());
@@ -172,7 +173,7 @@ class RingRun {
   private async look(cells: CellRef[]): Promise<CellLook[]> {
     const { ctx } = this;
     const order = { cluster: ctx.entered.cluster, ring: this.input.ring, ...ctx.target, askReadiness: false };
-    for (;;) {
+    for (let tries = 1; ; tries += 1) {
       try {
         const looks = await lookAtCells({ ...order, cells });
         ctx.setTrouble('the look', null);
@@ -183,7 +184,7 @@ class RingRun {
         ctx.setTrouble('the look', trouble.detail);
         this.reporter.publish();
         if (ctx.state.stop) return [];
-        await sleep(TROUBLE_AGAIN_MS);
+        await sleep(troublePauseMs(tries));
       }
     }
   }
@@ -199,8 +200,8 @@ class RingRun {
     handleOurs(signals.skipInPassSignal, (m) => this.change(() => this.skip(m)));
     handleOurs(signals.overrideInPassSignal, ({ wait }) => this.change(() => override(ctx.state, wait)));
     handleOurs(signals.checkInPassSignal, (m) => this.change(() => noteCheck(ctx.state, m)));
-    handleOurs(signals.holdForwardSignal, ({ reason }) =>
-      this.change(() => Object.assign(ctx.state, { holdForward: reason })),
+    handleOurs(signals.holdForwardSignal, ({ held }) =>
+      this.change(() => Object.assign(ctx.state, { holdForward: held })),
     );
     handleOurs(signals.bakedEverywhereSignal, () =>
       this.change(() => Object.assign(ctx.state, { bakedEverywhere: true })),

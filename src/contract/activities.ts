@@ -50,6 +50,8 @@ export interface LookOrder {
   chartVersion: string | null;
   /** Ask every cell for its readiness, not only those that AMP says are on target. */
   askReadiness: boolean;
+  /** What AMP says is enough: the cells themselves are not asked, and none is found to be on target. */
+  askOnlyAmp?: boolean;
 }
 
 export interface JobOrder {
@@ -109,6 +111,8 @@ export interface VerifyOrder {
   cluster: string;
   ring: number;
   cell: CellRef;
+  /** Asked where the cell refuses our token: one that takes it shows that the token is good, and the cell is not. */
+  witness: CellRef | null;
   version: string;
   chartVersion: string | null;
   /** Also require that this package's post-deployment migrations have begun there, by AMP's word. */

@@ -87,6 +87,8 @@ export interface Registered {
   graduatedAt: string | null;
   /** Rings that never block their callers. */
   softRings: number[];
+  /** Rings where cells run this package already. */
+  alsoOn: number[];
 }
 
 export interface GraduationAnswer {
@@ -237,7 +239,7 @@ export interface OverrideInPass {
 
 /** PDM of this package failed in some ring (no new cell, no PDM anywhere), or that is over (null). */
 export interface HoldForward {
-  reason: string | null;
+  held: { reason: string; sinceMs: number } | null;
 }
 
 export interface CheckInPass {
@@ -259,6 +261,8 @@ export interface CellRolloutInput {
   passWorkflowId: string;
   purpose: CellPurpose;
   cell: CellRef;
+  /** Another cell of the ring, to tell whether a token is refused by one cell or by all; null: there is none. */
+  witness: CellRef | null;
   version: string;
   chartVersion: string | null;
   /** What the pass saw on the cell: the fence of the first order. */

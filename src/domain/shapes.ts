@@ -13,6 +13,8 @@ const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 const text: Judge = (value) => typeof value === 'string';
 const number: Judge = (value) => typeof value === 'number' && Number.isFinite(value);
+/** What a Date can hold: one beyond it throws when it is written. */
+const instantMs: Judge = (value) => number(value) && Math.abs(value as number) <= 8.64e15;
 const ring: Judge = (value) => Number.isInteger(value) && (value as number) >= 0;
 const flag: Judge = (value) => typeof value === 'boolean';
 const list: Judge = (value) => Array.isArray(value);
@@ -61,7 +63,7 @@ const request = {
   purpose,
   lane: orNull(text),
   approved: list,
-  sinceMs: number,
+  sinceMs: instantMs,
 };
 
 const SHAPES: Record<string, Shape> = {
@@ -85,9 +87,10 @@ const SHAPES: Record<string, Shape> = {
     supersededBy: orNull(text),
     conflict: orNull(problem),
     chartVersion: orNull(text),
-    graduationTimeoutMs: number,
+    graduationTimeoutMs: instantMs,
     graduatedAt: orNull(instant),
     softRings: list,
+    alsoOn: list,
   },
   graduationAnswer: { requestId: text, accepted: flag, rejection: orNull(problem) },
   ringAnswer: { requestId: text, kind: oneOf('granted', 'held', 'refused', 'replaced', 'none', 'rejected') },
@@ -125,19 +128,66 @@ const SHAPES: Record<string, Shape> = {
   retryPass: { by: text, cells: orNull(texts) },
   skipInPass: { cell: text, by: text, reason: text },
   overrideInPass: { wait: text, by: text, reason: text },
-  holdForward: { reason: orNull(text) },
+  holdForward: { held: orNull(object({ reason: text, sinceMs: instantMs })) },
   checkInPass: { name: text, outcome: oneOf('passed', 'failed'), by: text },
   bakedEverywhere: {},
   cellNote: { cell: text, trouble: orNull(object({ kind: text, detail: text })) },
   hurry: {},
 };
 
+const cellRef = object({ id: text, tenant: text, url: text });
+
+/** The arguments of the workflows that only our own code starts: whoever starts one by hand may get them wrong. */
+const ARGUMENTS: Record<string, Shape> = {
+  RingRollout: {
+    ring,
+    version: packageName,
+    chartVersion: orNull(text),
+    purpose,
+    lane: orNull(text),
+    requestId: text,
+    starter: text,
+    packageBrakes: brakes,
+    packageBrakesSeq: number,
+    skips: list,
+    failedChecks: object(),
+    overridden: texts,
+    holdForward: orNull(object({ reason: text, sinceMs: instantMs })),
+    leftBehind: list,
+    afterLoss: flag,
+    reason: text,
+  },
+  CellRollout: {
+    cluster: text,
+    ring,
+    pass: text,
+    passWorkflowId: text,
+    purpose,
+    cell: cellRef,
+    witness: orNull(cellRef),
+    version: packageName,
+    chartVersion: orNull(text),
+    expectedVersion: orNull(text),
+    policy: object({ maxParallel: number, deployTimeoutMs: number, verifyTimeoutMs: number, pollIntervalMs: number }),
+    order: number,
+    lane: orNull(text),
+    reason: text,
+  },
+};
+
+/** What is wrong with the argument of one of these workflows, or null. */
+export const misfitArgument = (workflow: keyof typeof ARGUMENTS, argument: unknown): Problem | null =>
+  judgeShape(ARGUMENTS[workflow] ?? {}, argument, `the argument that the coordinator gives a ${workflow}`);
+
 /** What is wrong with one of our own messages, or null. A name without a shape is none of ours. */
 export function misfit(name: string, payload: unknown): Problem | null {
   const shape = SHAPES[name];
   if (!shape) return null;
   if (Object.keys(shape).length === 0) return null;
-  const expected = `what the coordinator itself sends as ${name}`;
+  return judgeShape(shape, payload, `what the coordinator itself sends as ${name}`);
+}
+
+function judgeShape(shape: Shape, payload: unknown, expected: string): Problem | null {
   if (!isObject(payload)) return { path: '', value: short(payload), expected };
   const wrong = Object.entries(shape).find(([field, judge]) => !judge(payload[field]));
   return wrong ? { path: wrong[0], value: short(payload[wrong[0]]), expected } : null;

@@ -29,7 +29,7 @@ describe('a brake', () => {
       ['signal', ROLLOUT, 'engageBrake', undefined],
       ['update', ROLLOUT, 'engageBrake', '7-engageBrake'],
     ]);
-    expect(brakeId(calls[0]?.payload)).toMatch(/^Ann-Lee-\d{8}T\d{6}$/);
+    expect(brakeId(calls[0]?.payload)).toMatch(/^Ann-Lee-\d{8}T\d{6}-[0-9a-f]{8}$/);
     expect(calls[1]?.payload).toEqual(calls[0]?.payload);
   });
 

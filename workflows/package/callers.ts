@@ -1,8 +1,7 @@
 import { condition } from '@temporalio/workflow';
 import type { RingResult } from '../../src/contract/status.js';
-import { holding } from '../../src/domain/brake.js';
 import type { Track } from '../../src/domain/rollout/state.js';
-import { brakedResult, refusedResult } from '../../src/domain/rollout/tracks.js';
+import { brakedResult, refusedNow, refusedResult } from '../../src/domain/rollout/tracks.js';
 import { rejected, rejectedBecause } from '../shared/validation.js';
 import { CLUSTER_ANSWERS_MS } from './cluster-link.js';
 import type { PackageContext } from './context.js';
@@ -37,6 +36,9 @@ export class Callers {
       const refused = this.refuse(ring);
       if (refused) return refused;
       await this.untilFree(ring, purpose);
+      const other = this.otherPass(ring, purpose);
+      const stuck = other && this.stuckResult(other);
+      if (stuck) return stuck;
       if (!this.joins(ring, purpose) && !this.isEnding()) this.passes.ask(ring, purpose);
       this.ctx.wake();
       await condition(() => this.isAnswered(ring));
@@ -71,18 +73,26 @@ export class Callers {
   private refuse(ring: number): RingResult | null {
     const { state, refusal } = this.ctx;
     if (refusal && state.end) throw rejected([refusal]);
-    if (this.isEnding()) return refusedResult(state, ring, 'ended', null, Date.now());
-    const brake = holding(state.brakes, Date.now())[0];
-    return brake ? refusedResult(state, ring, 'braked', brake, Date.now()) : null;
+    return refusedNow(state, ring, Date.now());
   }
 
-  /** Another kind of pass of this package on the same ring comes first. */
+  /** Another kind of pass of this package on the same ring comes first; unless it waits for a person itself. */
   private async untilFree(ring: number, purpose: Track['purpose']): Promise<void> {
-    const isTaken = () => {
-      const track = this.ctx.state.tracks[ring];
-      return track !== undefined && track.stage !== 'over' && track.purpose !== purpose && track.settled === null;
-    };
-    await condition(() => !isTaken() || this.isEnding());
+    await condition(() => {
+      const other = this.otherPass(ring, purpose);
+      return other === null || this.stuckResult(other) !== null || this.isEnding();
+    });
+  }
+
+  private otherPass(ring: number, purpose: Track['purpose']): Track | null {
+    const track = this.ctx.state.tracks[ring];
+    return track && track.stage !== 'over' && track.purpose !== purpose ? track : null;
+  }
+
+  /** What a pass that only a person moves on answers to everybody; null: it will end, or go on, by itself. */
+  private stuckResult(track: Track): RingResult | null {
+    if (track.settled?.outcome === 'halted') return track.settled;
+    return track.view?.state === 'braked' ? brakedResult(this.ctx.state, track, Date.now()) : null;
   }
 
   private joins(ring: number, purpose: Track['purpose']): boolean {

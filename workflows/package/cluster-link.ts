@@ -32,6 +32,7 @@ export class ClusterLink {
     const { ctx } = this;
     const { state } = ctx;
     state.softRings = m.softRings;
+    state.alsoOn = m.alsoOn;
     if (m.conflict) {
       ctx.refusal = m.conflict;
       ctx.fileRejection('register', m.conflict);

@@ -5,7 +5,7 @@ import type { BrakeStatus, CellException, PassPurpose } from '../../src/contract
 import { holding } from '../../src/domain/brake.js';
 import type { Target } from '../../src/domain/cell.js';
 import type { LookRules } from '../../src/domain/ring/look.js';
-import { type Advance, newPass, type PassState } from '../../src/domain/ring/pass.js';
+import { type Advance, type Held, newPass, type PassState } from '../../src/domain/ring/pass.js';
 import { type CarriedRoster, Roster } from '../../src/domain/ring/roster.js';
 import { packCells } from '../../src/domain/snapshot.js';
 import { Mail } from '../shared/mail.js';
@@ -27,6 +27,8 @@ export interface RingRolloutInput {
   failedChecks: Record<string, string>;
   /** Waits of this package in this ring that a person ended before this pass began. */
   overridden: OverridableWait[];
+  /** A failed PDM of this package in another ring. */
+  holdForward: Held | null;
   /** What a pass that was lost left behind: cells that ended badly stay so until a person asks. */
   leftBehind: CellException[];
   /** It takes the place of a pass that was lost: nobody asked again. */
@@ -82,7 +84,8 @@ export class PassContext {
     this.state = newPass(input.purpose, 0);
     const { packageBrakes, packageBrakesSeq } = input;
     this.brakes = { cluster: [], package: packageBrakes, clusterSeq: -1, packageSeq: packageBrakesSeq, atEntry: [] };
-    Object.assign(this.state, { failedChecks: input.failedChecks, overridden: input.overridden });
+    const { failedChecks, overridden, holdForward } = input;
+    Object.assign(this.state, { failedChecks, overridden, holdForward });
     this.looked = input.carried !== undefined;
     if (input.carried) this.restore(input.carried);
   }

@@ -173,6 +173,7 @@ export class Flights {
       passWorkflowId: workflowInfo().workflowId,
       purpose,
       cell,
+      witness: ctx.roster.cells[index === 0 ? 1 : 0] ?? null,
       version,
       chartVersion,
       expectedVersion: ctx.roster.versionOf(index),

@@ -1,6 +1,18 @@
 import { ActivityFailure, ApplicationFailure } from '@temporalio/workflow';
 import { FAILURE } from '../../src/contract/failures.js';
 
+const FIRST_PAUSE_MS = 5_000;
+const LONGEST_PAUSE_MS = 120_000;
+
+/**
+ * How long to wait, in ms, before AMP in trouble is asked once more: doubling, so that a token that ran out on a Friday
+ * evening fills no history by Monday; with jitter, so that everything does not resume at once.
+ *
+ * @param times how often it was asked in vain, from 1
+ */
+export const troublePauseMs = (times: number): number =>
+  Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** (times - 1)) * (0.75 + Math.random() / 2);
+
 export interface Trouble {
   kind: 'amp' | 'access';
   detail: string;

@@ -1,6 +1,6 @@
 import type { AskGraduation, Registered, RegisterRollout, RolloutEnded } from '../../contract/internal.js';
 import type { Problem } from '../../contract/problem.js';
-import { conflictsWith, isNewer } from '../package-version.js';
+import { conflictsWith, isNewer, sameVersion } from '../package-version.js';
 import type { Topology } from '../topology/index.js';
 import type { ClusterState } from './state.js';
 
@@ -10,7 +10,7 @@ import type { ClusterState } from './state.js';
 export function judgeRegistration(
   state: ClusterState,
   message: RegisterRollout,
-): Omit<Registered, 'graduationTimeoutMs' | 'softRings'> {
+): Omit<Registered, 'graduationTimeoutMs' | 'softRings' | 'alsoOn'> {
   const { version, chartVersion, graduatedAt } = message;
   const ended = state.ended[version];
   const known = state.rollouts[version] ?? ended;
@@ -25,6 +25,15 @@ export function judgeRegistration(
     conflict,
     chartVersion: chart,
   };
+}
+
+/** Rings where at least one cell was last seen to run this package, or that are to run it. */
+export function ringsRunning(state: ClusterState, version: string): number[] {
+  const runsIt = ({ desired, observed }: ClusterState['rings'][number]) =>
+    sameVersion(desired, version) || Object.keys(observed).some((seen) => sameVersion(seen, version));
+  return Object.keys(state.rings)
+    .map(Number)
+    .filter((ring) => state.rings[ring] !== undefined && runsIt(state.rings[ring]));
 }
 
 /** The same timestamp under other shas: one of the two is not what it says, so neither is guessed to be. */

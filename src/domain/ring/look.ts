@@ -1,6 +1,6 @@
 import type { CellLook } from '../../contract/activities.js';
 import type { RingPolicy } from '../../contract/policy.js';
-import type { CellException, CellState } from '../../contract/status.js';
+import type { CellException, CellState, PassPurpose } from '../../contract/status.js';
 import { hasMigrated, judgeSeen, type Target } from '../cell.js';
 import { sameVersion } from '../package-version.js';
 import { type Mark, type PassState, type RetryVerdict, setMark } from './pass.js';
@@ -26,7 +26,7 @@ export interface LookRules {
 /** Where a cell stands at the beginning of a pass: what is on target already is not asked for again. */
 function judgeFirstLook(s: PassState, look: CellLook, { target, policy, askedFor }: LookRules): Seen {
   const stands = look.tenant === 'known' ? judgeSeen(look.facts, target) : 'unknown';
-  if (s.purpose === 'rollback') return { mark: sameVersion(look.facts.version, target.version) ? 'C' : 'L' };
+  if (s.purpose === 'rollback') return judgeForRollback(look, target);
   const newer = `runs ${look.facts.version}, a newer package`;
   if (stands === 'newer') return { mark: 'X', exception: newer };
   if (s.purpose === 'migrate') return judgeForMigration(look, target);
@@ -66,11 +66,26 @@ function judgeFailed({ failedJob: job }: CellLook, { version }: Target, isOnPack
   return { mark: 'X', exception: `job ${job.id} failed` };
 }
 
+/**
+ * A rollback is about every cell that runs the package, or may come to run it by a job of ours that is under way. Of one
+ * that nobody knows it cannot be said that it has left the package.
+ */
+function judgeForRollback(look: CellLook, { version }: Target): Seen {
+  if (look.tenant !== 'known' || look.facts.version === null) return { mark: 'X', exception: look.problem };
+  return { mark: sameVersion(look.facts.version, version) || look.activeJob?.ours ? 'C' : 'L' };
+}
+
 /** PDM runs only on what was deployed and verified: on a cell that is well on the package. */
 function judgeForMigration(look: CellLook, { version }: Target): Seen {
   if (!look.onTarget) return { mark: 'X', exception: look.problem };
   return { mark: hasMigrated(look.facts, version) ? 'M' : 'C' };
 }
+
+const WORDS: Record<PassPurpose, string> = {
+  deploy: 'not deployed',
+  migrate: 'no PDM',
+  rollback: 'not taken back',
+};
 
 export interface FirstLook {
   /** The cell runs a newer package. */
@@ -83,9 +98,10 @@ export interface FirstLook {
 export function noteFirstLook(s: PassState, index: number, look: CellLook, rules: LookRules): FirstLook {
   const seen = judgeFirstLook(s, look, rules);
   if (seen.exception) {
-    const what = s.purpose === 'migrate' ? 'no PDM' : 'not deployed';
+    const what = WORDS[s.purpose];
     s.exceptions[index] = { state: seen.state ?? 'failed', reason: `${what}: ${seen.exception}` };
   }
+  if (seen.state === 'migration-failed') s.pdmFailed[index] = true;
   setMark(s, index, seen.mark);
   const isNewer = look.tenant === 'known' && judgeSeen(look.facts, rules.target) === 'newer';
   return { isNewer, goesBack: seen.goesBack === true };
@@ -98,6 +114,7 @@ export function keepAsLeft(s: PassState, index: number, left: CellException): vo
   if (mark !== '.' && (isPlain || (mark !== 'C' && mark !== 'M'))) return;
   const { state, reason, jobId } = left;
   s.exceptions[index] = { state, reason, ...(jobId === undefined ? {} : { jobId }) };
+  if (state === 'migration-failed') s.pdmFailed[index] = true;
   setMark(s, index, state === 'rolled-back' ? 'R' : 'X');
 }
 

@@ -34,6 +34,11 @@ export interface Halt {
   sinceMs: number;
 }
 
+export interface Held {
+  reason: string;
+  sinceMs: number;
+}
+
 export interface PassState {
   purpose: PassPurpose;
   stage: Stage;
@@ -65,8 +70,10 @@ export interface PassState {
   failedChecks: Record<string, string>;
   /** `migrateWhen: everywhere`: the package has baked in every ring. */
   bakedEverywhere: boolean;
-  /** A failed PDM of this package somewhere, which holds everything that goes forward. */
-  holdForward: string | null;
+  /** A failed PDM of this package in another ring, which holds everything that goes forward. */
+  holdForward: Held | null;
+  /** Cells whose PDM failed, until it has succeeded: a retry that is under way has not mended anything yet. */
+  pdmFailed: Record<number, true>;
   /** Cells that gave no answer when the bake should have ended. */
   silent: string[];
   /** Watches over the cells that are under way: what they watch is not over before they are. */
@@ -101,6 +108,7 @@ export function newPass(purpose: PassPurpose, cells: number): PassState {
     failedChecks: {},
     bakedEverywhere: false,
     holdForward: null,
+    pdmFailed: {},
     silent: [],
     watching: 0,
   };
@@ -294,21 +302,25 @@ function wasSkipped(s: PassState, index: number): boolean {
 function migrated(s: PassState, index: number, result: CellResult, now: number): void {
   if (result.state === 'converged') {
     delete s.exceptions[index];
+    delete s.pdmFailed[index];
     return setMark(s, index, 'M');
   }
   except(s, index, result, result.state === 'pending' ? 'failed' : result.state);
+  if (result.state === 'migration-failed') s.pdmFailed[index] = true;
   if (result.deferred && !s.again[index]) return setMark(s, index, 'D');
   setMark(s, index, 'X');
   if (!s.halt) s.halt = { kind: 'migration', reason: `PDM on ${result.cell}: ${result.reason}`, sinceMs: now };
 }
 
 function wentBack(s: PassState, index: number, result: CellResult, policy: RingPolicy, now: number): void {
-  if (result.state === 'left') {
+  const hadLeft = result.state === 'left';
+  if (hadLeft && s.purpose === 'rollback') {
     delete s.exceptions[index];
     return setMark(s, index, 'L');
   }
-  except(s, index, result);
-  setMark(s, index, result.state === 'rolled-back' ? 'R' : 'X');
+  // A cell of the pass that turned bad stays one of its failures, whoever took it back.
+  except(s, index, result, hadLeft ? 'rolled-back' : result.state);
+  setMark(s, index, hadLeft || result.state === 'rolled-back' ? 'R' : 'X');
   if (s.purpose === 'rollback' || s.halt) return;
   const cause = haltOf(s, policy, false, result.cell, result.reason);
   if (cause) s.halt = { kind: 'cells', reason: cause, sinceMs: now };
@@ -330,6 +342,8 @@ export function cellDied(s: PassState, index: number): 'restart' | 'give-up' {
 /** Leaves a cell out of the way, or notes to do so when its run has ended. Answers why not where it cannot be. */
 export function skip(s: PassState, index: number, by: string, reason: string, policy: RingPolicy): string | null {
   const mark = s.marks[index];
+  // Out of the way is not mended: what a failed PDM stops stays stopped until it has succeeded.
+  if (s.pdmFailed[index]) return 'a cell whose PDM has not failed';
   if (mark === undefined || mark === 'L') return 'a cell of this pass';
   if (mark === 'C' || mark === 'D' || mark === 'm' || mark === 'M') return 'a cell that has not converged yet';
   if (mark === 's') return null;
@@ -536,7 +550,7 @@ function backToDeploy(s: PassState): void {
 
 /** After a look: what it found may be more than the ring bears, or a PDM that failed before this pass began. */
 export function haltForExceptions(s: PassState, policy: RingPolicy, now: number): void {
-  if (s.halt) return;
+  if (s.halt || s.purpose === 'rollback') return;
   const hasFailedMigration = Object.values(s.exceptions).some((e) => e.state === 'migration-failed');
   if (hasFailedMigration) {
     s.halt = { kind: 'migration', reason: 'PDM has failed, and waits for a person', sinceMs: now };

@@ -59,6 +59,8 @@ export interface PackageState {
   /** How it is ending, or has ended. */
   end: { state: RolloutState; supersededBy: string | null } | null;
   needsDowntime: CellException[];
+  /** Rings where cells run the package since an earlier run of this rollout, as the cluster said. */
+  alsoOn: number[];
 }
 
 export interface Graduation {
@@ -85,14 +87,19 @@ export interface Track {
   result: PassResult | null;
   baked: boolean;
   migrationFailed: string[];
+  migrationFailedAtMs: number | null;
   /** Cells that ended badly in a pass that was then lost. */
   leftBehind: CellException[];
   /** Passes in a row that ended without saying so. */
   lost: number;
   /** What callers are answered; null while there is nothing to answer. */
   settled: RingResult | null;
+  /** A pass has been in the ring: cells of it may run the package. */
+  entered: boolean;
   /** Its pass was told to end. */
   stopped: boolean;
+  /** An outer ring that is to be entered again, once nothing stands in the way. */
+  again: boolean;
 }
 
 const ENDED_BADLY: CellState[] = ['rolled-back', 'failed', 'rollback-failed', 'migration-failed', 'cancel-unconfirmed'];
@@ -123,11 +130,15 @@ export function newTrack(
     view: null,
     result: null,
     baked: before.baked ?? false,
-    migrationFailed: [],
+    // Until its next pass has looked.
+    migrationFailed: before.migrationFailed ?? [],
+    migrationFailedAtMs: before.migrationFailedAtMs ?? null,
     leftBehind: leftBehind(before),
     lost: before.lost ?? 0,
     settled: null,
+    entered: before.entered ?? false,
     stopped: false,
+    again: false,
   };
 }
 
@@ -159,6 +170,7 @@ export const newPackageState = (version: string, chartVersion: string | null, no
   abort: null,
   end: null,
   needsDowntime: [],
+  alsoOn: [],
 });
 
 const KEPT = { acts: 200, failures: 200, rejected: 50, checks: 100 };
@@ -182,6 +194,25 @@ export const shownTracks = (s: PackageState): Track[] =>
 
 /** A pass of this package is under way, or about to be. */
 export const isOpen = (t: Track): boolean => t.stage === 'granted' || t.stage === 'running';
+
+/**
+ * A PDM of this package failed in some ring: nothing of it goes forward in any other, until that PDM has succeeded.
+ * Null: there is none, or only in `ring` itself, whose own pass knows.
+ */
+export function migrationHold(s: PackageState, ring: number | null): MigrationHold | null {
+  const failed = tracksOf(s).find((t) => t.ring !== ring && t.migrationFailed.length > 0);
+  if (!failed) return null;
+  const cells = failed.migrationFailed.slice(0, 5).join(', ');
+  const reason = `PDM failed on ${cells} in ring ${failed.ring}`;
+  return { ring: failed.ring, reason, sinceMs: failed.migrationFailedAtMs ?? failed.sinceMs };
+}
+
+export interface MigrationHold {
+  /** Where it failed. */
+  ring: number;
+  reason: string;
+  sinceMs: number;
+}
 
 /** Checks of a ring whose last word is that they failed, by name, and who said so; what a person overrode is over. */
 export function failedChecks({ checks }: PackageState, ring: number): Record<string, string> {

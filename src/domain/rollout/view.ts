@@ -1,3 +1,4 @@
+import { ringRolloutId } from '../../contract/ids.js';
 import type { PassResult } from '../../contract/internal.js';
 import type {
   PackageRolloutStatus,
@@ -61,8 +62,16 @@ function ringView(t: Track): RolloutRing {
     exceptions: [],
     exceptionsTotal: 0,
     cellsInFlight: [],
-    waitingFor: t.held,
+    waitingFor: t.held ?? (t.stage === 'granted' ? startWait(t) : null),
   };
+}
+
+/** The ring is granted, and its pass is not there yet: it takes a moment, unless somebody else's run has its id. */
+function startWait({ ring, sinceMs }: Track): WaitingFor {
+  const id = ringRolloutId(ring);
+  const detail = `the pass before it over ring ${ring}, ${id}, has not closed yet`;
+  const next = [`temporal workflow describe --workflow-id ${id}`];
+  return { kind: 'ring-turn', ring, since: new Date(sinceMs).toISOString(), detail, next };
 }
 
 /** The outermost ring entered; before any, the one that waits. */
@@ -101,7 +110,7 @@ function stateOf(s: PackageState, now: number): RolloutState {
 }
 
 /** An outer ring whose pass ended before the package had baked there: only a person moves it on. */
-const isStuck = (track: Track): boolean => !track.perimeter && track.stage === 'over' && !track.baked;
+const isStuck = (track: Track): boolean => !track.perimeter && track.stage === 'over' && !track.baked && !track.again;
 
 function stuckWait(s: PackageState, track: Track, since: string): WaitingFor {
   const detail = `the pass over ring ${track.ring} ended ${track.result?.outcome ?? 'without a result'}: ${track.result?.reason ?? ''}`;
@@ -131,9 +140,10 @@ function waitOf(s: PackageState, now: number): WaitingFor | null {
   if (s.graduation?.accepted !== true) return perimeterWait(s, since);
   if (s.next?.held) return s.next.held.waiting;
   const track = outermost(s);
-  if (brake && (!track || track.baked || track.perimeter)) return waitForBrake(brake, track?.ring ?? 0, s.version);
+  if (brake && (!track || track.baked || track.perimeter || track.again))
+    return waitForBrake(brake, track?.ring ?? 0, s.version);
   if (track && isStuck(track)) return stuckWait(s, track, since);
-  if (track && !track.perimeter && track.stage !== 'over') return track.held ?? track.view?.waitingFor ?? null;
+  if (track && !track.perimeter && track.stage !== 'over') return ringView(track).waitingFor;
   const failed = tracksOf(s).find((t) => t.migrationFailed.length > 0);
   return failed?.view?.waitingFor ?? tracksOf(s).findLast(isOpen)?.view?.waitingFor ?? null;
 }

@@ -114,14 +114,14 @@ describe('room: how many more cells may start', () => {
     const s = standing('C.....');
     expect(room({ ...s, halt: { kind: 'cells', reason: '', sinceMs: 0 } }, policyOf({}), FREE)).toBe(0);
     expect(room({ ...s, stop: { outcome: 'aborted', by: '', reason: '', hurry: false } }, policyOf({}), FREE)).toBe(0);
-    expect(room({ ...s, holdForward: 'PDM failed' }, policyOf({}), FREE)).toBe(0);
+    expect(room({ ...s, holdForward: { reason: 'PDM failed', sinceMs: 0 } }, policyOf({}), FREE)).toBe(0);
   });
 
   it('a rollback waits for nothing but its own width', () => {
     const s = standing('CCCC<', 'rollback');
     s.halt = { kind: 'cells', reason: '', sinceMs: 0 };
     s.stop = { outcome: 'aborted', by: '', reason: '', hurry: false };
-    s.holdForward = 'PDM failed';
+    s.holdForward = { reason: 'PDM failed', sinceMs: 0 };
     expect(room(s, policyOf({ maxParallel: 3 }), { braked: true, trouble: true })).toBe(2);
   });
 

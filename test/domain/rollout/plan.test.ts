@@ -27,10 +27,13 @@ function track(ring: number, more: Partial<Track> = {}): Track {
     result: null,
     baked: false,
     migrationFailed: [],
+    migrationFailedAtMs: null,
     leftBehind: [],
     lost: 0,
     settled: null,
+    entered: true,
     stopped: false,
+    again: false,
     ...more,
   };
 }
@@ -171,7 +174,7 @@ describe('an abort', () => {
     ],
     [
       'leaves out a ring that it never entered',
-      graduated({ ...abort(true), ...on(track(2, { stage: 'over', view: null })) }),
+      graduated({ ...abort(true), ...on(track(2, { stage: 'over', view: null, entered: false })) }),
       { do: 'end', state: 'rolled-back' },
     ],
     [
