@@ -89,6 +89,7 @@ class JobRun {
   async proceed(): Promise<JobReport> {
     if (this.#order.cancelOnly) return this.#cancelByKnowledge();
     if (this.#memory.jobId !== undefined) return this.#watch(await this.#get(this.#memory.jobId));
+    if (this.#order.findOnly) return this.#findAndWatch();
     const tenant = await this.#tenant();
     if (tenant === null) return this.#unknownTenant();
     const refusal = await this.#refusalOf(tenant);
@@ -106,6 +107,12 @@ class JobRun {
       totalMs: Math.max(this.#patience.totalMs, this.#order.cancelTimeoutMs),
     };
     return this.#cancelByKnowledge();
+  }
+
+  async #findAndWatch(): Promise<JobReport> {
+    const known = await this.#findByKey();
+    if (known) return this.#watch(known);
+    return notOrdered('cancelled', 'nobody answers for it any more', await this.#facts());
   }
 
   // ── before the order ───────────────────────────────────────────────────────

@@ -2,34 +2,23 @@ import {
   CancellationScope,
   defineQuery,
   defineSignal,
-  getExternalWorkflowHandle,
-  isCancellation,
   setCurrentDetails,
   setHandler,
   sleep,
   upsertSearchAttributes,
 } from '@temporalio/workflow';
-import type {
-  CellLook,
-  JobFacts,
-  JobOrder,
-  JobReport,
-  TenantFacts,
-  Verification,
-  VerifyOrder,
-} from '../src/contract/activities.js';
+import type { JobFacts, JobOrder, JobReport, TenantFacts, Verification } from '../src/contract/activities.js';
 import { cellRolloutId, type JobKeyParts, jobKey } from '../src/contract/ids.js';
-import type { CellNote, CellResult, CellRolloutInput } from '../src/contract/internal.js';
+import type { CellResult, CellRolloutInput } from '../src/contract/internal.js';
 import { CELLS_STATE } from '../src/contract/search-attributes.js';
 import type { CellState } from '../src/contract/status.js';
-import { cancellable, hasMigrated, judgeSeen, type Target } from '../src/domain/cell.js';
+import { cancellable, hasMigrated, judgeSeen, type Target, targetBefore } from '../src/domain/cell.js';
 import { sameVersion } from '../src/domain/package-version.js';
 import { returnsWithoutDowntime } from '../src/domain/return-rule.js';
-import { lookAtCells, raiseAlert, runJob, verifyCell } from './shared/activities.js';
+import { Errands } from './cell/errands.js';
+import { raiseAlert } from './shared/activities.js';
 import { mustBeStartedRightly } from './shared/argument.js';
 import { handleOurs } from './shared/handle.js';
-import { cellNoteSignal } from './shared/signals.js';
-import { troubleOf, troublePauseMs } from './shared/trouble.js';
 
 export const cellStatusQuery = defineQuery<CellResult & { doing: string }>('status');
 export const hurrySignal = defineSignal('hurry');
@@ -50,20 +39,17 @@ export async function CellRollout(input: CellRolloutInput): Promise<CellResult> 
 }
 
 class CellRun {
-  private cancelAsked = false;
+  private readonly errands: Errands;
   /** The cancel, and nothing else, kept the deployment from its end. */
   private wasCancelled = false;
   private hurried = false;
   private doing: CellState = 'pending';
-  private jobScope: CancellationScope | null = null;
-  /** How often AMP was asked in vain, one time after another, and what was told of it. */
-  private troubles = 0;
-  private noted = '';
   private jobId: string | null = null;
   private from: string | null;
   private now: string | null;
 
   constructor(private readonly input: CellRolloutInput) {
+    this.errands = new Errands(input);
     this.from = input.expectedVersion;
     this.now = input.expectedVersion;
     handleOurs(hurrySignal, () => {
@@ -74,10 +60,8 @@ class CellRun {
     });
   }
 
-  /** A cancel reaches the job only where a half-done job is one that can be gone back from. */
   cancel(): void {
-    this.cancelAsked = true;
-    if (cancellable(this.input.purpose, this.input.policy)) this.jobScope?.cancel();
+    this.errands.cancel();
   }
 
   async toTheEnd(): Promise<CellResult> {
@@ -101,7 +85,7 @@ class CellRun {
     if (report === 'already') return await this.verifyUnordered();
     if (report.outcome === 'not-ordered') return this.notDeployed(report);
     this.remember(report.job);
-    const stopped = this.cancelAsked && cancellable('deploy', this.input.policy);
+    const stopped = this.errands.cancelAsked && cancellable('deploy', this.input.policy);
     // What failed by itself before the cancel came has failed all the same.
     this.wasCancelled = stopped && (report.outcome === 'canceled' || report.outcome === 'succeeded');
     if (report.outcome === 'cancel-unconfirmed') return await this.unconfirmed(report.job);
@@ -110,7 +94,7 @@ class CellRun {
     if (stopped) return await this.goBack('cancelled when its job had just ended', report.job);
     if (this.hurried) return this.result('pending', 'gave way to a newer package before it was verified');
     const verdict = await this.verify(this.target(), this.input.policy.postDeployMigrations === 'with-deploy');
-    this.wasCancelled = verdict.verified && this.cancelAsked && cancellable('deploy', this.input.policy);
+    this.wasCancelled = verdict.verified && this.errands.cancelAsked && cancellable('deploy', this.input.policy);
     if (verdict.verified && !this.wasCancelled) return this.result('converged', '');
     if (this.hurried) return this.result('pending', 'gave way to a newer package');
     const why = verdict.verified ? 'cancelled while it was verified' : `not verified after its job: ${verdict.problem}`;
@@ -121,7 +105,7 @@ class CellRun {
   private async orderDeployment(): Promise<JobReport | 'already'> {
     let expectedVersion = this.input.expectedVersion;
     for (let look = 1; ; look += 1) {
-      const report = await this.order(this.deploymentOrder(expectedVersion, look));
+      const report = await this.errands.order(this.deploymentOrder(expectedVersion, look));
       if (report.outcome !== 'not-ordered' || report.why !== 'changed' || look === MAX_LOOKS_AGAIN) return report;
       const seen = report.seen;
       const verdict = judgeSeen(seen, this.target());
@@ -173,11 +157,11 @@ class CellRun {
   private async goBack(why: string, job: JobFacts): Promise<CellResult> {
     const { policy } = this.input;
     // `never` is about failures: what a person or a brake cancelled goes back all the same.
-    if (policy.autoRollback === 'never' && !this.cancelAsked) {
+    if (policy.autoRollback === 'never' && !this.errands.cancelAsked) {
       return this.result('failed', `${why}; autoRollback is never`);
     }
     this.show('rolling-back', why);
-    const facts = await this.look();
+    const facts = await this.errands.look();
     this.now = facts?.version ?? null;
     const target = targetBefore(job, facts, this.target());
     if (target === null) return this.result('failed', `${why}; what it ran before is unknown`);
@@ -203,7 +187,7 @@ class CellRun {
     let expectedVersion = running;
     const tries = Math.max(3, Math.ceil(this.input.policy.deployTimeoutMs / RETRY_TROUBLE_MS));
     for (let look = 1; ; look += 1) {
-      const report = await this.order({
+      const report = await this.errands.order({
         ...this.orderBase('rollback', target.version, look),
         chartVersion: target.chartVersion,
         expectedVersion,
@@ -214,7 +198,7 @@ class CellRun {
       if (report.outcome !== 'not-ordered' || look >= tries) return report;
       if (report.why === 'busy') await sleep(RETRY_TROUBLE_MS);
       else if (report.why !== 'changed') return report;
-      expectedVersion = report.seen?.version ?? (await this.look())?.version ?? null;
+      expectedVersion = report.seen?.version ?? (await this.errands.look())?.version ?? null;
     }
   }
 
@@ -246,7 +230,7 @@ class CellRun {
   private async migrate(): Promise<CellResult> {
     this.show('migrating');
     const { policy, version, chartVersion } = this.input;
-    const report = await this.order({
+    const report = await this.errands.order({
       ...this.orderBase('post_deploy_migrations', version, 1),
       chartVersion,
       expectedVersion: version,
@@ -278,7 +262,7 @@ class CellRun {
   private async takeBack(): Promise<CellResult> {
     this.show('rolling-back');
     const { version } = this.input;
-    const facts = await this.lookWhenIdle();
+    const facts = await this.errands.lookWhenIdle();
     if (!facts?.version) return this.result('failed', 'what it runs is unknown');
     this.from = facts.version;
     this.now = facts.version;
@@ -310,112 +294,11 @@ class CellRun {
     };
   }
 
-  /** Orders one job and waits for its end; AMP's own trouble is told to the pass, and waited out. */
-  private async order(order: JobOrder): Promise<JobReport> {
-    const stoppable = order.kind === 'configure' && cancellable(this.input.purpose, this.input.policy);
-    let cancelOnly = stoppable && this.cancelAsked;
-    for (;;) {
-      try {
-        const report = await this.inJobScope(stoppable && !cancelOnly, {
-          ...order,
-          ...(cancelOnly ? { cancelOnly } : {}),
-        });
-        if (this.troubles > 0) await this.noTrouble();
-        return report;
-      } catch (error) {
-        if (isCancellation(error) && stoppable && !cancelOnly) cancelOnly = true;
-        else await this.waitOut(error);
-        cancelOnly ||= stoppable && this.cancelAsked;
-      }
-    }
-  }
-
-  private async inJobScope(stoppable: boolean, order: JobOrder): Promise<JobReport> {
-    if (!stoppable) return await runJob(order);
-    const scope = new CancellationScope({ cancellable: true });
-    this.jobScope = scope;
-    try {
-      return await scope.run(() => runJob(order));
-    } finally {
-      this.jobScope = null;
-    }
-  }
-
   private async verify(target: Target, migrated: boolean): Promise<Verification> {
     if (this.doing !== 'rolling-back') this.show('verifying');
-    const { cluster, ring, cell, witness, policy } = this.input;
-    const order: VerifyOrder = {
-      cluster,
-      ring,
-      cell,
-      witness,
-      ...target,
-      migrated,
-      sinceMs: Date.now(),
-      timeoutMs: policy.verifyTimeoutMs,
-      intervalMs: policy.verifyIntervalMs,
-    };
-    const verdict = await this.patiently(() => verifyCell(order));
+    const verdict = await this.errands.verify(target, migrated);
     this.now = verdict.facts.version ?? this.now;
     return verdict;
-  }
-
-  private async look(): Promise<TenantFacts | null> {
-    const look = await this.lookAtTenant();
-    return look?.tenant === 'known' ? look.facts : null;
-  }
-
-  private async lookAtTenant(): Promise<CellLook | undefined> {
-    const { cluster, ring, cell, version, chartVersion } = this.input;
-    const order = { cluster, ring, cells: [cell], version, chartVersion, askReadiness: false, askOnlyAmp: true };
-    const [look] = await this.patiently(() => lookAtCells(order));
-    return look;
-  }
-
-  /** A job of ours that is still under way decides what the cell will run: its end comes first. */
-  private async lookWhenIdle(): Promise<TenantFacts | null> {
-    const endMs = Date.now() + this.input.policy.deployTimeoutMs + this.input.policy.cancelTimeoutMs;
-    for (;;) {
-      const look = await this.lookAtTenant();
-      if (!look?.activeJob?.ours || Date.now() > endMs) return look?.tenant === 'known' ? look.facts : null;
-      await sleep(RETRY_TROUBLE_MS);
-    }
-  }
-
-  private async patiently<T>(ask: () => Promise<T>): Promise<T> {
-    for (;;) {
-      try {
-        const answer = await ask();
-        if (this.troubles > 0) await this.noTrouble();
-        return answer;
-      } catch (error) {
-        await this.waitOut(error);
-      }
-    }
-  }
-
-  /** The pass is told when trouble begins, when it is another, and when it is over. */
-  private async waitOut(error: unknown): Promise<void> {
-    const trouble = troubleOf(error);
-    if (!trouble) throw error;
-    this.troubles += 1;
-    if (trouble.detail !== this.noted) await this.note(trouble);
-    this.noted = trouble.detail;
-    await sleep(troublePauseMs(this.troubles));
-  }
-
-  private async noTrouble(): Promise<void> {
-    this.troubles = 0;
-    this.noted = '';
-    await this.note(null);
-  }
-
-  private async note(trouble: CellNote['trouble']): Promise<void> {
-    const note: CellNote = { cell: this.input.cell.id, trouble };
-    // A pass that is gone needs no note; the cell's own end does not depend on it.
-    await getExternalWorkflowHandle(this.input.passWorkflowId)
-      .signal(cellNoteSignal, note)
-      .catch(() => undefined);
   }
 
   private target(): Target {
@@ -472,23 +355,4 @@ function jobProblem(report: Exclude<JobReport, { outcome: 'not-ordered' }>): str
 
 function rollbackProblem(report: JobReport): string {
   return `the rollback did not work: ${report.outcome === 'not-ordered' ? report.detail : jobProblem(report)}`;
-}
-
-/**
- * What the cell ran before this deployment, by AMP's record of the job itself. A job that began on the package itself
- * took the place of one that had failed half way: what ran before both of them, AMP remembers of the tenant. Only where
- * nothing but the chart is new does the cell go back to the package that it is on.
- */
-function targetBefore(job: JobFacts, facts: TenantFacts | null, target: Target): Target | null {
-  const { fromVersion, fromChartVersion } = job;
-  if (fromVersion === null) return null;
-  const fromTenant = facts?.previousVersion === fromVersion ? facts.previousChartVersion : null;
-  if (!sameVersion(fromVersion, target.version)) {
-    return { version: fromVersion, chartVersion: fromChartVersion ?? fromTenant };
-  }
-  const isOtherChart =
-    fromChartVersion !== null && target.chartVersion !== null && fromChartVersion !== target.chartVersion;
-  if (isOtherChart) return { version: fromVersion, chartVersion: fromChartVersion };
-  if (!facts?.previousVersion || sameVersion(facts.previousVersion, target.version)) return null;
-  return { version: facts.previousVersion, chartVersion: facts.previousChartVersion };
 }

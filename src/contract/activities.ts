@@ -77,6 +77,8 @@ export interface JobOrder {
   pollIntervalMs: number;
   /** Do not order: find the job of this key, if it was ordered, and cancel it. */
   cancelOnly?: boolean;
+  /** Do not order: find the job of this key, if it was ordered, and watch it. */
+  findOnly?: boolean;
 }
 
 export interface JobFacts {

@@ -274,6 +274,11 @@ export interface CellRolloutInput {
   reason: string;
 }
 
+/** A pass of another package holds the ring: nothing that has not been ordered yet is to be. */
+export interface StandAside {
+  version: string;
+}
+
 /** How one cell's run ended. */
 export interface CellResult {
   cell: string;

@@ -133,6 +133,7 @@ const SHAPES: Record<string, Shape> = {
   bakedEverywhere: {},
   cellNote: { cell: text, trouble: orNull(object({ kind: text, detail: text })) },
   hurry: {},
+  standAside: { version: packageName },
 };
 
 const cellRef = object({ id: text, tenant: text, url: text });

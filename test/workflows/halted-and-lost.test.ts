@@ -5,6 +5,7 @@ import {
   ends,
   graduate,
   jobsSeen,
+  pause,
   ringOf,
   scenario,
   seen,
@@ -187,3 +188,25 @@ scenario('a ring that is granted and cannot be entered says what has its id', { 
   expect((await ends(world, V1)).state).toBe('converged');
   expect((await statusOrNull(world, V1))?.waitingFor).toBeNull();
 });
+
+scenario(
+  'a cell run of a lost pass orders nothing once its package is aborted and another is in the ring',
+  { rings: { 2: 2 }, policies: { 2: { firstCells: 2 } }, more: quickLook },
+  async (world) => {
+    await world.fault({ kind: 'error-share', share: 1, status: 503, method: 'POST', on: 'amp', cell: 'c2-1' });
+    await graduate(world, V1);
+    await jobsSeen(world, (jobs) => jobs.some((j) => j.cell === 'c2-2' && j.state === 'succeeded'));
+    await world.cells.rollout(V1).engageBrake({ by, reason, brakeId: 'p' });
+    await world.client.workflow.getHandle('ring-rollout/2').terminate('by hand');
+    await seen(world, V1, (s) => s.state === 'braked' && s.waitingFor?.kind === 'brake');
+    await world.cells.rollout(V1).abort({ by, reason });
+    expect((await ends(world, V1)).state).toBe('aborted');
+    await graduate(world, V2);
+    await jobsSeen(world, (jobs) => toVersion(jobs, V2).length > 0);
+    // One attempt at an order tries for 20 s; what is being tried at this moment may still go through.
+    await pause(25_000);
+    await world.clearFaults();
+    expect((await ends(world, V2)).state).toBe('converged');
+    expect(toVersion(await world.jobs(), V1).filter((j) => j.cell === 'c2-1')).toEqual([]);
+  },
+);

@@ -16,6 +16,7 @@ import {
 } from '../../src/domain/ring/pass.js';
 import { CellRollout, hurrySignal } from '../cell-rollout.js';
 import { awaitCells } from '../shared/activities.js';
+import { standAsideSignal } from '../shared/signals.js';
 import type { PassContext } from './context.js';
 
 /** What a cell's run does while it is open and nothing is wrong. */
@@ -136,6 +137,8 @@ export class Flights {
       if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
       // Another pass's run still holds the cell: it is waited for first.
       Object.assign(flight, { foreign: true, carried: true });
+      const { version } = this.ctx.input;
+      void this.ctx.mail.send(cellRolloutId(cell.id), standAsideSignal, { version });
       void this.followCarried([index]);
     } finally {
       this.ctx.pending -= 1;

@@ -75,3 +75,4 @@ export const checkInPassSignal = defineSignal<[internal.CheckInPass]>('checkInPa
 export const bakedEverywhereSignal = defineSignal('bakedEverywhere');
 
 export const cellNoteSignal = defineSignal<[internal.CellNote]>('cellNote');
+export const standAsideSignal = defineSignal<[internal.StandAside]>('standAside');

@@ -16,12 +16,15 @@ export const troublePauseMs = (times: number): number =>
 export interface Trouble {
   kind: 'amp' | 'access';
   detail: string;
+  /** The job that it is about, where one is known to be ordered. */
+  jobId: string | null;
 }
 
 /** Reads a failed activity as trouble that is no cell's fault, or answers null: then it is something else. */
 export function troubleOf(error: unknown): Trouble | null {
   if (!(error instanceof ActivityFailure) || !(error.cause instanceof ApplicationFailure)) return null;
-  const { type, message } = error.cause;
-  if (type === FAILURE.ampUnavailable) return { kind: 'amp', detail: message };
-  return type === FAILURE.accessDenied ? { kind: 'access', detail: message } : null;
+  const { type, message, details } = error.cause;
+  const { jobId = null } = (details?.[0] ?? {}) as { jobId?: string };
+  if (type === FAILURE.ampUnavailable) return { kind: 'amp', detail: message, jobId };
+  return type === FAILURE.accessDenied ? { kind: 'access', detail: message, jobId } : null;
 }
