@@ -10,6 +10,7 @@ import type {
 } from '../../src/contract/internal.js';
 import type { BrakeStatus } from '../../src/contract/status.js';
 import { covers } from '../../src/domain/brake.js';
+import { laneIsGone } from '../../src/domain/cluster/lanes.js';
 import type { Turn } from '../../src/domain/cluster/state.js';
 import { topologyOf } from '../../src/domain/cluster/topology.js';
 import { decideTurns, type TurnAction } from '../../src/domain/cluster/turns.js';
@@ -111,8 +112,11 @@ export class Turns {
     const topology = topologyOf(this.ctx.state);
     const found = topology ? ringOf(topology, ring) : null;
     if (!topology || !found) return this.noEntry(ring, `there is no ring ${ring}`);
-    if (!isItsTurn) return this.noEntry(ring, 'the ring is granted to another pass');
-    const policy = resolvePolicy(topology, ring, this.ctx.state.turns[ring]?.request.lane ?? null, Date.now());
+    const request = isItsTurn && this.ctx.state.turns[ring]?.request;
+    if (!request) return this.noEntry(ring, 'the ring is granted to another pass');
+    const { lane } = request;
+    if (laneIsGone(request, topology)) return this.noEntry(ring, `the topology has no lane ${lane}`);
+    const policy = resolvePolicy(topology, ring, lane, Date.now());
     const { cells, leftOut } = deployableCells(found, Date.now(), policy.mode);
     return {
       ...this.noEntry(ring, null),

@@ -98,6 +98,7 @@ export class ClusterLink {
       this.ctx.fileRejection('graduate', rejection, graduation.by);
       this.ctx.refusal = rejection;
       state.graduation = null;
+      state.lane = null;
     }
     this.ctx.wake();
   }

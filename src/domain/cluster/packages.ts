@@ -1,7 +1,7 @@
 import type { AskGraduation, Registered, RegisterRollout, RolloutEnded } from '../../contract/internal.js';
 import type { Problem } from '../../contract/problem.js';
 import { conflictsWith, isNewer, sameVersion } from '../package-version.js';
-import type { Topology } from '../topology/index.js';
+import { hasLane, type Topology } from '../topology/index.js';
 import type { ClusterState } from './state.js';
 
 /** What the cluster remembers of packages: which are open, which graduated, and how the others ended. */
@@ -16,7 +16,8 @@ export function judgeRegistration(
   const known = state.rollouts[version] ?? ended;
   const conflict = conflictOf(state, version) ?? chartConflict(known?.chartVersion ?? null, chartVersion);
   const chart = chartVersion ?? known?.chartVersion ?? null;
-  if (!conflict && !ended) state.rollouts[version] = { chartVersion: chart, graduatedAt };
+  const lane = state.rollouts[version]?.lane ?? null;
+  if (!conflict && !ended) state.rollouts[version] = { chartVersion: chart, lane, graduatedAt };
   const at = state.graduated.find((g) => g.version === version)?.graduatedAt ?? null;
   return {
     graduatedAt: at,
@@ -64,18 +65,16 @@ export function judgeGraduation(
   if (newer) {
     return { path: 'version', value: version, expected: `a package newer than ${newer.version}, which has graduated` };
   }
-  const lanes = Object.keys(topology?.lanes ?? {});
-  if (lane !== null && !lanes.includes(lane)) {
-    return { path: 'lane', value: lane, expected: `a lane: ${lanes.join(', ') || 'the topology has none'}` };
-  }
-  return null;
+  if (lane === null || (topology && hasLane(topology, lane))) return null;
+  const lanes = Object.keys(topology?.lanes ?? {}).join(', ');
+  return { path: 'lane', value: lane, expected: `a lane: ${lanes || 'the topology has none'}` };
 }
 
 /** Notes a graduation; answers the older open rollouts that still await theirs. The same again changes nothing. */
 export function recordGraduation(state: ClusterState, message: AskGraduation): string[] {
-  const { version, by, at } = message;
+  const { version, lane, by, at } = message;
   const rollout = state.rollouts[version];
-  if (rollout) rollout.graduatedAt = at;
+  if (rollout) Object.assign(rollout, { graduatedAt: at, lane });
   if (!state.graduated.some((g) => g.version === version)) {
     state.graduated.push({ version, graduatedAt: at, by, blocked: false, convergedAt: null });
   }

@@ -79,6 +79,8 @@ export interface Turn {
 
 export interface OpenRollout {
   chartVersion: string | null;
+  /** The lane with which it graduated. */
+  lane: string | null;
   graduatedAt: string | null;
 }
 

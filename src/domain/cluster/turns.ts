@@ -4,6 +4,7 @@ import { covers, holding } from '../brake.js';
 import { isNewer } from '../package-version.js';
 import { waitForBrake } from '../ring/view.js';
 import { nextOuterRing, resolvePolicy, ringOf, type Topology } from '../topology/index.js';
+import { laneIsGone, waitForLane } from './lanes.js';
 import type { ClusterState, QueuedRequest, Turn } from './state.js';
 
 /**
@@ -176,6 +177,7 @@ function mustWait(state: ClusterState, request: QueuedRequest, about: RingFacts,
     return { kind: 'ring-turn', ring, since, detail, next: [`cellctl status ${turn.request.version}`] };
   }
   if (request.purpose === 'rollback') return null;
+  if (laneIsGone(request, rules.topology)) return waitForLane(request, ring, since);
   if (state.cold) {
     return { kind: 'topology', ring, since, detail: 'the coordinator looks at every cell first', next: [] };
   }

@@ -105,6 +105,23 @@ describe('who gets a ring', () => {
     expect(kinds(decide(state))).toEqual([]);
   });
 
+  it.each([{ after: null }, 0])(
+    'no package whose lane has left the topology: it waits for its lane (ring %o)',
+    (ring) => {
+      const state = cluster();
+      asks(state, V1, ring, { lane: 'urgent' });
+      const detail = expect.stringContaining('urgent');
+      expect(answers(decide(state))).toMatchObject([{ kind: 'held', waiting: { kind: 'topology', detail } }]);
+      expect([state.turns, state.queue.length]).toEqual([{}, 1]);
+    },
+  );
+
+  it('a package that goes back, whatever became of its lane', () => {
+    const state = cluster();
+    asks(state, V1, 2, { lane: 'urgent', purpose: 'rollback' });
+    expect(kinds(decide(state))).toEqual([`${A} granted`]);
+  });
+
   it.each([
     [99, 'deploy', '0, 1'],
     [2, 'deploy', '0, 1'],
