@@ -27,6 +27,7 @@ import { type ClusterState, trim } from '../src/domain/cluster/state.js';
 import { judgeTopology, putInForce, topologyOf } from '../src/domain/cluster/topology.js';
 import { viewOfCluster } from '../src/domain/cluster/view.js';
 import { markdownOfCluster } from '../src/domain/details.js';
+import { LONGEST_MS } from '../src/domain/shapes.js';
 import { findCell, resolveCoordination, resolvePolicy, type Topology } from '../src/domain/topology/index.js';
 import { ClusterContext } from './cluster/context.js';
 import { Looks } from './cluster/looks.js';
@@ -177,7 +178,7 @@ class ClusterRun {
     const { state } = this.ctx;
     if (message.reopen) reopen(state, message.version);
     const topology = topologyOf(state) ?? NO_TOPOLOGY;
-    const { graduationTimeoutMs } = resolveCoordination(topology);
+    const graduationTimeoutMs = Math.min(resolveCoordination(topology).graduationTimeoutMs, LONGEST_MS);
     const softRings = topology.rings.flatMap(({ ring }) => {
       return resolvePolicy(topology, ring, null).onFailure === 'soft' ? [ring] : [];
     });

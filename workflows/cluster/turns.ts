@@ -84,7 +84,9 @@ export class Turns {
   }
 
   private async carryOut(action: TurnAction): Promise<void> {
-    if (action.do === 'answer') {
+    if (action.do === 'drop') {
+      this.ctx.fileRejection('requestRing', action.problem);
+    } else if (action.do === 'answer') {
       await this.ctx.mail.send(action.request.sender, signals.ringAnswerSignal, action.answer);
     } else if (action.how === 'supersede') {
       await this.ctx.mail.send(action.turn.request.sender, signals.supersededSignal, { by: action.by });

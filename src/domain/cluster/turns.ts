@@ -1,4 +1,5 @@
 import type { RingAnswer } from '../../contract/internal.js';
+import type { Problem } from '../../contract/problem.js';
 import type { BrakeStatus, RefusalCode, WaitingFor } from '../../contract/status.js';
 import { covers, holding } from '../brake.js';
 import { isNewer } from '../package-version.js';
@@ -14,6 +15,8 @@ import type { ClusterState, QueuedRequest, Turn } from './state.js';
 
 export type TurnAction =
   | { do: 'answer'; request: QueuedRequest; answer: RingAnswer }
+  /** It cannot be decided at all: it leaves the queue, so that what comes after it is. */
+  | { do: 'drop'; request: QueuedRequest; problem: Problem }
   /** The pass that holds the ring is to make room for the version named. */
   | { do: 'make-room'; ring: number; turn: Turn; by: string; how: MakeRoom };
 
@@ -34,7 +37,7 @@ export function decideTurns(state: ClusterState, topology: Topology | null, now:
   const actions: TurnAction[] = [];
   const inOrder = [...state.queue].sort((a, b) => Number(b.purpose === 'rollback') - Number(a.purpose === 'rollback'));
   for (const request of inOrder) {
-    const decided = decide(state, request, { topology, now });
+    const decided = decideOrDrop(state, request, { topology, now });
     actions.push(...decided.actions);
     if (decided.over) state.queue = state.queue.filter((q) => q.requestId !== request.requestId);
   }
@@ -45,6 +48,17 @@ interface Decision {
   actions: TurnAction[];
   /** The request leaves the queue. */
   over: boolean;
+}
+
+/** Our own signals can be sent by hand: no request may keep the others, and every brake, from being heard. */
+function decideOrDrop(state: ClusterState, request: QueuedRequest, rules: Rules): Decision {
+  try {
+    return decide(state, request, rules);
+  } catch (error) {
+    const expected = `a request that can be decided, not one that ends in: ${error}`;
+    const problem = { path: 'requestId', value: request.requestId, expected };
+    return { actions: [{ do: 'drop', request, problem }], over: true };
+  }
 }
 
 function decide(state: ClusterState, request: QueuedRequest, rules: Rules): Decision {

@@ -50,9 +50,10 @@ function asks(
 
 const answers = (actions: TurnAction[]): RingAnswer[] => actions.flatMap((a) => (a.do === 'answer' ? [a.answer] : []));
 const kinds = (actions: TurnAction[]): string[] =>
-  actions.map((a) =>
-    a.do === 'answer' ? `${a.request.version.slice(6, 18)} ${a.answer.kind}` : `make room: ${a.how}`,
-  );
+  actions.map((a) => {
+    if (a.do === 'make-room') return `make room: ${a.how}`;
+    return `${a.request.version.slice(6, 18)} ${a.do === 'drop' ? 'dropped' : a.answer.kind}`;
+  });
 const decide = (state: ClusterState, topology = topologyOf()) => decideTurns(state, topology, NOW);
 
 function holds(state: ClusterState, version: string, ring: number, more: Partial<Turn> = {}): void {
@@ -120,6 +121,16 @@ describe('who gets a ring', () => {
     const state = cluster();
     asks(state, V1, 2, { lane: 'urgent', purpose: 'rollback' });
     expect(kinds(decide(state))).toEqual([`${A} granted`]);
+  });
+
+  it('whoever can be decided, past a request that cannot: that one leaves the queue and is named', () => {
+    const state = cluster();
+    const odd = asks(state, V1, { after: null }, { sinceMs: 1e300 });
+    asks(state, V2, { after: null });
+    const actions = decide(state);
+    expect(actions[0]).toMatchObject({ do: 'drop', problem: { path: 'requestId', value: odd } });
+    expect(answers(actions)).toMatchObject([{ kind: 'granted', ring: 2 }]);
+    expect([state.queue, state.turns[2]?.request.version]).toEqual([[], V2]);
   });
 
   it.each([
