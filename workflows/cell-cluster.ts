@@ -10,7 +10,7 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import { packageRolloutId } from '../src/contract/ids.js';
-import type { AskCell, AskGraduation, BrakesHold, RegisterRollout, RolloutEnded } from '../src/contract/internal.js';
+import type { AskCell, AskGraduation, RegisterRollout, RolloutEnded } from '../src/contract/internal.js';
 import * as messages from '../src/contract/messages.js';
 import type { Problem } from '../src/contract/problem.js';
 import type { ApplyTopologyResult, BrakeResult, ClusterStatus } from '../src/contract/status.js';
@@ -74,6 +74,7 @@ class ClusterRun {
 
   async forEver(): Promise<never> {
     if (!this.input.state) void this.greetOpenRollouts();
+    void this.turns.meetPasses();
     void this.looks.keepLooking();
     void this.turns.lookAfter();
     for (;;) {
@@ -126,13 +127,10 @@ class ClusterRun {
     const { state } = this.ctx;
     return new BrakeDesk({
       state,
-      coveredRings: ({ scope }) => {
-        const entered = Object.entries(state.turns).filter(([, turn]) => turn.pass !== null);
-        return entered.map(([ring]) => Number(ring)).filter((ring) => covers(scope, ring, state.perimeter ?? 0));
-      },
-      tellPasses: () => {
-        for (const ring of Object.keys(state.turns)) void this.turns.tellBrakes(Number(ring));
-      },
+      epoch: workflowInfo().firstExecutionRunId,
+      coveredRings: ({ scope }) =>
+        this.turns.withPass()?.filter((ring) => covers(scope, ring, state.perimeter ?? 0)) ?? null,
+      tellPasses: () => this.turns.tellAllBrakes(),
       record: (act, by, reason, outcome) => this.ctx.record(act, { by, reason }, outcome),
       wake: () => this.ctx.wake(),
     });
@@ -165,11 +163,6 @@ class ClusterRun {
     this.brakes.release(brakeId);
     this.ctx.record('releaseBrake', message, `brake ${brakeId} is off`);
     return this.view();
-  }
-
-  /** Only the pass that holds the ring speaks for it. */
-  private noteHold(hold: BrakesHold): void {
-    if (this.ctx.state.turns[hold.ring]?.pass === hold.pass) this.brakes.noteHold(hold);
   }
 
   // ── packages ───────────────────────────────────────────────────────────────
@@ -246,7 +239,7 @@ class ClusterRun {
     handleOurs(signals.rolloutEndedSignal, (m) => this.rolloutEnded(m), file);
     handleOurs(signals.enterRingSignal, (m) => turns.enter(m), file);
     handleOurs(signals.ringReportSignal, (m) => turns.noteReport(m), file);
-    handleOurs(signals.brakesHoldSignal, (m) => this.noteHold(m), file);
+    handleOurs(signals.brakesHoldSignal, (m) => turns.noteHold(m), file);
   }
 
   /** A signal that makes no sense changes nothing, and is filed. */

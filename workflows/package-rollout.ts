@@ -173,6 +173,7 @@ class PackageRun {
     const forward = (t: Track) => isOpen(t) && t.purpose !== 'rollback';
     return new BrakeDesk({
       state: ctx.state,
+      epoch: workflowInfo().firstExecutionRunId,
       coveredRings: () => tracksOf(ctx.state).flatMap((t) => (forward(t) ? [t.ring] : [])),
       tellPasses: () => {
         for (const track of tracksOf(ctx.state).filter(isOpen)) void ctx.detached(() => this.tellBrakes(track));
@@ -186,12 +187,8 @@ class PackageRun {
   private async tellBrakes(track: Track): Promise<void> {
     await condition(() => track.stage !== 'granted');
     if (track.stage !== 'running') return;
-    const { brakes, brakesSeq: seq } = this.ctx.state;
-    await this.ctx.mail.sendAtOnce(ringRolloutId(track.ring), signals.setBrakesSignal, {
-      from: 'package',
-      seq,
-      brakes,
-    });
+    const brakes = { from: 'package' as const, ...this.brakes.number, brakes: this.ctx.state.brakes };
+    await this.ctx.mail.sendAtOnce(ringRolloutId(track.ring), signals.setBrakesSignal, brakes);
   }
 
   private engage(payload: unknown) {

@@ -220,18 +220,15 @@ class RingRun {
   }
 
   /** Brakes are answered at once: from here on no cell starts that they stop. Then cells are cancelled, if asked. */
-  private async setBrakes({ from, seq, brakes }: SetBrakes): Promise<void> {
+  private async setBrakes(message: SetBrakes): Promise<void> {
     const { ctx } = this;
-    ctx.setBrakes(from, seq, brakes);
-    const asker = from === 'cluster' ? CLUSTER_WORKFLOW_ID : this.input.starter;
+    const inForce = ctx.setBrakes(message);
+    const asker = message.from === 'cluster' ? CLUSTER_WORKFLOW_ID : this.input.starter;
+    const { ring, requestId, version, purpose } = this.input;
     const inFlight = ctx.forwardCells().map(ctx.roster.idOf);
     ctx.wake();
-    await this.ctx.mail.sendAtOnce(asker, signals.brakesHoldSignal, {
-      ring: this.input.ring,
-      pass: ctx.pass,
-      seq,
-      inFlight,
-    });
+    const hold = { ring, requestId, pass: ctx.pass, version, purpose, ...inForce, inFlight };
+    await this.ctx.mail.sendAtOnce(asker, signals.brakesHoldSignal, hold);
     if (ctx.holdingBrakes().some((b) => b.mode === 'cancel-cells')) await this.cancelCells();
   }
 

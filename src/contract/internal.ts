@@ -58,8 +58,8 @@ export interface WithdrawRequest {
   requestId: string;
 }
 
-/** A cluster that lost its memory is told who holds a ring. */
-export type ClaimRing = RequestRing & { ring: number };
+/** A cluster that lost its memory is told who holds a ring; `pass` is its first run id, null while it is being started. */
+export type ClaimRing = RequestRing & { ring: number; pass: string | null };
 
 /** Whether the topology has a cell of this name. */
 export interface AskCell {
@@ -138,14 +138,18 @@ export interface PassLost {
 
 // ── RingRollout → CellCluster and PackageRollout ─────────────────────────────
 
-/** A pass asks to begin: no cell of it starts before the answer. */
-export interface EnterRing {
+/** Which pass speaks: a cluster that lost its memory learns from it who holds the ring. */
+export interface PassSpeaks {
   ring: number;
   requestId: string;
   /** First run id of the pass. */
   pass: string;
   version: string;
   purpose: PassPurpose;
+}
+
+/** A pass asks to begin: no cell of it starts before the answer. */
+export interface EnterRing extends PassSpeaks {
   starter: string;
 }
 
@@ -175,12 +179,17 @@ export interface PassResult {
   reason: string;
 }
 
-/** Says that from now on no cell but these can get a forward job that the brakes of this message cover. */
-export interface BrakesHold {
-  ring: number;
-  pass: string;
-  seq: number;
+/** Says that from now on no cell but these can get a forward job that the brakes of this list cover. */
+export interface BrakesHold extends PassSpeaks, BrakesNumber {
   inFlight: string[];
+}
+
+/** Which of the lists of brakes that one workflow has sent. */
+export interface BrakesNumber {
+  /** First run id of whose brakes these are: one that began anew counts from the start again. */
+  epoch: string;
+  /** Grows with every change of the brakes. */
+  seq: number;
 }
 
 // ── to RingRollout ───────────────────────────────────────────────────────────
@@ -197,17 +206,16 @@ export interface RingEntry {
   cellsGz: string;
   leftOut: CellException[];
   brakes: BrakeStatus[];
-  brakesSeq: number;
+  brakesNumber: BrakesNumber;
   /** The grant is gone: the pass must end without having done anything. */
   refused: string | null;
   /** Events after which the pass continues as new; only tests set it, through the cluster's own argument. */
   continueAsNewAfter?: number;
 }
 
-export interface SetBrakes {
+/** The whole list; an older one of the same epoch than was seen is ignored. */
+export interface SetBrakes extends BrakesNumber {
   from: 'cluster' | 'package';
-  /** Grows with every change of the sender's brakes; an older one than was seen is ignored. */
-  seq: number;
   brakes: BrakeStatus[];
 }
 

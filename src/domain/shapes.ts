@@ -101,6 +101,9 @@ const ANSWERS: Record<string, Shape> = {
   rejected: { path: text, value: text, expected: text },
 };
 
+const brakesNumber = { epoch: text, seq: number };
+const speaks = { ring, requestId: text, pass: text, version: packageName, purpose };
+
 const SHAPES: Record<string, Shape> = {
   registerRollout: { version: packageName, chartVersion: orNull(text), reopen: flag, graduatedAt: orNull(instant) },
   askGraduation: {
@@ -112,7 +115,7 @@ const SHAPES: Record<string, Shape> = {
     at: instant,
   },
   requestRing: request,
-  claimRing: { ...request, ring },
+  claimRing: { ...request, ring, pass: orNull(text) },
   askCell: { version: packageName, cell: text },
   cellAnswer: { cell: text, isKnown: flag },
   withdrawRequest: { requestId: text },
@@ -132,7 +135,7 @@ const SHAPES: Record<string, Shape> = {
   superseded: { by: text },
   passLost: { ring, requestId: text },
   clusterStarted: {},
-  enterRing: { ring, requestId: text, pass: text, version: packageName, purpose, starter: text },
+  enterRing: { ...speaks, starter: text },
   ringReport: {
     requestId: text,
     pass: text,
@@ -145,7 +148,7 @@ const SHAPES: Record<string, Shape> = {
     result: orNull(object({ outcome: text, reason: text })),
     ended: flag,
   },
-  brakesHold: { ring, pass: text, seq: number, inFlight: texts },
+  brakesHold: { ...speaks, ...brakesNumber, inFlight: texts },
   ringEntry: {
     cluster: text,
     name: text,
@@ -155,10 +158,10 @@ const SHAPES: Record<string, Shape> = {
     cellsGz: cells,
     leftOut: exceptions,
     brakes,
-    brakesSeq: number,
+    brakesNumber: object(brakesNumber),
     refused: orNull(text),
   },
-  setBrakes: { from: oneOf('cluster', 'package'), seq: number, brakes },
+  setBrakes: { from: oneOf('cluster', 'package'), ...brakesNumber, brakes },
   stopPass: { outcome: oneOf('aborted', 'superseded', 'yielded'), by: text, reason: text, hurry: flag },
   retryPass: { by: text, cells: orNull(texts) },
   skipInPass: { cell: text, by: text, reason: text },
@@ -184,7 +187,7 @@ const ARGUMENTS: Record<string, Shape> = {
     requestId: text,
     starter: text,
     packageBrakes: brakes,
-    packageBrakesSeq: number,
+    packageBrakesNumber: object(brakesNumber),
     skips: listOf(object({ cell: text, by: text, reason: text })),
     failedChecks: object(),
     overridden: texts,

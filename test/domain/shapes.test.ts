@@ -41,12 +41,12 @@ const entry = {
   cellsGz: packCells([{ id: 'c', tenant: 't', url: 'https://c.example' }]),
   leftOut: [{ cell: 'd', state: 'skipped', reason: 'pinned' }],
   brakes: [brake],
-  brakesSeq: 1,
+  brakesNumber: { epoch: 'run', seq: 1 },
   refused: null,
 };
 const waiting = { kind: 'approval', since: '2026-01-02T03:04:05Z', detail: 'a yes', next: ['cellctl approve'] };
 const held = { requestId: 'r/1', kind: 'held', ring: 2, name: 'two', soft: false, waiting };
-const setBrakes = { from: 'cluster', seq: 1, brakes: [brake] };
+const setBrakes = { from: 'cluster', epoch: 'run', seq: 1, brakes: [brake] };
 
 const FITTING: [string, object][] = [
   ['requestRing', request],
@@ -73,6 +73,7 @@ const ODD: [string, object, string][] = [
   ['ringAnswer', { ...held, kind: 'granted' }, 'perimeter'],
   ['ringAnswer', { ...held, waiting: { ...waiting, next: null } }, 'waiting'],
   ['setBrakes', { ...setBrakes, brakes: [{ ...brake, scope: undefined }] }, 'brakes'],
+  ['setBrakes', { ...setBrakes, epoch: undefined }, 'epoch'],
   ['setBrakes', { ...setBrakes, brakes: [{ ...brake, expiresAt: 'soon' }] }, 'brakes'],
 ];
 

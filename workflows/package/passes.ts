@@ -76,8 +76,8 @@ export class Passes {
   /** Tells a cluster that lost its memory what this rollout has and waits for. */
   tellAll(): void {
     this.resend();
-    for (const { stage, requestId, ring, purpose, sinceMs } of tracksOf(this.ctx.state)) {
-      const request = { ...this.requestOf(requestId, ring, purpose, sinceMs), ring };
+    for (const { stage, requestId, ring, purpose, sinceMs, pass } of tracksOf(this.ctx.state)) {
+      const request = { ...this.requestOf(requestId, ring, purpose, sinceMs), ring, pass };
       if (stage !== 'over' && stage !== 'asked')
         void this.ctx.mail.send(CLUSTER_WORKFLOW_ID, signals.claimRingSignal, request);
     }
@@ -213,7 +213,7 @@ export class Passes {
       if (track.stopped || this.ctx.state.end) return this.withdraw(track.requestId);
       try {
         const handle = await startChild(RingRollout, this.passOptions(track));
-        track.stage = 'running';
+        Object.assign(track, { stage: 'running', pass: handle.firstExecutionRunId });
         // What was to stop it while it started has not reached it: it is told again.
         track.stopped = false;
         handle.result().catch(() => this.passLost({ ring: track.ring, requestId: track.requestId }));
@@ -238,7 +238,7 @@ export class Passes {
       requestId,
       starter: workflowInfo().workflowId,
       packageBrakes: brakes,
-      packageBrakesSeq: brakesSeq,
+      packageBrakesNumber: { epoch: workflowInfo().firstExecutionRunId, seq: brakesSeq },
       skips,
       failedChecks: failedChecks(this.ctx.state, ring),
       overridden: overridden.filter((o) => o.ring === ring).map((o) => o.wait),

@@ -1,8 +1,8 @@
 import { workflowInfo } from '@temporalio/workflow';
-import type { RingEntry, SkipInPass } from '../../src/contract/internal.js';
+import type { BrakesNumber, RingEntry, SetBrakes, SkipInPass } from '../../src/contract/internal.js';
 import type { OverridableWait } from '../../src/contract/messages.js';
 import type { BrakeStatus, CellException, PassPurpose } from '../../src/contract/status.js';
-import { holding } from '../../src/domain/brake.js';
+import { holding, isOlderList } from '../../src/domain/brake.js';
 import type { Target } from '../../src/domain/cell.js';
 import type { LookRules } from '../../src/domain/ring/look.js';
 import { type Advance, type Held, newPass, type PassState } from '../../src/domain/ring/pass.js';
@@ -20,7 +20,7 @@ export interface RingRolloutInput {
   /** Workflow id of whoever started this pass. */
   starter: string;
   packageBrakes: BrakeStatus[];
-  packageBrakesSeq: number;
+  packageBrakesNumber: BrakesNumber;
   /** Cells that a person wants left out of the way. */
   skips: SkipInPass[];
   /** Checks of this ring whose last word is that they failed, and who said so. */
@@ -50,8 +50,9 @@ export interface Carried {
 interface Brakes {
   cluster: BrakeStatus[];
   package: BrakeStatus[];
-  clusterSeq: number;
-  packageSeq: number;
+  /** Which of its lists was the last one; null before the cluster has let the pass in. */
+  clusterNumber: BrakesNumber | null;
+  packageNumber: BrakesNumber;
   /** `finish-ring` brakes that were on when the ring was entered: they stop this pass too. */
   atEntry: string[];
 }
@@ -82,8 +83,8 @@ export class PassContext {
   constructor(readonly input: RingRolloutInput) {
     this.target = { version: input.version, chartVersion: input.chartVersion };
     this.state = newPass(input.purpose, 0);
-    const { packageBrakes, packageBrakesSeq } = input;
-    this.brakes = { cluster: [], package: packageBrakes, clusterSeq: -1, packageSeq: packageBrakesSeq, atEntry: [] };
+    const { packageBrakes, packageBrakesNumber: packageNumber } = input;
+    this.brakes = { cluster: [], package: packageBrakes, clusterNumber: null, packageNumber, atEntry: [] };
     const { failedChecks, overridden, holdForward } = input;
     Object.assign(this.state, { failedChecks, overridden, holdForward });
     this.looked = input.carried !== undefined;
@@ -98,18 +99,19 @@ export class PassContext {
     const { stop, overridden, failedChecks, holdForward, bakedEverywhere } = this.state;
     const fresh = newPass(this.input.purpose, this.roster.cells.length);
     this.state = { ...fresh, stop, overridden, failedChecks, holdForward, bakedEverywhere };
-    this.setBrakes('cluster', entry.brakesSeq, entry.brakes);
+    this.setBrakes({ from: 'cluster', ...entry.brakesNumber, brakes: entry.brakes });
     const all = [...this.brakes.cluster, ...this.brakes.package];
     this.brakes.atEntry = all.filter((b) => b.mode === 'finish-ring').map((b) => b.brakeId);
     this.wake();
   }
 
-  setBrakes(from: 'cluster' | 'package', seq: number, brakes: BrakeStatus[]): void {
-    const seqKey = from === 'cluster' ? 'clusterSeq' : 'packageSeq';
-    // Messages may overtake one another: an older list never takes a newer one's place.
-    if (seq < this.brakes[seqKey]) return;
-    this.brakes[seqKey] = seq;
+  /** Messages may overtake one another: an older list never takes a newer one's place. Answers which one holds. */
+  setBrakes({ from, epoch, seq, brakes }: SetBrakes): BrakesNumber {
+    const known = this.brakes[`${from}Number`];
+    if (known && isOlderList({ epoch, seq }, known)) return known;
     this.brakes[from] = brakes;
+    this.brakes[`${from}Number`] = { epoch, seq };
+    return { epoch, seq };
   }
 
   /** Brakes that stop this pass from starting anything forward. */

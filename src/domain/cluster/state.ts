@@ -29,6 +29,11 @@ export interface ClusterState {
   named: number;
   queue: QueuedRequest[];
   turns: Record<number, Turn>;
+  /**
+   * Rings with a pass that was under way when this cluster began without memory, and has not said yet whose it is; null:
+   * nobody has looked yet.
+   */
+  unmet: number[] | null;
   /** Open rollouts by version. */
   rollouts: Record<string, OpenRollout>;
   graduated: GraduatedPackage[];
@@ -105,6 +110,7 @@ export const newClusterState = (): ClusterState => ({
   named: 0,
   queue: [],
   turns: {},
+  unmet: null,
   rollouts: {},
   graduated: [],
   ended: {},

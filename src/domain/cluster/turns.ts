@@ -5,6 +5,7 @@ import { covers, holding } from '../brake.js';
 import { isNewer } from '../package-version.js';
 import { waitForBrake } from '../ring/view.js';
 import { nextOuterRing, resolvePolicy, ringOf, type Topology } from '../topology/index.js';
+import { beginTurn } from './holders.js';
 import { laneIsGone, waitForLane } from './lanes.js';
 import type { ClusterState, QueuedRequest, Turn } from './state.js';
 
@@ -71,17 +72,7 @@ function decide(state: ClusterState, request: QueuedRequest, rules: Rules): Deci
   if (refusal) return { actions: [{ do: 'answer', request, answer: refusal }], over: true };
   const wait = mustWait(state, request, about, rules);
   if (wait) return hold(request, about, wait, roomFor(state, request, about));
-  state.turns[about.ring] = {
-    request,
-    grantedAtMs: rules.now,
-    pass: null,
-    state: 'waiting',
-    before: state.rings[about.ring]?.desired ?? null,
-    asked: false,
-    starterGone: false,
-  };
-  const record = state.rings[about.ring];
-  if (record && request.purpose === 'deploy') record.desired = request.version;
+  beginTurn(state, about.ring, request, null, rules.now);
   const answer: RingAnswer = { requestId: request.requestId, kind: 'granted', ...about };
   return { actions: [{ do: 'answer', request, answer }], over: true };
 }
@@ -189,6 +180,9 @@ function mustWait(state: ClusterState, request: QueuedRequest, about: RingFacts,
   if (turn) {
     const detail = `ring ${ring} is ${turn.state} with ${turn.request.version}`;
     return { kind: 'ring-turn', ring, since, detail, next: [`cellctl status ${turn.request.version}`] };
+  }
+  if (state.unmet === null || state.unmet.includes(ring)) {
+    return { kind: 'topology', ring, since, detail: 'the coordinator finds out who is in the ring', next: [] };
   }
   if (request.purpose === 'rollback') return null;
   if (laneIsGone(request, rules.topology)) return waitForLane(request, ring, since);

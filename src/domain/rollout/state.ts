@@ -82,6 +82,8 @@ export interface Track {
   sinceMs: number;
   /** `asked`: in the cluster's queue; `granted`: the pass starts; `running`: it has reported; `over`: it ended. */
   stage: 'asked' | 'granted' | 'running' | 'over';
+  /** First run id of its pass, once that is there. */
+  pass: string | null;
   held: WaitingFor | null;
   view: RolloutRing | null;
   result: PassResult | null;
@@ -126,6 +128,7 @@ export function newTrack(
     requestId,
     sinceMs: now,
     stage: 'asked',
+    pass: null,
     held: null,
     view: null,
     result: null,

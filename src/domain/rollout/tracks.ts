@@ -37,6 +37,7 @@ export function settleTrack(s: PackageState, track: Track, answer: RingAnswer, n
 export function noteReport(s: PackageState, track: Track, report: RingReport, now: number): void {
   noteFailures(s, track, report, now);
   track.stage = report.ended ? 'over' : 'running';
+  track.pass = report.pass;
   track.view = report.view;
   track.entered = true;
   track.result = report.result;

@@ -18,6 +18,7 @@ function cluster(): ClusterState {
   const state = newClusterState();
   for (const ring of [0, 1, 2, 5]) state.rings[ring] = newRingRecord(`ring-${ring}`);
   state.perimeter = 1;
+  state.unmet = [];
   return state;
 }
 
@@ -96,6 +97,13 @@ describe('who gets a ring', () => {
     const state = cluster();
     for (const after of [null, 2, 5]) asks(state, V1, { after });
     expect(answers(decide(state)).map((a) => ('ring' in a ? a.ring : a.kind))).toEqual([2, 5, 'none']);
+  });
+
+  it.each([[null], [[2]]])('nobody, before it is known who is in the ring (%o)', (unmet) => {
+    const state = Object.assign(cluster(), { unmet });
+    asks(state, V1, 2, { purpose: 'rollback' });
+    asks(state, V1, { after: 2 });
+    expect(kinds(decide(state))).toEqual([`${A} held`, unmet === null ? `${A} held` : `${A} granted`]);
   });
 
   it('the same wait is said once', () => {

@@ -22,6 +22,7 @@ function track(ring: number, more: Partial<Track> = {}): Track {
     requestId: `r${ring}`,
     sinceMs: NOW,
     stage: 'running',
+    pass: null,
     held: null,
     view: VIEW,
     result: null,
