@@ -10,7 +10,7 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import { packageRolloutId } from '../src/contract/ids.js';
-import type { AskCell, AskGraduation, RegisterRollout, RolloutEnded } from '../src/contract/internal.js';
+import type { AskCell, AskGraduation, AskRing, RegisterRollout, RolloutEnded } from '../src/contract/internal.js';
 import * as messages from '../src/contract/messages.js';
 import type { Problem } from '../src/contract/problem.js';
 import type { ApplyTopologyResult, BrakeResult, ClusterStatus } from '../src/contract/status.js';
@@ -25,6 +25,7 @@ import {
 } from '../src/domain/cluster/packages.js';
 import { type ClusterState, trim } from '../src/domain/cluster/state.js';
 import { judgeTopology, putInForce, topologyOf } from '../src/domain/cluster/topology.js';
+import { notInside } from '../src/domain/cluster/turns.js';
 import { viewOfCluster } from '../src/domain/cluster/view.js';
 import { markdownOfCluster } from '../src/domain/details.js';
 import { LONGEST_MS } from '../src/domain/shapes.js';
@@ -196,6 +197,12 @@ class ClusterRun {
     await this.ctx.mail.send(packageRolloutId(version), signals.cellAnswerSignal, { cell, isKnown });
   }
 
+  private async answerRing({ version, ring }: AskRing): Promise<void> {
+    const topology = topologyOf(this.ctx.state);
+    const problem = topology && notInside(topology, ring);
+    await this.ctx.mail.send(packageRolloutId(version), signals.ringKnownSignal, { ring, problem });
+  }
+
   private rolloutEnded(message: RolloutEnded): void {
     recordEnd(this.ctx.state, message, Date.now());
     this.turns.withdrawAll(message.version);
@@ -236,6 +243,7 @@ class ClusterRun {
     handleOurs(signals.claimRingSignal, (m) => turns.claim(m), file);
     handleOurs(signals.withdrawRequestSignal, (m) => turns.withdraw(m), file);
     handleOurs(signals.askCellSignal, (m) => this.answerCell(m), file);
+    handleOurs(signals.askRingSignal, (m) => this.answerRing(m), file);
     handleOurs(signals.rolloutEndedSignal, (m) => this.rolloutEnded(m), file);
     handleOurs(signals.enterRingSignal, (m) => turns.enter(m), file);
     handleOurs(signals.ringReportSignal, (m) => turns.noteReport(m), file);

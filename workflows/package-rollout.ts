@@ -367,6 +367,7 @@ class PackageRun {
     handleOurs(signals.ringReportSignal, (m) => this.passes.takeReport(m), file);
     handleOurs(signals.brakesHoldSignal, (m) => this.brakes.noteHold(m), file);
     handleOurs(signals.cellAnswerSignal, ({ cell, isKnown }) => this.knownCells.set(cell, isKnown), file);
+    handleOurs(signals.ringKnownSignal, (m) => this.callers.takeRingKnown(m), file);
     handleOurs(signals.supersededSignal, ({ by }) => this.ctx.supersede(by), file);
     handleOurs(signals.passLostSignal, (m) => this.passes.passLost(m), file);
     handleOurs(signals.clusterStartedSignal, () => this.clusterStarted(), file);

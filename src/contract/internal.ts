@@ -67,6 +67,12 @@ export interface AskCell {
   cell: string;
 }
 
+/** Whether a ring can be driven on command: a brake is no reason to keep that from whoever asks. */
+export interface AskRing {
+  version: string;
+  ring: number;
+}
+
 export interface RolloutEnded {
   version: string;
   state: RolloutState;
@@ -123,6 +129,12 @@ export type RingAnswer =
 export interface CellAnswer {
   cell: string;
   isKnown: boolean;
+}
+
+export interface RingKnown {
+  ring: number;
+  /** What is wrong with driving this ring; null: nothing. */
+  problem: { path: string; value: string; expected: string } | null;
 }
 
 /** A newer package takes this one's place: it ends as `superseded`. */

@@ -118,6 +118,8 @@ const SHAPES: Record<string, Shape> = {
   claimRing: { ...request, ring, pass: orNull(text) },
   askCell: { version: packageName, cell: text },
   cellAnswer: { cell: text, isKnown: flag },
+  askRing: { version: packageName, ring },
+  ringKnown: { ring, problem: orNull(problem) },
   withdrawRequest: { requestId: text },
   rolloutEnded: { version: packageName, state: text, supersededBy: orNull(text) },
   registered: {

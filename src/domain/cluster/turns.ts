@@ -85,12 +85,17 @@ function findRing(request: QueuedRequest, topology: Topology): Found {
     const next = nextOuterRing(topology, ring.after);
     return next ? { ring: next } : { answer: { requestId, kind: 'none' } };
   }
-  const rings = topology.rings.map((r) => r.ring);
-  const inside = rings.filter((n) => n <= topology.perimeter);
+  const isThere = topology.rings.some((r) => r.ring === ring);
+  const problem = request.purpose === 'rollback' && isThere ? null : notInside(topology, ring);
+  return problem ? { answer: { requestId, kind: 'rejected', ...problem } } : { ring: { ring } };
+}
+
+/** Why a ring is none that can be driven on command, or null. */
+export function notInside({ rings, perimeter }: Topology, ring: number): Problem | null {
+  const inside = rings.map((r) => r.ring).filter((n) => n <= perimeter);
+  if (inside.includes(ring)) return null;
   const expected = `a ring inside the perimeter: ${inside.join(', ') || 'there is none'}`;
-  const wrong = request.purpose === 'rollback' ? !rings.includes(ring) : !inside.includes(ring);
-  if (wrong) return { answer: { requestId, kind: 'rejected', path: 'ring', value: String(ring), expected } };
-  return { ring: { ring } };
+  return { path: 'ring', value: String(ring), expected };
 }
 
 interface RingFacts {
