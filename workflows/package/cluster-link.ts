@@ -25,7 +25,8 @@ export class ClusterLink {
     const { version, chartVersion, reopened, graduation } = this.ctx.state;
     const graduatedAt = graduation?.accepted ? graduation.at : null;
     const message = { version, chartVersion, reopen: reopened, graduatedAt };
-    await this.ctx.mail.send(CLUSTER_WORKFLOW_ID, signals.registerRolloutSignal, message);
+    const isThere = await this.ctx.mail.send(CLUSTER_WORKFLOW_ID, signals.registerRolloutSignal, message);
+    this.ctx.state.clusterAway = !isThere;
   }
 
   takeRegistered(m: Registered): void {

@@ -25,6 +25,8 @@ export interface PackageState {
   finishedAtMs: number | null;
   /** What the cluster said when this rollout registered; until then nothing is asked of it. */
   registered: boolean;
+  /** The last word to the cluster found nobody there to hear it. */
+  clusterAway: boolean;
   graduationTimeoutMs: number;
   /** Rings that never block their callers, as the cluster said when this rollout registered. */
   softRings: number[];
@@ -152,6 +154,7 @@ export const newPackageState = (version: string, chartVersion: string | null, no
   startedAtMs: now,
   finishedAtMs: null,
   registered: false,
+  clusterAway: false,
   graduationTimeoutMs: 7 * 24 * 3_600_000,
   softRings: [],
   accepted: false,

@@ -132,10 +132,7 @@ function innerState(s: PackageState): RolloutState {
 function waitOf(s: PackageState, now: number): WaitingFor | null {
   if (s.end || s.abort) return null;
   const since = new Date(s.startedAtMs).toISOString();
-  if (!s.registered) {
-    const detail = 'the cell cluster has not answered; it begins with its topology';
-    return { kind: 'topology', since, detail, next: ['cellctl cluster apply FILE'] };
-  }
+  if (!s.registered) return clusterWait(s, since);
   const brake = holding(s.brakes, now)[0];
   if (s.graduation?.accepted !== true) return perimeterWait(s, since);
   if (s.next?.held) return s.next.held.waiting;
@@ -148,10 +145,24 @@ function waitOf(s: PackageState, now: number): WaitingFor | null {
   return failed?.view?.waitingFor ?? tracksOf(s).findLast(isOpen)?.view?.waitingFor ?? null;
 }
 
+/** Before it has registered a package knows only whether there is a cluster to answer it. */
+function clusterWait(s: PackageState, since: string): WaitingFor {
+  if (!s.clusterAway) {
+    const detail = 'asks the cell cluster what it knows of this package';
+    return { kind: 'graduation', since, detail, next: [] };
+  }
+  const detail = 'there is no cell cluster yet; it begins with its topology';
+  return { kind: 'topology', since, detail, next: ['cellctl cluster apply FILE'] };
+}
+
 function perimeterWait(s: PackageState, since: string): WaitingFor {
   const track = tracksOf(s).findLast((t) => t.stage !== 'over');
   const inner = track?.held ?? track?.view?.waitingFor;
   if (inner) return inner;
+  if (s.graduation) {
+    const detail = 'asks the cell cluster whether it may graduate';
+    return { kind: 'graduation', since: s.graduation.at, detail, next: [] };
+  }
   return {
     kind: 'graduation',
     since,
