@@ -7,7 +7,7 @@ import { createRunJob } from './job.js';
 import { createLookAtCells } from './look.js';
 import { DEFAULT_PATIENCE, type Patience } from './patience.js';
 import type { AmpDriver, CellApi, Logger } from './ports.js';
-import { createAwaitCells, createDescribeRuns, createListOpenRollouts } from './runs.js';
+import { createAwaitCells, createDescribeRuns, createListOpenRollouts, createReadRollout } from './runs.js';
 import { createVerifyCell } from './verify.js';
 import { createWatchCells } from './watch.js';
 
@@ -32,6 +32,7 @@ export function createActivities(dependencies: Dependencies): Activities {
     watchCells: createWatchCells(all),
     awaitCells: createAwaitCells(all),
     describeRuns: createDescribeRuns(all),
+    readRollout: createReadRollout(all),
     listOpenRollouts: createListOpenRollouts(all),
     raiseAlert: createRaiseAlert(all),
   };

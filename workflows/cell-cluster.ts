@@ -177,7 +177,8 @@ class ClusterRun {
       return resolvePolicy(topology, ring, null).onFailure === 'soft' ? [ring] : [];
     });
     const alsoOn = ringsRunning(state, message.version);
-    const registered = { ...judgeRegistration(state, message), graduationTimeoutMs, softRings, alsoOn };
+    const facts = { graduationTimeoutMs, softRings, alsoOn, perimeter: state.perimeter };
+    const registered = { ...judgeRegistration(state, message), ...facts };
     await this.ctx.mail.send(packageRolloutId(message.version), signals.registeredSignal, registered);
   }
 

@@ -121,9 +121,9 @@ class PackageRun {
 
   private async finish(): Promise<PackageRolloutStatus> {
     const { state } = this.ctx;
-    state.finishedAtMs = Date.now();
+    state.finishedAtMs = state.endedBeforeMs ?? Date.now();
     if (state.end && state.registered) {
-      const ended = { version: state.version, ...state.end };
+      const ended = { version: state.version, ...state.end, run: workflowInfo().runId };
       await this.ctx.mail.send(CLUSTER_WORKFLOW_ID, signals.rolloutEndedSignal, ended);
     }
     await condition(() => this.isQuiet());
@@ -224,9 +224,11 @@ class PackageRun {
     this.recordGraduation(payload);
     const { ctx } = this;
     await condition(() => ctx.state.graduation?.accepted !== null || ctx.state.end !== null, CLUSTER_ANSWERS_MS);
-    if (ctx.refusal && ctx.state.graduation === null) throw rejected([ctx.refusal]);
-    const { end, graduation, version } = ctx.state;
-    if (end && !graduation?.accepted) throw this.refuseEnded('graduate', version, end.state);
+    const { end, graduation, version, endedBeforeMs } = ctx.state;
+    const isAccepted = graduation?.accepted === true;
+    if (ctx.refusal && ctx.refusal.path !== 'ring' && (end || !isAccepted)) throw rejected([ctx.refusal]);
+    const isLate = end && end.state !== 'converged' && (endedBeforeMs !== null || !isAccepted);
+    if (isLate) throw this.refuseEnded('graduate', version, end.state);
     return { ring0: ring0Verdict(ctx.state) };
   }
 

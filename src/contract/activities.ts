@@ -1,3 +1,5 @@
+import type { PackageRolloutStatus } from './status.js';
+
 /**
  * What workflows ask of the outside world. Written by hand and importing no implementation, so that the deterministic
  * side and the effects meet only here. Every activity is safe to run twice: its effect is keyed by its input.
@@ -199,6 +201,8 @@ export interface Activities {
   awaitCells(order: { cells: CarriedCell[] }): Promise<CarriedEnd[]>;
   /** Which of these workflows are open. */
   describeRuns(order: { workflowIds: string[] }): Promise<RunState[]>;
+  /** The status that an ended run of a `PackageRollout` left as its result; null where Temporal has none of it. */
+  readRollout(order: { version: string; runId: string }): Promise<PackageRolloutStatus | null>;
   /** Open `PackageRollout`s, by visibility. */
   listOpenRollouts(): Promise<string[]>;
   /** Tells people. */

@@ -77,6 +77,8 @@ export interface RolloutEnded {
   version: string;
   state: RolloutState;
   supersededBy: string | null;
+  /** The run that ended, and has the last status as its result. */
+  run: string;
 }
 
 // ── CellCluster → PackageRollout ─────────────────────────────────────────────
@@ -85,6 +87,8 @@ export interface Registered {
   /** How an earlier run of this version ended, where that ends this one too. */
   endedAs: RolloutState | null;
   supersededBy: string | null;
+  /** The earlier run, whose result is what it left. */
+  endedRun: string | null;
   /** Another chart, or another package, stands under this version's name: why this rollout cannot be. */
   conflict: { path: string; value: string; expected: string } | null;
   chartVersion: string | null;
@@ -95,6 +99,8 @@ export interface Registered {
   softRings: number[];
   /** Rings where cells run this package already. */
   alsoOn: number[];
+  /** The last ring that moves on command; null where there is no topology yet. */
+  perimeter: number | null;
 }
 
 export interface GraduationAnswer {

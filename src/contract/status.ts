@@ -129,6 +129,8 @@ export interface RolloutRing extends RingCounts {
   /** Cells with a run of their own at this moment, at most 100 of them. */
   cellsInFlight: string[];
   empty?: boolean;
+  /** How the last pass of this package over the ring ended, or stands while it waits for a person. */
+  outcome?: RingOutcome;
   /** Why this ring waits, where it does. */
   waitingFor: WaitingFor | null;
 }

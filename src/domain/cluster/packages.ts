@@ -10,7 +10,7 @@ import type { ClusterState } from './state.js';
 export function judgeRegistration(
   state: ClusterState,
   message: RegisterRollout,
-): Omit<Registered, 'graduationTimeoutMs' | 'softRings' | 'alsoOn'> {
+): Omit<Registered, 'graduationTimeoutMs' | 'softRings' | 'alsoOn' | 'perimeter'> {
   const { version, chartVersion, graduatedAt } = message;
   const ended = state.ended[version];
   const known = state.rollouts[version] ?? ended;
@@ -23,6 +23,7 @@ export function judgeRegistration(
     graduatedAt: at,
     endedAs: ended?.state ?? null,
     supersededBy: ended?.supersededBy ?? null,
+    endedRun: ended?.run ?? null,
     conflict,
     chartVersion: chart,
   };
@@ -72,9 +73,9 @@ export function judgeGraduation(
 
 /** Notes a graduation; answers the older open rollouts that still await theirs. The same again changes nothing. */
 export function recordGraduation(state: ClusterState, message: AskGraduation): string[] {
-  const { version, lane, by, at } = message;
+  const { version, lane, by, at, chartVersion } = message;
   const rollout = state.rollouts[version];
-  if (rollout) Object.assign(rollout, { graduatedAt: at, lane });
+  if (rollout) Object.assign(rollout, { graduatedAt: at, lane, chartVersion: chartVersion ?? rollout.chartVersion });
   if (!state.graduated.some((g) => g.version === version)) {
     state.graduated.push({ version, graduatedAt: at, by, blocked: false, convergedAt: null });
   }
@@ -84,11 +85,11 @@ export function recordGraduation(state: ClusterState, message: AskGraduation): s
 }
 
 export function recordEnd(state: ClusterState, message: RolloutEnded, now: number): void {
-  const { version, supersededBy } = message;
+  const { version, supersededBy, run } = message;
   const at = new Date(now).toISOString();
-  const chartVersion = state.rollouts[version]?.chartVersion ?? null;
+  const { chartVersion } = state.rollouts[version] ?? state.ended[version] ?? { chartVersion: null };
   delete state.rollouts[version];
-  state.ended[version] = { state: message.state, supersededBy, chartVersion, at };
+  state.ended[version] = { state: message.state, supersededBy, chartVersion, at, run };
   const noLonger = message.state === 'aborted' || message.state === 'rolled-back';
   if (noLonger) state.graduated = state.graduated.filter((g) => g.version !== version);
   const graduated = state.graduated.find((g) => g.version === version);

@@ -94,6 +94,8 @@ export interface EndedRollout {
   supersededBy: string | null;
   chartVersion: string | null;
   at: string;
+  /** The run that ended so. */
+  run: string;
 }
 
 const KEPT = { acts: 200, rejected: 50, graduated: 100, ended: 500 };

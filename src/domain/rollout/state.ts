@@ -23,6 +23,8 @@ export interface PackageState {
   lane: string | null;
   startedAtMs: number;
   finishedAtMs: number | null;
+  /** When an earlier run of this package ended, whose status this one took up. */
+  endedBeforeMs: number | null;
   /** What the cluster said when this rollout registered; until then nothing is asked of it. */
   registered: boolean;
   /** The last word to the cluster found nobody there to hear it. */
@@ -153,6 +155,7 @@ export const newPackageState = (version: string, chartVersion: string | null, no
   lane: null,
   startedAtMs: now,
   finishedAtMs: null,
+  endedBeforeMs: null,
   registered: false,
   clusterAway: false,
   graduationTimeoutMs: 7 * 24 * 3_600_000,

@@ -65,6 +65,13 @@ export function brakedResult(s: PackageState, track: Track, now: number): RingRe
   return { ...ringResult(s, track, pass, now), ...(until ? { until } : {}) };
 }
 
+/** What was superseded or has converged, no restart opens. */
+function afterEnd({ version, end }: PackageState): string[] {
+  const isClosed = end?.state === 'superseded' || end?.state === 'converged';
+  const newestVersion = end?.supersededBy ?? version;
+  return isClosed ? [`cellctl status ${newestVersion}`] : [`cellctl restart ${version} --reason "…"`];
+}
+
 /** Refused before anything was asked of the cluster. */
 export function refusedResult(
   s: PackageState,
@@ -82,7 +89,7 @@ export function refusedResult(
     blocking: !s.softRings.includes(ring) && s.tracks[ring]?.soft !== true,
     code,
     ...(wait?.until ? { until: wait.until } : {}),
-    next: wait?.next ?? [`cellctl restart ${version} --reason "…"`],
+    next: wait?.next ?? afterEnd(s),
     ...(end?.supersededBy ? { supersededBy: end.supersededBy } : {}),
     startedAt: at,
     finishedAt: at,

@@ -3,6 +3,7 @@ import type { PassResult } from '../../contract/internal.js';
 import type {
   PackageRolloutStatus,
   RingCounts,
+  RingOutcome,
   RingResult,
   RingState,
   RolloutRing,
@@ -50,7 +51,8 @@ export function viewOfRollout(s: PackageState, now: number): PackageRolloutStatu
 }
 
 function ringView(t: Track): RolloutRing {
-  if (t.view) return t.stage === 'asked' ? { ...t.view, state: 'waiting', waitingFor: t.held } : t.view;
+  if (t.view && t.stage === 'asked') return { ...t.view, state: 'waiting', waitingFor: t.held };
+  if (t.view) return t.result ? { ...t.view, outcome: outcomeOf(t.result) } : t.view;
   return {
     ring: t.ring,
     name: t.name,
@@ -123,10 +125,15 @@ function perimeterState(track: Track): RolloutState {
   return state === 'halted' || state === 'braked' || state === 'rolling-back' ? state : 'perimeter';
 }
 
-/** The last ring is done, an inner one still has its grace period or its PDM before it. */
+/**
+ * The last ring is done. An inner one may still have its grace period or its PDM before it; where none has, a caller
+ * looks at an inner ring again.
+ */
 function innerState(s: PackageState): RolloutState {
-  const open = tracksOf(s).findLast(isOpen);
-  return open?.view ? BY_RING[open.view.state] : 'migrating';
+  const outer = tracksOf(s).filter((t) => !t.perimeter);
+  const open = outer.findLast(isOpen);
+  if (open) return open.view ? BY_RING[open.view.state] : 'migrating';
+  return outer.some(isStuck) ? 'halted' : 'converged';
 }
 
 function waitOf(s: PackageState, now: number): WaitingFor | null {
@@ -172,13 +179,15 @@ function perimeterWait(s: PackageState, since: string): WaitingFor {
   };
 }
 
+/** A pass that made room, or was lost, is of no account to whoever waits for its end: it did not come to one. */
+const outcomeOf = ({ outcome }: PassResult): RingOutcome =>
+  outcome === 'yielded' || outcome === 'lost' ? 'aborted' : outcome;
+
 /** The result of a pass, as `deployRing` and `migrateRing` answer it. */
 export function ringResult(s: PackageState, track: Track, pass: PassResult, now: number): RingResult {
   const view = track.view ?? ringView(track);
   const { total, converged, failed, rolledBack, quarantined, skipped } = view;
-  const gone = pass.outcome === 'yielded' || pass.outcome === 'lost';
-  const checked = pass.outcome === 'converged' && hasFailedCheck(s, track) ? 'failed' : pass.outcome;
-  const outcome = gone ? 'aborted' : (checked as RingResult['outcome']);
+  const outcome = pass.outcome === 'converged' && hasFailedCheck(s, track) ? 'failed' : outcomeOf(pass);
   const bad = outcome !== 'converged' && outcome !== 'superseded';
   return {
     ring: track.ring,
