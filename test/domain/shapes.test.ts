@@ -17,12 +17,14 @@ const request = {
 const registered = {
   endedAs: null,
   supersededBy: null,
+  endedRun: null,
   conflict: null,
   chartVersion: null,
   graduationTimeoutMs: LONGEST_MS,
   graduatedAt: null,
   softRings: [0],
   alsoOn: [],
+  perimeter: 1,
 };
 const brake = {
   brakeId: 'b',
