@@ -2,6 +2,7 @@ import * as messages from '../contract/messages.js';
 import type { z } from '../contract/zod.js';
 import { checked } from './checked.js';
 import type { Context, Outcome } from './context.js';
+import { hasEnded } from './ended.js';
 
 const { approveRing, override, retryRing, skipCell, recordCheck, abort, restart } = messages;
 const SCHEMAS = { approveRing, override, retryRing, skipCell, recordCheck, abort, restart };
@@ -20,7 +21,11 @@ export async function actOn(
   const status = await rollout[name](payload as never, { updateId: context.actId() });
   const { state, waitingFor } = status;
   const wait = waitingFor ? `, waits for ${waitingFor.kind}: ${waitingFor.detail}` : '';
-  return { json: status, text: [`${version}: ${done}`, `  now ${state}${wait}`] };
+  // The answer comes as soon as the act is recorded: what it leads to shows a moment later.
+  const then = hasEnded(status)
+    ? [`  now ${state}`]
+    : [`  at this moment ${state}${wait}`, `  follow it: cellctl status ${version} --watch`];
+  return { json: status, text: [`${version}: ${done}`, ...then] };
 }
 
 export async function graduate(context: Context, version: string, fields: Record<string, unknown>): Promise<Outcome> {

@@ -120,7 +120,7 @@ function expiresAtOf(text: string, now: number): number {
   try {
     return expiry(text, now);
   } catch (error) {
-    const expected = error instanceof Error ? error.message.replace(/^Expected /, '') : 'a time to come';
+    const expected = error instanceof Error ? error.message.replace(/^Expected |\.$/g, '') : 'a time to come';
     throw new UsageError('This cannot be asked for', [{ path: '--expires', value: JSON.stringify(text), expected }]);
   }
 }

@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { run, VERSION } from './harness.js';
+import type { PackageRolloutStatus, WaitingFor } from '../../src/contract/status.js';
+import { rollout, run, VERSION } from './harness.js';
+import { rolloutStatus } from './statuses.js';
 
 interface Sent {
   name: string;
@@ -83,6 +85,31 @@ describe('an act', () => {
   );
 });
 
+describe('the answer of an act', () => {
+  const said = async (status: PackageRolloutStatus) =>
+    (await run(['retry', '--ring', '2', VERSION], rollout({ retryRing: status }))).stdout;
+
+  it('is how the rollout stood when it was recorded, and how to see what it leads to', async () => {
+    const waitingFor: WaitingFor = {
+      kind: 'operator',
+      detail: 'halted: 1 failed',
+      since: '2026-12-23T10:00:00Z',
+      next: [],
+    };
+    const status = rolloutStatus({ state: 'halted', waitingFor });
+    expect(await said(status)).toBe(
+      `${VERSION}: ring 2 is looked at again\n` +
+        '  at this moment halted, waits for operator: halted: 1 failed\n' +
+        `  follow it: cellctl status ${VERSION} --watch\n`,
+    );
+  });
+
+  it('has nothing to follow where the rollout has ended', async () => {
+    const ended = rolloutStatus({ state: 'aborted', finishedAt: '2026-12-23T10:00:00Z' });
+    expect(await said(ended)).toBe(`${VERSION}: ring 2 is looked at again\n  now aborted\n`);
+  });
+});
+
 describe('a topology', () => {
   it('is sent as it is written, with the fields that are not in force as warnings', async () => {
     const argv = ['cluster', 'apply', 'test/fixtures/topology.example.yaml', '--release-cold-start'];
@@ -101,8 +128,15 @@ describe('a topology', () => {
     };
     const { exit, stdout, stderr } = await run(argv, { cluster: () => ({ applyTopology }) });
     expect(payloads).toMatchObject([{ by: 'ann', releaseColdStart: true, topology: { cluster: 'gitlab-com' } }]);
-    expect(stdout).toBe('topology revision 1 is in force: 1 cells joined, rings 0 added\n');
+    expect(stdout).toBe('topology revision 1 is in force: 1 cell joined, ring 0 added\n');
     expect(stderr).toContain('warning: health.signals is not in force in this version\n');
     expect(exit).toBe(0);
+  });
+
+  it.each([
+    ['no-such-file.yaml', 'no-such-file.yaml cannot be read: there is no such file'],
+    ['test', 'test cannot be read: it is a folder'],
+  ])('that cannot be read is told in words: %s', async (file, says) => {
+    expect(await run(['cluster', 'apply', file])).toEqual({ exit: 2, stdout: '', stderr: `${says}\n` });
   });
 });

@@ -2,6 +2,7 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
+import { NOT_IN_FORCE } from '../../src/cli/not-in-force.js';
 import { parseTopology } from '../../src/domain/topology/index.js';
 import { withSimulatorUrls } from '../../src/simulator/topology-urls.js';
 import { codeSpans, ROOT, read, resolved, rows, sources } from './markdown.js';
@@ -98,6 +99,12 @@ describe('limits.md', () => {
     expect(names).toContain('deployWindows');
     expect(missingIn('docs/limits.md', names)).toEqual([]);
   });
+});
+
+test('limits.md names every command that cellctl says it does not have yet', () => {
+  expect(NOT_IN_FORCE.length).toBeGreaterThan(5);
+  const named = spans('docs/limits.md').map((word) => word.replace(/^cluster /, ''));
+  expect(NOT_IN_FORCE.filter((command) => !named.includes(command))).toEqual([]);
 });
 
 describe('the topology of the first session', () => {
