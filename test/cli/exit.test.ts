@@ -22,6 +22,8 @@ const answering = (answer: () => Promise<unknown>) =>
 const deploy = (answer: () => Promise<unknown>, ...more: string[]) =>
   run(['deploy', '--ring', '0', VERSION, ...more], answering(answer));
 
+const NONE = { total: 0, converged: 0, failed: 0, rolledBack: 0, quarantined: 0, skipped: 0 };
+
 const outcomes: [Partial<RingResult>, number][] = [
   [{ outcome: 'converged' }, 0],
   [{ outcome: 'converged', empty: true }, 0],
@@ -31,6 +33,7 @@ const outcomes: [Partial<RingResult>, number][] = [
   [{ outcome: 'superseded', supersededBy: '17.11' }, 1],
   [{ outcome: 'failed', blocking: false }, 0],
   [{ outcome: 'refused', code: 'newer_running', blocking: false }, 0],
+  [{ outcome: 'refused', code: 'braked', cells: NONE }, 1],
 ];
 
 describe('deploy', () => {
@@ -39,6 +42,7 @@ describe('deploy', () => {
       const ran = await deploy(async () => result(more), ...wait);
       expect(ran.exit).toBe(exit);
       expect(ran.stdout).toContain(`ring 0: ${more.outcome}`);
+      expect(ran.stdout).not.toContain('0 of 0');
       const isWarned = more.blocking === false;
       expect(ran.stderr).toBe(isWarned ? 'warning: ring 0 did not converge, and does not block\n' : '');
     }
@@ -54,7 +58,12 @@ describe('deploy', () => {
   it('--wait that runs out of time ends with 4, and says that the work goes on', async () => {
     const late = () => Promise.reject(new TimedOutError(5000, 'No answer within 5 s'));
     const ran = await deploy(late, '--wait', '--timeout', '5s');
-    expect([ran.exit, ran.stderr]).toEqual([4, 'No answer within 5 s; the work goes on\n']);
+    expect(ran.exit).toBe(4);
+    expect(ran.stderr).toBe(
+      'No answer within 5 s; the work goes on\n' +
+        `  → cellctl status ${VERSION} --watch\n` +
+        `  → cellctl deploy --ring 0 ${VERSION} --update-id u1 --wait\n`,
+    );
   });
 });
 
