@@ -84,7 +84,8 @@ function unreachable({ what, message, recorded }: UnreachableError): Failure {
 function notFound({ workflowId, ended }: NotFoundError): Failure {
   if (workflowId === CLUSTER_WORKFLOW_ID) {
     const next = ['cellctl cluster apply FILE'];
-    return failure(EXIT.failed, 'not-found', 'There is no cell cluster here yet', { next });
+    const message = ended ? 'The workflow of the cell cluster was ended by hand' : 'There is no cell cluster here yet';
+    return failure(EXIT.failed, ended ? 'ended' : 'not-found', message, { next });
   }
   const version = versionOfPackageRolloutId(workflowId);
   const next = ended

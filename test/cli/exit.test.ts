@@ -72,6 +72,7 @@ const errors: [Error, number, string][] = [
   [new NotFoundError(`package-rollout/${VERSION}`, false), 1, 'cellctl rollouts'],
   [new NotFoundError(`package-rollout/${VERSION}`, true), 1, `cellctl restart ${VERSION}`],
   [new NotFoundError('cell-cluster', false), 1, 'cellctl cluster apply FILE'],
+  [new NotFoundError('cell-cluster', true), 1, 'The workflow of the cell cluster was ended by hand'],
   [new FailedError('BrakeUnconfirmed', 'ring-rollout/3 did not answer'), 1, 'the brake stays on'],
   [new FailedError('Unknown', 'something else'), 1, 'something else'],
   [new UnreachableError('temporal', 'Temporal at t:7233 cannot be reached'), 3, 'Temporal at t:7233'],
@@ -148,6 +149,13 @@ describe('--json', () => {
     const ran = await deploy(late, '--json');
     expect(JSON.parse(ran.stdout)).toMatchObject({ accepted: true, updateId: 'u1', ring: 0, version: VERSION });
   });
+});
+
+it('a watch ends where the workflow was terminated: nothing of it will change', async () => {
+  const seen = { ...rolloutStatus(), cutOff: 'terminated' };
+  const ran = await run(['status', VERSION, '--watch'], rollout({ status: seen }));
+  expect(ran.exit).toBe(0);
+  expect(ran.stdout).toContain(`10:15:00Z ${VERSION}: rolling-out\n10:15:00Z its workflow was terminated`);
 });
 
 describe('a piped watch', () => {

@@ -131,6 +131,16 @@ describe('a status', () => {
     await expect(ended.cells.rollout(VERSION).status()).resolves.toBe('at the end');
   });
 
+  it('of a rollout that was terminated is the last it had, and says so', async () => {
+    const { cells } = fakeClient({ status: 'TERMINATED', query: () => ({ state: 'rolling-out' }) });
+    await expect(cells.rollout(VERSION).status()).resolves.toEqual({ state: 'rolling-out', cutOff: 'terminated' });
+  });
+
+  it('of a cluster that was terminated is none: its brakes hold nothing any more', async () => {
+    const { cells } = fakeClient({ status: 'TERMINATED', query: () => ({ brakes: [] }) });
+    await expect(cells.cluster().status()).rejects.toMatchObject({ name: 'NotFoundError', ended: true });
+  });
+
   it('that no worker answers says so', async () => {
     const { cells } = fakeClient({ query: silence });
     await expect(cells.cluster().status()).rejects.toBeInstanceOf(UnreachableError);
