@@ -14,17 +14,9 @@ import type { EnterRing, RetryPass, SetBrakes, SkipInPass, StopPass } from '../s
 import type { RolloutRing } from '../src/contract/status.js';
 import { cancellable } from '../src/domain/cell.js';
 import { judgeRetry, keepAsLeft, noteFirstLook } from '../src/domain/ring/look.js';
-import {
-  advance,
-  haltForExceptions,
-  noteCheck,
-  override,
-  resume,
-  retried,
-  retryable,
-  settled,
-  skip,
-} from '../src/domain/ring/pass.js';
+import { haltForExceptions, settled } from '../src/domain/ring/pass.js';
+import { noteCheck, override, resume, retried, retryable, skip } from '../src/domain/ring/people.js';
+import { advance } from '../src/domain/ring/stages.js';
 import { PassContext, type RingRolloutInput } from './ring/context.js';
 import { Flights } from './ring/flights.js';
 import { Reporter } from './ring/reporter.js';

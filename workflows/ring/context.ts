@@ -5,8 +5,9 @@ import type { BrakeStatus, CellException, PassPurpose } from '../../src/contract
 import { holding, isOlderList } from '../../src/domain/brake.js';
 import type { Target } from '../../src/domain/cell.js';
 import type { LookRules } from '../../src/domain/ring/look.js';
-import { type Advance, type Held, newPass, type PassState } from '../../src/domain/ring/pass.js';
+import { type Held, newPass, type PassState } from '../../src/domain/ring/pass.js';
 import { type CarriedRoster, Roster } from '../../src/domain/ring/roster.js';
+import type { Advance } from '../../src/domain/ring/stages.js';
 import { packCells } from '../../src/domain/snapshot.js';
 import { Mail } from '../shared/mail.js';
 

@@ -3,7 +3,8 @@ import type { RingPolicy } from '../../contract/policy.js';
 import type { CellException, CellState, PassPurpose } from '../../contract/status.js';
 import { hasMigrated, judgeSeen, type Target } from '../cell.js';
 import { sameVersion } from '../package-version.js';
-import { type Mark, type PassState, type RetryVerdict, setMark } from './pass.js';
+import { type Mark, type PassState, setMark } from './pass.js';
+import type { RetryVerdict } from './people.js';
 
 /** What a look at a cell means for a pass. */
 

@@ -1,5 +1,4 @@
-import type { CellPurpose, CellResult, CheckInPass, StopPass } from '../../contract/internal.js';
-import type { OverridableWait } from '../../contract/messages.js';
+import type { CellPurpose, CellResult, StopPass } from '../../contract/internal.js';
 import type { RingPolicy } from '../../contract/policy.js';
 import type { CellException, CellState, PassPurpose } from '../../contract/status.js';
 
@@ -200,7 +199,12 @@ function takeOff(s: PassState, index: number, purpose: CellPurpose): void {
  * A verified cell turned bad while it was watched. It goes back, outside the stage's own order, unless the policy says
  * that nothing does; answers whether it does.
  */
-export function turnedBad(s: PassState, index: number, bad: { cell: string; reason: string }, a: Advance): boolean {
+export function turnedBad(
+  s: PassState,
+  index: number,
+  bad: { cell: string; reason: string },
+  a: { policy: RingPolicy; now: number },
+): boolean {
   if (a.policy.autoRollback !== 'never') {
     sendBack(s, index);
     return true;
@@ -289,7 +293,7 @@ function deployed(s: PassState, index: number, result: CellResult, ctx: Deployed
 
 const SKIP_WORD = 'skipped';
 
-function markSkipped(s: PassState, index: number, reason: string): void {
+export function markSkipped(s: PassState, index: number, reason: string): void {
   s.exceptions[index] = { state: 'skipped', reason };
   setMark(s, index, 's');
 }
@@ -339,214 +343,8 @@ export function cellDied(s: PassState, index: number): 'restart' | 'give-up' {
   return deaths <= 3 ? 'restart' : 'give-up';
 }
 
-/** Leaves a cell out of the way, or notes to do so when its run has ended. Answers why not where it cannot be. */
-export function skip(s: PassState, index: number, by: string, reason: string, policy: RingPolicy): string | null {
-  const mark = s.marks[index];
-  // Out of the way is not mended: what a failed PDM stops stays stopped until it has succeeded.
-  if (s.pdmFailed[index]) return 'a cell whose PDM has not failed';
-  if (mark === undefined || mark === 'L') return 'a cell of this pass';
-  if (mark === 'C' || mark === 'D' || mark === 'm' || mark === 'M') return 'a cell that has not converged yet';
-  if (mark === 's') return null;
-  if (s.inFlight[index]) {
-    s.skips[index] = { by, reason };
-    return null;
-  }
-  // A cell that has had its try in this pass stays as it is until somebody asks: only an untried one is tried again.
-  if (mark === 'X' || mark === 'R') s.again[index] = true;
-  markSkipped(s, index, `skipped by ${by}: ${reason}`);
-  if (s.halt?.kind === 'cells' && failures(s) <= policy.failureBudget) s.halt = null;
-  if (s.halt?.kind === 'none-converged') s.halt = null;
-  return null;
-}
-
 /** Whether a pass that is `done`, or that nobody can move on, has settled: nothing of it is in flight. */
 export const settled = (s: PassState): boolean => flying(s) === 0;
-
-export interface Advance {
-  policy: RingPolicy;
-  soft: boolean;
-  perimeter: boolean;
-  /** Cells of the ring that automation leaves alone (quarantined, pinned): they make it not empty. */
-  leftOut: number;
-  now: number;
-}
-
-/** Moves the pass to its next stage where the present one is over; answers whether anything changed. */
-export function advance(s: PassState, a: Advance): boolean {
-  const before = s.stage;
-  const marksBefore = s.counts['.'] + s.counts.C;
-  step(s, a);
-  return s.stage !== before || s.counts['.'] + s.counts.C !== marksBefore;
-}
-
-function step(s: PassState, a: Advance): void {
-  if (s.stage === 'done') return;
-  if (s.stop) return stopped(s);
-  if (s.stage === 'rollback') return rollbackStage(s, a);
-  haltForChecks(s, a);
-  if (s.halt) return halted(s, a);
-  if (s.stage === 'deploy') return deployStage(s, a);
-  if (s.stage === 'bake') return bakeStage(s, a);
-  if (s.stage === 'grace') return graceStage(s, a);
-  migrateStage(s, a);
-}
-
-function enter(s: PassState, stage: Stage): void {
-  s.stage = stage;
-  s.cursor = 0;
-}
-
-function stopped(s: PassState): void {
-  if (settled(s)) enter(s, 'done');
-}
-
-function halted(s: PassState, a: Advance): void {
-  if (!settled(s)) return;
-  const goBack = a.policy.autoRollback === 'ring' && s.halt?.kind === 'cells' && s.counts.C > 0;
-  if (goBack) return enter(s, 'rollback');
-  // A soft ring is never left halted: its turn is free.
-  if (a.soft) enter(s, 'done');
-}
-
-/** A check that failed is the ring's failure where its policy says so; it is over when that check has passed. */
-function haltForChecks(s: PassState, { soft, now }: Advance): void {
-  const [failed] = Object.entries(s.failedChecks);
-  if (s.halt?.kind === 'check' && !failed) s.halt = null;
-  if (!failed || soft || s.halt) return;
-  s.halt = { kind: 'check', reason: `check ${failed[0]} failed, says ${failed[1]}`, sinceMs: now };
-}
-
-/** Notes the last word of a check. */
-export function noteCheck(s: PassState, { name, outcome, by }: CheckInPass): void {
-  if (outcome === 'failed') s.failedChecks[name] = by;
-  else delete s.failedChecks[name];
-}
-
-/** Ends one wait of this pass by a person's word; a check that fails later is another wait. */
-export function override(s: PassState, wait: OverridableWait): void {
-  if (wait === 'check') s.failedChecks = {};
-  else s.overridden.push(wait);
-}
-
-/** A ring that has cells but none converged is halted, never converged; answers whether it is so. */
-function haltForNone(s: PassState, a: Advance): boolean {
-  if (concerned(s) + a.leftOut === 0 || converged(s) > 0) return false;
-  s.halt = { kind: 'none-converged', reason: 'not one cell of the ring converged', sinceMs: a.now };
-  halted(s, a);
-  return true;
-}
-
-function deployStage(s: PassState, a: Advance): void {
-  if (!settled(s) || s.counts['.'] > 0) return;
-  if (tryAgain(s, ['d', 's'], '.')) return;
-  const cells = concerned(s) + a.leftOut;
-  if (haltForNone(s, a)) return;
-  if (s.bakedAtMs !== null) s.wholeAgainMs = a.now;
-  s.convergedAtMs ??= a.now;
-  if (cells === 0) {
-    s.bakedAtMs = a.now;
-    return enter(s, 'done');
-  }
-  s.bakeUntilMs ??= s.convergedAtMs + a.policy.bakeTimeMs;
-  enter(s, 'bake');
-  bakeStage(s, a);
-}
-
-/** Gives cells that were put off one more try; answers whether there were any. */
-function tryAgain(s: PassState, from: Mark[], to: Mark): boolean {
-  if (from.every((m) => s.counts[m] === 0)) return false;
-  let any = false;
-  s.marks.forEach((mark, index) => {
-    if (!from.includes(mark) || s.again[index]) return;
-    s.again[index] = true;
-    setMark(s, index, to);
-    any = true;
-  });
-  return any;
-}
-
-/** No answer, or none yet, is never taken for healthy. */
-const unwatched = (s: PassState): boolean =>
-  !s.overridden.includes('health') && (s.watching > 0 || s.silent.length > 0);
-
-function bakeStage(s: PassState, a: Advance): void {
-  if (!settled(s) || haltForNone(s, a)) return;
-  const over = s.overridden.includes('bake') || s.bakedAtMs !== null;
-  if (!over && (a.now < (s.bakeUntilMs ?? 0) || unwatched(s))) return;
-  s.bakedAtMs ??= a.now;
-  if (a.perimeter || s.counts.C + s.counts.D === 0) return enter(s, 'done');
-  // Counted from the bake's end; after a retry from when the ring was whole again.
-  const since = s.wholeAgainMs ?? s.bakedAtMs;
-  s.graceUntilMs ??= since + a.policy.gracePeriodMs;
-  enter(s, 'grace');
-  graceStage(s, a);
-}
-
-function graceStage(s: PassState, a: Advance): void {
-  if (!settled(s) || haltForNone(s, a)) return;
-  const waitsForAll = a.policy.migrateWhen === 'everywhere' && !s.bakedEverywhere;
-  const over = s.overridden.includes('grace-period');
-  if (!over && (waitsForAll || a.now < (s.graceUntilMs ?? 0) || unwatched(s))) return;
-  s.again = {};
-  enter(s, 'migrate');
-  migrateStage(s, a);
-}
-
-function migrateStage(s: PassState, a: Advance): void {
-  if (!settled(s) || s.counts.C > 0) return;
-  if (tryAgain(s, ['D'], 'C')) return;
-  if (concerned(s) + a.leftOut > 0 && s.counts.M === 0) {
-    s.halt = { kind: 'none-converged', reason: 'PDM ran on not one cell of the ring', sinceMs: a.now };
-    return halted(s, a);
-  }
-  s.convergedAtMs ??= a.now;
-  enter(s, 'done');
-}
-
-function rollbackStage(s: PassState, a: Advance): void {
-  if (!settled(s) || s.counts.C > 0) return;
-  if (s.purpose === 'rollback' || a.soft) return enter(s, 'done');
-  enter(s, 'deploy');
-}
-
-/** What a fresh look says of a cell that a person wants retried. */
-export type RetryVerdict = { on: 'target' } | { on: 'migrated' } | { on: 'other' } | { on: 'bad'; reason: string };
-
-/** Cells that `retryRing` speaks of: those named, or all that did not converge. */
-export function retryable(s: PassState, named: number[] | null): number[] {
-  const wanted = new Set<Mark>(named === null ? ['X', 'R', 'd', 'D'] : ['X', 'R', 'd', 'D', 's']);
-  const among = named ?? s.marks.map((_, index) => index);
-  return among.filter((index) => wanted.has(s.marks[index] as Mark));
-}
-
-/** Puts a cell back to work, or keeps it as it is where the look does not find it sane. */
-export function retried(s: PassState, index: number, verdict: RetryVerdict): void {
-  if (verdict.on === 'bad') {
-    const had = s.exceptions[index];
-    s.exceptions[index] = { ...had, state: had?.state ?? 'failed', reason: verdict.reason };
-    return;
-  }
-  delete s.exceptions[index];
-  delete s.again[index];
-  setMark(s, index, verdict.on === 'other' ? '.' : verdict.on === 'migrated' ? 'M' : 'C');
-}
-
-/** After the cells of a retry were looked at: the halt is over, and the pass goes back to the stage that has work. */
-export function resume(s: PassState, policy: RingPolicy, now: number): void {
-  s.halt = null;
-  s.cursor = 0;
-  if (s.purpose === 'deploy' && s.counts['.'] > 0) backToDeploy(s);
-  haltForExceptions(s, policy, now);
-}
-
-/** Clocks begin anew with the cells that are deployed now: a bake or a grace period is for what runs, not for what ran. */
-function backToDeploy(s: PassState): void {
-  s.stage = 'deploy';
-  s.graceUntilMs = null;
-  if (s.bakedAtMs !== null) return;
-  s.convergedAtMs = null;
-  s.bakeUntilMs = null;
-}
 
 /** After a look: what it found may be more than the ring bears, or a PDM that failed before this pass began. */
 export function haltForExceptions(s: PassState, policy: RingPolicy, now: number): void {

@@ -1,0 +1,77 @@
+import type { CheckInPass } from '../../contract/internal.js';
+import type { OverridableWait } from '../../contract/messages.js';
+import type { RingPolicy } from '../../contract/policy.js';
+import { failures, haltForExceptions, type Mark, markSkipped, type PassState, setMark } from './pass.js';
+
+/** What people say to a pass: skips, checks, overrides, retries. */
+
+/** Leaves a cell out of the way, or notes to do so when its run has ended. Answers why not where it cannot be. */
+export function skip(s: PassState, index: number, by: string, reason: string, policy: RingPolicy): string | null {
+  const mark = s.marks[index];
+  // Out of the way is not mended: what a failed PDM stops stays stopped until it has succeeded.
+  if (s.pdmFailed[index]) return 'a cell whose PDM has not failed';
+  if (mark === undefined || mark === 'L') return 'a cell of this pass';
+  if (mark === 'C' || mark === 'D' || mark === 'm' || mark === 'M') return 'a cell that has not converged yet';
+  if (mark === 's') return null;
+  if (s.inFlight[index]) {
+    s.skips[index] = { by, reason };
+    return null;
+  }
+  // A cell that has had its try in this pass stays as it is until somebody asks: only an untried one is tried again.
+  if (mark === 'X' || mark === 'R') s.again[index] = true;
+  markSkipped(s, index, `skipped by ${by}: ${reason}`);
+  if (s.halt?.kind === 'cells' && failures(s) <= policy.failureBudget) s.halt = null;
+  if (s.halt?.kind === 'none-converged') s.halt = null;
+  return null;
+}
+
+/** Notes the last word of a check. */
+export function noteCheck(s: PassState, { name, outcome, by }: CheckInPass): void {
+  if (outcome === 'failed') s.failedChecks[name] = by;
+  else delete s.failedChecks[name];
+}
+
+/** Ends one wait of this pass by a person's word; a check that fails later is another wait. */
+export function override(s: PassState, wait: OverridableWait): void {
+  if (wait === 'check') s.failedChecks = {};
+  else s.overridden.push(wait);
+}
+
+/** What a fresh look says of a cell that a person wants retried. */
+export type RetryVerdict = { on: 'target' } | { on: 'migrated' } | { on: 'other' } | { on: 'bad'; reason: string };
+
+/** Cells that `retryRing` speaks of: those named, or all that did not converge. */
+export function retryable(s: PassState, named: number[] | null): number[] {
+  const wanted = new Set<Mark>(named === null ? ['X', 'R', 'd', 'D'] : ['X', 'R', 'd', 'D', 's']);
+  const among = named ?? s.marks.map((_, index) => index);
+  return among.filter((index) => wanted.has(s.marks[index] as Mark));
+}
+
+/** Puts a cell back to work, or keeps it as it is where the look does not find it sane. */
+export function retried(s: PassState, index: number, verdict: RetryVerdict): void {
+  if (verdict.on === 'bad') {
+    const had = s.exceptions[index];
+    s.exceptions[index] = { ...had, state: had?.state ?? 'failed', reason: verdict.reason };
+    return;
+  }
+  delete s.exceptions[index];
+  delete s.again[index];
+  setMark(s, index, verdict.on === 'other' ? '.' : verdict.on === 'migrated' ? 'M' : 'C');
+}
+
+/** After the cells of a retry were looked at: the halt is over, and the pass goes back to the stage that has work. */
+export function resume(s: PassState, policy: RingPolicy, now: number): void {
+  s.halt = null;
+  s.cursor = 0;
+  if (s.purpose === 'deploy' && s.counts['.'] > 0) backToDeploy(s);
+  haltForExceptions(s, policy, now);
+}
+
+/** Clocks begin anew with the cells that are deployed now: a bake or a grace period is for what runs, not for what ran. */
+function backToDeploy(s: PassState): void {
+  s.stage = 'deploy';
+  s.graceUntilMs = null;
+  if (s.bakedAtMs !== null) return;
+  s.convergedAtMs = null;
+  s.bakeUntilMs = null;
+}

@@ -1,0 +1,40 @@
+import { describe, expect, it } from 'vitest';
+import { resume, retried, retryable } from '../../../src/domain/ring/people.js';
+import { policyOf } from '../policies.js';
+import { marksOf, NOW, standing } from './passes.js';
+
+describe('a retry', () => {
+  it('speaks of what did not converge, and of a skipped cell only by name', () => {
+    const s = standing('CR.Xsd>');
+    expect(retryable(s, null)).toEqual([1, 3, 5]);
+    expect(retryable(s, [0, 3, 4, 6])).toEqual([3, 4]);
+  });
+
+  it('goes on with what the look found sane, and keeps the rest as it is', () => {
+    const s = standing('CRXX');
+    s.exceptions = {
+      1: { state: 'rolled-back', reason: '' },
+      2: { state: 'rollback-failed', reason: 'old' },
+      3: { state: 'failed', reason: '' },
+    };
+    s.halt = { kind: 'cells', reason: '', sinceMs: 0 };
+    retried(s, 1, { on: 'other' });
+    retried(s, 2, { on: 'bad', reason: 'busy: job-9' });
+    retried(s, 3, { on: 'target' });
+    resume(s, policyOf({ failureBudget: 1 }), NOW);
+    expect(marksOf(s)).toBe('C.XC');
+    expect(s.exceptions).toEqual({ 2: { state: 'rollback-failed', reason: 'busy: job-9' } });
+    expect(s.halt).toBeNull();
+  });
+
+  it('stays halted where what is left is beyond the budget, or PDM is not mended', () => {
+    const s = standing('CX');
+    s.exceptions[1] = { state: 'failed', reason: '' };
+    resume(s, policyOf({}), NOW);
+    expect(s.halt?.kind).toBe('cells');
+    const pdm = { ...standing('MX'), stage: 'migrate' as const };
+    pdm.exceptions[1] = { state: 'migration-failed', reason: '' };
+    resume(pdm, policyOf({ failureBudget: 5 }), NOW);
+    expect(pdm.halt?.kind).toBe('migration');
+  });
+});
