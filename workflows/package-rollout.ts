@@ -269,7 +269,7 @@ class PackageRun {
       void this.ctx.mail.send(ringRolloutId(ring), signals.retryPassSignal, { by, cells: cells ?? null });
     } else if (track.stage === 'over') {
       track.lost = 0;
-      this.passes.askAgain(track);
+      this.passes.askAgain(track, true);
     }
   }
 

@@ -13,7 +13,7 @@ import { CLUSTER_WORKFLOW_ID, ringRolloutId } from '../src/contract/ids.js';
 import type { EnterRing, RetryPass, SetBrakes, SkipInPass, StopPass } from '../src/contract/internal.js';
 import type { RolloutRing } from '../src/contract/status.js';
 import { cancellable } from '../src/domain/cell.js';
-import { judgeRetry, keepAsLeft, noteFirstLook } from '../src/domain/ring/look.js';
+import { judgeRetry, keepAsLeft, noteFailedMigration, noteFirstLook } from '../src/domain/ring/look.js';
 import { haltForExceptions, settled } from '../src/domain/ring/pass.js';
 import { noteCheck, override, resume, retried, retryable, skip } from '../src/domain/ring/people.js';
 import { advance } from '../src/domain/ring/stages.js';
@@ -140,7 +140,7 @@ class RingRun {
       if (isNewer) newer += 1;
       if (goesBack) this.flights.sendBack(index);
     }
-    this.keepWhatWasLeft();
+    this.keepWhatWasLeft(looks);
     ctx.looked = true;
     for (const message of [...this.input.skips, ...ctx.skipsBefore]) this.skip(message);
     haltForExceptions(ctx.state, ctx.entered.policy, Date.now());
@@ -148,11 +148,17 @@ class RingRun {
     if (newer > 0 && (newer === looks.length || this.input.purpose === 'migrate')) this.refuseAsOlder();
   }
 
-  private keepWhatWasLeft(): void {
-    const { roster, state, input } = this.ctx;
+  /** What earlier passes of this package over the ring know better than a look. */
+  private keepWhatWasLeft(looks: CellLook[]): void {
+    const { roster, state, input, target } = this.ctx;
     for (const left of input.leftBehind) {
       const index = roster.indexOf(left.cell);
       if (index !== undefined && input.purpose === 'deploy') keepAsLeft(state, index, left);
+    }
+    for (const cell of input.migrationFailed) {
+      const index = roster.indexOf(cell) ?? -1;
+      const look = looks[index];
+      if (look) noteFailedMigration(state, index, look, target, input.mend);
     }
   }
 

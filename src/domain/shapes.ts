@@ -197,6 +197,8 @@ const ARGUMENTS: Record<string, Shape> = {
     overridden: texts,
     holdForward: orNull(object({ reason: text, sinceMs: instantMs })),
     leftBehind: exceptions,
+    migrationFailed: texts,
+    mend: flag,
     afterLoss: flag,
     reason: text,
   },

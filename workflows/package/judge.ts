@@ -57,7 +57,8 @@ export class Judge {
   retryRing(payload: unknown): void {
     const { ring } = validated(messages.retryRing, payload);
     this.mustGoOn();
-    this.mustBeEntered(ring, (t) => t.stage === 'running' || (t.stage === 'over' && !t.baked));
+    const isUndone = (t: Track) => !t.baked || t.migrationFailed.length > 0;
+    this.mustBeEntered(ring, (t) => t.stage === 'running' || (t.stage === 'over' && isUndone(t)));
   }
 
   restart(payload: unknown): void {

@@ -50,7 +50,9 @@ export class Passes {
     return track;
   }
 
-  askAgain(track: Track): void {
+  /** @param mend a person wants PDM that failed there to run again */
+  askAgain(track: Track, mend = false): void {
+    track.mend = mend;
     if (track.perimeter || track.purpose === 'rollback') {
       this.ask(track.ring, track.purpose);
     } else {
@@ -227,7 +229,7 @@ export class Passes {
 
   private passOptions(track: Track) {
     const { version, chartVersion, lane, brakes, brakesSeq, skips, abort, overridden } = this.ctx.state;
-    const { ring, purpose, requestId, leftBehind, lost } = track;
+    const { ring, purpose, requestId, leftBehind, lost, migrationFailed, mend } = track;
     const reason = purpose === 'rollback' ? (abort?.reason ?? 'rollback') : `${purpose} of ${version}`;
     const input = {
       ring,
@@ -244,6 +246,8 @@ export class Passes {
       overridden: overridden.filter((o) => o.ring === ring).map((o) => o.wait),
       holdForward: migrationHold(this.ctx.state, ring),
       leftBehind,
+      migrationFailed,
+      mend,
       afterLoss: lost > 0,
       reason,
     };

@@ -32,6 +32,10 @@ export interface RingRolloutInput {
   holdForward: Held | null;
   /** What a pass that was lost left behind: cells that ended badly stay so until a person asks. */
   leftBehind: CellException[];
+  /** Cells of this ring whose PDM failed in an earlier pass. */
+  migrationFailed: string[];
+  /** A person wants failed PDM to run again. */
+  mend: boolean;
   /** It takes the place of a pass that was lost: nobody asked again. */
   afterLoss: boolean;
   reason: string;

@@ -85,10 +85,16 @@ export class Reporter {
       view,
       observed: ctx.roster.observed,
       baked: ctx.state.bakedAtMs !== null,
-      migrationFailed: Object.keys(ctx.state.pdmFailed).map((index) => ctx.roster.idOf(Number(index))),
+      migrationFailed: this.migrationFailed(),
       result: refused ? { ...result, outcome: 'refused', code: 'newer_running' } : result,
       ended,
     };
+  }
+
+  /** Before it has looked, a pass knows of no more than the one before it. */
+  private migrationFailed(): string[] {
+    const { state, roster, looked, input } = this.ctx;
+    return looked ? Object.keys(state.pdmFailed).map((index) => roster.idOf(Number(index))) : input.migrationFailed;
   }
 
   private async send(report: RingReport): Promise<void> {

@@ -103,7 +103,9 @@ export class Watch {
     if (turnedBad(state, index, { cell, reason }, rules)) this.flights.start(index);
   }
 
+  /** Of a cell whose PDM has failed nobody expects that it is well. */
   private isWatched(index: number): boolean {
+    if (this.ctx.state.mending[index]) return false;
     const mark = this.ctx.state.marks[index];
     return mark === 'C' || mark === 'D' || mark === 'M';
   }

@@ -4,7 +4,7 @@ import type { CellException, CellState, PassPurpose } from '../../contract/statu
 import { hasMigrated, judgeSeen, type Target } from '../cell.js';
 import { sameVersion } from '../package-version.js';
 import { type Mark, type PassState, setMark } from './pass.js';
-import type { RetryVerdict } from './people.js';
+import { type RetryVerdict, retried } from './people.js';
 
 /** What a look at a cell means for a pass. */
 
@@ -117,6 +117,21 @@ export function keepAsLeft(s: PassState, index: number, left: CellException): vo
   s.exceptions[index] = { state, reason, ...(jobId === undefined ? {} : { jobId }) };
   if (state === 'migration-failed') s.pdmFailed[index] = true;
   setMark(s, index, state === 'rolled-back' ? 'R' : 'X');
+}
+
+/**
+ * PDM that failed in an earlier pass has failed still, whatever the look says: AMP tells only that it has begun. It
+ * waits for a person, who may have asked for this very pass: `mend`.
+ */
+export function noteFailedMigration(s: PassState, index: number, look: CellLook, target: Target, mend: boolean): void {
+  const isElse = look.tenant !== 'known' || judgeSeen(look.facts, target) !== 'target';
+  if (isElse || s.purpose === 'rollback' || s.inFlight[index]) return;
+  if (s.exceptions[index]?.state !== 'migration-failed') {
+    s.exceptions[index] = { state: 'migration-failed', reason: 'its PDM failed in an earlier pass' };
+  }
+  s.pdmFailed[index] = true;
+  setMark(s, index, 'X');
+  if (mend) retried(s, index, judgeRetry(s, index, look, target));
 }
 
 /** Whether a cell that a person wants retried is sane, and from where it goes on. */

@@ -73,6 +73,8 @@ export interface PassState {
   holdForward: Held | null;
   /** Cells whose PDM failed, until it has succeeded: a retry that is under way has not mended anything yet. */
   pdmFailed: Record<number, true>;
+  /** Of those, the ones that a person has retried: their PDM runs again before anything else goes forward. */
+  mending: Record<number, true>;
   /** Cells that gave no answer when the bake should have ended. */
   silent: string[];
   /** Watches over the cells that are under way: what they watch is not over before they are. */
@@ -108,6 +110,7 @@ export function newPass(purpose: PassPurpose, cells: number): PassState {
     bakedEverywhere: false,
     holdForward: null,
     pdmFailed: {},
+    mending: {},
     silent: [],
     watching: 0,
   };
@@ -153,6 +156,15 @@ export function stagePurpose(s: PassState): CellPurpose | null {
   return null;
 }
 
+/** A retried PDM is as good as failed until it has succeeded: nothing else of the package goes forward before that. */
+export const isMending = (s: PassState): boolean => s.stage !== 'rollback' && Object.keys(s.mending).length > 0;
+
+/** What halts the pass, or holds it because of another ring, must not hold the PDM that is to mend it. */
+function isHeld(s: PassState, hold: Hold): boolean {
+  if (s.stop || hold.braked || hold.trouble) return true;
+  return !isMending(s) && (stagePurpose(s) === null || s.halt !== null || s.holdForward !== null);
+}
+
 /**
  * How many more cells may start now. First cells go alone: until so many have passed, no other cell starts, whatever
  * the failure budget. Then a further cell starts only while the failures are within the budget; with a strict budget
@@ -162,11 +174,12 @@ export function room(s: PassState, policy: RingPolicy, hold: Hold): number {
   const free = policy.maxParallel - flying(s);
   // A rollback waits for nothing but its own width.
   if (s.stage === 'rollback') return Math.max(0, free);
-  if (stagePurpose(s) === null || s.halt || s.stop || s.holdForward || hold.braked || hold.trouble) return 0;
-  const passed = s.stage === 'migrate' ? s.counts.M : converged(s);
+  if (isHeld(s, hold)) return 0;
+  const migrates = s.stage === 'migrate' || isMending(s);
+  const passed = migrates ? s.counts.M : converged(s);
   const first = Math.min(policy.firstCells, concerned(s));
   if (passed < first) return Math.max(0, Math.min(free, first - passed - flying(s)));
-  if (s.stage === 'migrate') return Math.max(0, free);
+  if (migrates) return Math.max(0, free);
   const left = policy.failureBudget - failures(s) - (policy.strictBudget ? flying(s) : 0);
   if (left < 0) return 0;
   return Math.max(0, policy.strictBudget ? Math.min(free, left + 1) : free);
@@ -174,6 +187,7 @@ export function room(s: PassState, policy: RingPolicy, hold: Hold): number {
 
 /** Takes the next cells that may start now, marks them as in flight, and answers their indices. */
 export function takeNext(s: PassState, policy: RingPolicy, hold: Hold): number[] {
+  if (isMending(s)) return takeMending(s, room(s, policy, hold));
   const purpose = stagePurpose(s);
   if (purpose === null) return [];
   const { from, to } = START[purpose];
@@ -187,6 +201,16 @@ export function takeNext(s: PassState, policy: RingPolicy, hold: Hold): number[]
     s.marks[s.cursor] = to;
   }
   for (const index of taken) takeOff(s, index, purpose);
+  return taken;
+}
+
+function takeMending(s: PassState, most: number): number[] {
+  const waiting = Object.keys(s.mending).map(Number);
+  const taken = waiting.filter((index) => s.marks[index] === 'C').slice(0, most);
+  for (const index of taken) {
+    setMark(s, index, 'm');
+    takeOff(s, index, 'migrate');
+  }
   return taken;
 }
 
@@ -304,19 +328,23 @@ function wasSkipped(s: PassState, index: number): boolean {
 }
 
 function migrated(s: PassState, index: number, result: CellResult, now: number): void {
+  delete s.mending[index];
   if (result.state === 'converged') {
     delete s.exceptions[index];
     delete s.pdmFailed[index];
     return setMark(s, index, 'M');
   }
-  except(s, index, result, result.state === 'pending' ? 'failed' : result.state);
-  if (result.state === 'migration-failed') s.pdmFailed[index] = true;
-  if (result.deferred && !s.again[index]) return setMark(s, index, 'D');
+  const hadFailed = s.pdmFailed[index] === true;
+  const state = result.state === 'pending' ? 'failed' : result.state;
+  except(s, index, result, hadFailed ? 'migration-failed' : state);
+  if (state === 'migration-failed') s.pdmFailed[index] = true;
+  if (result.deferred && !s.again[index] && !hadFailed) return setMark(s, index, 'D');
   setMark(s, index, 'X');
   if (!s.halt) s.halt = { kind: 'migration', reason: `PDM on ${result.cell}: ${result.reason}`, sinceMs: now };
 }
 
 function wentBack(s: PassState, index: number, result: CellResult, policy: RingPolicy, now: number): void {
+  delete s.mending[index];
   const hadLeft = result.state === 'left';
   if (hadLeft && s.purpose === 'rollback') {
     delete s.exceptions[index];
@@ -333,6 +361,7 @@ function wentBack(s: PassState, index: number, result: CellResult, policy: RingP
 /** A cell that was taken, but that nothing was ordered for: it is as if it had not been taken. */
 export function landAgain(s: PassState, index: number): void {
   delete s.inFlight[index];
+  delete s.mending[index];
   s.orders[index] = Math.max(0, (s.orders[index] ?? 1) - 1);
 }
 

@@ -54,6 +54,7 @@ export function retried(s: PassState, index: number, verdict: RetryVerdict): voi
     s.exceptions[index] = { ...had, state: had?.state ?? 'failed', reason: verdict.reason };
     return;
   }
+  if (s.exceptions[index]?.state === 'migration-failed') s.mending[index] = true;
   delete s.exceptions[index];
   delete s.again[index];
   setMark(s, index, verdict.on === 'other' ? '.' : verdict.on === 'migrated' ? 'M' : 'C');

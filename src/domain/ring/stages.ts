@@ -1,5 +1,5 @@
 import type { RingPolicy } from '../../contract/policy.js';
-import { concerned, converged, type Mark, type PassState, type Stage, setMark, settled } from './pass.js';
+import { concerned, converged, isMending, type Mark, type PassState, type Stage, setMark, settled } from './pass.js';
 
 /** From stage to stage: what must be over before a pass goes on. */
 
@@ -24,6 +24,7 @@ function step(s: PassState, a: Advance): void {
   if (s.stage === 'done') return;
   if (s.stop) return stopped(s);
   if (s.stage === 'rollback') return rollbackStage(s, a);
+  if (isMending(s)) return;
   haltForChecks(s, a);
   if (s.halt) return halted(s, a);
   if (s.stage === 'deploy') return deployStage(s, a);

@@ -8,7 +8,7 @@ import type {
   WaitingFor,
 } from '../../contract/status.js';
 import { scopeText } from '../brake.js';
-import { concerned, converged, exceptionsOf, failures, flying, type PassState, settled } from './pass.js';
+import { concerned, converged, exceptionsOf, failures, flying, isMending, type PassState, settled } from './pass.js';
 
 /** What people see of a pass: counts, state, what it waits for and how it ended. */
 
@@ -53,6 +53,7 @@ export function stateOf(s: PassState, ctx: ViewContext): RingState {
   if (s.stage === 'rollback' || s.counts['<'] > 0) return 'rolling-back';
   if (s.halt) return 'halted';
   if (ctx.brakes.length > 0 && wouldStart(s)) return 'braked';
+  if (isMending(s)) return 'migrating';
   if (s.stage === 'bake') return 'baking';
   if (s.stage === 'grace') return 'grace';
   return s.stage === 'migrate' ? 'migrating' : 'rolling';
@@ -67,6 +68,7 @@ function endState(s: PassState, soft: boolean): RingState {
 
 /** Whether there is something that a brake, a hold or trouble keeps from starting. */
 function wouldStart(s: PassState): boolean {
+  if (isMending(s)) return true;
   if (s.stage === 'deploy') return s.counts['.'] + s.counts.d > 0;
   return s.stage === 'migrate' && s.counts.C + s.counts.D > 0;
 }

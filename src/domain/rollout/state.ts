@@ -94,6 +94,8 @@ export interface Track {
   baked: boolean;
   migrationFailed: string[];
   migrationFailedAtMs: number | null;
+  /** A person has asked for this pass to run failed PDM again. */
+  mend: boolean;
   /** Cells that ended badly in a pass that was then lost. */
   leftBehind: CellException[];
   /** Passes in a row that ended without saying so. */
@@ -140,6 +142,7 @@ export function newTrack(
     // Until its next pass has looked.
     migrationFailed: before.migrationFailed ?? [],
     migrationFailedAtMs: before.migrationFailedAtMs ?? null,
+    mend: before.mend ?? false,
     leftBehind: leftBehind(before),
     lost: before.lost ?? 0,
     settled: null,

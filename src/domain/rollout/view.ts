@@ -12,7 +12,15 @@ import type {
 } from '../../contract/status.js';
 import { holding } from '../brake.js';
 import { waitForBrake } from '../ring/view.js';
-import { hasFailedCheck, isOpen, type PackageState, shownTracks, type Track, tracksOf } from './state.js';
+import {
+  hasFailedCheck,
+  isOpen,
+  migrationHold,
+  type PackageState,
+  shownTracks,
+  type Track,
+  tracksOf,
+} from './state.js';
 
 /** What people see of one package. */
 
@@ -148,8 +156,17 @@ function waitOf(s: PackageState, now: number): WaitingFor | null {
     return waitForBrake(brake, track?.ring ?? 0, s.version);
   if (track && isStuck(track)) return stuckWait(s, track, since);
   if (track && !track.perimeter && track.stage !== 'over') return ringView(track).waitingFor;
-  const failed = tracksOf(s).find((t) => t.migrationFailed.length > 0);
-  return failed?.view?.waitingFor ?? tracksOf(s).findLast(isOpen)?.view?.waitingFor ?? null;
+  return migrationWait(s) ?? tracksOf(s).findLast(isOpen)?.view?.waitingFor ?? null;
+}
+
+/** A failed PDM holds the package wherever it is; its own pass says best why, while there is one. */
+function migrationWait(s: PackageState): WaitingFor | null {
+  const hold = migrationHold(s, null);
+  if (!hold) return null;
+  const { ring, reason } = hold;
+  const next = [`cellctl retry --ring ${ring} ${s.version}`, `cellctl abort ${s.version} --reason "…"`];
+  const since = new Date(hold.sinceMs).toISOString();
+  return s.tracks[ring]?.view?.waitingFor ?? { kind: 'operator', ring, since, detail: `held: ${reason}`, next };
 }
 
 /** Before it has registered a package knows only whether there is a cluster to answer it. */

@@ -29,6 +29,7 @@ function track(ring: number, more: Partial<Track> = {}): Track {
     baked: false,
     migrationFailed: [],
     migrationFailedAtMs: null,
+    mend: false,
     leftBehind: [],
     lost: 0,
     settled: null,
