@@ -33,7 +33,10 @@ export async function request(r: HttpRequest): Promise<HttpAnswer> {
   r.signal?.throwIfAborted();
   const controller = new AbortController();
   const stop = () => controller.abort(r.signal?.reason);
-  const timer = setTimeout(() => controller.abort(new Error(`no answer within ${r.timeoutMs} ms`)), r.timeoutMs);
+  const timer = setTimeout(
+    () => controller.abort(new NoAnswerInTime(`no answer within ${r.timeoutMs} ms`)),
+    r.timeoutMs,
+  );
   r.signal?.addEventListener('abort', stop, { once: true });
   try {
     const response = await send(r.url, {
@@ -55,6 +58,10 @@ const FORM_ENCODED = { 'content-type': 'application/x-www-form-urlencoded' };
 function bodyOf({ body, form }: HttpRequest): { body?: string } {
   if (form) return { body: form.toString() };
   return body === undefined ? {} : { body: JSON.stringify(body) };
+}
+
+export class NoAnswerInTime extends Error {
+  override readonly name = 'NoAnswerInTime';
 }
 
 /** An answer that is larger than the asker can use. */

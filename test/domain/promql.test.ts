@@ -44,7 +44,24 @@ describe('where a query reads single samples', () => {
   });
 
   it('comes to an end on whatever is no query', () => {
-    const piece = fc.constantFrom('a', '{', '}', '[', ']', '(', ')', '"', "'", 'by', 'offset', '@', '-', '5m', ' ', '#');
+    const piece = fc.constantFrom(
+      'a',
+      '{',
+      '}',
+      '[',
+      ']',
+      '(',
+      ')',
+      '"',
+      "'",
+      'by',
+      'offset',
+      '@',
+      '-',
+      '5m',
+      ' ',
+      '#',
+    );
     fc.assert(
       fc.property(fc.array(piece), (pieces) => {
         const query = pieces.join('');
