@@ -170,8 +170,10 @@ export type PrometheusTrouble =
   | { kind: 'protocol'; status: number }
   /** 400: the query itself is wrong. */
   | { kind: 'bad-query' }
-  /** 422, or 503 by reason of the query: it was understood and could not be carried out. */
+  /** 422: it was understood and could not be carried out. */
   | { kind: 'execution' }
+  /** Prometheus gave it up: the query is too large, or Prometheus too busy. */
+  | { kind: 'too-slow' }
   /** The answer is larger than anything that one asks for. */
   | { kind: 'too-large' };
 

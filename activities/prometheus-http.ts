@@ -87,8 +87,8 @@ function errorOf(answer: HttpAnswer): PrometheusError {
 }
 
 function troubleOf({ status, headers }: HttpAnswer, errorType: string): PrometheusTrouble {
-  // A query that takes too long is answered with 503, as if Prometheus itself were away.
-  if (status === 422 || (status === 503 && errorType === 'timeout')) return { kind: 'execution' };
+  // Answered with 503, as if Prometheus itself were away.
+  if (status === 503 && errorType === 'timeout') return { kind: 'too-slow' };
   if (status >= 500) return { kind: 'server', status, retryAfterMs: retryAfterMs(headers) };
   switch (status) {
     case 400:
@@ -96,6 +96,8 @@ function troubleOf({ status, headers }: HttpAnswer, errorType: string): Promethe
     case 401:
     case 403:
       return { kind: 'denied', status };
+    case 422:
+      return { kind: 'execution' };
     case 429:
       return { kind: 'throttled', retryAfterMs: retryAfterMs(headers) };
     default:

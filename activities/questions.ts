@@ -84,8 +84,8 @@ export class Questions {
       return await this.#budget.ask(() => this.#prometheus.range({ query, ...range }, signal), signal);
     } catch (error) {
       if (!(error instanceof PrometheusError) || isPrometheusTrouble(error)) throw error;
-      // A Prometheus that cannot carry out anything any more is in trouble, whatever it says of the queries.
-      if (error.trouble.kind === 'execution') this.#budget.spend(error, 0);
+      // Smaller questions may be answered in time; a Prometheus that is too slow for every one of them is in trouble.
+      if (error.trouble.kind === 'too-slow') this.#budget.spend(error, 0);
       else this.#budget.answered();
       return { refused: error.message };
     }
