@@ -1,5 +1,5 @@
 import type { HealthPolicy, Sample } from '../src/contract/health.js';
-import { fillTemplate } from '../src/domain/health/template.js';
+import { baselineStepMs, fillTemplate } from '../src/domain/health/index.js';
 import { DEFAULT_PROMETHEUS_PATIENCE, ErrorBudget } from './error-budget.js';
 import type { Patience } from './patience.js';
 import { mapBounded } from './pool.js';
@@ -53,7 +53,7 @@ export type Measured =
   | { outcome: 'unavailable'; kind: PrometheusTrouble['kind']; reason: string };
 
 export type Measure = (
-  order: { cells: readonly CellToMeasure[]; policy: Pick<HealthPolicy, 'signals' | 'intervalMs'> },
+  order: { cells: readonly CellToMeasure[]; policy: HealthPolicy },
   signal: AbortSignal,
 ) => Promise<Measured>;
 
@@ -61,9 +61,6 @@ export type Measure = (
 const BATCH = 50;
 /** Requests of one measuring under way at once. */
 const AT_ONCE = 4;
-/** A baseline is a median and its spread: a few hundred points tell them, and a day of 30 s would be ten times that. */
-const BASELINE_POINTS = 288;
-const LONGEST_BASELINE_STEP_MS = 5 * 60_000;
 
 /**
  * Measures all signals of a policy on any number of cells. A sample counts only where all that is behind it was taken
@@ -97,18 +94,14 @@ interface Task {
   questions: { index: number; query: string; window: Window }[];
 }
 
-function emptySamples({ signals }: Pick<HealthPolicy, 'signals'>): Pick<MeasuredCell, 'baseline' | 'after'> {
+function emptySamples({ signals }: HealthPolicy): Pick<MeasuredCell, 'baseline' | 'after'> {
   const empty = () => Object.fromEntries(Object.keys(signals).map((name): [string, Sample[]] => [name, []]));
   return { baseline: empty(), after: empty() };
 }
 
 /** One task a signal, window and batch. A query that cannot be filled in for a cell is noted as its problem. */
-function tasksOf(
-  cells: readonly CellToMeasure[],
-  { signals, intervalMs }: Pick<HealthPolicy, 'signals' | 'intervalMs'>,
-  measured: readonly MeasuredCell[],
-): Task[] {
-  return Object.entries(signals).flatMap(([signal, { query }]) =>
+function tasksOf(cells: readonly CellToMeasure[], policy: HealthPolicy, measured: readonly MeasuredCell[]): Task[] {
+  return Object.entries(policy.signals).flatMap(([signal, { query }]) =>
     (['baseline', 'after'] as const).flatMap((window) => {
       const questions = cells.flatMap((cell, index) => {
         const wanted = cell[window];
@@ -119,8 +112,7 @@ function tasksOf(
         return [];
       });
       return batchesOf(questions).map((batch): Task => {
-        const range = rangeOf(batch, window, intervalMs);
-        return { signal, window, range, questions: batch };
+        return { signal, window, range: rangeOf(batch, window, policy), questions: batch };
       });
     }),
   );
@@ -142,12 +134,12 @@ function batchesOf(questions: Task['questions']): Task['questions'][] {
   return Array.from({ length: count }, (_, at) => sorted.slice(at * BATCH, (at + 1) * BATCH));
 }
 
-function rangeOf(batch: Task['questions'], window: Task['window'], intervalMs: number): Range {
-  const fromMs = Math.min(...batch.map((question) => question.window.fromMs));
-  const toMs = Math.max(...batch.map((question) => question.window.toMs));
-  const longest = Math.max(...batch.map((question) => question.window.toMs - question.window.fromMs));
-  const coarse = Math.min(LONGEST_BASELINE_STEP_MS, Math.ceil(longest / BASELINE_POINTS));
-  return { fromMs, toMs, stepMs: window === 'after' ? intervalMs : Math.max(intervalMs, coarse) };
+function rangeOf(batch: Task['questions'], window: Task['window'], policy: HealthPolicy): Range {
+  return {
+    fromMs: Math.min(...batch.map((question) => question.window.fromMs)),
+    toMs: Math.max(...batch.map((question) => question.window.toMs)),
+    stepMs: window === 'after' ? policy.intervalMs : baselineStepMs(policy),
+  };
 }
 
 function note(cell: MeasuredCell | undefined, { signal, window }: Task, finding: Finding | undefined): void {
