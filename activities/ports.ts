@@ -187,3 +187,30 @@ export class PrometheusError extends Error {
     super(message, options);
   }
 }
+
+/** An alert as Alertmanager takes it; instants are RFC 3339. The labels are its identity. */
+export interface PostableAlert {
+  labels: Record<string, string>;
+  annotations: Record<string, string>;
+  startsAt?: string;
+  /** In the past: it is resolved. In the future: it is resolved then, unless it is posted again. */
+  endsAt: string;
+}
+
+/** Alertmanager, or what takes alerts as it does. Does not retry by itself. */
+export interface AlertmanagerApi {
+  /** @throws AlertmanagerError */
+  post(alerts: readonly PostableAlert[]): Promise<void>;
+}
+
+export class AlertmanagerError extends Error {
+  override readonly name = 'AlertmanagerError';
+  constructor(
+    message: string,
+    /** `refused`: what was posted is wrong, and will be wrong again. `trouble`: it was not taken this time. */
+    readonly kind: 'refused' | 'trouble',
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+  }
+}
