@@ -3,14 +3,19 @@ import { instantSelectors } from '../src/domain/promql.js';
 import type { Series } from './ports.js';
 
 /**
- * Many queries in one request, each with the times of the samples that it reads. Every part is labelled with where it
- * belongs: `N.value` is query N itself, `N.time` when the oldest sample behind each of its points was taken.
+ * Many queries in one request, each with the times of the samples that it reads, where they are wanted. Every part is
+ * labelled with where it belongs: `N.value` is query N itself, `N.time` when the oldest sample behind each of its points
+ * was taken.
  */
 const PART = 'part_of_the_query';
 
 /** One query of PromQL that answers all of these. */
-export function combine(queries: readonly string[]): string {
-  return joined(queries.flatMap((query, index) => [part(query, `${index}.value`), ...times(query, index)]));
+export function combine(queries: readonly string[], withTimes: boolean): string {
+  const parts = queries.flatMap((query, index) => {
+    const value = part(query, `${index}.value`);
+    return withTimes ? [value, ...times(query, index)] : [value];
+  });
+  return joined(parts);
 }
 
 const times = (query: string, index: number): string[] =>
@@ -29,7 +34,7 @@ function joined(parts: readonly string[]): string {
 /** What one query of a combination was answered with. */
 export interface Part {
   series: Series[];
-  /** By the time of an evaluation, when the oldest sample behind it was taken; epoch ms, both. */
+  /** By the time of an evaluation, when the oldest sample behind it was taken; epoch ms, both. Empty where not asked. */
   takenAt: ReadonlyMap<number, number>;
 }
 

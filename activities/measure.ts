@@ -63,8 +63,8 @@ const BATCH = 50;
 const AT_ONCE = 4;
 
 /**
- * Measures all signals of a policy on any number of cells. A sample counts only where all that is behind it was taken
- * within the cell's own window: Prometheus answers with samples of the last five minutes under the time of now.
+ * Measures all signals of a policy on any number of cells. A sample counts as `after` only where all that is behind it was
+ * taken then: Prometheus answers with samples of the last five minutes under the time of now.
  */
 export function createMeasure({ prometheus, prometheusPatience }: MeasureDependencies): Measure {
   const patience = { ...DEFAULT_PROMETHEUS_PATIENCE, ...prometheusPatience };
@@ -139,6 +139,8 @@ function rangeOf(batch: Task['questions'], window: Task['window'], policy: Healt
     fromMs: Math.min(...batch.map((question) => question.window.fromMs)),
     toMs: Math.max(...batch.map((question) => question.window.toMs)),
     stepMs: window === 'after' ? policy.intervalMs : baselineStepMs(policy),
+    // What is shown late in the past is past all the same.
+    withTimes: window === 'after',
   };
 }
 

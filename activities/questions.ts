@@ -13,6 +13,8 @@ export interface Range {
   fromMs: number;
   toMs: number;
   stepMs: number;
+  /** Whether it matters when exactly a sample was taken. To ask for that costs Prometheus more than the values do. */
+  withTimes: boolean;
 }
 
 /** The samples of one query, oldest first, or why there are none that could be trusted. */
@@ -58,7 +60,14 @@ export class Questions {
   /** Null where they cannot be answered together. */
   async #askTogether(questions: readonly Question[], range: Range, signal: AbortSignal): Promise<Finding[] | null> {
     if (!this.#combines) return null;
-    const answer = await this.#range(combine(questions.map(({ query }) => query)), range, signal);
+    const answer = await this.#range(
+      combine(
+        questions.map(({ query }) => query),
+        range.withTimes,
+      ),
+      range,
+      signal,
+    );
     // What is answered in part may lack any of the cells.
     if ('refused' in answer || answer.warnings.length > 0) return null;
     const parts = takeApart(answer.series, questions.length);
@@ -79,9 +88,13 @@ export class Questions {
     return findingOf(question, { series: answer.series, takenAt: new Map() }, range, answer.asOfMs);
   }
 
-  async #range(query: string, range: Range, signal: AbortSignal): Promise<QueryAnswer | { refused: string }> {
+  async #range(
+    query: string,
+    { fromMs, toMs, stepMs }: Range,
+    signal: AbortSignal,
+  ): Promise<QueryAnswer | { refused: string }> {
     try {
-      return await this.#budget.ask(() => this.#prometheus.range({ query, ...range }, signal), signal);
+      return await this.#budget.ask(() => this.#prometheus.range({ query, fromMs, toMs, stepMs }, signal), signal);
     } catch (error) {
       if (!(error instanceof PrometheusError) || isPrometheusTrouble(error)) throw error;
       // Smaller questions may be answered in time; a Prometheus that is too slow for every one of them is in trouble.
