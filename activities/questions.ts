@@ -37,6 +37,7 @@ export class Questions {
   readonly #budget: ErrorBudget;
   /** Something that answers a combination without its labels knows no PromQL: it is asked one plain query at a time. */
   #combines = true;
+  #knowsTimes: Promise<boolean> | null = null;
 
   constructor(prometheus: PrometheusApi, budget: ErrorBudget) {
     this.#prometheus = prometheus;
@@ -48,6 +49,9 @@ export class Questions {
     if (questions.length === 0) return [];
     const together = await this.#askTogether(questions, range, signal);
     if (together !== null) return together;
+    if (range.withTimes && !(await this.#canTellTimes(range, signal))) {
+      return this.ask(questions, { ...range, withTimes: false }, signal);
+    }
     const [first] = questions;
     if (questions.length === 1 && first) return [await this.#askPlainly(first, range, signal)];
     const middle = Math.ceil(questions.length / 2);
@@ -78,6 +82,18 @@ export class Questions {
     return questions.map((question, index) => findingOf(question, parts[index], range, answer.asOfMs));
   }
 
+  /**
+   * Whether it knows `timestamp` at all: every Prometheus does; something that answers a part of PromQL may not, and then
+   * there is nothing to learn from it about when a sample was taken. Asked when something was refused, and once.
+   */
+  #canTellTimes({ toMs }: Range, signal: AbortSignal): Promise<boolean> {
+    this.#knowsTimes ??= this.#orRefused(
+      () => this.#prometheus.instant({ query: 'timestamp(up)', atMs: toMs }, signal),
+      signal,
+    ).then((answer) => !('refused' in answer));
+    return this.#knowsTimes;
+  }
+
   /** Without the times of the samples: for a query that cannot be part of another one, a scalar. */
   async #askPlainly(question: Question, range: Range, signal: AbortSignal): Promise<Finding> {
     const answer = await this.#range(question.query, range, signal);
@@ -88,13 +104,14 @@ export class Questions {
     return findingOf(question, { series: answer.series, takenAt: new Map() }, range, answer.asOfMs);
   }
 
-  async #range(
-    query: string,
-    { fromMs, toMs, stepMs }: Range,
-    signal: AbortSignal,
-  ): Promise<QueryAnswer | { refused: string }> {
+  #range(query: string, range: Range, signal: AbortSignal): Promise<QueryAnswer | { refused: string }> {
+    const { fromMs, toMs, stepMs } = range;
+    return this.#orRefused(() => this.#prometheus.range({ query, fromMs, toMs, stepMs }, signal), signal);
+  }
+
+  async #orRefused(ask: () => Promise<QueryAnswer>, signal: AbortSignal): Promise<QueryAnswer | { refused: string }> {
     try {
-      return await this.#budget.ask(() => this.#prometheus.range({ query, fromMs, toMs, stepMs }, signal), signal);
+      return await this.#budget.ask(ask, signal);
     } catch (error) {
       if (!(error instanceof PrometheusError) || isPrometheusTrouble(error)) throw error;
       // Smaller questions may be answered in time; a Prometheus that is too slow for every one of them is in trouble.

@@ -21,6 +21,8 @@ export class FakePrometheus {
   headers: Record<string, string> = {};
   /** It knows no `label_replace`, and answers with what is behind the whole. */
   plain = false;
+  /** It knows no `timestamp`, and refuses whatever has it. */
+  timeless = false;
 
   private constructor(readonly http: FakeHttp) {
     http.handle = (request) => this.instead(request) ?? this.#answer(request);
@@ -34,8 +36,10 @@ export class FakePrometheus {
     return this.http.heard.map(({ form }) => form.get('query') ?? '');
   }
 
-  #answer({ form }: HeardRequest): Reply {
+  #answer({ form, path }: HeardRequest): Reply {
     const query = form.get('query') ?? '';
+    if (this.timeless && query.includes('timestamp(')) return refused('unknown function');
+    if (path.endsWith('/query')) return { json: { status: 'success', data: { resultType: 'vector', result: [] } } };
     const [start, end, step] = ['start', 'end', 'step'].map((name) => Math.round(Number(form.get(name)) * 1000));
     const moments: number[] = [];
     for (let at = start ?? 0; at <= (end ?? 0); at += step ?? 1) moments.push(at);
@@ -43,7 +47,7 @@ export class FakePrometheus {
     const answers =
       parts.length === 0 ? [this.#plainly(query, moments)] : parts.map((part) => this.#part(part, moments));
     const refusal = answers.find((answer) => typeof answer === 'string');
-    if (refusal) return { status: 400, json: { status: 'error', errorType: 'bad_data', error: refusal } };
+    if (refusal) return refused(refusal);
     const result = (answers as Series[][]).flat().map(({ labels, points }) => ({
       metric: labels,
       values: points.map(([at, value]) => [at / 1000, String(value).replace('Infinity', 'Inf')]),
@@ -68,6 +72,11 @@ export class FakePrometheus {
     }));
   }
 }
+
+const refused = (error: string): Reply => ({
+  status: 400,
+  json: { status: 'error', errorType: 'bad_data', error },
+});
 
 const pointsOf = (moments: number[], at: (ms: number) => number | null): [number, number][] =>
   moments.flatMap((ms): [number, number][] => {
