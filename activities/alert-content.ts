@@ -61,14 +61,14 @@ export function teamsOf({ team = 'both' }: Alert, { teams }: Alerting): string[]
 export const runbookUrlOf = ({ name, runbookUrl }: Alert, alerting: Alerting): string =>
   runbookUrl ?? `${alerting.runbookUrl}#${name.toLowerCase()}`;
 
-function firingSince({ startedAtMs = Infinity }: Alert, raisedMs: number, untilMs: number) {
+function firingSince({ startedAtMs }: Alert, raisedMs: number, untilMs: number) {
   // A clock that is ahead of Alertmanager's must not make an alert that has not begun.
-  return { startsAt: instant(Math.min(startedAtMs, raisedMs)), endsAt: instant(untilMs) };
+  return { startsAt: instant(Math.min(startedAtMs ?? raisedMs, raisedMs)), endsAt: instant(untilMs) };
 }
 
 /** Without a beginning, Alertmanager keeps the one that it knows. */
-function resolvedAt({ startedAtMs = Infinity }: Alert, raisedMs: number) {
-  const begun = startedAtMs < raisedMs ? { startsAt: instant(startedAtMs) } : {};
+function resolvedAt({ startedAtMs }: Alert, raisedMs: number) {
+  const begun = startedAtMs && startedAtMs < raisedMs ? { startsAt: instant(startedAtMs) } : {};
   return { ...begun, endsAt: instant(raisedMs) };
 }
 

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Alert } from '../src/contract/activities.js';
 import { type Alerting, identityOf, type Message, toPost } from './alert-content.js';
 import { backoffMs, type Patience } from './patience.js';
-import { type AlertmanagerApi, AlertmanagerError, type Logger } from './ports.js';
+import { type AlertmanagerApi, AlertmanagerError, type Logger, type PostableAlert } from './ports.js';
 
 export interface OutboxOptions {
   alertmanager: AlertmanagerApi;
@@ -84,15 +84,25 @@ export class AlertOutbox {
 
   /** Null where Alertmanager has taken them, or refused them for good. */
   async #post(batch: readonly Entry[]): Promise<string | null> {
-    const nowMs = Date.now();
     try {
-      await this.#options.alertmanager.post(batch.flatMap((entry) => toPost(entry, this.#options.alerting, nowMs)));
+      const alerts = batch.flatMap((entry) => this.#composed(entry));
+      if (alerts.length > 0) await this.#options.alertmanager.post(alerts);
       for (const entry of batch) this.#settle(entry);
       return null;
     } catch (error) {
       const refused = error instanceof AlertmanagerError && error.kind === 'refused';
       if (!refused) return error instanceof Error ? error.message : String(error);
       return this.#refused(batch, error.message);
+    }
+  }
+
+  /** Nothing of one that cannot be written down: it must not stand in the way of the others. */
+  #composed(entry: Entry): PostableAlert[] {
+    try {
+      return toPost(entry, this.#options.alerting, Date.now());
+    } catch (error) {
+      this.#tell('error', entry, `cannot be written down: ${error}`);
+      return [];
     }
   }
 

@@ -278,6 +278,14 @@ describe('an Alertmanager in trouble', () => {
     expect(texts('error')).toEqual([expect.stringContaining('it is refused: Alertmanager answers 400: "bad label"')]);
   });
 
+  it('is spared what cannot be written down, and takes the others', async () => {
+    const box = outbox({ waitMs: 5_000 });
+    const broken = of('cell-1', { startedAtMs: Number.NaN });
+    await Promise.all([box.send(broken, Date.now()), box.send(of('cell-2'), Date.now())]);
+    expect(posted().map(({ labels }) => labels.cell)).toEqual(['cell-2']);
+    expect(texts('error')).toEqual([expect.stringContaining('it cannot be written down: RangeError')]);
+  });
+
   it('never has more than a thousand alerts kept for it', async () => {
     reply = 'drop';
     const box = outbox({ patience: { firstPauseMs: 100, maxPauseMs: 100 } });
