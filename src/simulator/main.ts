@@ -22,14 +22,15 @@ async function main(): Promise<void> {
 }
 
 function start(flags: Flags): Promise<Simulator> {
-  const { state, faults, token, cellsToken, initialVersion, ...rest } = flags;
+  const { state, faults, token, cellsToken, initialVersion, quiet, ...rest } = flags;
   return startSimulator({
     ...rest,
     topology: readDocument(flags.topology),
-    names: { topology: flags.topology, ...(faults !== undefined && { faults }) },
+    names: { topology: flags.topology, quiet: '--quiet', ...(faults !== undefined && { faults }) },
     ...(state !== undefined && { stateFile: state }),
     ...(faults !== undefined && { faults: readDocument(faults) }),
     ...(initialVersion !== undefined && { initialVersion }),
+    ...(quiet !== undefined && { quiet }),
     ...(token !== undefined && { token }),
     ...(cellsToken !== undefined && { cellsToken }),
   });

@@ -1,4 +1,5 @@
 import { type FastifyInstance, fastify } from 'fastify';
+import type { CellMetrics } from '../cell-metrics.js';
 import type { World } from '../world.js';
 import { ampRoutes } from './amp-routes.js';
 import { cellRoutes } from './cell-routes.js';
@@ -13,7 +14,7 @@ export interface Tokens {
 }
 
 /** AMP, the cells and the tests' controls on one server, which does not listen yet. */
-export function createServer(world: World, { token, cellsToken }: Tokens): FastifyInstance {
+export function createServer(world: World, metrics: CellMetrics, { token, cellsToken }: Tokens): FastifyInstance {
   const app = fastify({
     logger: false,
     forceCloseConnections: true,
@@ -33,7 +34,7 @@ export function createServer(world: World, { token, cellsToken }: Tokens): Fasti
     return sendJson(reply, status, { error: { code, message: error.message } });
   });
   ampRoutes(app, world, token);
-  cellRoutes(app, world, cellsToken);
+  cellRoutes(app, world, metrics, cellsToken);
   controlRoutes(app, world);
   return app;
 }

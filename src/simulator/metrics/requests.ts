@@ -66,7 +66,7 @@ function countsOf(cell: MeasuredCell, type: ServiceType): (step: number) => Coun
     const slow = usual.slow * mood + budget.slow * spikeIn(moods.slow, step, SPIKE.slow) + COLD.slow * coldness;
     const failed = usual.failed + budget.failed * spikeIn(moods.failed, step, SPIKE.failed);
     const of = (draws: Stream, share: number): number =>
-      Math.min(requests, poissonAt(draws, step, requests * Math.min(1, share)));
+      share >= 1 ? requests : Math.min(requests, poissonAt(draws, step, requests * share));
     return {
       requests,
       slow: of(streams.slow, slow + worse('apdex')),
