@@ -4,6 +4,7 @@ import type { World } from '../world.js';
 import { ampRoutes } from './amp-routes.js';
 import { cellRoutes } from './cell-routes.js';
 import { controlRoutes } from './control-routes.js';
+import { prometheusRoutes } from './prometheus-routes.js';
 import { sendJson } from './send.js';
 
 export interface Tokens {
@@ -13,7 +14,7 @@ export interface Tokens {
   cellsToken: string | undefined;
 }
 
-/** AMP, the cells and the tests' controls on one server, which does not listen yet. */
+/** AMP, the cells, their metrics and the tests' controls on one server, which does not listen yet. */
 export function createServer(world: World, metrics: CellMetrics, { token, cellsToken }: Tokens): FastifyInstance {
   const app = fastify({
     logger: false,
@@ -36,6 +37,7 @@ export function createServer(world: World, metrics: CellMetrics, { token, cellsT
   ampRoutes(app, world, token);
   cellRoutes(app, world, metrics, cellsToken);
   controlRoutes(app, world);
+  prometheusRoutes(app, world, metrics);
   return app;
 }
 
