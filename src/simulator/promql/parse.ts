@@ -124,9 +124,8 @@ class Reader {
     if (!isWhole)
       throw badData('parse error: expected label_replace(vector, "target", "replacement", "source", "pattern")');
     const [target = '', template = '', source = '', pattern = ''] = texts.map((text) => unquote(this.#textOf(text)));
-    for (const label of [target, source]) {
-      if (!/^[a-zA-Z_]\w*$/.test(label)) throw badData(`invalid label name in label_replace(): ${label}`);
-    }
+    // Prometheus looks at the target alone: no label has a name that is none, so the source is then ''.
+    if (!/^[a-zA-Z_]\w*$/.test(target)) throw badData(`invalid label name in label_replace(): ${target}`);
     return { is: 'label-replace', of: this.#vector(of, depth), target, template, source, pattern: patternOf(pattern) };
   }
 
