@@ -4,9 +4,11 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { AmpClient, NEW, OLD, order, TOPOLOGY, until } from './amp-client.js';
+import { rangeOf, vectorAt } from './prometheus-api.js';
 
 const MAIN = fileURLToPath(new URL('../../src/simulator/main.ts', import.meta.url));
 const { AMP_TOKEN: _token, ...env } = process.env;
@@ -80,6 +82,25 @@ test('a simulator that is killed in the middle of its jobs goes on with them, an
   expect(await once(second, 'close')).toEqual([0, null]);
 }, 20_000);
 
+test('a simulator that is killed goes on with the same metrics, and remembers faults and packages of the past', async () => {
+  const flags = ['--topology', topology, '--port', '0', '--state', join(folder, 'killed.jsonl'), '--duration', '0'];
+  const first = run(flags);
+  const before = new AmpClient(await listening(first));
+  await before.post('k', order());
+  await before.addFault({ kind: 'error-burst', cell: 'cell-1', size: 0.2, startAt: '2026-01-01T00:00:00Z' });
+  const endMs = Date.now();
+  const curves = (url: string) =>
+    rangeOf(url, '{cell="cell-1"}', { startMs: endMs - 3_600_000, endMs, stepMs: 60_000 });
+  const curvesBefore = await curves(before.url);
+  expect(curvesBefore.size).toBe(17);
+  first.kill('SIGKILL');
+  await once(first, 'close');
+
+  const second = run(flags);
+  expect(await curves(await listening(second))).toEqual(curvesBefore);
+  second.kill('SIGKILL');
+}, 60_000);
+
 test('a token of the environment is asked for', async () => {
   const child = run(['--topology', topology, '--port', '0'], { AMP_TOKEN: 'secret' });
   const url = await listening(child);
@@ -89,12 +110,33 @@ test('a token of the environment is asked for', async () => {
   child.kill('SIGKILL');
 }, 20_000);
 
+test('it says at its start that it answers in the place of a Prometheus', async () => {
+  const child = run(['--topology', topology, '--port', '0', '--day', '1m', '--quiet', 'cell-2']);
+  const said = once(child.stderr as Readable, 'data');
+  const url = await listening(child);
+  expect(String(await said)).toContain('answers /api/v1/query and /api/v1/query_range itself');
+  const traffic = await vectorAt(url, 'max by (cell) (gitlab_service_ops:rate_5m)', Date.now());
+  expect(traffic.get('{cell="cell-2"}')).toBe('0');
+  expect(Number(traffic.get('{cell="qa"}'))).toBeGreaterThan(0);
+  child.kill('SIGKILL');
+}, 20_000);
+
 describe('bad input', () => {
   test.each([
     ['no port', () => ['--topology', topology], /--port: nothing; expected a whole number from 0 to 65535/],
     ['a bad port', () => ['--topology', topology, '--port', 'http'], /--port: "http"; expected/],
     ['no topology', () => ['--port', '0'], /--topology: nothing; expected a file/],
     ['a bad duration', () => ['--topology', topology, '--port', '0', '--duration', '5'], /--duration: "5"; expected/],
+    [
+      'a day of no length',
+      () => ['--topology', topology, '--port', '0', '--day', '1s'],
+      /--day: "1s"; expected a duration/,
+    ],
+    [
+      'a quiet cell that nobody knows',
+      () => ['--topology', topology, '--port', '0', '--quiet', 'qa,cell-9'],
+      /--quiet: "cell-9"; expected a cell of the topology/,
+    ],
     ['an unknown flag', () => ['--topologie', topology], /unknown option '--topologie'/],
     [
       'a missing file',
