@@ -2,16 +2,10 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { alertmanagerOverHttp } from '../../activities/alertmanager-http.js';
 import { createRaiseAlert } from '../../activities/alerts.js';
 import type { Activities, Alert } from '../../src/contract/activities.js';
-import { describeWith, type Monitor, startAlertmanager } from '../support/monitoring.js';
+import { type Alertmanager, startAlertmanager } from '../support/alertmanager.js';
+import { describeWith } from '../support/installed.js';
 import { silentLog } from './environment.js';
 import { FakeHttp } from './fake-http.js';
-
-interface Shown {
-  labels: Record<string, string>;
-  annotations: Record<string, string>;
-  startsAt: string;
-  fingerprint: string;
-}
 
 /** What a receiver is told. */
 interface Notice {
@@ -35,9 +29,9 @@ const alert = (cell: string, changes: Partial<Alert> = {}): Alert => ({
   ...changes,
 });
 
-describeWith(['prometheus-alertmanager'], 'a real Alertmanager', () => {
+describeWith('prometheus-alertmanager')('a real Alertmanager', () => {
   let receiver: FakeHttp;
-  let alertmanager: Monitor;
+  let alertmanager: Alertmanager;
   let raise: Activities['raiseAlert'];
 
   beforeAll(async () => {
@@ -50,7 +44,7 @@ describeWith(['prometheus-alertmanager'], 'a real Alertmanager', () => {
       repeat_interval: '1h',
     };
     const receivers = [{ name: 'hook', webhook_configs: [{ url: receiver.url, send_resolved: true }] }];
-    alertmanager = await startAlertmanager(JSON.stringify({ route, receivers }));
+    alertmanager = await startAlertmanager({ route, receivers });
     raise = createRaiseAlert({ log: silentLog, alertmanager: alertmanagerOverHttp({ url: alertmanager.url }) });
   });
   afterAll(async () => {
@@ -58,11 +52,7 @@ describeWith(['prometheus-alertmanager'], 'a real Alertmanager', () => {
     await receiver.stop();
   });
 
-  const shown = async (cell: string): Promise<Shown[]> => {
-    const filter = encodeURIComponent(`cell="${cell}"`);
-    const answer = await fetch(`${alertmanager.url}/api/v2/alerts?filter=${filter}`);
-    return (await answer.json()) as Shown[];
-  };
+  const shown = async (cell: string) => (await alertmanager.alerts()).filter(({ labels }) => labels.cell === cell);
 
   const noticesOf = (cell: string) =>
     receiver.heard
@@ -123,8 +113,7 @@ describeWith(['prometheus-alertmanager'], 'a real Alertmanager', () => {
   it('takes whatever text there may be', async () => {
     const odd = 'a\u0000 "b" \\ \n {c}=d \u2028 \ud800 é 🚀';
     await raise(alert(odd, { summary: odd, evidence: [odd], next: [odd], version: '' }));
-    const all = (await (await fetch(`${alertmanager.url}/api/v2/alerts`)).json()) as Shown[];
-    expect(all.map(({ labels }) => labels.cell)).toContain('a "b" \\ {c}=d \ufffd é 🚀');
+    expect((await alertmanager.alerts()).map(({ labels }) => labels.cell)).toContain('a "b" \\ {c}=d \ufffd é 🚀');
   });
 
   it('takes the end of an alert that it never knew', async () => {
@@ -138,7 +127,7 @@ describeWith(['prometheus-alertmanager'], 'a real Alertmanager', () => {
     const sinceMs = Date.now();
     await raise(alert('cell-8'));
     expect(Date.now() - sinceMs).toBeLessThan(6_000);
-    await alertmanager.restart();
+    await alertmanager.startAgain();
     await expect.poll(() => shown('cell-8'), { timeout: 30_000 }).toHaveLength(1);
     // It keeps no alerts over a restart: who knows that the cause lasts raises it again.
     expect(await shown('cell-7')).toEqual([]);

@@ -2,7 +2,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type CellToMeasure, createMeasure, type MeasuredCell } from '../../activities/measure.js';
 import { prometheusOverHttp } from '../../activities/prometheus-http.js';
 import type { HealthPolicy } from '../../src/contract/health.js';
-import { describeWith, type Monitor, type Sampled, startPrometheus } from '../support/monitoring.js';
+import { describeWith } from '../support/installed.js';
+import { type PastSample, type Prometheus, startPrometheus } from '../support/prometheus.js';
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
@@ -12,9 +13,9 @@ const DEPLOYED = NOW - 10 * MINUTE;
 const CELLS = 50;
 
 /** A sample every fifteen seconds, not on the full second. */
-function scraped(series: string, value: (ms: number) => number, fromMs = NOW - 60 * MINUTE, toMs = NOW): Sampled[] {
+function scraped(series: string, value: (ms: number) => number, fromMs = NOW - 60 * MINUTE, toMs = NOW): PastSample[] {
   const count = Math.floor((toMs - fromMs) / SCRAPE);
-  return Array.from({ length: count }, (_, at): Sampled => {
+  return Array.from({ length: count }, (_, at): PastSample => {
     const atMs = fromMs + at * SCRAPE + 123;
     return [series, value(atMs), atMs];
   });
@@ -32,7 +33,7 @@ const POLICY: HealthPolicy = {
   signals: {},
 };
 const RESET = DEPLOYED + 3 * MINUTE;
-const samples: Sampled[] = [
+const samples: PastSample[] = [
   ...Array.from({ length: CELLS }, (_, at) => scraped(`apdex{cell="cell-${at}"}`, () => at / 100)).flat(),
   ...Array.from({ length: CELLS }, (_, at) => scraped(`weight{cell="cell-${at}",pod="a"}`, () => 2)).flat(),
   // Whoever divides by this cell's weight divides by two things at once.
@@ -43,10 +44,10 @@ const samples: Sampled[] = [
   ...scraped('requests{cell="quiet"}', () => 0),
 ];
 
-describeWith(['prometheus', 'promtool'], 'a real Prometheus', () => {
-  let prometheus: Monitor;
+describeWith('prometheus', 'promtool')('a real Prometheus', () => {
+  let prometheus: Prometheus;
   beforeAll(async () => {
-    prometheus = await startPrometheus({ samples });
+    prometheus = await startPrometheus({ scrapes: [], past: samples });
   });
   afterAll(() => prometheus.stop());
 
@@ -150,7 +151,7 @@ describeWith(['prometheus', 'promtool'], 'a real Prometheus', () => {
 
     it('is unavailable; once it is back, it answers again', async () => {
       expect(await ask(all, 'apdex{cell="{{cell}}"}')).toMatchObject({ outcome: 'unavailable', kind: 'unreachable' });
-      await prometheus.restart();
+      await prometheus.startAgain();
       expect(await ask(all, 'apdex{cell="{{cell}}"}')).toMatchObject({ outcome: 'measured', silent: [] });
     });
   });

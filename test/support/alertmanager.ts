@@ -7,6 +7,7 @@ export interface ShownAlert {
   annotations: Record<string, string>;
   startsAt: string;
   endsAt: string;
+  fingerprint: string;
   generatorURL?: string;
   status: { state: 'active' | 'suppressed' | 'unprocessed' };
 }
@@ -22,11 +23,11 @@ const CONFIG = {
 };
 
 /** An Alertmanager of the test's own, ready to be told and asked. */
-export async function startAlertmanager(): Promise<Alertmanager> {
+export async function startAlertmanager(config: object = CONFIG): Promise<Alertmanager> {
   const daemon = await startDaemon({
     command: 'prometheus-alertmanager',
     // JSON is YAML.
-    files: { 'alertmanager.yml': JSON.stringify(CONFIG) },
+    files: { 'alertmanager.yml': JSON.stringify(config) },
     args: (folder, address) => [
       `--config.file=${join(folder, 'alertmanager.yml')}`,
       `--storage.path=${join(folder, 'data')}`,

@@ -20,6 +20,8 @@ export interface DaemonOptions {
   args: (folder: string, address: string) => string[];
   /** What is written into its folder, by name, before it starts. */
   files: Record<string, string>;
+  /** What is to be done in its folder after that, before it starts for the first time. */
+  prepare?: (folder: string) => void;
   /** Answers 200 once it serves. */
   readyPath: string;
 }
@@ -53,9 +55,11 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   }
 }
 
-async function startAt({ command, args, files, readyPath }: DaemonOptions, address: string): Promise<Daemon> {
+async function startAt(options: DaemonOptions, address: string): Promise<Daemon> {
+  const { command, args, files, prepare, readyPath } = options;
   const folder = await mkdtemp(join(tmpdir(), 'cells-daemon-'));
   for (const [name, text] of Object.entries(files)) await writeFile(join(folder, name), text);
+  prepare?.(folder);
   const url = `http://${address}`;
   const live = (removes: string) => watched(command, args(folder, address), removes);
   const lives = [live(folder)];

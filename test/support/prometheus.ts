@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { type Daemon, startDaemon } from './daemon.js';
 
@@ -10,16 +11,25 @@ export interface ScrapedCells {
 export interface PrometheusOptions {
   scrapes: readonly ScrapedCells[];
   scrapeIntervalMs?: number;
+  /** What it has in its past; `promtool` puts it there. */
+  past?: readonly PastSample[];
 }
+
+/** A sample of a gauge: its name with labels, its value, epoch ms. */
+export type PastSample = readonly [series: string, value: number, atMs: number];
 
 export type Prometheus = Daemon;
 
 /** A Prometheus of the test's own that scrapes cells, ready to be asked; what it has scraped comes with time. */
-export function startPrometheus({ scrapes, scrapeIntervalMs = 1000 }: PrometheusOptions): Promise<Prometheus> {
+export function startPrometheus(options: PrometheusOptions): Promise<Prometheus> {
+  const { scrapes, scrapeIntervalMs = 1000, past = [] } = options;
   return startDaemon({
     command: 'prometheus',
     // JSON is YAML.
-    files: { 'prometheus.yml': JSON.stringify(configOf(scrapes, scrapeIntervalMs)) },
+    files: { 'prometheus.yml': JSON.stringify(configOf(scrapes, scrapeIntervalMs)), past: openMetrics(past) },
+    prepare: (folder) => {
+      if (past.length > 0) execFileSync('promtool', [...BLOCKS, join(folder, 'past'), join(folder, 'data')]);
+    },
     args: (folder, address) => [
       `--config.file=${join(folder, 'prometheus.yml')}`,
       `--storage.tsdb.path=${join(folder, 'data')}`,
@@ -28,6 +38,20 @@ export function startPrometheus({ scrapes, scrapeIntervalMs = 1000 }: Prometheus
     ],
     readyPath: '/-/ready',
   });
+}
+
+const BLOCKS = ['tsdb', 'create-blocks-from', 'openmetrics'];
+
+/** Families must not be mixed. */
+function openMetrics(past: readonly PastSample[]): string {
+  const families = new Map<string, string[]>();
+  for (const [series, value, atMs] of past) {
+    const name = series.split('{')[0] ?? '';
+    const family = families.get(name) ?? [`# TYPE ${name} gauge`];
+    family.push(`${series} ${value} ${atMs / 1000}`);
+    families.set(name, family);
+  }
+  return [...[...families.values()].flat(), '# EOF', ''].join('\n');
 }
 
 function configOf(scrapes: readonly ScrapedCells[], intervalMs: number): object {
