@@ -229,11 +229,9 @@ describe('an Alertmanager in trouble', () => {
     reply = 'drop';
     const box = outbox();
     await box.send(ALERT, Date.now());
-    const drops = server.heard.length;
     void box.send({ ...ALERT, resolved: true }, Date.now());
     reply = {};
-    await until(() => server.heard.length > drops);
-    expect(Date.parse(posted().at(-1)?.endsAt ?? '')).toBeLessThanOrEqual(Date.now());
+    await until(() => Date.parse(posted().at(-1)?.endsAt ?? '') <= Date.now());
     const count = server.heard.length;
     await new Promise((resolve) => setTimeout(resolve, 200));
     expect(server.heard).toHaveLength(count);
@@ -294,6 +292,6 @@ describe('an Alertmanager in trouble', () => {
     expect(texts('error')).toEqual([expect.stringContaining('it is given up: 1000 others wait')]);
     expect(lines.find(({ level }) => level === 'error')?.alert?.cell).toBe('first');
     reply = {};
-    await until(() => new Set(posted().map(({ labels }) => labels.cell)).has('cell-999'));
+    await expect.poll(() => server.heard.at(-1)?.body, { timeout: 30_000 }).toContain('"cell-999"');
   });
 });

@@ -97,24 +97,25 @@ describe('a fleet that the simulator measures itself', () => {
 });
 
 describeWith('prometheus')('a fleet that a real Prometheus scrapes', () => {
-  /** A scrape a second: looked at each second, for some seconds. */
-  const quick = { ...POLICY, windowMs: 5_000, baselineMs: 60_000, intervalMs: 1_000, minSamples: 3 };
+  const few = ids.slice(0, 10);
+  const quick = { ...POLICY, windowMs: 20_000, baselineMs: 60_000, intervalMs: 2_000, minSamples: 3 };
   let prometheus: Prometheus;
   beforeAll(async () => {
-    prometheus = await startPrometheus({ scrapes: [{ simulator: simulator.url, cells: ids }] });
+    const scrapes = [{ simulator: simulator.url, cells: few }];
+    prometheus = await startPrometheus({ scrapes, scrapeIntervalMs: 2_000 });
   });
   afterAll(() => prometheus?.stop());
 
   it('is observed, the silent cell named', async () => {
-    const look = () => observe(prometheus.url, cells(), quick);
-    await expect.poll(async () => (await look()).silent, { timeout: 30_000, interval: 500 }).toEqual(['cell-7']);
+    const look = () => observe(prometheus.url, cells().slice(0, 10), quick);
+    await expect.poll(async () => (await look()).silent, { timeout: 50_000, interval: 500 }).toEqual(['cell-7']);
     const { observations, problems } = await look();
     expect(problems).toEqual([]);
-    expect(observations.map(({ running }) => running)).toEqual(ids.map(() => OLD));
+    expect(observations.map(({ running }) => running)).toEqual(few.map(() => OLD));
   });
 
   it('has nothing to show for a deployment that has ended just now', async () => {
-    const { silent } = await observe(prometheus.url, cells({ deployedAtMs: Date.now() - 1 }), quick);
-    expect(silent).toEqual(ids);
+    const { silent } = await observe(prometheus.url, cells({ deployedAtMs: Date.now() - 1 }).slice(0, 10), quick);
+    expect(silent).toEqual(few);
   });
 });
