@@ -16,7 +16,7 @@ const topologySchema = z.object({
             tenant: z.string("a tenant's name").min(1, "a tenant's name").nullish(),
             url: z.string('an address').nullish(),
             observe: z.boolean('true or false').nullish(),
-            labels: z.record(z.string(), z.unknown(), 'labels').nullish(),
+            labels: z.record(z.string(), z.unknown(), 'a map of labels').nullish(),
           }),
           'a list of cells',
         )

@@ -127,16 +127,6 @@ describe('bad input', () => {
     ['a bad port', () => ['--topology', topology, '--port', 'http'], /--port: "http"; expected/],
     ['no topology', () => ['--port', '0'], /--topology: nothing; expected a file/],
     ['a bad duration', () => ['--topology', topology, '--port', '0', '--duration', '5'], /--duration: "5"; expected/],
-    [
-      'a day of no length',
-      () => ['--topology', topology, '--port', '0', '--day', '1s'],
-      /--day: "1s"; expected a duration/,
-    ],
-    [
-      'a quiet cell that nobody knows',
-      () => ['--topology', topology, '--port', '0', '--quiet', 'qa,cell-9'],
-      /--quiet: "cell-9"; expected a cell of the topology/,
-    ],
     ['an unknown flag', () => ['--topologie', topology], /unknown option '--topologie'/],
     [
       'a missing file',

@@ -72,7 +72,8 @@ describeWith('prometheus')('a Prometheus of our own', () => {
     `;
     const cwd = fileURLToPath(new URL('../..', import.meta.url));
     const parent = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script], { cwd });
-    const [line] = (await once(parent.stdout, 'data')) as [Buffer];
+    const tooSoon = once(parent, 'exit').then(() => Promise.reject(new Error('it ended before it served')));
+    const [line] = (await Promise.race([once(parent.stdout, 'data'), tooSoon])) as [Buffer];
     const { url, config } = JSON.parse(String(line)) as { url: string; config: string };
     expect(await ping(url)).toBe(200);
     expect(existsSync(config)).toBe(true);
