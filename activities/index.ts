@@ -11,7 +11,7 @@ import { createLookAtCells } from './look.js';
 import { DEFAULT_PATIENCE, type Patience } from './patience.js';
 import type { AlertmanagerApi, AmpDriver, CellApi, Logger, PrometheusApi } from './ports.js';
 import { prometheusOverHttp } from './prometheus-http.js';
-import { createAwaitCells, createDescribeRuns, createListOpenRollouts } from './runs.js';
+import { createAwaitCells, createDescribeRuns, createListOpenRollouts, createReadRollout } from './runs.js';
 import { createVerifyCell } from './verify.js';
 import { createWatchCells } from './watch.js';
 
@@ -41,6 +41,7 @@ export function createActivities(dependencies: Dependencies): Activities {
     watchCells: createWatchCells(all),
     awaitCells: createAwaitCells(all),
     describeRuns: createDescribeRuns(all),
+    readRollout: createReadRollout(all),
     listOpenRollouts: createListOpenRollouts(all),
     raiseAlert: createRaiseAlert(all),
   };

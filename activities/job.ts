@@ -4,12 +4,12 @@ import type { Activities, JobFacts, JobOrder, JobReport, NotOrdered, TenantFacts
 import { isFinishedJobState } from '../src/contract/amp.js';
 import { FAILURE } from '../src/contract/failures.js';
 import { z } from '../src/contract/zod.js';
+import { sameVersion } from '../src/domain/package-version.js';
 import { readinessOf } from './cell-answers.js';
 import { type Heartbeat, heartbeating } from './heartbeat.js';
 import { askAmp, backoffMs, jittered, type Patience, pauseFor, retryAfterOf } from './patience.js';
 import { type AmpDriver, AmpError, type AmpJob, type AmpTenant, type CellApi } from './ports.js';
 import { isOurs, mismatchOf, orNull } from './tenants.js';
-import { sameVersion } from './versions.js';
 
 export interface JobDependencies {
   amp: AmpDriver;
@@ -89,6 +89,7 @@ class JobRun {
   async proceed(): Promise<JobReport> {
     if (this.#order.cancelOnly) return this.#cancelByKnowledge();
     if (this.#memory.jobId !== undefined) return this.#watch(await this.#get(this.#memory.jobId));
+    if (this.#order.findOnly) return this.#findAndWatch();
     const tenant = await this.#tenant();
     if (tenant === null) return this.#unknownTenant();
     const refusal = await this.#refusalOf(tenant);
@@ -106,6 +107,12 @@ class JobRun {
       totalMs: Math.max(this.#patience.totalMs, this.#order.cancelTimeoutMs),
     };
     return this.#cancelByKnowledge();
+  }
+
+  async #findAndWatch(): Promise<JobReport> {
+    const known = await this.#findByKey();
+    if (known) return this.#watch(known);
+    return notOrdered('cancelled', 'nobody answers for it any more', await this.#facts());
   }
 
   // ── before the order ───────────────────────────────────────────────────────

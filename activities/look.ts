@@ -50,23 +50,42 @@ async function lookAtCell(
   if (tenant === null) return unknownTenant(cell);
   const { activeJob } = tenant;
   const job = activeJob === null ? null : await askAmp(() => orNull(amp.getJob(activeJob, signal)), how);
+  const failedJob = await lastFailed(dependencies, order.cluster, cell, tenant, signal);
   const mismatch = mismatchOf(cell, order.ring, tenant);
   const wrong = mismatch ?? wrongForTenant(order, tenant);
+  const asks = wrong === null && !order.askOnlyAmp;
   const [readiness, metadata] = await Promise.all([
-    wrong === null || order.askReadiness ? readinessOf(cells, cell.url, signal) : null,
-    wrong === null ? metadataOf(cells, cell.url, signal) : null,
+    asks || order.askReadiness ? readinessOf(cells, cell.url, signal) : null,
+    asks ? metadataOf(cells, cell.url, signal) : null,
   ]);
-  const problem = wrong ?? wrongForCell(order.version, readiness, metadata) ?? '';
+  const problem =
+    (order.askOnlyAmp ? 'not asked' : null) ?? wrong ?? wrongForCell(order.version, readiness, metadata) ?? '';
   const look: CellLook = {
     cell: cell.id,
     tenant: mismatch === null ? 'known' : 'mismatch',
     facts: tenant.facts,
     activeJob: activeJob === null ? null : { id: activeJob, ours: job !== null && isOurs(order.cluster, job) },
+    failedJob,
     readiness: readiness?.state ?? 'unasked',
     onTarget: problem === '',
     problem,
   };
   return { look, metadata };
+}
+
+/** What it was that failed on a tenant that AMP calls failed. */
+async function lastFailed(
+  { amp, patience }: LookDependencies,
+  cluster: string,
+  { tenant: name }: CellRef,
+  { state, activeJob }: AmpTenant,
+  signal: AbortSignal,
+): Promise<CellLook['failedJob']> {
+  if (state !== 'failed' || activeJob !== null) return null;
+  const [job] = (await askAmp(() => orNull(amp.listJobs(name, 1, signal)), { patience, signal })) ?? [];
+  if (!job) return null;
+  const { id, kind, version, fromVersion } = job;
+  return { id, kind, version, fromVersion, ours: isOurs(cluster, job) };
 }
 
 /** Why AMP does not say that the cell is on target; null where it does. */
@@ -90,6 +109,7 @@ const unknownTenant = (cell: CellRef): Answer => ({
     tenant: 'unknown',
     facts: UNKNOWN_FACTS,
     activeJob: null,
+    failedJob: null,
     readiness: 'unasked',
     onTarget: false,
     problem: `AMP knows no tenant ${cell.tenant}`,

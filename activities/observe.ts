@@ -1,12 +1,12 @@
 import type { CellObservation, CellVerdict, HealthPolicy } from '../src/contract/health.js';
-import { isPackage, revisionMatches } from '../src/domain/package-version.js';
+import { isPackage, revisionMatches, sameVersion } from '../src/domain/package-version.js';
 import { metadataOf, readinessOf } from './cell-answers.js';
 import { createMeasure, type MeasureDependencies, type Measured, type SignalProblem, type Window } from './measure.js';
 import { askAmp, type Patience } from './patience.js';
 import { mapBounded } from './pool.js';
 import type { AmpDriver, AmpTenant, CellApi, MetadataAnswer } from './ports.js';
 import { orNull } from './tenants.js';
-import { runsCommit, sameVersion } from './versions.js';
+import { runsCommit } from './versions.js';
 
 export interface ObserveDependencies extends MeasureDependencies {
   amp: AmpDriver;

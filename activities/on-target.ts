@@ -1,5 +1,6 @@
+import { sameVersion } from '../src/domain/package-version.js';
 import type { AmpTenant, MetadataAnswer, ReadinessAnswer } from './ports.js';
-import { runsCommit, sameVersion } from './versions.js';
+import { runsCommit } from './versions.js';
 
 /** Why AMP's word alone says that nothing is finished there, or something else than wanted; null where it says neither. */
 export function wrongForAmp(version: string, chartVersion: string | null, tenant: AmpTenant): string | null {

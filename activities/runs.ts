@@ -3,7 +3,8 @@ import { Context } from '@temporalio/activity';
 import { type Client, WorkflowContinuedAsNewError, WorkflowFailedError } from '@temporalio/client';
 import { WorkflowNotFoundError } from '@temporalio/common';
 import type { Activities, CarriedCell, CarriedEnd, RunState } from '../src/contract/activities.js';
-import { cellRolloutId } from '../src/contract/ids.js';
+import { cellRolloutId, packageRolloutId } from '../src/contract/ids.js';
+import type { PackageRolloutStatus } from '../src/contract/status.js';
 import { heartbeating } from './heartbeat.js';
 import { jittered, pauseFor } from './patience.js';
 import { mapBounded } from './pool.js';
@@ -99,6 +100,18 @@ async function describeRun(client: RunsDependencies['client'], workflowId: strin
     if (error instanceof WorkflowNotFoundError) return { workflowId, state: 'unknown' };
     throw error;
   }
+}
+
+/** `readRollout`: the status that an ended run of a `PackageRollout` left. See `Activities`. */
+export function createReadRollout({ client }: RunsDependencies): Activities['readRollout'] {
+  return async ({ version, runId }) => {
+    try {
+      return (await client.workflow.getHandle(packageRolloutId(version), runId).result()) as PackageRolloutStatus;
+    } catch (error) {
+      if (deathOf(error) === null) throw error;
+      return null;
+    }
+  };
 }
 
 /** `listOpenRollouts`: workflow ids of the open `PackageRollout`s, by visibility (which may lag by a second). */

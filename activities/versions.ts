@@ -1,10 +1,4 @@
-import { isPackage, revisionMatches, samePackage } from '../src/domain/package-version.js';
-
-/** Whether two versions as AMP writes them are one: shas may be written at different lengths. */
-export function sameVersion(a: string | null, b: string | null): boolean {
-  if (a === null || b === null) return false;
-  return a === b || (isPackage(a) && isPackage(b) && samePackage(a, b));
-}
+import { isPackage, revisionMatches } from '../src/domain/package-version.js';
 
 /**
  * Whether a cell's revision speaks for this version. Only a package's name carries a revision: of anything else that a

@@ -10,7 +10,7 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import { packageRolloutId } from '../src/contract/ids.js';
-import type { AskCell, AskGraduation, BrakesHold, RegisterRollout, RolloutEnded } from '../src/contract/internal.js';
+import type { AskCell, AskGraduation, AskRing, RegisterRollout, RolloutEnded } from '../src/contract/internal.js';
 import * as messages from '../src/contract/messages.js';
 import type { Problem } from '../src/contract/problem.js';
 import type { ApplyTopologyResult, BrakeResult, ClusterStatus } from '../src/contract/status.js';
@@ -21,11 +21,14 @@ import {
   recordEnd,
   recordGraduation,
   reopen,
+  ringsRunning,
 } from '../src/domain/cluster/packages.js';
 import { type ClusterState, trim } from '../src/domain/cluster/state.js';
 import { judgeTopology, putInForce, topologyOf } from '../src/domain/cluster/topology.js';
+import { notInside } from '../src/domain/cluster/turns.js';
 import { viewOfCluster } from '../src/domain/cluster/view.js';
 import { markdownOfCluster } from '../src/domain/details.js';
+import { LONGEST_MS } from '../src/domain/shapes.js';
 import { findCell, resolveCoordination, resolvePolicy, type Topology } from '../src/domain/topology/index.js';
 import { ClusterContext } from './cluster/context.js';
 import { Looks } from './cluster/looks.js';
@@ -72,6 +75,7 @@ class ClusterRun {
 
   async forEver(): Promise<never> {
     if (!this.input.state) void this.greetOpenRollouts();
+    void this.turns.meetPasses();
     void this.looks.keepLooking();
     void this.turns.lookAfter();
     for (;;) {
@@ -124,13 +128,10 @@ class ClusterRun {
     const { state } = this.ctx;
     return new BrakeDesk({
       state,
-      coveredRings: ({ scope }) => {
-        const entered = Object.entries(state.turns).filter(([, turn]) => turn.pass !== null);
-        return entered.map(([ring]) => Number(ring)).filter((ring) => covers(scope, ring, state.perimeter ?? 0));
-      },
-      tellPasses: () => {
-        for (const ring of Object.keys(state.turns)) void this.turns.tellBrakes(Number(ring));
-      },
+      epoch: workflowInfo().firstExecutionRunId,
+      coveredRings: ({ scope }) =>
+        this.turns.withPass()?.filter((ring) => covers(scope, ring, state.perimeter ?? 0)) ?? null,
+      tellPasses: () => this.turns.tellAllBrakes(),
       record: (act, by, reason, outcome) => this.ctx.record(act, { by, reason }, outcome),
       wake: () => this.ctx.wake(),
     });
@@ -165,22 +166,19 @@ class ClusterRun {
     return this.view();
   }
 
-  /** Only the pass that holds the ring speaks for it. */
-  private noteHold(hold: BrakesHold): void {
-    if (this.ctx.state.turns[hold.ring]?.pass === hold.pass) this.brakes.noteHold(hold);
-  }
-
   // ── packages ───────────────────────────────────────────────────────────────
 
   private async register(message: RegisterRollout): Promise<void> {
     const { state } = this.ctx;
     if (message.reopen) reopen(state, message.version);
     const topology = topologyOf(state) ?? NO_TOPOLOGY;
-    const { graduationTimeoutMs } = resolveCoordination(topology);
+    const graduationTimeoutMs = Math.min(resolveCoordination(topology).graduationTimeoutMs, LONGEST_MS);
     const softRings = topology.rings.flatMap(({ ring }) => {
       return resolvePolicy(topology, ring, null).onFailure === 'soft' ? [ring] : [];
     });
-    const registered = { ...judgeRegistration(state, message), graduationTimeoutMs, softRings };
+    const alsoOn = ringsRunning(state, message.version);
+    const facts = { graduationTimeoutMs, softRings, alsoOn, perimeter: state.perimeter };
+    const registered = { ...judgeRegistration(state, message), ...facts };
     await this.ctx.mail.send(packageRolloutId(message.version), signals.registeredSignal, registered);
   }
 
@@ -198,6 +196,12 @@ class ClusterRun {
     const topology = topologyOf(this.ctx.state);
     const isKnown = topology !== null && findCell(topology, cell) !== null;
     await this.ctx.mail.send(packageRolloutId(version), signals.cellAnswerSignal, { cell, isKnown });
+  }
+
+  private async answerRing({ version, ring }: AskRing): Promise<void> {
+    const topology = topologyOf(this.ctx.state);
+    const problem = topology && notInside(topology, ring);
+    await this.ctx.mail.send(packageRolloutId(version), signals.ringKnownSignal, { ring, problem });
   }
 
   private rolloutEnded(message: RolloutEnded): void {
@@ -240,10 +244,11 @@ class ClusterRun {
     handleOurs(signals.claimRingSignal, (m) => turns.claim(m), file);
     handleOurs(signals.withdrawRequestSignal, (m) => turns.withdraw(m), file);
     handleOurs(signals.askCellSignal, (m) => this.answerCell(m), file);
+    handleOurs(signals.askRingSignal, (m) => this.answerRing(m), file);
     handleOurs(signals.rolloutEndedSignal, (m) => this.rolloutEnded(m), file);
     handleOurs(signals.enterRingSignal, (m) => turns.enter(m), file);
     handleOurs(signals.ringReportSignal, (m) => turns.noteReport(m), file);
-    handleOurs(signals.brakesHoldSignal, (m) => this.noteHold(m), file);
+    handleOurs(signals.brakesHoldSignal, (m) => turns.noteHold(m), file);
   }
 
   /** A signal that makes no sense changes nothing, and is filed. */

@@ -2,31 +2,23 @@ import {
   CancellationScope,
   defineQuery,
   defineSignal,
-  getExternalWorkflowHandle,
-  isCancellation,
   setCurrentDetails,
   setHandler,
   sleep,
   upsertSearchAttributes,
 } from '@temporalio/workflow';
-import type {
-  JobFacts,
-  JobOrder,
-  JobReport,
-  TenantFacts,
-  Verification,
-  VerifyOrder,
-} from '../src/contract/activities.js';
-import { type JobKeyParts, jobKey } from '../src/contract/ids.js';
-import type { CellNote, CellResult, CellRolloutInput } from '../src/contract/internal.js';
+import type { JobFacts, JobOrder, JobReport, TenantFacts, Verification } from '../src/contract/activities.js';
+import { cellRolloutId, type JobKeyParts, jobKey } from '../src/contract/ids.js';
+import type { CellResult, CellRolloutInput } from '../src/contract/internal.js';
 import { CELLS_STATE } from '../src/contract/search-attributes.js';
 import type { CellState } from '../src/contract/status.js';
-import { cancellable, hasMigrated, judgeSeen, type Target } from '../src/domain/cell.js';
+import { cancellable, hasMigrated, judgeSeen, type Target, targetBefore } from '../src/domain/cell.js';
+import { sameVersion } from '../src/domain/package-version.js';
 import { returnsWithoutDowntime } from '../src/domain/return-rule.js';
-import { lookAtCells, raiseAlert, runJob, verifyCell } from './shared/activities.js';
+import { Errands } from './cell/errands.js';
+import { raiseAlert } from './shared/activities.js';
+import { mustBeStartedRightly } from './shared/argument.js';
 import { handleOurs } from './shared/handle.js';
-import { cellNoteSignal } from './shared/signals.js';
-import { troubleOf } from './shared/trouble.js';
 
 export const cellStatusQuery = defineQuery<CellResult & { doing: string }>('status');
 export const hurrySignal = defineSignal('hurry');
@@ -39,6 +31,7 @@ const MAX_LOOKS_AGAIN = 3;
  * the deployment did not end well. Always ends with a `CellResult`; a Temporal cancel means: cancel the job, go back.
  */
 export async function CellRollout(input: CellRolloutInput): Promise<CellResult> {
+  mustBeStartedRightly('CellRollout', input, () => cellRolloutId(input.cell.id));
   const run = new CellRun(input);
   const root = CancellationScope.current();
   root.cancelRequested.catch(() => run.cancel());
@@ -46,18 +39,17 @@ export async function CellRollout(input: CellRolloutInput): Promise<CellResult> 
 }
 
 class CellRun {
-  private cancelAsked = false;
+  private readonly errands: Errands;
   /** The cancel, and nothing else, kept the deployment from its end. */
   private wasCancelled = false;
   private hurried = false;
   private doing: CellState = 'pending';
-  private jobScope: CancellationScope | null = null;
-  private troubled = false;
   private jobId: string | null = null;
   private from: string | null;
   private now: string | null;
 
   constructor(private readonly input: CellRolloutInput) {
+    this.errands = new Errands(input);
     this.from = input.expectedVersion;
     this.now = input.expectedVersion;
     handleOurs(hurrySignal, () => {
@@ -68,10 +60,8 @@ class CellRun {
     });
   }
 
-  /** A cancel reaches the job only where a half-done job is one that can be gone back from. */
   cancel(): void {
-    this.cancelAsked = true;
-    if (cancellable(this.input.purpose, this.input.policy)) this.jobScope?.cancel();
+    this.errands.cancel();
   }
 
   async toTheEnd(): Promise<CellResult> {
@@ -95,7 +85,7 @@ class CellRun {
     if (report === 'already') return await this.verifyUnordered();
     if (report.outcome === 'not-ordered') return this.notDeployed(report);
     this.remember(report.job);
-    const stopped = this.cancelAsked && cancellable('deploy', this.input.policy);
+    const stopped = this.errands.cancelAsked && cancellable('deploy', this.input.policy);
     // What failed by itself before the cancel came has failed all the same.
     this.wasCancelled = stopped && (report.outcome === 'canceled' || report.outcome === 'succeeded');
     if (report.outcome === 'cancel-unconfirmed') return await this.unconfirmed(report.job);
@@ -104,7 +94,7 @@ class CellRun {
     if (stopped) return await this.goBack('cancelled when its job had just ended', report.job);
     if (this.hurried) return this.result('pending', 'gave way to a newer package before it was verified');
     const verdict = await this.verify(this.target(), this.input.policy.postDeployMigrations === 'with-deploy');
-    this.wasCancelled = verdict.verified && this.cancelAsked && cancellable('deploy', this.input.policy);
+    this.wasCancelled = verdict.verified && this.errands.cancelAsked && cancellable('deploy', this.input.policy);
     if (verdict.verified && !this.wasCancelled) return this.result('converged', '');
     if (this.hurried) return this.result('pending', 'gave way to a newer package');
     const why = verdict.verified ? 'cancelled while it was verified' : `not verified after its job: ${verdict.problem}`;
@@ -115,7 +105,7 @@ class CellRun {
   private async orderDeployment(): Promise<JobReport | 'already'> {
     let expectedVersion = this.input.expectedVersion;
     for (let look = 1; ; look += 1) {
-      const report = await this.order(this.deploymentOrder(expectedVersion, look));
+      const report = await this.errands.order(this.deploymentOrder(expectedVersion, look));
       if (report.outcome !== 'not-ordered' || report.why !== 'changed' || look === MAX_LOOKS_AGAIN) return report;
       const seen = report.seen;
       const verdict = judgeSeen(seen, this.target());
@@ -167,13 +157,13 @@ class CellRun {
   private async goBack(why: string, job: JobFacts): Promise<CellResult> {
     const { policy } = this.input;
     // `never` is about failures: what a person or a brake cancelled goes back all the same.
-    if (policy.autoRollback === 'never' && !this.cancelAsked) {
+    if (policy.autoRollback === 'never' && !this.errands.cancelAsked) {
       return this.result('failed', `${why}; autoRollback is never`);
     }
     this.show('rolling-back', why);
-    const facts = await this.look();
+    const facts = await this.errands.look();
     this.now = facts?.version ?? null;
-    const target = targetBefore(job, facts);
+    const target = targetBefore(job, facts, this.target());
     if (target === null) return this.result('failed', `${why}; what it ran before is unknown`);
     if (job.startedAt === null && facts?.version === target.version) return await this.verifyBack(target, why);
     return await this.rollBack(target, facts, why);
@@ -197,7 +187,7 @@ class CellRun {
     let expectedVersion = running;
     const tries = Math.max(3, Math.ceil(this.input.policy.deployTimeoutMs / RETRY_TROUBLE_MS));
     for (let look = 1; ; look += 1) {
-      const report = await this.order({
+      const report = await this.errands.order({
         ...this.orderBase('rollback', target.version, look),
         chartVersion: target.chartVersion,
         expectedVersion,
@@ -208,7 +198,7 @@ class CellRun {
       if (report.outcome !== 'not-ordered' || look >= tries) return report;
       if (report.why === 'busy') await sleep(RETRY_TROUBLE_MS);
       else if (report.why !== 'changed') return report;
-      expectedVersion = report.seen?.version ?? (await this.look())?.version ?? null;
+      expectedVersion = report.seen?.version ?? (await this.errands.look())?.version ?? null;
     }
   }
 
@@ -240,7 +230,7 @@ class CellRun {
   private async migrate(): Promise<CellResult> {
     this.show('migrating');
     const { policy, version, chartVersion } = this.input;
-    const report = await this.order({
+    const report = await this.errands.order({
       ...this.orderBase('post_deploy_migrations', version, 1),
       chartVersion,
       expectedVersion: version,
@@ -272,12 +262,12 @@ class CellRun {
   private async takeBack(): Promise<CellResult> {
     this.show('rolling-back');
     const { version } = this.input;
-    const facts = await this.look();
+    const facts = await this.errands.lookWhenIdle();
     if (!facts?.version) return this.result('failed', 'what it runs is unknown');
     this.from = facts.version;
     this.now = facts.version;
-    if (facts.version !== version) return this.result('left', `runs ${facts.version}`);
-    if (facts.previousVersion === null || facts.previousVersion === version) {
+    if (!sameVersion(facts.version, version)) return this.result('left', `runs ${facts.version}`);
+    if (facts.previousVersion === null || sameVersion(facts.previousVersion, version)) {
       return this.result('failed', `what it ran before ${version} is unknown: AMP remembers ${facts.previousVersion}`);
     }
     const target = { version: facts.previousVersion, chartVersion: facts.previousChartVersion };
@@ -304,94 +294,11 @@ class CellRun {
     };
   }
 
-  /** Orders one job and waits for its end; AMP's own trouble is told to the pass, and waited out. */
-  private async order(order: JobOrder): Promise<JobReport> {
-    const stoppable = order.kind === 'configure' && cancellable(this.input.purpose, this.input.policy);
-    let cancelOnly = stoppable && this.cancelAsked;
-    for (;;) {
-      try {
-        const report = await this.inJobScope(stoppable && !cancelOnly, {
-          ...order,
-          ...(cancelOnly ? { cancelOnly } : {}),
-        });
-        if (this.troubled) await this.noTrouble();
-        return report;
-      } catch (error) {
-        if (isCancellation(error) && stoppable && !cancelOnly) cancelOnly = true;
-        else await this.waitOut(error);
-        cancelOnly ||= stoppable && this.cancelAsked;
-      }
-    }
-  }
-
-  private async inJobScope(stoppable: boolean, order: JobOrder): Promise<JobReport> {
-    if (!stoppable) return await runJob(order);
-    const scope = new CancellationScope({ cancellable: true });
-    this.jobScope = scope;
-    try {
-      return await scope.run(() => runJob(order));
-    } finally {
-      this.jobScope = null;
-    }
-  }
-
   private async verify(target: Target, migrated: boolean): Promise<Verification> {
     if (this.doing !== 'rolling-back') this.show('verifying');
-    const { cluster, ring, cell, policy } = this.input;
-    const order: VerifyOrder = {
-      cluster,
-      ring,
-      cell,
-      ...target,
-      migrated,
-      sinceMs: Date.now(),
-      timeoutMs: policy.verifyTimeoutMs,
-      intervalMs: policy.verifyIntervalMs,
-    };
-    const verdict = await this.patiently(() => verifyCell(order));
+    const verdict = await this.errands.verify(target, migrated);
     this.now = verdict.facts.version ?? this.now;
     return verdict;
-  }
-
-  private async look(): Promise<TenantFacts | null> {
-    const { cluster, ring, cell, version, chartVersion } = this.input;
-    const looks = await this.patiently(() =>
-      lookAtCells({ cluster, ring, cells: [cell], version, chartVersion, askReadiness: false }),
-    );
-    return looks[0]?.tenant === 'known' ? looks[0].facts : null;
-  }
-
-  private async patiently<T>(ask: () => Promise<T>): Promise<T> {
-    for (;;) {
-      try {
-        const answer = await ask();
-        if (this.troubled) await this.noTrouble();
-        return answer;
-      } catch (error) {
-        await this.waitOut(error);
-      }
-    }
-  }
-
-  private async waitOut(error: unknown): Promise<void> {
-    const trouble = troubleOf(error);
-    if (!trouble) throw error;
-    this.troubled = true;
-    await this.note(trouble);
-    await sleep(RETRY_TROUBLE_MS * (0.75 + Math.random() / 2));
-  }
-
-  private async noTrouble(): Promise<void> {
-    this.troubled = false;
-    await this.note(null);
-  }
-
-  private async note(trouble: CellNote['trouble']): Promise<void> {
-    const note: CellNote = { cell: this.input.cell.id, trouble };
-    // A pass that is gone needs no note; the cell's own end does not depend on it.
-    await getExternalWorkflowHandle(this.input.passWorkflowId)
-      .signal(cellNoteSignal, note)
-      .catch(() => undefined);
   }
 
   private target(): Target {
@@ -448,11 +355,4 @@ function jobProblem(report: Exclude<JobReport, { outcome: 'not-ordered' }>): str
 
 function rollbackProblem(report: JobReport): string {
   return `the rollback did not work: ${report.outcome === 'not-ordered' ? report.detail : jobProblem(report)}`;
-}
-
-/** What the cell ran before this deployment, by AMP's record of the job itself. */
-function targetBefore(job: JobFacts, facts: TenantFacts | null): Target | null {
-  if (job.fromVersion === null) return null;
-  const fromTenant = facts?.previousVersion === job.fromVersion ? facts.previousChartVersion : null;
-  return { version: job.fromVersion, chartVersion: job.fromChartVersion ?? fromTenant };
 }

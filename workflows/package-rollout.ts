@@ -55,10 +55,13 @@ export async function PackageRollout(input: PackageRolloutInput): Promise<Packag
 }
 
 function argumentOf(input: unknown): { version: string; chartVersion: string | null } {
-  const { state: _state, continueAsNewAfter: _after, ...argument } = (input ?? {}) as Record<string, unknown>;
+  const { state, continueAsNewAfter: _after, ...argument } = (input ?? {}) as Record<string, unknown>;
   const parsed = messages.packageRolloutArgument().safeParse(argument);
   if (!parsed.success) throw ApplicationFailure.nonRetryable(parsed.error.message, FAILURE.badArgument);
   const { version, chartVersion } = parsed.data;
+  if (state !== undefined && (state as PackageState | null)?.version !== version) {
+    throw ApplicationFailure.nonRetryable('state is only what an earlier run carried over', FAILURE.badArgument);
+  }
   const { workflowId } = workflowInfo();
   if (workflowId === packageRolloutId(version)) return { version, chartVersion: chartVersion ?? null };
   const message = `the workflow of ${version} has the id ${packageRolloutId(version)}, not ${workflowId}`;
@@ -118,9 +121,9 @@ class PackageRun {
 
   private async finish(): Promise<PackageRolloutStatus> {
     const { state } = this.ctx;
-    state.finishedAtMs = Date.now();
+    state.finishedAtMs = state.endedBeforeMs ?? Date.now();
     if (state.end && state.registered) {
-      const ended = { version: state.version, ...state.end };
+      const ended = { version: state.version, ...state.end, run: workflowInfo().runId };
       await this.ctx.mail.send(CLUSTER_WORKFLOW_ID, signals.rolloutEndedSignal, ended);
     }
     await condition(() => this.isQuiet());
@@ -150,8 +153,9 @@ class PackageRun {
   }
 
   private expireGraduation(): void {
-    const { registered, graduation, startedAtMs, graduationTimeoutMs, end } = this.ctx.state;
-    if (!registered || graduation || end) return;
+    const { registered, graduation, startedAtMs, graduationTimeoutMs, end, abort } = this.ctx.state;
+    // An abort brings its own end.
+    if (!registered || graduation || end || abort) return;
     const leftMs = startedAtMs + graduationTimeoutMs - Date.now();
     if (leftMs <= 0) return this.ctx.end('expired', null);
     if (this.graduationTimer) return;
@@ -169,6 +173,7 @@ class PackageRun {
     const forward = (t: Track) => isOpen(t) && t.purpose !== 'rollback';
     return new BrakeDesk({
       state: ctx.state,
+      epoch: workflowInfo().firstExecutionRunId,
       coveredRings: () => tracksOf(ctx.state).flatMap((t) => (forward(t) ? [t.ring] : [])),
       tellPasses: () => {
         for (const track of tracksOf(ctx.state).filter(isOpen)) void ctx.detached(() => this.tellBrakes(track));
@@ -182,8 +187,8 @@ class PackageRun {
   private async tellBrakes(track: Track): Promise<void> {
     await condition(() => track.stage !== 'granted');
     if (track.stage !== 'running') return;
-    const { brakes, brakesSeq: seq } = this.ctx.state;
-    await this.ctx.mail.send(ringRolloutId(track.ring), signals.setBrakesSignal, { from: 'package', seq, brakes });
+    const brakes = { from: 'package' as const, ...this.brakes.number, brakes: this.ctx.state.brakes };
+    await this.ctx.mail.sendAtOnce(ringRolloutId(track.ring), signals.setBrakesSignal, brakes);
   }
 
   private engage(payload: unknown) {
@@ -219,9 +224,11 @@ class PackageRun {
     this.recordGraduation(payload);
     const { ctx } = this;
     await condition(() => ctx.state.graduation?.accepted !== null || ctx.state.end !== null, CLUSTER_ANSWERS_MS);
-    if (ctx.refusal && ctx.state.graduation === null) throw rejected([ctx.refusal]);
-    const { end, graduation, version } = ctx.state;
-    if (end && !graduation?.accepted) throw this.refuseEnded('graduate', version, end.state);
+    const { end, graduation, version, endedBeforeMs } = ctx.state;
+    const isAccepted = graduation?.accepted === true;
+    if (ctx.refusal && ctx.refusal.path !== 'ring' && (end || !isAccepted)) throw rejected([ctx.refusal]);
+    const isLate = end && end.state !== 'converged' && (endedBeforeMs !== null || !isAccepted);
+    if (isLate) throw this.refuseEnded('graduate', version, end.state);
     return { ring0: ring0Verdict(ctx.state) };
   }
 
@@ -239,13 +246,18 @@ class PackageRun {
   }
 
   private approve(ring: number): void {
-    const { approved, next } = this.ctx.state;
+    const { approved } = this.ctx.state;
     if (!approved.includes(ring)) approved.push(ring);
-    if (next?.held?.waiting.kind === 'approval') this.passes.resendNext();
+    this.passes.resend();
   }
 
   private override({ wait, ring, by, reason }: messages.Override): void {
     if (wait === 'approval') return this.approve(ring);
+    const { overridden, checks } = this.ctx.state;
+    if (wait !== 'check') overridden.push({ ring, wait });
+    for (const check of checks) {
+      if (wait === 'check' && check.ring === ring && check.outcome === 'failed') check.overriddenBy ??= by;
+    }
     void this.ctx.mail.send(ringRolloutId(ring), signals.overrideInPassSignal, { wait, by, reason });
   }
 
@@ -357,7 +369,8 @@ class PackageRun {
     handleOurs(signals.ringReportSignal, (m) => this.passes.takeReport(m), file);
     handleOurs(signals.brakesHoldSignal, (m) => this.brakes.noteHold(m), file);
     handleOurs(signals.cellAnswerSignal, ({ cell, isKnown }) => this.knownCells.set(cell, isKnown), file);
-    handleOurs(signals.supersededSignal, ({ by }) => this.ctx.end('superseded', by), file);
+    handleOurs(signals.ringKnownSignal, (m) => this.callers.takeRingKnown(m), file);
+    handleOurs(signals.supersededSignal, ({ by }) => this.ctx.supersede(by), file);
     handleOurs(signals.passLostSignal, (m) => this.passes.passLost(m), file);
     handleOurs(signals.clusterStartedSignal, () => this.clusterStarted(), file);
   }

@@ -9,21 +9,31 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import type { CellLook, CellRef } from '../src/contract/activities.js';
-import { CLUSTER_WORKFLOW_ID } from '../src/contract/ids.js';
-import type { CheckInPass, EnterRing, RetryPass, SetBrakes, SkipInPass, StopPass } from '../src/contract/internal.js';
-import type { OverridableWait } from '../src/contract/messages.js';
+import { CLUSTER_WORKFLOW_ID, ringRolloutId } from '../src/contract/ids.js';
+import type { EnterRing, RetryPass, SetBrakes, SkipInPass, StopPass } from '../src/contract/internal.js';
 import type { RolloutRing } from '../src/contract/status.js';
 import { cancellable } from '../src/domain/cell.js';
-import { judgeRetry, noteFirstLook } from '../src/domain/ring/look.js';
-import { advance, haltForExceptions, resume, retried, retryable, settled, skip } from '../src/domain/ring/pass.js';
+import { judgeRetry, keepAsLeft, noteFirstLook } from '../src/domain/ring/look.js';
+import {
+  advance,
+  haltForExceptions,
+  noteCheck,
+  override,
+  resume,
+  retried,
+  retryable,
+  settled,
+  skip,
+} from '../src/domain/ring/pass.js';
 import { PassContext, type RingRolloutInput } from './ring/context.js';
 import { Flights } from './ring/flights.js';
 import { Reporter } from './ring/reporter.js';
 import { Watch } from './ring/watch.js';
 import { lookAtCells } from './shared/activities.js';
+import { mustBeStartedRightly } from './shared/argument.js';
 import { handleOurs } from './shared/handle.js';
 import * as signals from './shared/signals.js';
-import { troubleOf } from './shared/trouble.js';
+import { troubleOf, troublePauseMs } from './shared/trouble.js';
 
 export type { RingRolloutInput } from './ring/context.js';
 
@@ -32,7 +42,6 @@ export const ringStatusQuery = defineQuery<RolloutRing>('status');
 const LOOK_BATCH = 100;
 const LOOKS_AT_ONCE = 4;
 const ENTER_AGAIN_MS = 10_000;
-const TROUBLE_AGAIN_MS = 5_000;
 /** Low enough that the window's own ends, at most 500 in flight, stay well under Temporal's limits. */
 const CONTINUE_AFTER_EVENTS = 6_000;
 
@@ -42,6 +51,7 @@ const CONTINUE_AFTER_EVENTS = 6_000;
  * that blocks waits for a person.
  */
 export async function RingRollout(input: RingRolloutInput): Promise<RolloutRing> {
+  mustBeStartedRightly('RingRollout', input, () => ringRolloutId(input.ring));
   const run = new RingRun(input);
   CancellationScope.current().cancelRequested.catch(() => run.cancelledByHand());
   return await CancellationScope.nonCancellable(() => run.toTheEnd());
@@ -134,12 +144,24 @@ class RingRun {
     let newer = 0;
     for (const [index, look] of looks.entries()) {
       ctx.roster.see(index, look.facts.version);
-      if (noteFirstLook(ctx.state, index, look, ctx.target, ctx.entered.policy)) newer += 1;
+      const { isNewer, goesBack } = noteFirstLook(ctx.state, index, look, ctx.lookRules);
+      if (isNewer) newer += 1;
+      if (goesBack) this.flights.sendBack(index);
     }
-    for (const message of this.input.skips) this.skip(message);
+    this.keepWhatWasLeft();
+    ctx.looked = true;
+    for (const message of [...this.input.skips, ...ctx.skipsBefore]) this.skip(message);
     haltForExceptions(ctx.state, ctx.entered.policy, Date.now());
     // PDM of an older package has no place where a newer one runs; a ring that is past this package needs none of it.
     if (newer > 0 && (newer === looks.length || this.input.purpose === 'migrate')) this.refuseAsOlder();
+  }
+
+  private keepWhatWasLeft(): void {
+    const { roster, state, input } = this.ctx;
+    for (const left of input.leftBehind) {
+      const index = roster.indexOf(left.cell);
+      if (index !== undefined && input.purpose === 'deploy') keepAsLeft(state, index, left);
+    }
   }
 
   private refuseAsOlder(): void {
@@ -151,7 +173,7 @@ class RingRun {
   private async look(cells: CellRef[]): Promise<CellLook[]> {
     const { ctx } = this;
     const order = { cluster: ctx.entered.cluster, ring: this.input.ring, ...ctx.target, askReadiness: false };
-    for (;;) {
+    for (let tries = 1; ; tries += 1) {
       try {
         const looks = await lookAtCells({ ...order, cells });
         ctx.setTrouble('the look', null);
@@ -162,7 +184,7 @@ class RingRun {
         ctx.setTrouble('the look', trouble.detail);
         this.reporter.publish();
         if (ctx.state.stop) return [];
-        await sleep(TROUBLE_AGAIN_MS);
+        await sleep(troublePauseMs(tries));
       }
     }
   }
@@ -176,10 +198,10 @@ class RingRun {
     handleOurs(signals.stopPassSignal, (m) => this.stop(m));
     handleOurs(signals.retryPassSignal, (m) => this.retry(m));
     handleOurs(signals.skipInPassSignal, (m) => this.change(() => this.skip(m)));
-    handleOurs(signals.overrideInPassSignal, ({ wait }) => this.change(() => this.override(wait)));
-    handleOurs(signals.checkInPassSignal, (m) => this.change(() => this.check(m)));
-    handleOurs(signals.holdForwardSignal, ({ reason }) =>
-      this.change(() => Object.assign(ctx.state, { holdForward: reason })),
+    handleOurs(signals.overrideInPassSignal, ({ wait }) => this.change(() => override(ctx.state, wait)));
+    handleOurs(signals.checkInPassSignal, (m) => this.change(() => noteCheck(ctx.state, m)));
+    handleOurs(signals.holdForwardSignal, ({ held }) =>
+      this.change(() => Object.assign(ctx.state, { holdForward: held })),
     );
     handleOurs(signals.bakedEverywhereSignal, () =>
       this.change(() => Object.assign(ctx.state, { bakedEverywhere: true })),
@@ -198,13 +220,15 @@ class RingRun {
   }
 
   /** Brakes are answered at once: from here on no cell starts that they stop. Then cells are cancelled, if asked. */
-  private async setBrakes({ from, seq, brakes }: SetBrakes): Promise<void> {
+  private async setBrakes(message: SetBrakes): Promise<void> {
     const { ctx } = this;
-    ctx.setBrakes(from, seq, brakes);
-    const asker = from === 'cluster' ? CLUSTER_WORKFLOW_ID : this.input.starter;
+    const inForce = ctx.setBrakes(message);
+    const asker = message.from === 'cluster' ? CLUSTER_WORKFLOW_ID : this.input.starter;
+    const { ring, requestId, version, purpose } = this.input;
     const inFlight = ctx.forwardCells().map(ctx.roster.idOf);
     ctx.wake();
-    await this.ctx.mail.send(asker, signals.brakesHoldSignal, { ring: this.input.ring, pass: ctx.pass, seq, inFlight });
+    const hold = { ring, requestId, pass: ctx.pass, version, purpose, ...inForce, inFlight };
+    await this.ctx.mail.sendAtOnce(asker, signals.brakesHoldSignal, hold);
     if (ctx.holdingBrakes().some((b) => b.mode === 'cancel-cells')) await this.cancelCells();
   }
 
@@ -242,6 +266,7 @@ class RingRun {
     }
     ctx.pending -= 1;
     resume(ctx.state, ctx.entered.policy, Date.now());
+    this.watch.renew();
     ctx.wake();
   }
 
@@ -252,25 +277,16 @@ class RingRun {
     ctx.roster.see(index, look.facts.version);
   }
 
-  private skip({ cell, by, reason }: SkipInPass): void {
+  /** What is said before every cell was looked at counts from then on. */
+  private skip(message: SkipInPass): void {
     const { ctx } = this;
-    const index = ctx.roster.indexOf(cell);
-    if (ctx.entry && index !== undefined) skip(ctx.state, index, by, reason, ctx.entry.policy);
-  }
-
-  private override(wait: OverridableWait): void {
-    const { state } = this.ctx;
-    state.overridden.push(wait);
-    if (wait === 'check' && state.halt?.kind === 'check') state.halt = null;
-  }
-
-  private check({ name, outcome, by }: CheckInPass): void {
-    const { state, entry } = this.ctx;
-    if (outcome === 'failed' && !entry?.soft && !state.halt) {
-      state.halt = { kind: 'check', reason: `check ${name} failed, says ${by}`, sinceMs: Date.now() };
-    } else if (outcome === 'passed' && state.halt?.kind === 'check') {
-      state.halt = null;
+    if (!ctx.looked) {
+      ctx.skipsBefore.push(message);
+      return;
     }
+    const { cell, by, reason } = message;
+    const index = ctx.roster.indexOf(cell);
+    if (index !== undefined) skip(ctx.state, index, by, reason, ctx.entered.policy);
   }
 
   // ── continuing as new ──────────────────────────────────────────────────────

@@ -2,6 +2,7 @@ import * as messages from '../contract/messages.js';
 import type { z } from '../contract/zod.js';
 import { checked } from './checked.js';
 import type { Context, Outcome } from './context.js';
+import { hasEnded } from './ended.js';
 
 const { approveRing, override, retryRing, skipCell, recordCheck, abort, restart } = messages;
 const SCHEMAS = { approveRing, override, retryRing, skipCell, recordCheck, abort, restart };
@@ -15,18 +16,21 @@ export async function actOn(
   done: string,
 ): Promise<Outcome> {
   const payload = checked<z.ZodType<object>>(SCHEMAS[name], present(fields));
-  const updateId = await context.updateId(name, payload);
   const rollout = (await context.cells()).rollout(version);
   // The payload is what this very act's schema made of it.
-  const status = await rollout[name](payload as never, { updateId });
+  const status = await rollout[name](payload as never, { updateId: context.actId() });
   const { state, waitingFor } = status;
   const wait = waitingFor ? `, waits for ${waitingFor.kind}: ${waitingFor.detail}` : '';
-  return { json: status, text: [`${version}: ${done}`, `  now ${state}${wait}`] };
+  // The answer comes as soon as the act is recorded: what it leads to shows a moment later.
+  const then = hasEnded(status)
+    ? [`  now ${state}`]
+    : [`  at this moment ${state}${wait}`, `  follow it: cellctl status ${version} --watch`];
+  return { json: status, text: [`${version}: ${done}`, ...then] };
 }
 
 export async function graduate(context: Context, version: string, fields: Record<string, unknown>): Promise<Outcome> {
   const payload = checked(messages.graduate, present(fields));
-  const updateId = await context.updateId('graduate', payload);
+  const updateId = await context.askedOnceId('graduate', payload);
   const result = await (await context.cells()).rollout(version).graduate(payload, { updateId });
   return {
     json: result,

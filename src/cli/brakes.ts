@@ -39,12 +39,10 @@ async function engage(
 ): Promise<BrakeResult> {
   if (version !== undefined) {
     const payload = checked(engageBrake, fields);
-    const updateId = await context.updateId('engageBrake', payload);
-    return (await context.cells()).rollout(version).engageBrake(payload, { updateId });
+    return (await context.cells()).rollout(version).engageBrake(payload, { updateId: context.actId() });
   }
   const payload = checked(engageClusterBrake, { ...fields, scope });
-  const updateId = await context.updateId('engageBrake', payload);
-  return (await context.cells()).cluster().engageBrake(payload, { updateId });
+  return (await context.cells()).cluster().engageBrake(payload, { updateId: context.actId() });
 }
 
 function engagedLines({ brakeId, inFlight }: BrakeResult, options: BrakeOnOptions): string[] {
@@ -62,7 +60,7 @@ export async function brakeOff(context: Context, options: BrakeOffOptions): Prom
   const scope = scopeOf(options);
   const brakeId = id ?? (scope === null ? undefined : onlyOne((await cells.cluster().status()).brakes, scope));
   const payload = checked(releaseBrake, present({ ...context.act(reason), brakeId }));
-  const status = await of.releaseBrake(payload, { updateId: await context.updateId('releaseBrake', payload) });
+  const status = await of.releaseBrake(payload, { updateId: context.actId() });
   const left = status.brakes.map((b) => b.brakeId).join(', ');
   const text = `released${brakeId === undefined ? '' : ` ${brakeId}`}; ${left ? `still on: ${left}` : 'no other brake is on'}`;
   return { json: status, text: [text] };
@@ -122,7 +120,7 @@ function expiresAtOf(text: string, now: number): number {
   try {
     return expiry(text, now);
   } catch (error) {
-    const expected = error instanceof Error ? error.message.replace(/^Expected /, '') : 'a time to come';
+    const expected = error instanceof Error ? error.message.replace(/^Expected |\.$/g, '') : 'a time to come';
     throw new UsageError('This cannot be asked for', [{ path: '--expires', value: JSON.stringify(text), expected }]);
   }
 }

@@ -72,8 +72,17 @@ export class Context {
     await session?.close();
   }
 
-  /** The id of an update: the one given, or one made from what is asked where a pipeline asks, or none. */
-  async updateId(act: string, payload: object): Promise<string | undefined> {
+  /** The id of an act: the one given, or none. The same act a second time is a second act. */
+  actId(): string | undefined {
+    return this.globals.updateId;
+  }
+
+  /**
+   * The id of what a pipeline asks for once, such as the deployment of a ring: the one given, or one made from what is
+   * asked, so that a job that runs again gets the same answer. Never for what is switched on and off again, such as a
+   * brake: Temporal would confirm it from the memory of the first time.
+   */
+  async askedOnceId(act: string, payload: object): Promise<string | undefined> {
     if (this.globals.updateId !== undefined) return this.globals.updateId;
     const pipeline = this.io.env.CI_PIPELINE_ID;
     if (!pipeline) return undefined;

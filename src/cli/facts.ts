@@ -1,13 +1,9 @@
-import type {
-  BrakeStatus,
-  CellException,
-  ClusterStatus,
-  PackageRolloutStatus,
-  WaitingFor,
-} from '../contract/status.js';
+import type { SeenRollout } from '../client/index.js';
+import type { BrakeStatus, CellException, ClusterStatus, WaitingFor } from '../contract/status.js';
 import { scopeText } from '../domain/brake.js';
 import { countsText } from './bar.js';
 import { clock } from './time.js';
+import { cutOffText } from './tree-parts.js';
 
 /** A status as single facts, each under a key of its own, for an output that cannot be drawn over. */
 export type Facts = ReadonlyMap<string, string>;
@@ -16,10 +12,12 @@ export type Facts = ReadonlyMap<string, string>;
 export const changedFacts = (before: Facts | null, after: Facts): string[] =>
   [...after].filter(([key, text]) => before?.get(key) !== text).map(([, text]) => text);
 
-export function rolloutFacts({ version, state, waitingFor, brakes, rings, supersededBy }: PackageRolloutStatus): Facts {
+export function rolloutFacts(status: SeenRollout): Facts {
+  const { version, state, waitingFor, brakes, rings, supersededBy, cutOff } = status;
   const by = supersededBy ? ` by ${supersededBy}` : '';
   return new Map([
     ['state', `${version}: ${state}${by}`],
+    ...(cutOff ? [['cut off', cutOffText(cutOff)] as [string, string]] : []),
     ...waitFacts('wait', waitingFor),
     ...brakes.map(brakeFact),
     ...rings.flatMap((r): [string, string][] => {

@@ -1,4 +1,4 @@
-import type { ClientError, NotFoundError, UnreachableError } from '../client/errors.js';
+import type { ClientError, NotFoundError, TimedOutError, UnreachableError } from '../client/errors.js';
 import { FAILURE } from '../contract/failures.js';
 import { CLUSTER_WORKFLOW_ID, versionOfPackageRolloutId } from '../contract/ids.js';
 import type { Problem } from '../contract/problem.js';
@@ -51,8 +51,10 @@ function ofClient(error: unknown): Failure | null {
     }
     case 'UnreachableError':
       return unreachable(known as UnreachableError);
-    case 'TimedOutError':
-      return failure(EXIT.timedOut, 'timed-out', `${known.message}; the work goes on`);
+    case 'TimedOutError': {
+      const { message, next } = known as TimedOutError;
+      return failure(EXIT.timedOut, 'timed-out', `${message}; the work goes on`, { next });
+    }
     case 'NotFoundError':
       return notFound(known as NotFoundError);
     case 'FailedError':
@@ -82,12 +84,16 @@ function unreachable({ what, message, recorded }: UnreachableError): Failure {
 function notFound({ workflowId, ended }: NotFoundError): Failure {
   if (workflowId === CLUSTER_WORKFLOW_ID) {
     const next = ['cellctl cluster apply FILE'];
-    return failure(EXIT.failed, 'not-found', 'There is no cell cluster here yet', { next });
+    const message = ended ? 'The workflow of the cell cluster was ended by hand' : 'There is no cell cluster here yet';
+    return failure(EXIT.failed, ended ? 'ended' : 'not-found', message, { next });
   }
   const version = versionOfPackageRolloutId(workflowId);
   const next = ended
-    ? [`cellctl status ${version}`, `cellctl restart ${version} --reason "…"`]
-    : ['cellctl rollouts', `cellctl deploy --ring 0 ${version}`];
+    ? [
+        `cellctl status ${version}`,
+        `where it is aborted, rolled-back or expired: cellctl restart ${version} --reason "…"`,
+      ]
+    : ['cellctl rollouts', `to begin one: cellctl deploy --ring 0 ${version}`];
   const message = ended ? `The rollout of ${version} has ended` : `There is no rollout of ${version}`;
   return failure(EXIT.failed, ended ? 'ended' : 'not-found', message, { next });
 }

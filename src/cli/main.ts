@@ -3,6 +3,7 @@ import { Context, type Globals } from './context.js';
 import { EXIT, type ExitStatus } from './exit.js';
 import { type Failure, failureOf, linesOf } from './failure.js';
 import { type Io, processIo } from './io.js';
+import { notInForce } from './not-in-force.js';
 import { buildProgram } from './program.js';
 
 /** Runs one command and answers the exit status. Prints everything itself, and throws nothing. */
@@ -32,9 +33,13 @@ export async function main(argv: readonly string[], io: Io = processIo()): Promi
 /** Commander has already told a person what is wrong. */
 function ofCommander({ exitCode, message, code }: CommanderError, asJson: boolean, io: Io): ExitStatus {
   if (exitCode === 0) return EXIT.done;
+  const missing = code === 'commander.unknownCommand' ? notInForce(/'(.+)'/.exec(message)?.[1] ?? '') : null;
   if (asJson) {
     const text = code === 'commander.help' ? 'a command is missing' : message.replace(/^error: /, '');
-    writeJson({ exit: EXIT.usage, kind: 'usage', message: text, problems: [], next: ['cellctl --help'] }, io);
+    const next = missing?.next ?? ['cellctl --help'];
+    writeJson({ exit: EXIT.usage, kind: 'usage', message: missing?.says ?? text, problems: [], next }, io);
+  } else if (missing) {
+    io.stderr.write([missing.says, ...missing.next.map((line) => `  → ${line}`), ''].join('\n'));
   }
   return EXIT.usage;
 }

@@ -24,14 +24,21 @@ export async function runPass(
   const { ring, wait, timeout, chart: chartVersion, fixes } = options;
   const schema = act === 'deploy' ? deployRing : migrateRing;
   const payload = checked(schema, { ring, ...context.act(), ...(fixes === undefined ? {} : { fixes }) });
-  const updateId = await context.updateId(`${act}Ring`, payload);
+  const updateId = await context.askedOnceId(`${act}Ring`, payload);
   const rollout = (await context.cells()).rollout(version);
   const asked =
     act === 'deploy'
       ? await rollout.deployRing(payload, { updateId, chartVersion })
       : await rollout.migrateRing(payload, { updateId });
-  if (!wait) return accepted(asked, act, version, options);
-  const answer = asked.answer(timeout);
+  const goOn = [
+    `cellctl status ${version} --watch`,
+    `cellctl ${act} --ring ${ring} ${version} --update-id ${asked.updateId} --wait`,
+  ];
+  if (!wait) return accepted(asked, act, version, { ring, next: goOn });
+  const answer = asked.answer(timeout).catch((error: unknown) => {
+    if (error instanceof TimedOutError) error.next = goOn;
+    throw error;
+  });
   await follow({
     io: context.io,
     read: () => rollout.status(),
@@ -46,7 +53,7 @@ async function accepted(
   asked: Asked<RingResult>,
   act: string,
   version: string,
-  { ring }: PassOptions,
+  { ring, next }: { ring: number; next: string[] },
 ): Promise<Outcome> {
   try {
     return resultOutcome(await asked.answer(AT_ONCE_MS), Date.now());
@@ -54,10 +61,6 @@ async function accepted(
     if (!(error instanceof TimedOutError)) throw error;
   }
   const { updateId } = asked;
-  const next = [
-    `cellctl status ${version} --watch`,
-    `cellctl ${act} --ring ${ring} ${version} --update-id ${updateId} --wait`,
-  ];
   const text = [`accepted: ${act} ring ${ring}`, `  follow it: ${next[0]}`, `  wait for it: ${next[1]}`];
   return { json: { accepted: true, ring, version, updateId, next }, text };
 }
@@ -75,8 +78,10 @@ function resultLines(result: RingResult, now: number): string[] {
   const took = roughly(Date.parse(result.finishedAt) - Date.parse(result.startedAt));
   const why = [code, supersededBy && `by ${supersededBy}`, until && `until ${until}`].filter(Boolean).join(', ');
   const counts = empty ? 'it has no cells' : `${cells.converged} of ${cells.total} cells converged`;
+  // Where nothing was begun there is nothing to count.
+  const done = cells.total > 0 || empty ? `, ${counts}, ${took}` : '';
   return [
-    `ring ${ring}: ${outcome}${why ? ` (${why})` : ''}, ${counts}, ${took}`,
+    `ring ${ring}: ${outcome}${why ? ` (${why})` : ''}${done}`,
     ...exceptionLines(
       exceptions,
       exceptions.length,

@@ -5,6 +5,12 @@ import { MAX_TOPOLOGY_BYTES } from '../contract/messages.js';
 import { parseTopology } from '../domain/topology/index.js';
 import { UsageError } from './exit.js';
 
+const UNREADABLE: Record<string, string> = {
+  ENOENT: 'there is no such file',
+  EISDIR: 'it is a folder',
+  EACCES: 'this user may not read it',
+};
+
 export interface TopologyFile {
   /** As written: what stands in the file is what is applied. */
   topology: unknown;
@@ -29,8 +35,8 @@ function textOf(file: string): string {
   try {
     return readFileSync(file, 'utf8');
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    throw new UsageError(`${file} cannot be read: ${code ?? message}`);
+    const { code = '', message } = error as NodeJS.ErrnoException;
+    throw new UsageError(`${file} cannot be read: ${UNREADABLE[code] ?? message}`);
   }
 }
 

@@ -1,3 +1,4 @@
+import type { CutOff } from '../client/index.js';
 import type { BrakeStatus, CellException, Rejection, RingState, RolloutState, WaitingFor } from '../contract/status.js';
 import { scopeText } from '../domain/brake.js';
 import { line, type Paint, type Segment, type View, wrapped } from './paint.js';
@@ -22,6 +23,10 @@ const STATE_PAINT: Partial<Record<RolloutState | RingState, Paint>> = {
 };
 
 export const stateSegment = (state: RolloutState | RingState): Segment => [state, STATE_PAINT[state] ?? 'cyan'];
+
+/** What is shown of a rollout whose workflow did not end by itself. */
+export const cutOffText = (cutOff: CutOff): string =>
+  `its workflow was ${cutOff}: this is how it stood then; how its rings stand now: cellctl status`;
 
 /** What is waited for, until when, why, and the commands that would end it. Commands are never cut: they are copied. */
 export function waitLines(wait: WaitingFor, view: View, indent = ''): string[] {

@@ -1,20 +1,30 @@
+import type { SeenRollout } from '../client/index.js';
 import type { PackageRolloutStatus, RolloutRing } from '../contract/status.js';
 import { bar, countsText } from './bar.js';
 import { line, padded, type Segment, type View } from './paint.js';
 import { ago, roughly } from './time.js';
-import { brakeLine, exceptionLines, rejectedLines, stateSegment, waitLines } from './tree-parts.js';
+import {
+  brakeLine,
+  cutOffText,
+  exceptionLines,
+  nextLines,
+  rejectedLines,
+  stateSegment,
+  waitLines,
+} from './tree-parts.js';
 
 const WIDE_BAR = 24;
 const NARROW_BAR = 10;
 const NARROW = 80;
 
 /** The rollout of one package as lines no wider than the view: what, how far, what it waits for, and what to type. */
-export function rolloutTree(status: PackageRolloutStatus, view: View): string[] {
+export function rolloutTree(status: SeenRollout, view: View): string[] {
   const { version, state, waitingFor, brakes, rings, rejected } = status;
   return [
     line(view, [[version, 'bold'], '  ', stateSegment(state)]),
     line(view, [[facts(status, view).join(' · '), 'dim']]),
-    ...(waitingFor ? waitLines(waitingFor, view) : []),
+    ...cutOffLines(status, view),
+    ...(waitingFor && !status.cutOff ? waitLines(waitingFor, view) : []),
     ...brakes.map((brake) => brakeLine(brake, view)),
     ...rings.flatMap((ring, i) => ringLines(ring, { status, view, isLast: i === rings.length - 1 })),
     ...exceptionLines(status.needsDowntime ?? [], status.needsDowntime?.length ?? 0, view, '', `${jsonOf(version)}`),
@@ -35,6 +45,13 @@ function facts(
     graduatedAt ? `graduated ${ago(graduatedAt, now)}` : 'not graduated',
     ...(supersededBy ? [`superseded by ${supersededBy}`] : []),
   ];
+}
+
+/** A new rollout of the package takes over what the one that is gone has begun. */
+function cutOffLines({ version, cutOff, graduatedAt }: SeenRollout, view: View): string[] {
+  if (!cutOff) return [];
+  const anew = graduatedAt ? `cellctl graduate ${version}` : `cellctl deploy --ring 0 ${version}`;
+  return [line(view, [[cutOffText(cutOff), 'red']]), ...nextLines([anew], view, '  ')];
 }
 
 interface Place {

@@ -22,6 +22,19 @@ export interface Limits {
 const DEFAULT_LIMITS: Limits = { acceptMs: 15_000, answerMs: 60_000, absenceMs: 120_000 };
 const RETRY_MS = 1_000;
 
+/** How a run ends that does not end by itself. */
+export type CutOff = 'terminated' | 'failed' | 'cancelled' | 'timed out';
+
+const CUT_OFF: Record<string, CutOff> = {
+  TERMINATED: 'terminated',
+  FAILED: 'failed',
+  CANCELLED: 'cancelled',
+  TIMED_OUT: 'timed out',
+};
+
+/** By how Temporal calls the state of a run; null where it goes on, or has ended by itself. */
+export const cutOffBy = (state: string): CutOff | null => CUT_OFF[state] ?? null;
+
 /** Which workflow a message goes to, and how to start it where there is none. */
 export interface Target {
   workflowId: string;
@@ -59,12 +72,16 @@ export class Calls {
     return this.#bounded(workflowId, this.#limits.acceptMs, () => this.#handle(workflowId).signal(name, payload));
   }
 
-  /** Answers the status: of an open run by its query, of an ended one from its result, so that no worker is needed. */
-  async status<T>(workflowId: string): Promise<T> {
+  /**
+   * Answers the status: of an open run by its query, of an ended one from its result, so that no worker is needed. A run
+   * that was cut off has none that is true any more: then how it was cut off, and its last status.
+   */
+  async status<T>(workflowId: string): Promise<{ status: T; cutOff: CutOff | null }> {
     const handle = this.#handle(workflowId);
-    const { status } = await this.#bounded(workflowId, this.#limits.acceptMs, () => handle.describe());
-    const ask = status.name === 'COMPLETED' ? () => handle.result() : () => handle.query('status');
-    return (await this.#bounded(workflowId, this.#limits.acceptMs, ask)) as T;
+    const { status: run } = await this.#bounded(workflowId, this.#limits.acceptMs, () => handle.describe());
+    const ask = run.name === 'COMPLETED' ? () => handle.result() : () => handle.query('status');
+    const status = (await this.#bounded(workflowId, this.#limits.acceptMs, ask)) as T;
+    return { status, cutOff: cutOffBy(run.name) };
   }
 
   /** The result of a run that is about to end. */

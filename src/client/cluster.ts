@@ -3,6 +3,7 @@ import type { ApplyTopology, EngageClusterBrake, ReleaseBrake } from '../contrac
 import type { ApplyTopologyResult, BrakeResult, ClusterStatus } from '../contract/status.js';
 import { engageSurely } from './brake.js';
 import type { CallOptions, Calls, Target } from './calls.js';
+import { NotFoundError } from './errors.js';
 import { packTopology } from './pack.js';
 
 const HERE: Target = { workflowId: CLUSTER_WORKFLOW_ID };
@@ -34,7 +35,10 @@ export class ClusterClient {
     return this.#calls.request(HERE, 'releaseBrake', payload, options);
   }
 
-  status(): Promise<ClusterStatus> {
-    return this.#calls.status(CLUSTER_WORKFLOW_ID);
+  /** What a cluster showed that was terminated is in force no more: `NotFoundError`. */
+  async status(): Promise<ClusterStatus> {
+    const { status, cutOff } = await this.#calls.status<ClusterStatus>(CLUSTER_WORKFLOW_ID);
+    if (cutOff) throw new NotFoundError(CLUSTER_WORKFLOW_ID, true);
+    return status;
   }
 }

@@ -28,6 +28,8 @@ export class UnreachableError extends Error {
 /** The caller's own limit ran out; what was asked for goes on. */
 export class TimedOutError extends Error {
   override name = 'TimedOutError';
+  /** How to go on waiting. */
+  next: string[] = [];
   constructor(
     readonly afterMs: number,
     message: string,

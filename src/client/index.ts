@@ -5,11 +5,11 @@ import { RolloutClient } from './rollout.js';
 import { type ListOptions, listRollouts, type RolloutSummary } from './rollouts.js';
 
 export { brakeIdFor } from './brake-id.js';
-export type { Asked, CallOptions, Limits } from './calls.js';
+export type { Asked, CallOptions, CutOff, Limits } from './calls.js';
 export * from './errors.js';
-export type { StartOptions } from './rollout.js';
+export type { SeenRollout, StartOptions } from './rollout.js';
 export type { ListOptions, RolloutSummary } from './rollouts.js';
-export { digest, pipelineUpdateId } from './update-id.js';
+export { pipelineUpdateId } from './update-id.js';
 export type { ClusterClient, RolloutClient };
 
 export interface CellsClientOptions {

@@ -21,10 +21,13 @@ import type {
   RolloutState,
 } from '../contract/status.js';
 import { afterSignal, engageSurely } from './brake.js';
-import type { Asked, CallOptions, Calls, Target } from './calls.js';
+import type { Asked, CallOptions, Calls, CutOff, Target } from './calls.js';
 import { NotFoundError, RejectedError } from './errors.js';
 
 const STOPPED: readonly RolloutState[] = ['aborted', 'rolled-back', 'rolling-back'];
+
+/** The status of a rollout; where somebody terminated its workflow, the last it had. */
+export type SeenRollout = PackageRolloutStatus & { cutOff?: CutOff };
 
 /** What can be asked of the rollout of one package. Everything throws a `ClientError`. */
 export class RolloutClient {
@@ -100,8 +103,9 @@ export class RolloutClient {
     });
   }
 
-  status(): Promise<PackageRolloutStatus> {
-    return this.#calls.status(this.#open.workflowId);
+  async status(): Promise<SeenRollout> {
+    const { status, cutOff } = await this.#calls.status<PackageRolloutStatus>(this.#open.workflowId);
+    return cutOff ? { ...status, cutOff } : status;
   }
 
   /** The signal may have ended the rollout before the update came: then that is the answer. */

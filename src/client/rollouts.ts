@@ -1,6 +1,7 @@
 import type { Client } from '@temporalio/client';
 import { versionOfPackageRolloutId } from '../contract/ids.js';
 import { CELLS_RING, CELLS_STATE } from '../contract/search-attributes.js';
+import { type CutOff, cutOffBy } from './calls.js';
 import { toClientError } from './translate.js';
 
 export interface RolloutSummary {
@@ -12,6 +13,8 @@ export interface RolloutSummary {
   open: boolean;
   startedAt: string;
   endedAt: string | null;
+  /** Where it did not end by itself; then `state` is the last it had. */
+  cutOff?: CutOff;
 }
 
 export interface ListOptions {
@@ -44,6 +47,7 @@ async function collect(client: Client, query: string, limit: number): Promise<Ro
     // Newest first: an earlier run of the same version is history.
     if (version === null || seen.has(version)) continue;
     seen.add(version);
+    const cutOff = cutOffBy(status.name);
     found.push({
       version,
       state: typedSearchAttributes.get(CELLS_STATE) ?? null,
@@ -51,6 +55,7 @@ async function collect(client: Client, query: string, limit: number): Promise<Ro
       open: status.name === 'RUNNING',
       startedAt: startTime.toISOString(),
       endedAt: closeTime?.toISOString() ?? null,
+      ...(cutOff ? { cutOff } : {}),
     });
     if (found.length >= limit) break;
   }

@@ -17,7 +17,6 @@ export function pipelineUpdateId(pipeline: string, act: string, payload: object)
   return id.length <= MAX_LENGTH ? id : `${id.slice(0, MAX_LENGTH - 13)}-${digest(id)}`;
 }
 
-/** Twelve hex digits that stand for a text. */
-export const digest = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 12);
+const digest = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 12);
 
 const shown = (value: unknown): string => (typeof value === 'object' ? JSON.stringify(value) : String(value));

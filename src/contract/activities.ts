@@ -1,3 +1,5 @@
+import type { PackageRolloutStatus } from './status.js';
+
 /**
  * What workflows ask of the outside world. Written by hand and importing no implementation, so that the deterministic
  * side and the effects meet only here. Every activity is safe to run twice: its effect is keyed by its input.
@@ -32,6 +34,8 @@ export interface CellLook {
   facts: TenantFacts;
   /** The job under way on it, if any, and whether a coordinator of this cluster ordered it. */
   activeJob: { id: string; ours: boolean } | null;
+  /** The last job on it, where AMP says that it failed and none is under way since. */
+  failedJob: { id: string; kind: JobKind; version: string; fromVersion: string | null; ours: boolean } | null;
   readiness: Readiness;
   /** True where the cell runs the wanted package and chart, is ready, and its own metadata agree. */
   onTarget: boolean;
@@ -48,6 +52,8 @@ export interface LookOrder {
   chartVersion: string | null;
   /** Ask every cell for its readiness, not only those that AMP says are on target. */
   askReadiness: boolean;
+  /** What AMP says is enough: the cells themselves are not asked, and none is found to be on target. */
+  askOnlyAmp?: boolean;
 }
 
 export interface JobOrder {
@@ -73,6 +79,8 @@ export interface JobOrder {
   pollIntervalMs: number;
   /** Do not order: find the job of this key, if it was ordered, and cancel it. */
   cancelOnly?: boolean;
+  /** Do not order: find the job of this key, if it was ordered, and watch it. */
+  findOnly?: boolean;
 }
 
 export interface JobFacts {
@@ -107,6 +115,8 @@ export interface VerifyOrder {
   cluster: string;
   ring: number;
   cell: CellRef;
+  /** Asked where the cell refuses our token: one that takes it shows that the token is good, and the cell is not. */
+  witness: CellRef | null;
   version: string;
   chartVersion: string | null;
   /** Also require that this package's post-deployment migrations have begun there, by AMP's word. */
@@ -211,6 +221,8 @@ export interface Activities {
   awaitCells(order: { cells: CarriedCell[] }): Promise<CarriedEnd[]>;
   /** Which of these workflows are open. */
   describeRuns(order: { workflowIds: string[] }): Promise<RunState[]>;
+  /** The status that an ended run of a `PackageRollout` left as its result; null where Temporal has none of it. */
+  readRollout(order: { version: string; runId: string }): Promise<PackageRolloutStatus | null>;
   /** Open `PackageRollout`s, by visibility. */
   listOpenRollouts(): Promise<string[]>;
   /**

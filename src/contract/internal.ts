@@ -58,8 +58,8 @@ export interface WithdrawRequest {
   requestId: string;
 }
 
-/** A cluster that lost its memory is told who holds a ring. */
-export type ClaimRing = RequestRing & { ring: number };
+/** A cluster that lost its memory is told who holds a ring; `pass` is its first run id, null while it is being started. */
+export type ClaimRing = RequestRing & { ring: number; pass: string | null };
 
 /** Whether the topology has a cell of this name. */
 export interface AskCell {
@@ -67,10 +67,18 @@ export interface AskCell {
   cell: string;
 }
 
+/** Whether a ring can be driven on command: a brake is no reason to keep that from whoever asks. */
+export interface AskRing {
+  version: string;
+  ring: number;
+}
+
 export interface RolloutEnded {
   version: string;
   state: RolloutState;
   supersededBy: string | null;
+  /** The run that ended, and has the last status as its result. */
+  run: string;
 }
 
 // ── CellCluster → PackageRollout ─────────────────────────────────────────────
@@ -79,6 +87,8 @@ export interface Registered {
   /** How an earlier run of this version ended, where that ends this one too. */
   endedAs: RolloutState | null;
   supersededBy: string | null;
+  /** The earlier run, whose result is what it left. */
+  endedRun: string | null;
   /** Another chart, or another package, stands under this version's name: why this rollout cannot be. */
   conflict: { path: string; value: string; expected: string } | null;
   chartVersion: string | null;
@@ -87,6 +97,10 @@ export interface Registered {
   graduatedAt: string | null;
   /** Rings that never block their callers. */
   softRings: number[];
+  /** Rings where cells run this package already. */
+  alsoOn: number[];
+  /** The last ring that moves on command; null where there is no topology yet. */
+  perimeter: number | null;
 }
 
 export interface GraduationAnswer {
@@ -123,6 +137,12 @@ export interface CellAnswer {
   isKnown: boolean;
 }
 
+export interface RingKnown {
+  ring: number;
+  /** What is wrong with driving this ring; null: nothing. */
+  problem: { path: string; value: string; expected: string } | null;
+}
+
 /** A newer package takes this one's place: it ends as `superseded`. */
 export interface SupersededNotice {
   by: string;
@@ -136,14 +156,18 @@ export interface PassLost {
 
 // ── RingRollout → CellCluster and PackageRollout ─────────────────────────────
 
-/** A pass asks to begin: no cell of it starts before the answer. */
-export interface EnterRing {
+/** Which pass speaks: a cluster that lost its memory learns from it who holds the ring. */
+export interface PassSpeaks {
   ring: number;
   requestId: string;
   /** First run id of the pass. */
   pass: string;
   version: string;
   purpose: PassPurpose;
+}
+
+/** A pass asks to begin: no cell of it starts before the answer. */
+export interface EnterRing extends PassSpeaks {
   starter: string;
 }
 
@@ -173,12 +197,17 @@ export interface PassResult {
   reason: string;
 }
 
-/** Says that from now on no cell but these can get a forward job that the brakes of this message cover. */
-export interface BrakesHold {
-  ring: number;
-  pass: string;
-  seq: number;
+/** Says that from now on no cell but these can get a forward job that the brakes of this list cover. */
+export interface BrakesHold extends PassSpeaks, BrakesNumber {
   inFlight: string[];
+}
+
+/** Which of the lists of brakes that one workflow has sent. */
+export interface BrakesNumber {
+  /** First run id of whose brakes these are: one that began anew counts from the start again. */
+  epoch: string;
+  /** Grows with every change of the brakes. */
+  seq: number;
 }
 
 // ── to RingRollout ───────────────────────────────────────────────────────────
@@ -195,17 +224,16 @@ export interface RingEntry {
   cellsGz: string;
   leftOut: CellException[];
   brakes: BrakeStatus[];
-  brakesSeq: number;
+  brakesNumber: BrakesNumber;
   /** The grant is gone: the pass must end without having done anything. */
   refused: string | null;
   /** Events after which the pass continues as new; only tests set it, through the cluster's own argument. */
   continueAsNewAfter?: number;
 }
 
-export interface SetBrakes {
+/** The whole list; an older one of the same epoch than was seen is ignored. */
+export interface SetBrakes extends BrakesNumber {
   from: 'cluster' | 'package';
-  /** Grows with every change of the sender's brakes; an older one than was seen is ignored. */
-  seq: number;
   brakes: BrakeStatus[];
 }
 
@@ -237,7 +265,7 @@ export interface OverrideInPass {
 
 /** PDM of this package failed in some ring (no new cell, no PDM anywhere), or that is over (null). */
 export interface HoldForward {
-  reason: string | null;
+  held: { reason: string; sinceMs: number } | null;
 }
 
 export interface CheckInPass {
@@ -259,6 +287,8 @@ export interface CellRolloutInput {
   passWorkflowId: string;
   purpose: CellPurpose;
   cell: CellRef;
+  /** Another cell of the ring, to tell whether a token is refused by one cell or by all; null: there is none. */
+  witness: CellRef | null;
   version: string;
   chartVersion: string | null;
   /** What the pass saw on the cell: the fence of the first order. */
@@ -268,6 +298,11 @@ export interface CellRolloutInput {
   order: number;
   lane: string | null;
   reason: string;
+}
+
+/** A pass of another package holds the ring: nothing that has not been ordered yet is to be. */
+export interface StandAside {
+  version: string;
 }
 
 /** How one cell's run ended. */

@@ -112,6 +112,8 @@ export interface CheckRecord {
   outcome: 'passed' | 'failed';
   by: string;
   at: string;
+  /** Who ended the wait that this failure made. */
+  overriddenBy?: string;
 }
 
 /** One ring as one package sees it. */
@@ -127,6 +129,8 @@ export interface RolloutRing extends RingCounts {
   /** Cells with a run of their own at this moment, at most 100 of them. */
   cellsInFlight: string[];
   empty?: boolean;
+  /** How the last pass of this package over the ring ended, or stands while it waits for a person. */
+  outcome?: RingOutcome;
   /** Why this ring waits, where it does. */
   waitingFor: WaitingFor | null;
 }

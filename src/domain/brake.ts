@@ -1,3 +1,4 @@
+import type { BrakesNumber } from '../contract/internal.js';
 import type { BrakeMode, BrakeScope, BrakeStatus } from '../contract/status.js';
 
 /** Brakes are a plain list, newest last; every function here answers a new list or a verdict and changes nothing. */
@@ -27,6 +28,10 @@ export function isSameBrake(a: BrakeStatus, b: BrakeStatus): boolean {
     JSON.stringify([brakeId, scope, mode, by, reason, expiresAt, url]);
   return said(a) === said(b);
 }
+
+/** Whether a list of brakes is older than one that is known; a sender that began anew is never taken for an old one. */
+export const isOlderList = (said: BrakesNumber, known: BrakesNumber | null): boolean =>
+  said.epoch === known?.epoch && said.seq < known.seq;
 
 export const release = (brakes: BrakeStatus[], brakeId: string): BrakeStatus[] =>
   brakes.filter((b) => b.brakeId !== brakeId);

@@ -1,7 +1,7 @@
-import type { TenantFacts } from '../contract/activities.js';
+import type { JobFacts, TenantFacts } from '../contract/activities.js';
 import type { CellPurpose } from '../contract/internal.js';
 import type { RingPolicy } from '../contract/policy.js';
-import { comparePackages, isNewer, isPackage, samePackage } from './package-version.js';
+import { comparePackages, isNewer, isPackage, samePackage, sameVersion } from './package-version.js';
 
 /** What a cell is to run. A chart of null is the one that AMP infers. */
 export interface Target {
@@ -32,4 +32,23 @@ const sameChart = (seen: TenantFacts, target: Target): boolean =>
 export function hasMigrated(seen: TenantFacts | null, version: string): boolean {
   const migrated = seen?.migratedVersion ?? null;
   return migrated !== null && isPackage(migrated) && comparePackages(migrated, version) >= 0;
+}
+
+/**
+ * What the cell ran before this deployment, by AMP's record of the job itself. A job that began on the package itself
+ * took the place of one that had failed half way: what ran before both of them, AMP remembers of the tenant. Only where
+ * nothing but the chart is new does the cell go back to the package that it is on.
+ */
+export function targetBefore(job: JobFacts, facts: TenantFacts | null, target: Target): Target | null {
+  const { fromVersion, fromChartVersion } = job;
+  if (fromVersion === null) return null;
+  const fromTenant = facts?.previousVersion === fromVersion ? facts.previousChartVersion : null;
+  if (!sameVersion(fromVersion, target.version)) {
+    return { version: fromVersion, chartVersion: fromChartVersion ?? fromTenant };
+  }
+  const isOtherChart =
+    fromChartVersion !== null && target.chartVersion !== null && fromChartVersion !== target.chartVersion;
+  if (isOtherChart) return { version: fromVersion, chartVersion: fromChartVersion };
+  if (!facts?.previousVersion || sameVersion(facts.previousVersion, target.version)) return null;
+  return { version: facts.previousVersion, chartVersion: facts.previousChartVersion };
 }

@@ -42,6 +42,12 @@ export const isNewer = (a: string, b: string): boolean => comparePackages(a, b) 
 /** Whether both name one package: same numbers, and shas that are equal as far as both are written. Throws RangeError. */
 export const samePackage = (a: string, b: string): boolean => comparePackages(a, b) === 0 && shasAgree(a, b);
 
+/** Whether both are one version; for what AMP says, which may be no package at all, or nothing. */
+export function sameVersion(a: string | null, b: string | null): boolean {
+  if (a === null || b === null) return false;
+  return a === b || (isPackage(a) && isPackage(b) && samePackage(a, b));
+}
+
 /** Whether two different packages claim one place in the order: same numbers, other shas. Throws RangeError. */
 export const conflictsWith = (a: string, b: string): boolean => comparePackages(a, b) === 0 && !shasAgree(a, b);
 

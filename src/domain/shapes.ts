@@ -1,10 +1,15 @@
 import type { Problem } from '../contract/problem.js';
 import { isPackage } from './package-version.js';
+import { unpackCells } from './snapshot.js';
+import { absolutePolicy, DEFAULT_POLICY } from './topology/policy.js';
 
 /**
  * The shapes of what our own workflows say to one another, judged before anything is changed: such a signal can also be
  * sent by hand, and one that a handler trips over would wedge its run for ever.
  */
+
+/** Longer than anything waits, and short enough for Temporal, whose timers overflow beyond 292 years. */
+export const LONGEST_MS = 10 * 365 * 24 * 3_600_000;
 
 type Judge = (value: unknown) => boolean;
 type Shape = Record<string, Judge>;
@@ -15,7 +20,6 @@ const text: Judge = (value) => typeof value === 'string';
 const number: Judge = (value) => typeof value === 'number' && Number.isFinite(value);
 const ring: Judge = (value) => Number.isInteger(value) && (value as number) >= 0;
 const flag: Judge = (value) => typeof value === 'boolean';
-const list: Judge = (value) => Array.isArray(value);
 const texts: Judge = (value) => Array.isArray(value) && value.every(text);
 const oneOf =
   (...words: string[]): Judge =>
@@ -31,11 +35,33 @@ const object =
     isObject(value) && Object.entries(shape).every(([field, judge]) => judge(value[field]));
 const packageName: Judge = (value) => typeof value === 'string' && isPackage(value);
 const instant: Judge = (value) => typeof value === 'string' && !Number.isNaN(Date.parse(value));
+/** What a Date can hold (ECMA-262, 21.4.1.1): one beyond it throws when it is written. */
+const instantMs: Judge = (value) => number(value) && Math.abs(value as number) <= 8.64e15;
+const durationMs: Judge = (value) => number(value) && (value as number) >= 0 && (value as number) <= LONGEST_MS;
+const optional =
+  (judge: Judge): Judge =>
+  (value) =>
+    value === undefined || judge(value);
+const listOf =
+  (judge: Judge): Judge =>
+  (value) =>
+    Array.isArray(value) && value.every(judge);
 
 const purpose = oneOf('deploy', 'migrate', 'rollback');
 const ringOrAfter: Judge = (value) => ring(value) || object({ after: orNull(ring) })(value);
-const brake = object({ brakeId: text, mode: text, since: instant, by: text, reason: text });
-const brakes: Judge = (value) => Array.isArray(value) && value.every(brake);
+const scope: Judge = (value) => oneOf('cluster', 'outer', 'package')(value) || object({ ring })(value);
+const brakes = listOf(
+  object({ brakeId: text, scope, mode: text, since: instant, by: text, reason: text, expiresAt: optional(instant) }),
+);
+const waiting = object({ kind: text, since: instant, until: optional(instant), detail: text, next: texts });
+const exceptions = listOf(object({ cell: text, state: text, reason: text }));
+const cells: Judge = (value) => text(value) && arePackedCells(value as string);
+/** Every field of a policy, each of its kind. */
+const policy: Judge = (value) =>
+  isObject(value) &&
+  Object.entries(absolutePolicy(DEFAULT_POLICY, 0)).every(
+    ([field, fallback]) => typeof value[field] === typeof fallback,
+  );
 const problem = object({ path: text, value: text, expected: text });
 
 const view = object({
@@ -48,9 +74,10 @@ const view = object({
   failed: number,
   rolledBack: number,
   pending: number,
-  exceptions: list,
+  exceptions,
   exceptionsTotal: number,
   cellsInFlight: texts,
+  waitingFor: orNull(waiting),
 });
 
 const request = {
@@ -60,9 +87,22 @@ const request = {
   ring: ringOrAfter,
   purpose,
   lane: orNull(text),
-  approved: list,
-  sinceMs: number,
+  approved: listOf(ring),
+  sinceMs: instantMs,
 };
+
+const ofRing = { ring, name: text, soft: flag };
+const ANSWERS: Record<string, Shape> = {
+  granted: { ...ofRing, perimeter: flag },
+  held: { ...ofRing, waiting },
+  refused: { ...ofRing, code: text, detail: text, until: orNull(instant), next: texts, supersededBy: orNull(text) },
+  replaced: { ...ofRing, by: text },
+  none: {},
+  rejected: { path: text, value: text, expected: text },
+};
+
+const brakesNumber = { epoch: text, seq: number };
+const speaks = { ring, requestId: text, pass: text, version: packageName, purpose };
 
 const SHAPES: Record<string, Shape> = {
   registerRollout: { version: packageName, chartVersion: orNull(text), reopen: flag, graduatedAt: orNull(instant) },
@@ -75,72 +115,134 @@ const SHAPES: Record<string, Shape> = {
     at: instant,
   },
   requestRing: request,
-  claimRing: { ...request, ring },
+  claimRing: { ...request, ring, pass: orNull(text) },
   askCell: { version: packageName, cell: text },
   cellAnswer: { cell: text, isKnown: flag },
+  askRing: { version: packageName, ring },
+  ringKnown: { ring, problem: orNull(problem) },
   withdrawRequest: { requestId: text },
-  rolloutEnded: { version: packageName, state: text, supersededBy: orNull(text) },
+  rolloutEnded: { version: packageName, state: text, supersededBy: orNull(text), run: text },
   registered: {
     endedAs: orNull(text),
     supersededBy: orNull(text),
+    endedRun: orNull(text),
     conflict: orNull(problem),
     chartVersion: orNull(text),
-    graduationTimeoutMs: number,
+    graduationTimeoutMs: durationMs,
     graduatedAt: orNull(instant),
-    softRings: list,
+    softRings: listOf(ring),
+    alsoOn: listOf(ring),
+    perimeter: orNull(ring),
   },
   graduationAnswer: { requestId: text, accepted: flag, rejection: orNull(problem) },
-  ringAnswer: { requestId: text, kind: oneOf('granted', 'held', 'refused', 'replaced', 'none', 'rejected') },
+  ringAnswer: { requestId: text, kind: oneOf(...Object.keys(ANSWERS)) },
   superseded: { by: text },
   passLost: { ring, requestId: text },
   clusterStarted: {},
-  enterRing: { ring, requestId: text, pass: text, version: packageName, purpose, starter: text },
+  enterRing: { ...speaks, starter: text },
   ringReport: {
     requestId: text,
     pass: text,
     version: packageName,
     purpose,
     view,
-    observed: object(),
+    observed: (value) => isObject(value) && Object.values(value).every(number),
     baked: flag,
     migrationFailed: texts,
     result: orNull(object({ outcome: text, reason: text })),
     ended: flag,
   },
-  brakesHold: { ring, pass: text, seq: number, inFlight: texts },
+  brakesHold: { ...speaks, ...brakesNumber, inFlight: texts },
   ringEntry: {
     cluster: text,
     name: text,
-    policy: object({ maxParallel: number, firstCells: number, bakeTimeMs: number }),
+    policy,
     soft: flag,
     perimeter: flag,
-    cellsGz: text,
-    leftOut: list,
+    cellsGz: cells,
+    leftOut: exceptions,
     brakes,
-    brakesSeq: number,
+    brakesNumber: object(brakesNumber),
     refused: orNull(text),
   },
-  setBrakes: { from: oneOf('cluster', 'package'), seq: number, brakes },
+  setBrakes: { from: oneOf('cluster', 'package'), ...brakesNumber, brakes },
   stopPass: { outcome: oneOf('aborted', 'superseded', 'yielded'), by: text, reason: text, hurry: flag },
   retryPass: { by: text, cells: orNull(texts) },
   skipInPass: { cell: text, by: text, reason: text },
   overrideInPass: { wait: text, by: text, reason: text },
-  holdForward: { reason: orNull(text) },
+  holdForward: { held: orNull(object({ reason: text, sinceMs: instantMs })) },
   checkInPass: { name: text, outcome: oneOf('passed', 'failed'), by: text },
   bakedEverywhere: {},
   cellNote: { cell: text, trouble: orNull(object({ kind: text, detail: text })) },
   hurry: {},
+  standAside: { version: packageName },
 };
+
+const cellRef = object({ id: text, tenant: text, url: text });
+
+/** The arguments of the workflows that only our own code starts: whoever starts one by hand may get them wrong. */
+const ARGUMENTS: Record<string, Shape> = {
+  RingRollout: {
+    ring,
+    version: packageName,
+    chartVersion: orNull(text),
+    purpose,
+    lane: orNull(text),
+    requestId: text,
+    starter: text,
+    packageBrakes: brakes,
+    packageBrakesNumber: object(brakesNumber),
+    skips: listOf(object({ cell: text, by: text, reason: text })),
+    failedChecks: object(),
+    overridden: texts,
+    holdForward: orNull(object({ reason: text, sinceMs: instantMs })),
+    leftBehind: exceptions,
+    afterLoss: flag,
+    reason: text,
+  },
+  CellRollout: {
+    cluster: text,
+    ring,
+    pass: text,
+    passWorkflowId: text,
+    purpose,
+    cell: cellRef,
+    witness: orNull(cellRef),
+    version: packageName,
+    chartVersion: orNull(text),
+    expectedVersion: orNull(text),
+    policy,
+    order: number,
+    lane: orNull(text),
+    reason: text,
+  },
+};
+
+/** What is wrong with the argument of one of these workflows, or null. */
+export const misfitArgument = (workflow: keyof typeof ARGUMENTS, argument: unknown): Problem | null =>
+  judgeShape(ARGUMENTS[workflow] ?? {}, argument, `the argument that the coordinator gives a ${workflow}`);
 
 /** What is wrong with one of our own messages, or null. A name without a shape is none of ours. */
 export function misfit(name: string, payload: unknown): Problem | null {
   const shape = SHAPES[name];
   if (!shape) return null;
   if (Object.keys(shape).length === 0) return null;
-  const expected = `what the coordinator itself sends as ${name}`;
+  const answer = name === 'ringAnswer' && isObject(payload) ? ANSWERS[String(payload.kind)] : {};
+  return judgeShape({ ...shape, ...answer }, payload, `what the coordinator itself sends as ${name}`);
+}
+
+function judgeShape(shape: Shape, payload: unknown, expected: string): Problem | null {
   if (!isObject(payload)) return { path: '', value: short(payload), expected };
   const wrong = Object.entries(shape).find(([field, judge]) => !judge(payload[field]));
   return wrong ? { path: wrong[0], value: short(payload[wrong[0]]), expected } : null;
+}
+
+function arePackedCells(packed: string): boolean {
+  try {
+    return unpackCells(packed).every(object({ id: text, tenant: text, url: text }));
+  } catch {
+    return false;
+  }
 }
 
 const short = (value: unknown): string => (JSON.stringify(value) ?? 'nothing').slice(0, 200);

@@ -371,4 +371,11 @@ describe('a cancel', () => {
     expect(await run({ cancelOnly: true })).toMatchObject({ outcome: 'canceled', job: { id: job.id } });
     expect(amp.count(POST_JOB)).toBe(0);
   });
+
+  it('that nobody answers for any more is found and watched, never ordered', async () => {
+    expect(await run({ findOnly: true })).toMatchObject({ outcome: 'not-ordered', why: 'cancelled' });
+    const job = amp.begin(cell, keyOf('pass-1'), 100);
+    expect(await run({ findOnly: true })).toMatchObject({ outcome: 'succeeded', job: { id: job.id } });
+    expect(amp.count(POST_JOB)).toBe(0);
+  });
 });

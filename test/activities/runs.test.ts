@@ -28,6 +28,17 @@ async function open(type: string, workflowId: string) {
 }
 const aCell = () => `cell-${randomUUID()}`;
 
+describe('reading what an ended rollout left', () => {
+  it('answers that there is nothing where its run left no status, or is not known any more', async () => {
+    const version = `v-${randomUUID()}`;
+    const run = await open('PackageRollout', packageRolloutId(version));
+    await run.terminate('by hand');
+    const read = (runId: string) => attempt().run(activities.readRollout, { version, runId });
+    expect(await read(run.firstExecutionRunId)).toBeNull();
+    expect(await read(randomUUID())).toBeNull();
+  });
+});
+
 describe('waiting for cells', () => {
   it('answers with the first that ends, a terminated one without a result', async () => {
     const [a, b] = [aCell(), aCell()];

@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { run, VERSION } from './harness.js';
+import type { PackageRolloutStatus, WaitingFor } from '../../src/contract/status.js';
+import { rollout, run, VERSION } from './harness.js';
+import { rolloutStatus } from './statuses.js';
 
 interface Sent {
   name: string;
@@ -48,7 +50,7 @@ const acts: [argv: string[], name: string, payload: object][] = [
   [
     ['brake', 'on', '--reason', 'x'],
     'engageBrake',
-    { by: 'ann', reason: 'x', brakeId: 'ann-20261223T101500', scope: 'outer' },
+    { by: 'ann', reason: 'x', brakeId: expect.stringMatching(/^ann-20261223T101500-[0-9a-f]{8}$/), scope: 'outer' },
   ],
   [
     ['brake', 'on', '--ring', '2', '--reason', 'x', '--id', 'b1', '--mode', 'cancel-cells'],
@@ -68,10 +70,43 @@ describe('an act', () => {
     expect(await sent(argv)).toEqual({ name, payload, updateId: undefined });
   });
 
-  it('has an update id made from what is asked in a pipeline, or the one given', async () => {
-    const argv = ['retry', '--ring', '2', VERSION];
-    expect((await sent(argv, { CI_PIPELINE_ID: '4711' }))?.updateId).toBe('4711-retryRing-2');
+  it('that a pipeline asks for once has an id made from what is asked, or the one given', async () => {
+    const argv = ['graduate', VERSION];
+    expect((await sent(argv, { CI_PIPELINE_ID: '4711' }))?.updateId).toBe('4711-graduate');
     expect((await sent([...argv, '--update-id', 'mine'], { CI_PIPELINE_ID: '4711' }))?.updateId).toBe('mine');
+  });
+
+  it.each(acts.filter(([argv]) => argv[0] !== 'graduate'))(
+    '%j is a new act the second time, in a pipeline too: nothing is confirmed from memory',
+    async (argv) => {
+      expect((await sent(argv, { CI_PIPELINE_ID: '4711' }))?.updateId).toBeUndefined();
+      expect((await sent([...argv, '--update-id', 'mine'], { CI_PIPELINE_ID: '4711' }))?.updateId).toBe('mine');
+    },
+  );
+});
+
+describe('the answer of an act', () => {
+  const said = async (status: PackageRolloutStatus) =>
+    (await run(['retry', '--ring', '2', VERSION], rollout({ retryRing: status }))).stdout;
+
+  it('is how the rollout stood when it was recorded, and how to see what it leads to', async () => {
+    const waitingFor: WaitingFor = {
+      kind: 'operator',
+      detail: 'halted: 1 failed',
+      since: '2026-12-23T10:00:00Z',
+      next: [],
+    };
+    const status = rolloutStatus({ state: 'halted', waitingFor });
+    expect(await said(status)).toBe(
+      `${VERSION}: ring 2 is looked at again\n` +
+        '  at this moment halted, waits for operator: halted: 1 failed\n' +
+        `  follow it: cellctl status ${VERSION} --watch\n`,
+    );
+  });
+
+  it('has nothing to follow where the rollout has ended', async () => {
+    const ended = rolloutStatus({ state: 'aborted', finishedAt: '2026-12-23T10:00:00Z' });
+    expect(await said(ended)).toBe(`${VERSION}: ring 2 is looked at again\n  now aborted\n`);
   });
 });
 
@@ -93,8 +128,15 @@ describe('a topology', () => {
     };
     const { exit, stdout, stderr } = await run(argv, { cluster: () => ({ applyTopology }) });
     expect(payloads).toMatchObject([{ by: 'ann', releaseColdStart: true, topology: { cluster: 'gitlab-com' } }]);
-    expect(stdout).toBe('topology revision 1 is in force: 1 cells joined, rings 0 added\n');
+    expect(stdout).toBe('topology revision 1 is in force: 1 cell joined, ring 0 added\n');
     expect(stderr).toContain('warning: health.signals is not in force in this version\n');
     expect(exit).toBe(0);
+  });
+
+  it.each([
+    ['no-such-file.yaml', 'no-such-file.yaml cannot be read: there is no such file'],
+    ['test', 'test cannot be read: it is a folder'],
+  ])('that cannot be read is told in words: %s', async (file, says) => {
+    expect(await run(['cluster', 'apply', file])).toEqual({ exit: 2, stdout: '', stderr: `${says}\n` });
   });
 });

@@ -48,7 +48,7 @@ const bad: [argv: string[], says: string][] = [
   [['abort', VERSION], "required option '--reason <text>' not specified"],
   [['restart', VERSION], "required option '--reason <text>' not specified"],
   [['cluster', 'apply'], "missing required argument 'file'"],
-  [['cluster', 'apply', '/nowhere/topology.yaml'], '/nowhere/topology.yaml cannot be read: ENOENT'],
+  [['cluster', 'apply', '/nowhere/topology.yaml'], '/nowhere/topology.yaml cannot be read: there is no such file'],
   [['cluster', 'apply', 'package.json'], 'cluster: found missing'],
   [['cluster', 'apply', 'topology.yaml', '--expect-revision', 'x'], 'a whole number from 0'],
   [['server', 'dev', '--port', '70000'], 'a port from 1 to 65535'],
@@ -65,6 +65,27 @@ describe('bad use', () => {
     const { exit, stdout } = await run([...argv, '--json']);
     expect(exit).toBe(2);
     expect(JSON.parse(stdout)).toMatchObject({ error: { kind: 'usage', exitStatus: 2 } });
+  });
+});
+
+describe('a command that this version does not have', () => {
+  it.each([
+    [['quarantine', 'cell-8'], 'quarantine', 'set quarantined on the cell in the topology'],
+    [['rollback', VERSION], 'rollback', 'cellctl abort VERSION --rollback'],
+    [['cluster', 'reconcile'], 'reconcile', 'cellctl status'],
+  ])('%j says so, and what does its work meanwhile', async (argv, name, instead) => {
+    const { exit, stdout, stderr } = await run(argv);
+    expect([exit, stdout]).toEqual([2, '']);
+    expect(stderr).toContain(`${name} is not in this version: docs/limits.md\n  → ${instead}`);
+    const { error } = JSON.parse((await run([...argv, '--json'])).stdout);
+    expect([error.message, error.next[0]]).toEqual([
+      `${name} is not in this version: docs/limits.md`,
+      expect.stringContaining(instead),
+    ]);
+  });
+
+  it('is another thing than a word that nobody knows', async () => {
+    expect((await run(['frobnicate'])).stderr).not.toContain('not in this version');
   });
 });
 

@@ -22,6 +22,8 @@ const answering = (answer: () => Promise<unknown>) =>
 const deploy = (answer: () => Promise<unknown>, ...more: string[]) =>
   run(['deploy', '--ring', '0', VERSION, ...more], answering(answer));
 
+const NONE = { total: 0, converged: 0, failed: 0, rolledBack: 0, quarantined: 0, skipped: 0 };
+
 const outcomes: [Partial<RingResult>, number][] = [
   [{ outcome: 'converged' }, 0],
   [{ outcome: 'converged', empty: true }, 0],
@@ -31,6 +33,7 @@ const outcomes: [Partial<RingResult>, number][] = [
   [{ outcome: 'superseded', supersededBy: '17.11' }, 1],
   [{ outcome: 'failed', blocking: false }, 0],
   [{ outcome: 'refused', code: 'newer_running', blocking: false }, 0],
+  [{ outcome: 'refused', code: 'braked', cells: NONE }, 1],
 ];
 
 describe('deploy', () => {
@@ -39,6 +42,7 @@ describe('deploy', () => {
       const ran = await deploy(async () => result(more), ...wait);
       expect(ran.exit).toBe(exit);
       expect(ran.stdout).toContain(`ring 0: ${more.outcome}`);
+      expect(ran.stdout).not.toContain('0 of 0');
       const isWarned = more.blocking === false;
       expect(ran.stderr).toBe(isWarned ? 'warning: ring 0 did not converge, and does not block\n' : '');
     }
@@ -54,7 +58,12 @@ describe('deploy', () => {
   it('--wait that runs out of time ends with 4, and says that the work goes on', async () => {
     const late = () => Promise.reject(new TimedOutError(5000, 'No answer within 5 s'));
     const ran = await deploy(late, '--wait', '--timeout', '5s');
-    expect([ran.exit, ran.stderr]).toEqual([4, 'No answer within 5 s; the work goes on\n']);
+    expect(ran.exit).toBe(4);
+    expect(ran.stderr).toBe(
+      'No answer within 5 s; the work goes on\n' +
+        `  → cellctl status ${VERSION} --watch\n` +
+        `  → cellctl deploy --ring 0 ${VERSION} --update-id u1 --wait\n`,
+    );
   });
 });
 
@@ -63,6 +72,7 @@ const errors: [Error, number, string][] = [
   [new NotFoundError(`package-rollout/${VERSION}`, false), 1, 'cellctl rollouts'],
   [new NotFoundError(`package-rollout/${VERSION}`, true), 1, `cellctl restart ${VERSION}`],
   [new NotFoundError('cell-cluster', false), 1, 'cellctl cluster apply FILE'],
+  [new NotFoundError('cell-cluster', true), 1, 'The workflow of the cell cluster was ended by hand'],
   [new FailedError('BrakeUnconfirmed', 'ring-rollout/3 did not answer'), 1, 'the brake stays on'],
   [new FailedError('Unknown', 'something else'), 1, 'something else'],
   [new UnreachableError('temporal', 'Temporal at t:7233 cannot be reached'), 3, 'Temporal at t:7233'],
@@ -139,6 +149,13 @@ describe('--json', () => {
     const ran = await deploy(late, '--json');
     expect(JSON.parse(ran.stdout)).toMatchObject({ accepted: true, updateId: 'u1', ring: 0, version: VERSION });
   });
+});
+
+it('a watch ends where the workflow was terminated: nothing of it will change', async () => {
+  const seen = { ...rolloutStatus(), cutOff: 'terminated' };
+  const ran = await run(['status', VERSION, '--watch'], rollout({ status: seen }));
+  expect(ran.exit).toBe(0);
+  expect(ran.stdout).toContain(`10:15:00Z ${VERSION}: rolling-out\n10:15:00Z its workflow was terminated`);
 });
 
 describe('a piped watch', () => {

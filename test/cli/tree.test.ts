@@ -4,6 +4,7 @@ import { clusterTree } from '../../src/cli/cluster-tree.js';
 import { changedFacts, clusterFacts, rolloutFacts } from '../../src/cli/facts.js';
 import { type Colours, NO_COLOURS, type View } from '../../src/cli/paint.js';
 import { rolloutTree } from '../../src/cli/tree.js';
+import type { SeenRollout } from '../../src/client/index.js';
 import { NOW } from './harness.js';
 import { clusterStatus, halted, ringStatus, rolloutStatus } from './statuses.js';
 
@@ -36,6 +37,14 @@ describe('the tree of a rollout', () => {
       `${status.version}  superseded`,
       'ended 4m 30s ago, took 10m 30s · not graduated · superseded by 17.11',
     ]);
+  });
+
+  it('of a workflow that was terminated says that this is how it stood, and what begins it anew', () => {
+    const lines = (more: Partial<SeenRollout>) =>
+      rolloutTree({ ...halted, rings: [], brakes: [], rejected: [], cutOff: 'terminated', ...more }, view()).slice(2);
+    const says = 'its workflow was terminated: this is how it stood then; how its rings stand now: cellctl status';
+    expect(lines({})).toEqual([says, `  → cellctl graduate ${halted.version}`]);
+    expect(lines({ graduatedAt: null })).toEqual([says, `  → cellctl deploy --ring 0 ${halted.version}`]);
   });
 
   it('paints after it has cut, so that no colour leaks', () => {

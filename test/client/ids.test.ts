@@ -34,12 +34,17 @@ describe('a brake id', () => {
   const now = Date.parse('2026-12-23T10:15:07.5Z');
 
   it.each([
-    ['ann', 'ann-20261223T101507'],
-    ['Ann Lee <ann@example.com>', 'Ann-Lee-ann-example.com-20261223T101507'],
-    ['żółw', 'w-20261223T101507'],
-    ['…', 'somebody-20261223T101507'],
+    ['ann', 'ann-20261223T101507-5f0c'],
+    ['Ann Lee <ann@example.com>', 'Ann-Lee-ann-example.com-20261223T101507-5f0c'],
+    ['żółw', 'w-20261223T101507-5f0c'],
+    ['…', 'somebody-20261223T101507-5f0c'],
   ])('for %s says who and when', (by, id) => {
-    expect(brakeIdFor(by, now)).toBe(id);
+    expect(brakeIdFor(by, now, '5f0c')).toBe(id);
     expect(id).toMatch(/^[A-Za-z0-9._:-]{1,100}$/);
+  });
+
+  it('is another one for the next brake of the same moment: no brake takes the place of another by accident', () => {
+    expect(brakeIdFor('ann', now)).not.toBe(brakeIdFor('ann', now));
+    expect(brakeIdFor('n'.repeat(200), now)).toMatch(/^[A-Za-z0-9._:-]{1,100}$/);
   });
 });

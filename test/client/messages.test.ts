@@ -29,7 +29,7 @@ describe('a brake', () => {
       ['signal', ROLLOUT, 'engageBrake', undefined],
       ['update', ROLLOUT, 'engageBrake', '7-engageBrake'],
     ]);
-    expect(brakeId(calls[0]?.payload)).toMatch(/^Ann-Lee-\d{8}T\d{6}$/);
+    expect(brakeId(calls[0]?.payload)).toMatch(/^Ann-Lee-\d{8}T\d{6}-[0-9a-f]{8}$/);
     expect(calls[1]?.payload).toEqual(calls[0]?.payload);
   });
 
@@ -129,6 +129,16 @@ describe('a status', () => {
     await expect(open.cells.rollout(VERSION).status()).resolves.toBe('now');
     const ended = fakeClient({ status: 'COMPLETED', result: () => 'at the end' });
     await expect(ended.cells.rollout(VERSION).status()).resolves.toBe('at the end');
+  });
+
+  it('of a rollout that was terminated is the last it had, and says so', async () => {
+    const { cells } = fakeClient({ status: 'TERMINATED', query: () => ({ state: 'rolling-out' }) });
+    await expect(cells.rollout(VERSION).status()).resolves.toEqual({ state: 'rolling-out', cutOff: 'terminated' });
+  });
+
+  it('of a cluster that was terminated is none: its brakes hold nothing any more', async () => {
+    const { cells } = fakeClient({ status: 'TERMINATED', query: () => ({ brakes: [] }) });
+    await expect(cells.cluster().status()).rejects.toMatchObject({ name: 'NotFoundError', ended: true });
   });
 
   it('that no worker answers says so', async () => {

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { DEFAULT_ALERTING, runbookUrlOf } from '../../activities/alert-content.js';
+import { NOT_IN_FORCE } from '../../src/cli/not-in-force.js';
 import { parseTopology } from '../../src/domain/topology/index.js';
 import { withSimulatorUrls } from '../../src/simulator/topology-urls.js';
 import { anchors, codeSpans, ROOT, read, resolved, rows, sources } from './markdown.js';
@@ -118,6 +119,12 @@ describe('limits.md', () => {
     expect(names).toContain('deployWindows');
     expect(missingIn('docs/limits.md', names)).toEqual([]);
   });
+});
+
+test('limits.md names every command that cellctl says it does not have yet', () => {
+  expect(NOT_IN_FORCE.length).toBeGreaterThan(5);
+  const named = spans('docs/limits.md').map((word) => word.replace(/^cluster /, ''));
+  expect(NOT_IN_FORCE.filter((command) => !named.includes(command))).toEqual([]);
 });
 
 describe('the topology of the first session', () => {

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, test } from 'vitest';
 import type { BrakeScope, BrakeStatus } from '../../src/contract/status.js';
 import {
   brakeToRelease,
@@ -7,6 +7,7 @@ import {
   engage,
   hasExpired,
   holding,
+  isOlderList,
   type NewBrake,
   nextExpiry,
   release,
@@ -23,6 +24,16 @@ const brake = (more: Partial<NewBrake> = {}): NewBrake => ({
   ...more,
 });
 const ids = (brakes: BrakeStatus[]) => brakes.map((b) => b.brakeId);
+
+test.each([
+  ['the first list of all', { epoch: 'a', seq: 0 }, null, false],
+  ['a newer list', { epoch: 'a', seq: 8 }, { epoch: 'a', seq: 7 }, false],
+  ['the same list again', { epoch: 'a', seq: 7 }, { epoch: 'a', seq: 7 }, false],
+  ['a list that was overtaken', { epoch: 'a', seq: 6 }, { epoch: 'a', seq: 7 }, true],
+  ['the list of a workflow that began anew', { epoch: 'b', seq: 1 }, { epoch: 'a', seq: 7 }, false],
+])('%s: whether it is older than what is known', (_what, said, known, older) => {
+  expect(isOlderList(said, known)).toBe(older);
+});
 
 describe('brakes', () => {
   it('keep who, why, since when, and until when in UTC', () => {

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import type { TenantFacts } from '../../src/contract/activities.js';
+import type { JobFacts, TenantFacts } from '../../src/contract/activities.js';
 import type { CellPurpose } from '../../src/contract/internal.js';
 import type { RingPolicy } from '../../src/contract/policy.js';
-import { cancellable, judgeSeen } from '../../src/domain/cell.js';
+import { cancellable, judgeSeen, targetBefore } from '../../src/domain/cell.js';
 import { V0, V1, V2 } from '../support/fleet.js';
 import { policyOf } from './policies.js';
 
@@ -40,5 +40,42 @@ describe('what AMP says of a tenant', () => {
     ['a monthly release, which no order holds', facts('17.10.0'), null, 'other'],
   ])('%s', (_, seen, chartVersion, expected) => {
     expect(judgeSeen(seen, { version: V1, chartVersion })).toBe(expected);
+  });
+});
+
+describe('where a cell goes back to', () => {
+  const job = (fromVersion: string | null, fromChartVersion: string | null = null): JobFacts => ({
+    id: 'j',
+    fromVersion,
+    fromChartVersion,
+    startedAt: null,
+    finishedAt: null,
+    error: null,
+    logUrl: null,
+  });
+  const tenant = (previousVersion: string | null, previousChartVersion: string | null = '8.9.0'): TenantFacts => ({
+    version: V1,
+    chartVersion: '8.10.1',
+    migratedVersion: null,
+    previousVersion,
+    previousChartVersion,
+  });
+  const target = { version: V1, chartVersion: '8.10.1' };
+
+  it.each<[string, JobFacts, TenantFacts | null, { version: string; chartVersion: string | null } | null]>([
+    ['what its job began on, with the chart of then', job(V0, '8.8.8'), null, { version: V0, chartVersion: '8.8.8' }],
+    ['with the chart that the tenant remembers', job(V0), tenant(V0), { version: V0, chartVersion: '8.9.0' }],
+    ['nowhere, where that is unknown', job(null), tenant(V0), null],
+    ['not to the package itself, after a retry', job(V1, '8.10.1'), tenant(V0), { version: V0, chartVersion: '8.9.0' }],
+    ['nowhere, where only the package is remembered', job(V1), tenant(V1), null],
+    ['nowhere, where nothing is remembered', job(V1), tenant(null), null],
+    [
+      'to its own chart before, where only that is new',
+      job(V1, '8.9.9'),
+      tenant(V0),
+      { version: V1, chartVersion: '8.9.9' },
+    ],
+  ])('%s', (_, of, facts, expected) => {
+    expect(targetBefore(of, facts, target)).toEqual(expected);
   });
 });

@@ -15,6 +15,8 @@ describe('the rule of return', () => {
     ['nobody knows how far migrations have gone', null, V0, false],
     ['what AMP says of them is no package', '17.10.0', V0, false],
     ['where it goes back to is no package', V0, 'unknown', false],
+    ['migrations are at the very release that it goes back to', '17.9.0', '17.9.0', true],
+    ['migrations are at another release', '17.10.0', '17.9.0', false],
     ['the shas differ and the place in the order is one', `${V1.slice(0, 22)}ffffffff.eeeeeeee`, V1, true],
   ])('%s', (_, migrated, target, expected) => {
     expect(returnsWithoutDowntime(migrated, target)).toBe(expected);

@@ -234,4 +234,15 @@ async function sendNonsenseAsOurs(world: World): Promise<void> {
     for (const name of rollout) await sendRaw(world, `package-rollout/${V1}`, name, nonsense);
     for (const name of cluster) await sendRaw(world, 'cell-cluster', name, nonsense);
   }
+  const request = {
+    requestId: 'by-hand',
+    version: V1,
+    chartVersion: null,
+    ring: { after: null },
+    purpose: 'deploy',
+    lane: null,
+    approved: [],
+  };
+  await sendRaw(world, 'cell-cluster', 'requestRing', { ...request, sinceMs: 1e300 });
+  await sendRaw(world, 'cell-cluster', 'requestRing', { ...request, lane: 'nope', sinceMs: Date.now() });
 }

@@ -19,7 +19,8 @@ export class ClusterContext {
   readonly mail = new Mail(() => this.wake());
 
   constructor(carried: ClusterState | undefined) {
-    this.state = carried ?? newClusterState();
+    // What an older version of this code carried over has not every field.
+    this.state = { ...newClusterState(), ...carried };
   }
 
   record(act: string, { by, reason, url }: Person, outcome: string): void {

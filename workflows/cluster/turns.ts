@@ -1,6 +1,7 @@
 import { condition, log, sleep } from '@temporalio/workflow';
 import { packageRolloutId, ringRolloutId } from '../../src/contract/ids.js';
 import type {
+  BrakesHold,
   ClaimRing,
   EnterRing,
   RequestRing,
@@ -10,10 +11,11 @@ import type {
 } from '../../src/contract/internal.js';
 import type { BrakeStatus } from '../../src/contract/status.js';
 import { covers } from '../../src/domain/brake.js';
+import { claimTurn, endTurn, forgetUnmet, meetPass } from '../../src/domain/cluster/holders.js';
+import { laneIsGone } from '../../src/domain/cluster/lanes.js';
 import type { Turn } from '../../src/domain/cluster/state.js';
 import { topologyOf } from '../../src/domain/cluster/topology.js';
 import { decideTurns, type TurnAction } from '../../src/domain/cluster/turns.js';
-import { isPackage, newest } from '../../src/domain/package-version.js';
 import { packCells } from '../../src/domain/snapshot.js';
 import {
   absolutePolicy,
@@ -52,13 +54,8 @@ export class Turns {
 
   /** A pass that was under way when this cluster lost its memory keeps its ring. */
   claim(message: ClaimRing): void {
-    const { ring, version } = message;
-    const { turns } = this.ctx.state;
-    if (turns[ring]) return;
-    const request = { ...message, sender: packageRolloutId(version), at: ring, told: '', held: null };
-    const fresh = { pass: null, before: null, asked: false, starterGone: false };
-    turns[ring] = { ...fresh, request, grantedAtMs: Date.now(), state: 'rolling' };
-    void this.tellBrakes(ring);
+    claimTurn(this.ctx.state, message, Date.now());
+    void this.tellBrakes(message.ring);
     this.ctx.wake();
   }
 
@@ -83,13 +80,15 @@ export class Turns {
   }
 
   private async carryOut(action: TurnAction): Promise<void> {
-    if (action.do === 'answer') {
+    if (action.do === 'drop') {
+      this.ctx.fileRejection('requestRing', action.problem);
+    } else if (action.do === 'answer') {
       await this.ctx.mail.send(action.request.sender, signals.ringAnswerSignal, action.answer);
     } else if (action.how === 'supersede') {
       await this.ctx.mail.send(action.turn.request.sender, signals.supersededSignal, { by: action.by });
     } else {
       const hurry = action.how === 'hurry';
-      const outcome = hurry ? ('superseded' as const) : ('yielded' as const);
+      const outcome = action.how === 'yield' ? ('yielded' as const) : ('superseded' as const);
       const stop = { outcome, by: action.by, reason: `the ring is needed for ${action.by}`, hurry };
       await this.ctx.mail.send(ringRolloutId(action.ring), signals.stopPassSignal, stop);
     }
@@ -111,8 +110,11 @@ export class Turns {
     const topology = topologyOf(this.ctx.state);
     const found = topology ? ringOf(topology, ring) : null;
     if (!topology || !found) return this.noEntry(ring, `there is no ring ${ring}`);
-    if (!isItsTurn) return this.noEntry(ring, 'the ring is granted to another pass');
-    const policy = resolvePolicy(topology, ring, this.ctx.state.turns[ring]?.request.lane ?? null, Date.now());
+    const request = isItsTurn && this.ctx.state.turns[ring]?.request;
+    if (!request) return this.noEntry(ring, 'the ring is granted to another pass');
+    const { lane } = request;
+    if (laneIsGone(request, topology)) return this.noEntry(ring, `the topology has no lane ${lane}`);
+    const policy = resolvePolicy(topology, ring, lane, Date.now());
     const { cells, leftOut } = deployableCells(found, Date.now(), policy.mode);
     return {
       ...this.noEntry(ring, null),
@@ -137,7 +139,7 @@ export class Turns {
       cellsGz: packCells([]),
       leftOut: [],
       brakes: this.brakesFor(ring),
-      brakesSeq: state.brakesSeq,
+      brakesNumber: this.brakes.number,
       refused,
       ...(this.continueAsNewAfter === undefined ? {} : { continueAsNewAfter: this.continueAsNewAfter }),
     };
@@ -146,6 +148,7 @@ export class Turns {
   noteReport(report: RingReport): void {
     const { state } = this.ctx;
     const { ring } = report.view;
+    meetPass(state, { ...report, ring }, Date.now());
     const record = state.rings[ring];
     const turn = state.turns[ring];
     if (turn?.request.requestId !== report.requestId) return;
@@ -165,29 +168,58 @@ export class Turns {
     this.ctx.wake();
   }
 
-  /** The ring is free again; where the package is on no cell of it, the ring is no longer to run it. */
   private free(ring: number): void {
-    const { state } = this.ctx;
-    const turn = state.turns[ring];
-    const record = state.rings[ring];
-    delete state.turns[ring];
+    endTurn(this.ctx.state, ring);
     this.brakes.forget(ring);
-    if (!turn || !record) return;
-    if (record.state !== 'halted' && record.state !== 'converged') record.state = 'idle';
-    const { version } = turn.request;
-    if (record.desired !== version || record.observed[version]) return;
-    record.desired = newest(Object.keys(record.observed).filter(isPackage)) ?? turn.before;
   }
 
   // ── brakes ─────────────────────────────────────────────────────────────────
 
-  async tellBrakes(ring: number): Promise<void> {
-    const brakes = { from: 'cluster' as const, seq: this.ctx.state.brakesSeq, brakes: this.brakesFor(ring) };
-    await this.ctx.mail.send(ringRolloutId(ring), signals.setBrakesSignal, brakes);
+  /** Answers whether there is a pass to hear. */
+  async tellBrakes(ring: number): Promise<boolean> {
+    const brakes = { from: 'cluster' as const, ...this.brakes.number, brakes: this.brakesFor(ring) };
+    return await this.ctx.mail.sendAtOnce(ringRolloutId(ring), signals.setBrakesSignal, brakes);
+  }
+
+  tellAllBrakes(): void {
+    const { turns, unmet } = this.ctx.state;
+    for (const ring of new Set([...Object.keys(turns).map(Number), ...(unmet ?? [])])) void this.tellBrakes(ring);
+  }
+
+  /** Rings with a pass that may start something; null: nobody knows yet whether there are others. */
+  withPass(): number[] | null {
+    const { turns, unmet } = this.ctx.state;
+    const entered = Object.entries(turns).filter(([, turn]) => turn.pass !== null);
+    return unmet && [...new Set([...entered.map(([ring]) => Number(ring)), ...unmet])];
+  }
+
+  /** Only the pass that holds the ring speaks for it. */
+  noteHold(hold: BrakesHold): void {
+    meetPass(this.ctx.state, hold, Date.now());
+    if (this.ctx.state.turns[hold.ring]?.pass === hold.pass) this.brakes.noteHold(hold);
   }
 
   private brakesFor(ring: number): BrakeStatus[] {
     return this.brakes.holding.filter((b) => covers(b.scope, ring, this.ctx.state.perimeter ?? 0));
+  }
+
+  // ── a cluster that began without memory ────────────────────────────────────
+
+  /** Passes that were under way before this cluster are told its brakes, and say in answer whose they are. */
+  async meetPasses(): Promise<void> {
+    const { state } = this.ctx;
+    await condition(() => state.topology !== null);
+    if (state.unmet === null) {
+      const rings = Object.keys(state.rings).map(Number);
+      const open = await this.openOf(rings.map(ringRolloutId));
+      state.unmet = rings.filter((ring) => open.has(ringRolloutId(ring)) && !state.turns[ring]?.pass);
+    }
+    this.ctx.wake();
+    for (const ring of state.unmet) void this.meet(ring);
+  }
+
+  private async meet(ring: number): Promise<void> {
+    if (!(await this.tellBrakes(ring))) forgetUnmet(this.ctx.state, ring);
   }
 
   // ── looking after what was granted ─────────────────────────────────────────
@@ -196,28 +228,39 @@ export class Turns {
   async lookAfter(): Promise<never> {
     const { state } = this.ctx;
     for (;;) {
-      await condition(() => Object.keys(state.turns).length > 0 || state.queue.length > 0);
+      await condition(() => this.hasToLookAfter());
       const topology = topologyOf(state);
       await sleep(topology ? resolveCoordination(topology).lookEveryMs : DEFAULT_LOOK_MS);
       await this.lookOnce();
     }
   }
 
+  private hasToLookAfter(): boolean {
+    const { turns, queue, unmet } = this.ctx.state;
+    return Object.keys(turns).length > 0 || queue.length > 0 || (unmet ?? []).length > 0;
+  }
+
   private async lookOnce(): Promise<void> {
     const { state } = this.ctx;
     const turns = Object.entries(state.turns).map(([ring, turn]) => ({ ring: Number(ring), turn }));
     const asking = [...state.queue];
+    const unmet = state.unmet ?? [];
     const senders = [...turns.map((t) => t.turn.request), ...asking].map((request) => request.sender);
-    const workflowIds = [...new Set([...turns.map((t) => ringRolloutId(t.ring)), ...senders])];
-    if (workflowIds.length === 0) return;
-    const runs = await describeRuns({ workflowIds });
-    const open = new Set(runs.filter((r) => r.state === 'open').map((r) => r.workflowId));
+    const passes = [...turns.map((t) => t.ring), ...unmet].map(ringRolloutId);
+    const open = await this.openOf([...new Set([...passes, ...senders])]);
+    for (const ring of unmet) if (!open.has(ringRolloutId(ring))) forgetUnmet(state, ring);
     for (const { ring, turn } of turns) {
       if (state.turns[ring] === turn) await this.lookAfterTurn(ring, turn, open);
     }
     const gone = new Set(asking.filter((q) => !open.has(q.sender)).map((q) => q.requestId));
     state.queue = state.queue.filter((q) => !gone.has(q.requestId));
     this.ctx.wake();
+  }
+
+  private async openOf(workflowIds: string[]): Promise<Set<string>> {
+    if (workflowIds.length === 0) return new Set();
+    const runs = await describeRuns({ workflowIds });
+    return new Set(runs.filter((r) => r.state === 'open').map((r) => r.workflowId));
   }
 
   private async lookAfterTurn(ring: number, turn: Turn, open: Set<string>): Promise<void> {

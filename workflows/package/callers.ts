@@ -1,8 +1,11 @@
 import { condition } from '@temporalio/workflow';
+import { CLUSTER_WORKFLOW_ID } from '../../src/contract/ids.js';
+import type { RingKnown } from '../../src/contract/internal.js';
+import type { Problem } from '../../src/contract/problem.js';
 import type { RingResult } from '../../src/contract/status.js';
-import { holding } from '../../src/domain/brake.js';
 import type { Track } from '../../src/domain/rollout/state.js';
-import { brakedResult, refusedResult } from '../../src/domain/rollout/tracks.js';
+import { brakedResult, refusedNow, refusedResult } from '../../src/domain/rollout/tracks.js';
+import * as signals from '../shared/signals.js';
 import { rejected, rejectedBecause } from '../shared/validation.js';
 import { CLUSTER_ANSWERS_MS } from './cluster-link.js';
 import type { PackageContext } from './context.js';
@@ -14,6 +17,8 @@ const MAX_CALLERS = 5;
 /** Those who drive a ring inside the perimeter, and wait for its result. */
 export class Callers {
   waiting = 0;
+  /** What the cluster said of rings that it was asked about. */
+  private readonly known = new Map<number, Problem | null>();
 
   constructor(
     private readonly ctx: PackageContext,
@@ -33,10 +38,15 @@ export class Callers {
     this.waiting += 1;
     try {
       await this.untilRegistered();
-      this.mustBeInside(ring);
+      this.mustBeInside(ring, purpose);
       const refused = this.refuse(ring);
+      // A package that is held asks for no turn; that there is no such ring it says all the same.
+      if (refused && refused.code !== 'ended') await this.mustBeKnown(ring, purpose);
       if (refused) return refused;
       await this.untilFree(ring, purpose);
+      const other = this.otherPass(ring, purpose);
+      const stuck = other && this.stuckResult(other);
+      if (stuck) return stuck;
       if (!this.joins(ring, purpose) && !this.isEnding()) this.passes.ask(ring, purpose);
       this.ctx.wake();
       await condition(() => this.isAnswered(ring));
@@ -48,11 +58,28 @@ export class Callers {
   }
 
   /** Outer rings move by themselves; one that this package is in is known without asking the cluster. */
-  private mustBeInside(ring: number): void {
+  private mustBeInside(ring: number, purpose: 'deploy' | 'migrate'): void {
     const track = this.ctx.state.tracks[ring];
     if (!track || track.perimeter) return;
-    const problem = { path: 'ring', value: String(ring), expected: 'a ring inside the perimeter' };
-    this.ctx.fileRejection('deployRing', problem);
+    this.refuseRing(purpose, { path: 'ring', value: String(ring), expected: 'a ring inside the perimeter' });
+  }
+
+  /** Which rings there are only the cluster knows; one that is away answers for none. */
+  private async mustBeKnown(ring: number, purpose: 'deploy' | 'migrate'): Promise<void> {
+    const { version } = this.ctx.state;
+    this.known.delete(ring);
+    await this.ctx.mail.send(CLUSTER_WORKFLOW_ID, signals.askRingSignal, { version, ring });
+    await condition(() => this.known.has(ring), CLUSTER_ANSWERS_MS);
+    const problem = this.known.get(ring);
+    if (problem) this.refuseRing(purpose, problem);
+  }
+
+  takeRingKnown({ ring, problem }: RingKnown): void {
+    this.known.set(ring, problem);
+  }
+
+  private refuseRing(purpose: 'deploy' | 'migrate', problem: Problem): never {
+    this.ctx.fileRejection(`${purpose}Ring`, problem);
     throw rejected([problem]);
   }
 
@@ -71,18 +98,26 @@ export class Callers {
   private refuse(ring: number): RingResult | null {
     const { state, refusal } = this.ctx;
     if (refusal && state.end) throw rejected([refusal]);
-    if (this.isEnding()) return refusedResult(state, ring, 'ended', null, Date.now());
-    const brake = holding(state.brakes, Date.now())[0];
-    return brake ? refusedResult(state, ring, 'braked', brake, Date.now()) : null;
+    return refusedNow(state, ring, Date.now());
   }
 
-  /** Another kind of pass of this package on the same ring comes first. */
+  /** Another kind of pass of this package on the same ring comes first; unless it waits for a person itself. */
   private async untilFree(ring: number, purpose: Track['purpose']): Promise<void> {
-    const isTaken = () => {
-      const track = this.ctx.state.tracks[ring];
-      return track !== undefined && track.stage !== 'over' && track.purpose !== purpose && track.settled === null;
-    };
-    await condition(() => !isTaken() || this.isEnding());
+    await condition(() => {
+      const other = this.otherPass(ring, purpose);
+      return other === null || this.stuckResult(other) !== null || this.isEnding();
+    });
+  }
+
+  private otherPass(ring: number, purpose: Track['purpose']): Track | null {
+    const track = this.ctx.state.tracks[ring];
+    return track && track.stage !== 'over' && track.purpose !== purpose ? track : null;
+  }
+
+  /** What a pass that only a person moves on answers to everybody; null: it will end, or go on, by itself. */
+  private stuckResult(track: Track): RingResult | null {
+    if (track.settled?.outcome === 'halted') return track.settled;
+    return track.view?.state === 'braked' ? brakedResult(this.ctx.state, track, Date.now()) : null;
   }
 
   private joins(ring: number, purpose: Track['purpose']): boolean {

@@ -3,6 +3,8 @@ import { CLUSTER_WORKFLOW_ID } from '../../src/contract/ids.js';
 import type { GraduationAnswer, Registered } from '../../src/contract/internal.js';
 import type { Graduate } from '../../src/contract/messages.js';
 import type { RolloutState } from '../../src/contract/status.js';
+import { takeUp } from '../../src/domain/rollout/earlier.js';
+import { readRollout } from '../shared/activities.js';
 import * as signals from '../shared/signals.js';
 import type { PackageContext } from './context.js';
 
@@ -25,24 +27,21 @@ export class ClusterLink {
     const { version, chartVersion, reopened, graduation } = this.ctx.state;
     const graduatedAt = graduation?.accepted ? graduation.at : null;
     const message = { version, chartVersion, reopen: reopened, graduatedAt };
-    await this.ctx.mail.send(CLUSTER_WORKFLOW_ID, signals.registerRolloutSignal, message);
+    const isThere = await this.ctx.mail.send(CLUSTER_WORKFLOW_ID, signals.registerRolloutSignal, message);
+    this.ctx.state.clusterAway = !isThere;
   }
 
   takeRegistered(m: Registered): void {
     const { ctx } = this;
     const { state } = ctx;
     state.softRings = m.softRings;
+    state.alsoOn = m.alsoOn;
     if (m.conflict) {
       ctx.refusal = m.conflict;
       ctx.fileRejection('register', m.conflict);
-      return ctx.end('aborted', null);
+      if (!m.endedAs) return ctx.end('aborted', null);
     }
-    // What was superseded or has converged is nothing that a restart could open.
-    const isClosed = m.endedAs === 'superseded' || m.endedAs === 'converged';
-    if (m.endedAs && isClosed && state.reopened && !state.registered) return ctx.end(m.endedAs, m.supersededBy);
-    if (m.endedAs && !state.reopened && !state.registered) return this.endedBefore(m);
-    // The answer to what was asked before the cluster heard of the restart.
-    if (m.endedAs && !state.registered) return;
+    if (m.endedAs && !state.registered) return void ctx.detached(() => this.endedBefore(m));
     state.registered = true;
     state.chartVersion = m.chartVersion ?? state.chartVersion;
     state.graduationTimeoutMs = m.graduationTimeoutMs;
@@ -50,17 +49,33 @@ export class ClusterLink {
     ctx.wake();
   }
 
-  /** Another run of this version has ended: only `restart` opens it again. One that converged may be looked at again. */
-  private endedBefore({ endedAs, supersededBy, chartVersion, graduatedAt }: Registered): void {
+  /**
+   * Another run of this version has ended: this one goes on from what that one left. Only one that converged may be
+   * looked at again; what was aborted, rolled back or has expired is opened by `restart` alone, the rest by nothing.
+   */
+  private async endedBefore(m: Registered): Promise<void> {
     const { ctx } = this;
     const { state } = ctx;
-    if (endedAs !== 'converged') return ctx.end(endedAs as RolloutState, supersededBy);
+    const endedAs = m.endedAs as RolloutState;
+    const canReopen = endedAs !== 'superseded' && endedAs !== 'converged';
+    // The answer to what was asked before the cluster heard of the restart.
+    if (state.reopened && canReopen) return;
+    const earlier = m.endedRun === null ? null : await readRollout({ version: state.version, runId: m.endedRun });
+    if (state.registered || state.end || (state.reopened && canReopen)) return;
+    if (earlier) takeUp(state, earlier, m);
+    if (endedAs !== 'converged' || m.conflict || state.reopened) return ctx.end(endedAs, m.supersededBy);
+    this.lookAgain(m);
+  }
+
+  private lookAgain({ chartVersion, graduatedAt }: Registered): void {
+    const { state } = this.ctx;
     state.registered = true;
     state.chartVersion = chartVersion ?? state.chartVersion;
     state.noMoreRings = true;
     const at = graduatedAt ?? new Date(state.startedAtMs).toISOString();
-    state.graduation = { requestId: '', by: 'an earlier run', at, accepted: true };
-    ctx.wake();
+    // One of its own was only asked for: it had graduated before.
+    if (!state.graduation?.accepted) state.graduation = { requestId: '', by: 'an earlier run', at, accepted: true };
+    this.ctx.wake();
   }
 
   /** Records a graduation, and asks the cluster whether it may be. The same again changes nothing. */
@@ -97,6 +112,7 @@ export class ClusterLink {
       this.ctx.fileRejection('graduate', rejection, graduation.by);
       this.ctx.refusal = rejection;
       state.graduation = null;
+      state.lane = null;
     }
     this.ctx.wake();
   }

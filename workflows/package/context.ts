@@ -34,6 +34,11 @@ export class PackageContext {
     this.wake();
   }
 
+  /** A newer package takes this one's place. An abort wins: it takes back what it was told to, and brings its own end. */
+  supersede(by: string | null): void {
+    if (!this.state.abort) this.end('superseded', by);
+  }
+
   record(act: string, { by, reason, url }: Person, outcome: string, detail?: string): void {
     const at = new Date(Date.now()).toISOString();
     const more = { ...(reason ? { reason } : {}), ...(url ? { url } : {}), ...(detail ? { detail } : {}) };

@@ -1,13 +1,20 @@
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
-import { log, ParentClosePolicy, sleep, startChild, WorkflowIdReusePolicy, workflowInfo } from '@temporalio/workflow';
+import {
+  condition,
+  log,
+  ParentClosePolicy,
+  sleep,
+  startChild,
+  WorkflowIdReusePolicy,
+  workflowInfo,
+} from '@temporalio/workflow';
 import { CLUSTER_WORKFLOW_ID, ringRolloutId } from '../../src/contract/ids.js';
 import type { PassLost, RequestRing, RingAnswer, RingReport } from '../../src/contract/internal.js';
 import { CELLS_RING, CELLS_STATE, CELLS_VERSION } from '../../src/contract/search-attributes.js';
 import type { PassPurpose } from '../../src/contract/status.js';
-import { holding } from '../../src/domain/brake.js';
 import { nextStep } from '../../src/domain/rollout/plan.js';
-import { isOpen, newTrack, type Track, tracksOf } from '../../src/domain/rollout/state.js';
-import { noteReport, refusedResult, settleTrack } from '../../src/domain/rollout/tracks.js';
+import { failedChecks, isOpen, migrationHold, newTrack, type Track, tracksOf } from '../../src/domain/rollout/state.js';
+import { noteReport, refusedNow, settleTrack } from '../../src/domain/rollout/tracks.js';
 import { ringResult } from '../../src/domain/rollout/view.js';
 import { RingRollout } from '../ring-rollout.js';
 import * as signals from '../shared/signals.js';
@@ -33,8 +40,10 @@ export class Passes {
     }
   }
 
-  /** Asks for a ring by its number. */
+  /** Asks for a ring by its number; where a pass of this package is on it, that one is the answer. */
   ask(ring: number, purpose: PassPurpose): Track {
+    const before = this.ctx.state.tracks[ring];
+    if (before && isOpen(before)) return before;
     const track = newTrack(this.ctx.state.tracks[ring] ?? { ring }, purpose, this.newRequestId(), Date.now());
     this.ctx.state.tracks[ring] = track;
     this.send(this.requestOf(track.requestId, ring, purpose, track.sinceMs));
@@ -45,26 +54,32 @@ export class Passes {
     if (track.perimeter || track.purpose === 'rollback') {
       this.ask(track.ring, track.purpose);
     } else {
-      const inner = tracksOf(this.ctx.state).findLast((t) => !t.perimeter && t.ring < track.ring);
       track.stage = 'over';
-      this.requestNext(inner?.ring ?? null);
+      track.again = true;
     }
     this.ctx.wake();
   }
 
-  /** The outer ring that is waited for is asked for again, with what has changed meanwhile. */
-  resendNext(): void {
+  /** Every ring that is waited for is asked for again, with what has changed meanwhile. */
+  resend(): void {
+    this.resendNext();
+    for (const { stage, requestId, ring, purpose, sinceMs } of tracksOf(this.ctx.state)) {
+      if (stage === 'asked') this.send(this.requestOf(requestId, ring, purpose, sinceMs));
+    }
+  }
+
+  private resendNext(): void {
     const { next } = this.ctx.state;
     if (next) this.send(this.requestOf(next.requestId, { after: next.after }, 'deploy', next.sinceMs));
   }
 
   /** Tells a cluster that lost its memory what this rollout has and waits for. */
   tellAll(): void {
-    this.resendNext();
-    for (const { stage, requestId, ring, purpose, sinceMs } of tracksOf(this.ctx.state)) {
-      const request = { ...this.requestOf(requestId, ring, purpose, sinceMs), ring };
-      if (stage === 'asked') this.send(request);
-      else if (stage !== 'over') void this.ctx.mail.send(CLUSTER_WORKFLOW_ID, signals.claimRingSignal, request);
+    this.resend();
+    for (const { stage, requestId, ring, purpose, sinceMs, pass } of tracksOf(this.ctx.state)) {
+      const request = { ...this.requestOf(requestId, ring, purpose, sinceMs), ring, pass };
+      if (stage !== 'over' && stage !== 'asked')
+        void this.ctx.mail.send(CLUSTER_WORKFLOW_ID, signals.claimRingSignal, request);
     }
   }
 
@@ -98,6 +113,7 @@ export class Passes {
     log.warn('a pass was lost', { ring });
     this.withdraw(requestId);
     track.lost += 1;
+    track.entered = true;
     this.ctx.wake();
     if (state.end || (state.abort && track.purpose !== 'rollback')) return;
     if (track.lost <= MAX_LOST_IN_A_ROW) return this.askAgain(track);
@@ -153,9 +169,11 @@ export class Passes {
     state.next = null;
     if (answer.kind === 'none') {
       state.noMoreRings = true;
+      // Rings that have left the topology: there is nothing to enter again.
+      for (const track of tracksOf(state).filter((t) => t.again)) Object.assign(track, { again: false, baked: true });
       this.tellBakedEverywhere();
     }
-    if (answer.kind === 'refused') this.ctx.end('superseded', answer.supersededBy);
+    if (answer.kind === 'refused') this.ctx.supersede(answer.supersededBy);
     if (answer.kind !== 'granted') return;
     const known = state.tracks[answer.ring] ?? { ring: answer.ring, perimeter: false };
     this.takeTurn(newTrack(known, 'deploy', answer.requestId, Date.now()), answer);
@@ -174,11 +192,11 @@ export class Passes {
   private takeTurn(track: Track, { name, soft, perimeter }: Extract<RingAnswer, { kind: 'granted' }>): void {
     const { state } = this.ctx;
     const isForward = track.purpose !== 'rollback';
-    const brake = isForward ? holding(state.brakes, Date.now())[0] : undefined;
+    const refused = isForward ? refusedNow(state, track.ring, Date.now()) : null;
     Object.assign(track, { name, soft, perimeter, held: null });
-    if (state.end || (state.abort && isForward) || brake) {
-      if (brake && track.stage === 'asked')
-        track.settled = refusedResult(state, track.ring, 'braked', brake, Date.now());
+    if (state.end || refused) {
+      // Whoever waits for a rollout that is ending is answered how it ends.
+      if (refused && refused.code !== 'ended' && track.stage === 'asked') track.settled = refused;
       this.withdraw(track.requestId);
       return;
     }
@@ -195,7 +213,7 @@ export class Passes {
       if (track.stopped || this.ctx.state.end) return this.withdraw(track.requestId);
       try {
         const handle = await startChild(RingRollout, this.passOptions(track));
-        track.stage = 'running';
+        Object.assign(track, { stage: 'running', pass: handle.firstExecutionRunId });
         // What was to stop it while it started has not reached it: it is told again.
         track.stopped = false;
         handle.result().catch(() => this.passLost({ ring: track.ring, requestId: track.requestId }));
@@ -208,8 +226,8 @@ export class Passes {
   }
 
   private passOptions(track: Track) {
-    const { version, chartVersion, lane, brakes, brakesSeq, skips, abort } = this.ctx.state;
-    const { ring, purpose, requestId } = track;
+    const { version, chartVersion, lane, brakes, brakesSeq, skips, abort, overridden } = this.ctx.state;
+    const { ring, purpose, requestId, leftBehind, lost } = track;
     const reason = purpose === 'rollback' ? (abort?.reason ?? 'rollback') : `${purpose} of ${version}`;
     const input = {
       ring,
@@ -220,8 +238,13 @@ export class Passes {
       requestId,
       starter: workflowInfo().workflowId,
       packageBrakes: brakes,
-      packageBrakesSeq: brakesSeq,
+      packageBrakesNumber: { epoch: workflowInfo().firstExecutionRunId, seq: brakesSeq },
       skips,
+      failedChecks: failedChecks(this.ctx.state, ring),
+      overridden: overridden.filter((o) => o.ring === ring).map((o) => o.wait),
+      holdForward: migrationHold(this.ctx.state, ring),
+      leftBehind,
+      afterLoss: lost > 0,
       reason,
     };
     return {
@@ -261,18 +284,22 @@ export class Passes {
     }
     if (track.perimeter || state.end || state.abort) return;
     const { outcome, supersededBy = null } = track.result ?? {};
-    if (outcome === 'refused' || outcome === 'superseded') this.ctx.end('superseded', supersededBy);
+    if (outcome === 'refused' || outcome === 'superseded') this.ctx.supersede(supersededBy);
     // A rollback took the ring: this package asks for it again.
     if (outcome === 'yielded') this.askAgain(track);
   }
 
-  /** A failed PDM stops everything of this package that goes forward, in whichever ring; until it is mended. */
+  /** A failed PDM stops everything of this package that goes forward, in whichever ring; until it has succeeded. */
   private holdForward(failed: Track): void {
-    const cells = failed.migrationFailed.join(', ');
-    const reason = cells ? `PDM failed on ${cells} in ring ${failed.ring}` : null;
-    for (const track of tracksOf(this.ctx.state).filter((t) => t !== failed && t.stage === 'running')) {
-      void this.ctx.mail.send(ringRolloutId(track.ring), signals.holdForwardSignal, { reason });
-    }
+    const others = tracksOf(this.ctx.state).filter((t) => t.ring !== failed.ring && isOpen(t));
+    for (const track of others) void this.ctx.detached(() => this.tellHold(track));
+  }
+
+  /** A pass that is just being started is told once it is there. */
+  private async tellHold(track: Track): Promise<void> {
+    await condition(() => track.stage !== 'granted');
+    const held = migrationHold(this.ctx.state, track.ring);
+    await this.ctx.mail.send(ringRolloutId(track.ring), signals.holdForwardSignal, { held });
   }
 
   private tellBakedEverywhere(): void {

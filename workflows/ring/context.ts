@@ -1,9 +1,11 @@
 import { workflowInfo } from '@temporalio/workflow';
-import type { RingEntry, SkipInPass } from '../../src/contract/internal.js';
-import type { BrakeStatus, PassPurpose } from '../../src/contract/status.js';
-import { holding } from '../../src/domain/brake.js';
+import type { BrakesNumber, RingEntry, SetBrakes, SkipInPass } from '../../src/contract/internal.js';
+import type { OverridableWait } from '../../src/contract/messages.js';
+import type { BrakeStatus, CellException, PassPurpose } from '../../src/contract/status.js';
+import { holding, isOlderList } from '../../src/domain/brake.js';
 import type { Target } from '../../src/domain/cell.js';
-import { type Advance, newPass, type PassState } from '../../src/domain/ring/pass.js';
+import type { LookRules } from '../../src/domain/ring/look.js';
+import { type Advance, type Held, newPass, type PassState } from '../../src/domain/ring/pass.js';
 import { type CarriedRoster, Roster } from '../../src/domain/ring/roster.js';
 import { packCells } from '../../src/domain/snapshot.js';
 import { Mail } from '../shared/mail.js';
@@ -18,9 +20,19 @@ export interface RingRolloutInput {
   /** Workflow id of whoever started this pass. */
   starter: string;
   packageBrakes: BrakeStatus[];
-  packageBrakesSeq: number;
+  packageBrakesNumber: BrakesNumber;
   /** Cells that a person wants left out of the way. */
   skips: SkipInPass[];
+  /** Checks of this ring whose last word is that they failed, and who said so. */
+  failedChecks: Record<string, string>;
+  /** Waits of this package in this ring that a person ended before this pass began. */
+  overridden: OverridableWait[];
+  /** A failed PDM of this package in another ring. */
+  holdForward: Held | null;
+  /** What a pass that was lost left behind: cells that ended badly stay so until a person asks. */
+  leftBehind: CellException[];
+  /** It takes the place of a pass that was lost: nobody asked again. */
+  afterLoss: boolean;
   reason: string;
   /** What an earlier run of this pass carried over. */
   carried?: Carried;
@@ -38,8 +50,9 @@ export interface Carried {
 interface Brakes {
   cluster: BrakeStatus[];
   package: BrakeStatus[];
-  clusterSeq: number;
-  packageSeq: number;
+  /** Which of its lists was the last one; null before the cluster has let the pass in. */
+  clusterNumber: BrakesNumber | null;
+  packageNumber: BrakesNumber;
   /** `finish-ring` brakes that were on when the ring was entered: they stop this pass too. */
   atEntry: string[];
 }
@@ -59,6 +72,10 @@ export class PassContext {
   /** Things under way that a continue-as-new would lose. */
   pending = 0;
   woken = false;
+  /** Every cell was looked at: the pass knows where each of them stands. */
+  looked: boolean;
+  /** Cells to leave out of the way, named before that. */
+  readonly skipsBefore: SkipInPass[] = [];
   readonly mail = new Mail(() => this.wake());
   private readonly troubles = new Map<string, string>();
   private troubleSinceMs = 0;
@@ -66,8 +83,11 @@ export class PassContext {
   constructor(readonly input: RingRolloutInput) {
     this.target = { version: input.version, chartVersion: input.chartVersion };
     this.state = newPass(input.purpose, 0);
-    const { packageBrakes, packageBrakesSeq } = input;
-    this.brakes = { cluster: [], package: packageBrakes, clusterSeq: -1, packageSeq: packageBrakesSeq, atEntry: [] };
+    const { packageBrakes, packageBrakesNumber: packageNumber } = input;
+    this.brakes = { cluster: [], package: packageBrakes, clusterNumber: null, packageNumber, atEntry: [] };
+    const { failedChecks, overridden, holdForward } = input;
+    Object.assign(this.state, { failedChecks, overridden, holdForward });
+    this.looked = input.carried !== undefined;
     if (input.carried) this.restore(input.carried);
   }
 
@@ -76,21 +96,22 @@ export class PassContext {
     if (this.entry) return;
     this.entry = entry;
     this.roster = Roster.of(entry.cellsGz);
-    const { stop, overridden, holdForward, bakedEverywhere } = this.state;
+    const { stop, overridden, failedChecks, holdForward, bakedEverywhere } = this.state;
     const fresh = newPass(this.input.purpose, this.roster.cells.length);
-    this.state = { ...fresh, stop, overridden, holdForward, bakedEverywhere };
-    this.setBrakes('cluster', entry.brakesSeq, entry.brakes);
+    this.state = { ...fresh, stop, overridden, failedChecks, holdForward, bakedEverywhere };
+    this.setBrakes({ from: 'cluster', ...entry.brakesNumber, brakes: entry.brakes });
     const all = [...this.brakes.cluster, ...this.brakes.package];
     this.brakes.atEntry = all.filter((b) => b.mode === 'finish-ring').map((b) => b.brakeId);
     this.wake();
   }
 
-  setBrakes(from: 'cluster' | 'package', seq: number, brakes: BrakeStatus[]): void {
-    const seqKey = from === 'cluster' ? 'clusterSeq' : 'packageSeq';
-    // Messages may overtake one another: an older list never takes a newer one's place.
-    if (seq < this.brakes[seqKey]) return;
-    this.brakes[seqKey] = seq;
+  /** Messages may overtake one another: an older list never takes a newer one's place. Answers which one holds. */
+  setBrakes({ from, epoch, seq, brakes }: SetBrakes): BrakesNumber {
+    const known = this.brakes[`${from}Number`];
+    if (known && isOlderList({ epoch, seq }, known)) return known;
     this.brakes[from] = brakes;
+    this.brakes[`${from}Number`] = { epoch, seq };
+    return { epoch, seq };
   }
 
   /** Brakes that stop this pass from starting anything forward. */
@@ -120,6 +141,11 @@ export class PassContext {
   get entered(): RingEntry {
     if (!this.entry) throw new Error('the ring has not been entered');
     return this.entry;
+  }
+
+  get lookRules(): LookRules {
+    const { policy, perimeter } = this.entered;
+    return { target: this.target, policy, askedFor: perimeter && !this.input.afterLoss };
   }
 
   get rules(): Advance {

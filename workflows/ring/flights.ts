@@ -11,10 +11,12 @@ import {
   type FlightRecord,
   haltForExceptions,
   landAgain,
+  sendBack,
   takeNext,
 } from '../../src/domain/ring/pass.js';
 import { CellRollout, hurrySignal } from '../cell-rollout.js';
 import { awaitCells } from '../shared/activities.js';
+import { standAsideSignal } from '../shared/signals.js';
 import type { PassContext } from './context.js';
 
 /** What a cell's run does while it is open and nothing is wrong. */
@@ -45,6 +47,12 @@ export class Flights {
     const flight = this.ctx.state.inFlight[index];
     const cell = this.ctx.roster.cells[index];
     if (flight && cell) void this.fly(index, flight, cell);
+  }
+
+  /** Takes one cell back, outside the stage's own order. */
+  sendBack(index: number): void {
+    sendBack(this.ctx.state, index);
+    this.start(index);
   }
 
   /** Follows cells that an earlier run of this pass started. */
@@ -112,7 +120,7 @@ export class Flights {
     if (!look) return this.hear(index, null);
     ctx.roster.see(index, look.facts.version);
     landAgain(ctx.state, index);
-    noteFirstLook(ctx.state, index, look, ctx.target, ctx.entered.policy);
+    if (noteFirstLook(ctx.state, index, look, ctx.lookRules).goesBack) this.sendBack(index);
     haltForExceptions(ctx.state, ctx.entered.policy, Date.now());
   }
 
@@ -129,6 +137,8 @@ export class Flights {
       if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
       // Another pass's run still holds the cell: it is waited for first.
       Object.assign(flight, { foreign: true, carried: true });
+      const { version } = this.ctx.input;
+      void this.ctx.mail.send(cellRolloutId(cell.id), standAsideSignal, { version });
       void this.followCarried([index]);
     } finally {
       this.ctx.pending -= 1;
@@ -166,6 +176,7 @@ export class Flights {
       passWorkflowId: workflowInfo().workflowId,
       purpose,
       cell,
+      witness: ctx.roster.cells[index === 0 ? 1 : 0] ?? null,
       version,
       chartVersion,
       expectedVersion: ctx.roster.versionOf(index),

@@ -46,7 +46,16 @@ export class Reporter {
     const report = this.report(false);
     this.show(report.view);
     const { state, waitingFor, exceptionsTotal } = report.view;
-    const important = JSON.stringify([state, waitingFor, exceptionsTotal, report.baked, report.result]);
+    const { since: _, ...waits } = waitingFor ?? {};
+    // No instant may make a report important: a view of the time of day would report without end.
+    const important = JSON.stringify([
+      state,
+      waits,
+      exceptionsTotal,
+      report.baked,
+      report.result,
+      report.migrationFailed,
+    ]);
     if (important !== this.important) {
       this.important = important;
       void this.send(report);
@@ -76,7 +85,7 @@ export class Reporter {
       view,
       observed: ctx.roster.observed,
       baked: ctx.state.bakedAtMs !== null,
-      migrationFailed: view.exceptions.filter((e) => e.state === 'migration-failed').map((e) => e.cell),
+      migrationFailed: Object.keys(ctx.state.pdmFailed).map((index) => ctx.roster.idOf(Number(index))),
       result: refused ? { ...result, outcome: 'refused', code: 'newer_running' } : result,
       ended,
     };

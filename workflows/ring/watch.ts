@@ -1,6 +1,6 @@
 import { CancellationScope, isCancellation, log } from '@temporalio/workflow';
 import type { CellRef } from '../../src/contract/activities.js';
-import { sendBack } from '../../src/domain/ring/pass.js';
+import { turnedBad } from '../../src/domain/ring/pass.js';
 import { watchCells } from '../shared/activities.js';
 import type { PassContext } from './context.js';
 import type { Flights } from './flights.js';
@@ -52,6 +52,11 @@ export class Watch {
     }
   }
 
+  /** Cells joined those that are watched: the watch begins anew, with them. */
+  renew(): void {
+    this.end();
+  }
+
   private end(): void {
     this.scope?.cancel();
     this.scope = null;
@@ -94,8 +99,8 @@ export class Watch {
     const index = this.ctx.roster.indexOf(cell);
     if (index === undefined || !this.isWatched(index)) return;
     log.warn('a cell turned unhealthy while it was watched', { cell, reason });
-    sendBack(this.ctx.state, index);
-    this.flights.start(index);
+    const { state, rules } = this.ctx;
+    if (turnedBad(state, index, { cell, reason }, rules)) this.flights.start(index);
   }
 
   private isWatched(index: number): boolean {

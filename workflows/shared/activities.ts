@@ -51,6 +51,6 @@ const telling = proxyActivities<Activities>({
 });
 
 export const { runJob, verifyCell } = watching;
-export const { lookAtCells, describeRuns, listOpenRollouts } = looking;
+export const { lookAtCells, describeRuns, readRollout, listOpenRollouts } = looking;
 export const { watchCells, awaitCells } = dropping;
 export const { raiseAlert } = telling;

@@ -1,7 +1,7 @@
 import { ApplicationFailure, condition, sleep } from '@temporalio/workflow';
 import { FAILURE } from '../../src/contract/failures.js';
-import { ringRolloutId } from '../../src/contract/ids.js';
-import type { BrakesHold } from '../../src/contract/internal.js';
+import { CLUSTER_WORKFLOW_ID, ringRolloutId } from '../../src/contract/ids.js';
+import type { BrakesHold, BrakesNumber } from '../../src/contract/internal.js';
 import type { BrakeResult, BrakeStatus } from '../../src/contract/status.js';
 import {
   brakeToRelease,
@@ -28,8 +28,10 @@ export interface BrakeState {
 
 export interface BrakeHost {
   readonly state: BrakeState;
-  /** Rings with a pass that may start something forward, and that this brake covers. */
-  coveredRings(brake: BrakeStatus): number[];
+  /** First run id of the workflow: what it counts begins with it. */
+  readonly epoch: string;
+  /** Rings with a pass that may start something forward, and that this brake covers; null: that is not known yet. */
+  coveredRings(brake: BrakeStatus): number[] | null;
   /** Tells every pass the brakes that hold for it now. */
   tellPasses(): void;
   record(act: string, by: string, reason: string | undefined, outcome: string): void;
@@ -64,20 +66,32 @@ export class BrakeDesk {
     return isSame ? before : brake;
   }
 
+  /** Which list of brakes holds now. */
+  get number(): BrakesNumber {
+    return { epoch: this.host.epoch, seq: this.host.state.brakesSeq };
+  }
+
   /** Waits until every pass that the brake covers has answered; fails with `BrakeUnconfirmed`, and the brake stays on. */
-  async confirmed({ brakeId, ...brake }: BrakeStatus): Promise<BrakeResult> {
-    const seq = this.host.state.brakesSeq;
-    const covered = this.host.coveredRings({ brakeId, ...brake });
-    const silent = () => {
-      const still = this.host.coveredRings({ brakeId, ...brake });
-      return covered.filter((ring) => still.includes(ring) && (this.holds.get(ring)?.seq ?? -1) < seq);
+  async confirmed(brake: BrakeStatus): Promise<BrakeResult> {
+    const { brakeId } = brake;
+    const { seq } = this.number;
+    let covered: number[] | null = null;
+    const hold = (): boolean => {
+      covered ??= this.host.coveredRings(brake);
+      return covered !== null && this.silent(covered, brake, seq).length === 0;
     };
-    if (!(await condition(() => silent().length === 0, DEADLINE_MS))) {
-      const who = silent().map(ringRolloutId);
-      const message = `brake ${brakeId} is on, but ${who.join(', ')} did not answer; it stays on`;
-      throw ApplicationFailure.nonRetryable(message, FAILURE.brakeUnconfirmed, { brakeId, silent: who });
+    if (await condition(hold, DEADLINE_MS)) {
+      return { brakeId, inFlight: (covered ?? []).flatMap((ring: number) => this.holds.get(ring)?.inFlight ?? []) };
     }
-    return { brakeId, inFlight: covered.flatMap((ring) => this.holds.get(ring)?.inFlight ?? []) };
+    const who = covered === null ? [CLUSTER_WORKFLOW_ID] : this.silent(covered, brake, seq).map(ringRolloutId);
+    const message = `brake ${brakeId} is on, but ${who.join(', ')} did not answer; it stays on`;
+    throw ApplicationFailure.nonRetryable(message, FAILURE.brakeUnconfirmed, { brakeId, silent: who });
+  }
+
+  /** Who of those that the brake covered has not answered, and is still there. */
+  private silent(covered: number[], brake: BrakeStatus, seq: number): number[] {
+    const still = this.host.coveredRings(brake) ?? covered;
+    return covered.filter((ring) => still.includes(ring) && (this.holds.get(ring)?.seq ?? -1) < seq);
   }
 
   /** The brake that a release speaks of; throws `Rejected` where there is no such one. */
@@ -100,7 +114,9 @@ export class BrakeDesk {
     this.wakeAtExpiry();
   }
 
-  noteHold({ ring, seq, inFlight }: BrakesHold): void {
+  /** What a pass says of another's brakes, such as those of a run before this one, is no answer to this one. */
+  noteHold({ ring, epoch, seq, inFlight }: BrakesHold): void {
+    if (epoch !== this.host.epoch) return;
     this.holds.set(ring, { seq, inFlight });
     this.host.wake();
   }

@@ -50,12 +50,14 @@ export const requestRingSignal = defineSignal<[internal.RequestRing]>('requestRi
 export const withdrawRequestSignal = defineSignal<[internal.WithdrawRequest]>('withdrawRequest');
 export const claimRingSignal = defineSignal<[internal.ClaimRing]>('claimRing');
 export const askCellSignal = defineSignal<[internal.AskCell]>('askCell');
+export const askRingSignal = defineSignal<[internal.AskRing]>('askRing');
 export const rolloutEndedSignal = defineSignal<[internal.RolloutEnded]>('rolloutEnded');
 
 export const registeredSignal = defineSignal<[internal.Registered]>('registered');
 export const graduationAnswerSignal = defineSignal<[internal.GraduationAnswer]>('graduationAnswer');
 export const ringAnswerSignal = defineSignal<[internal.RingAnswer]>('ringAnswer');
 export const cellAnswerSignal = defineSignal<[internal.CellAnswer]>('cellAnswer');
+export const ringKnownSignal = defineSignal<[internal.RingKnown]>('ringKnown');
 export const supersededSignal = defineSignal<[internal.SupersededNotice]>('superseded');
 export const passLostSignal = defineSignal<[internal.PassLost]>('passLost');
 export const clusterStartedSignal = defineSignal('clusterStarted');
@@ -75,3 +77,4 @@ export const checkInPassSignal = defineSignal<[internal.CheckInPass]>('checkInPa
 export const bakedEverywhereSignal = defineSignal('bakedEverywhere');
 
 export const cellNoteSignal = defineSignal<[internal.CellNote]>('cellNote');
+export const standAsideSignal = defineSignal<[internal.StandAside]>('standAside');

@@ -1,15 +1,30 @@
 import { ActivityFailure, ApplicationFailure } from '@temporalio/workflow';
 import { FAILURE } from '../../src/contract/failures.js';
 
+const FIRST_PAUSE_MS = 5_000;
+const LONGEST_PAUSE_MS = 120_000;
+
+/**
+ * How long to wait, in ms, before AMP in trouble is asked once more: doubling, so that a token that ran out on a Friday
+ * evening fills no history by Monday; with jitter, so that everything does not resume at once.
+ *
+ * @param times how often it was asked in vain, from 1
+ */
+export const troublePauseMs = (times: number): number =>
+  Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** (times - 1)) * (0.75 + Math.random() / 2);
+
 export interface Trouble {
   kind: 'amp' | 'access';
   detail: string;
+  /** The job that it is about, where one is known to be ordered. */
+  jobId: string | null;
 }
 
 /** Reads a failed activity as trouble that is no cell's fault, or answers null: then it is something else. */
 export function troubleOf(error: unknown): Trouble | null {
   if (!(error instanceof ActivityFailure) || !(error.cause instanceof ApplicationFailure)) return null;
-  const { type, message } = error.cause;
-  if (type === FAILURE.ampUnavailable) return { kind: 'amp', detail: message };
-  return type === FAILURE.accessDenied ? { kind: 'access', detail: message } : null;
+  const { type, message, details } = error.cause;
+  const { jobId = null } = (details?.[0] ?? {}) as { jobId?: string };
+  if (type === FAILURE.ampUnavailable) return { kind: 'amp', detail: message, jobId };
+  return type === FAILURE.accessDenied ? { kind: 'access', detail: message, jobId } : null;
 }

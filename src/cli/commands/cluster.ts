@@ -31,10 +31,8 @@ async function apply(context: Context, file: string, options: ApplyOptions): Pro
   const { readTopologyFile } = await import('../topology-file.js');
   const { topology, notInForce } = readTopologyFile(file);
   const payload = { ...context.act(), ...options };
-  const { digest } = await import('../../client/update-id.js');
-  const asked = { content: digest(JSON.stringify(topology)), ...options };
-  const updateId = await context.updateId('applyTopology', asked);
-  const result = await (await context.cells()).cluster().applyTopology({ topology, ...payload }, { updateId });
+  const cluster = (await context.cells()).cluster();
+  const result = await cluster.applyTopology({ topology, ...payload }, { updateId: context.actId() });
   const { changesText } = await import('../changes-text.js');
   return {
     json: result,

@@ -27,7 +27,7 @@ async function rollouts(context: Context, options: ListOptions): Promise<Outcome
   const now = context.io.now();
   const rows = found.map((r) => [
     r.version,
-    r.state ?? (r.open ? 'starting' : 'ended'),
+    r.cutOff ?? r.state ?? (r.open ? 'starting' : 'ended'),
     r.ring === null ? '' : String(r.ring),
     ago(r.startedAt, now),
     r.endedAt === null ? '' : ago(r.endedAt, now),

@@ -1,7 +1,7 @@
 import type { AskGraduation, Registered, RegisterRollout, RolloutEnded } from '../../contract/internal.js';
 import type { Problem } from '../../contract/problem.js';
-import { conflictsWith, isNewer } from '../package-version.js';
-import type { Topology } from '../topology/index.js';
+import { conflictsWith, isNewer, sameVersion } from '../package-version.js';
+import { hasLane, type Topology } from '../topology/index.js';
 import type { ClusterState } from './state.js';
 
 /** What the cluster remembers of packages: which are open, which graduated, and how the others ended. */
@@ -10,21 +10,32 @@ import type { ClusterState } from './state.js';
 export function judgeRegistration(
   state: ClusterState,
   message: RegisterRollout,
-): Omit<Registered, 'graduationTimeoutMs' | 'softRings'> {
+): Omit<Registered, 'graduationTimeoutMs' | 'softRings' | 'alsoOn' | 'perimeter'> {
   const { version, chartVersion, graduatedAt } = message;
   const ended = state.ended[version];
   const known = state.rollouts[version] ?? ended;
   const conflict = conflictOf(state, version) ?? chartConflict(known?.chartVersion ?? null, chartVersion);
   const chart = chartVersion ?? known?.chartVersion ?? null;
-  if (!conflict && !ended) state.rollouts[version] = { chartVersion: chart, graduatedAt };
+  const lane = state.rollouts[version]?.lane ?? null;
+  if (!conflict && !ended) state.rollouts[version] = { chartVersion: chart, lane, graduatedAt };
   const at = state.graduated.find((g) => g.version === version)?.graduatedAt ?? null;
   return {
     graduatedAt: at,
     endedAs: ended?.state ?? null,
     supersededBy: ended?.supersededBy ?? null,
+    endedRun: ended?.run ?? null,
     conflict,
     chartVersion: chart,
   };
+}
+
+/** Rings where at least one cell was last seen to run this package, or that are to run it. */
+export function ringsRunning(state: ClusterState, version: string): number[] {
+  const runsIt = ({ desired, observed }: ClusterState['rings'][number]) =>
+    sameVersion(desired, version) || Object.keys(observed).some((seen) => sameVersion(seen, version));
+  return Object.keys(state.rings)
+    .map(Number)
+    .filter((ring) => state.rings[ring] !== undefined && runsIt(state.rings[ring]));
 }
 
 /** The same timestamp under other shas: one of the two is not what it says, so neither is guessed to be. */
@@ -55,18 +66,16 @@ export function judgeGraduation(
   if (newer) {
     return { path: 'version', value: version, expected: `a package newer than ${newer.version}, which has graduated` };
   }
-  const lanes = Object.keys(topology?.lanes ?? {});
-  if (lane !== null && !lanes.includes(lane)) {
-    return { path: 'lane', value: lane, expected: `a lane: ${lanes.join(', ') || 'the topology has none'}` };
-  }
-  return null;
+  if (lane === null || (topology && hasLane(topology, lane))) return null;
+  const lanes = Object.keys(topology?.lanes ?? {}).join(', ');
+  return { path: 'lane', value: lane, expected: `a lane: ${lanes || 'the topology has none'}` };
 }
 
 /** Notes a graduation; answers the older open rollouts that still await theirs. The same again changes nothing. */
 export function recordGraduation(state: ClusterState, message: AskGraduation): string[] {
-  const { version, by, at } = message;
+  const { version, lane, by, at, chartVersion } = message;
   const rollout = state.rollouts[version];
-  if (rollout) rollout.graduatedAt = at;
+  if (rollout) Object.assign(rollout, { graduatedAt: at, lane, chartVersion: chartVersion ?? rollout.chartVersion });
   if (!state.graduated.some((g) => g.version === version)) {
     state.graduated.push({ version, graduatedAt: at, by, blocked: false, convergedAt: null });
   }
@@ -76,11 +85,11 @@ export function recordGraduation(state: ClusterState, message: AskGraduation): s
 }
 
 export function recordEnd(state: ClusterState, message: RolloutEnded, now: number): void {
-  const { version, supersededBy } = message;
+  const { version, supersededBy, run } = message;
   const at = new Date(now).toISOString();
-  const chartVersion = state.rollouts[version]?.chartVersion ?? null;
+  const { chartVersion } = state.rollouts[version] ?? state.ended[version] ?? { chartVersion: null };
   delete state.rollouts[version];
-  state.ended[version] = { state: message.state, supersededBy, chartVersion, at };
+  state.ended[version] = { state: message.state, supersededBy, chartVersion, at, run };
   const noLonger = message.state === 'aborted' || message.state === 'rolled-back';
   if (noLonger) state.graduated = state.graduated.filter((g) => g.version !== version);
   const graduated = state.graduated.find((g) => g.version === version);

@@ -29,6 +29,11 @@ export interface ClusterState {
   named: number;
   queue: QueuedRequest[];
   turns: Record<number, Turn>;
+  /**
+   * Rings with a pass that was under way when this cluster began without memory, and has not said yet whose it is; null:
+   * nobody has looked yet.
+   */
+  unmet: number[] | null;
   /** Open rollouts by version. */
   rollouts: Record<string, OpenRollout>;
   graduated: GraduatedPackage[];
@@ -79,6 +84,8 @@ export interface Turn {
 
 export interface OpenRollout {
   chartVersion: string | null;
+  /** The lane with which it graduated. */
+  lane: string | null;
   graduatedAt: string | null;
 }
 
@@ -87,6 +94,8 @@ export interface EndedRollout {
   supersededBy: string | null;
   chartVersion: string | null;
   at: string;
+  /** The run that ended so. */
+  run: string;
 }
 
 const KEPT = { acts: 200, rejected: 50, graduated: 100, ended: 500 };
@@ -103,6 +112,7 @@ export const newClusterState = (): ClusterState => ({
   named: 0,
   queue: [],
   turns: {},
+  unmet: null,
   rollouts: {},
   graduated: [],
   ended: {},

@@ -10,6 +10,7 @@ import {
   type Topology,
   topologyChanges,
 } from '../topology/index.js';
+import { lanesMissed } from './lanes.js';
 import { type ClusterState, newRingRecord } from './state.js';
 
 /** Largest topology once unzipped, in bytes: far above 10,000 cells, far below what would stall the workflow. */
@@ -28,8 +29,10 @@ export function judgeTopology(state: ClusterState, message: ApplyTopology): Judg
   const before = topologyOf(state);
   const changes = topologyChanges(before, parsed.topology);
   const problem = againstPresent(state, message, parsed.topology, changes);
-  return problem
-    ? { ok: false, problems: [problem] }
+  if (problem) return { ok: false, problems: [problem] };
+  const missed = message.allowRemoval ? [] : lanesMissed(state, parsed.topology);
+  return missed.length > 0
+    ? { ok: false, problems: missed }
     : { ok: true, topology: parsed.topology, notInForce: parsed.notInForce, changes };
 }
 

@@ -1,9 +1,12 @@
 import type { RingAnswer } from '../../contract/internal.js';
+import type { Problem } from '../../contract/problem.js';
 import type { BrakeStatus, RefusalCode, WaitingFor } from '../../contract/status.js';
 import { covers, holding } from '../brake.js';
 import { isNewer } from '../package-version.js';
 import { waitForBrake } from '../ring/view.js';
 import { nextOuterRing, resolvePolicy, ringOf, type Topology } from '../topology/index.js';
+import { beginTurn } from './holders.js';
+import { laneIsGone, waitForLane } from './lanes.js';
 import type { ClusterState, QueuedRequest, Turn } from './state.js';
 
 /**
@@ -13,14 +16,16 @@ import type { ClusterState, QueuedRequest, Turn } from './state.js';
 
 export type TurnAction =
   | { do: 'answer'; request: QueuedRequest; answer: RingAnswer }
+  /** It cannot be decided at all: it leaves the queue, so that what comes after it is. */
+  | { do: 'drop'; request: QueuedRequest; problem: Problem }
   /** The pass that holds the ring is to make room for the version named. */
   | { do: 'make-room'; ring: number; turn: Turn; by: string; how: MakeRoom };
 
 /**
  * `supersede`: the rollout that holds the ring ends. Otherwise only its pass does: `hurry` drops what only judges,
- * `yield` lets cells in flight settle.
+ * `settle` and `yield` let cells in flight come to their end, going back included; who yields asks for the ring again.
  */
-export type MakeRoom = 'supersede' | 'hurry' | 'yield';
+export type MakeRoom = 'supersede' | 'hurry' | 'settle' | 'yield';
 
 interface Rules {
   topology: Topology;
@@ -33,7 +38,7 @@ export function decideTurns(state: ClusterState, topology: Topology | null, now:
   const actions: TurnAction[] = [];
   const inOrder = [...state.queue].sort((a, b) => Number(b.purpose === 'rollback') - Number(a.purpose === 'rollback'));
   for (const request of inOrder) {
-    const decided = decide(state, request, { topology, now });
+    const decided = decideOrDrop(state, request, { topology, now });
     actions.push(...decided.actions);
     if (decided.over) state.queue = state.queue.filter((q) => q.requestId !== request.requestId);
   }
@@ -46,6 +51,17 @@ interface Decision {
   over: boolean;
 }
 
+/** Our own signals can be sent by hand: no request may keep the others, and every brake, from being heard. */
+function decideOrDrop(state: ClusterState, request: QueuedRequest, rules: Rules): Decision {
+  try {
+    return decide(state, request, rules);
+  } catch (error) {
+    const expected = `a request that can be decided, not one that ends in: ${error}`;
+    const problem = { path: 'requestId', value: request.requestId, expected };
+    return { actions: [{ do: 'drop', request, problem }], over: true };
+  }
+}
+
 function decide(state: ClusterState, request: QueuedRequest, rules: Rules): Decision {
   const found = findRing(request, rules.topology);
   if ('answer' in found) return { actions: [{ do: 'answer', request, answer: found.answer }], over: true };
@@ -56,17 +72,7 @@ function decide(state: ClusterState, request: QueuedRequest, rules: Rules): Deci
   if (refusal) return { actions: [{ do: 'answer', request, answer: refusal }], over: true };
   const wait = mustWait(state, request, about, rules);
   if (wait) return hold(request, about, wait, roomFor(state, request, about));
-  state.turns[about.ring] = {
-    request,
-    grantedAtMs: rules.now,
-    pass: null,
-    state: 'waiting',
-    before: state.rings[about.ring]?.desired ?? null,
-    asked: false,
-    starterGone: false,
-  };
-  const record = state.rings[about.ring];
-  if (record && request.purpose === 'deploy') record.desired = request.version;
+  beginTurn(state, about.ring, request, null, rules.now);
   const answer: RingAnswer = { requestId: request.requestId, kind: 'granted', ...about };
   return { actions: [{ do: 'answer', request, answer }], over: true };
 }
@@ -79,12 +85,17 @@ function findRing(request: QueuedRequest, topology: Topology): Found {
     const next = nextOuterRing(topology, ring.after);
     return next ? { ring: next } : { answer: { requestId, kind: 'none' } };
   }
-  const rings = topology.rings.map((r) => r.ring);
-  const inside = rings.filter((n) => n <= topology.perimeter);
+  const isThere = topology.rings.some((r) => r.ring === ring);
+  const problem = request.purpose === 'rollback' && isThere ? null : notInside(topology, ring);
+  return problem ? { answer: { requestId, kind: 'rejected', ...problem } } : { ring: { ring } };
+}
+
+/** Why a ring is none that can be driven on command, or null. */
+export function notInside({ rings, perimeter }: Topology, ring: number): Problem | null {
+  const inside = rings.map((r) => r.ring).filter((n) => n <= perimeter);
+  if (inside.includes(ring)) return null;
   const expected = `a ring inside the perimeter: ${inside.join(', ') || 'there is none'}`;
-  const wrong = request.purpose === 'rollback' ? !rings.includes(ring) : !inside.includes(ring);
-  if (wrong) return { answer: { requestId, kind: 'rejected', path: 'ring', value: String(ring), expected } };
-  return { ring: { ring } };
+  return { path: 'ring', value: String(ring), expected };
 }
 
 interface RingFacts {
@@ -175,7 +186,11 @@ function mustWait(state: ClusterState, request: QueuedRequest, about: RingFacts,
     const detail = `ring ${ring} is ${turn.state} with ${turn.request.version}`;
     return { kind: 'ring-turn', ring, since, detail, next: [`cellctl status ${turn.request.version}`] };
   }
+  if (state.unmet === null || state.unmet.includes(ring)) {
+    return { kind: 'topology', ring, since, detail: 'the coordinator finds out who is in the ring', next: [] };
+  }
   if (request.purpose === 'rollback') return null;
+  if (laneIsGone(request, rules.topology)) return waitForLane(request, ring, since);
   if (state.cold) {
     return { kind: 'topology', ring, since, detail: 'the coordinator looks at every cell first', next: [] };
   }
@@ -225,5 +240,5 @@ function howToMakeRoom(turn: Turn, request: QueuedRequest, about: RingFacts): Ma
   if (request.purpose !== 'deploy' || !isNewer(request.version, turn.request.version)) return null;
   if (about.soft && about.perimeter) return 'hurry';
   if (turn.state !== 'halted') return null;
-  return about.perimeter ? 'hurry' : 'supersede';
+  return about.perimeter ? 'settle' : 'supersede';
 }

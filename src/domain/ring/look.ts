@@ -1,7 +1,8 @@
 import type { CellLook } from '../../contract/activities.js';
 import type { RingPolicy } from '../../contract/policy.js';
-import type { CellState } from '../../contract/status.js';
+import type { CellException, CellState, PassPurpose } from '../../contract/status.js';
 import { hasMigrated, judgeSeen, type Target } from '../cell.js';
+import { sameVersion } from '../package-version.js';
 import { type Mark, type PassState, type RetryVerdict, setMark } from './pass.js';
 
 /** What a look at a cell means for a pass. */
@@ -10,15 +11,27 @@ interface Seen {
   mark: Mark;
   exception?: string;
   state?: CellState;
+  /** Nobody asked for it again: what failed here is to be taken back. */
+  goesBack?: true;
+}
+
+/** What a pass goes by when it looks at its cells. */
+export interface LookRules {
+  target: Target;
+  policy: RingPolicy;
+  /** Somebody asked for this pass by name: what failed before is tried again. */
+  askedFor: boolean;
 }
 
 /** Where a cell stands at the beginning of a pass: what is on target already is not asked for again. */
-function judgeFirstLook(s: PassState, look: CellLook, target: Target, policy: RingPolicy): Seen {
+function judgeFirstLook(s: PassState, look: CellLook, { target, policy, askedFor }: LookRules): Seen {
   const stands = look.tenant === 'known' ? judgeSeen(look.facts, target) : 'unknown';
-  if (s.purpose === 'rollback') return { mark: look.facts.version === target.version ? 'C' : 'L' };
+  if (s.purpose === 'rollback') return judgeForRollback(look, target);
   const newer = `runs ${look.facts.version}, a newer package`;
   if (stands === 'newer') return { mark: 'X', exception: newer };
   if (s.purpose === 'migrate') return judgeForMigration(look, target);
+  const failed = askedFor ? null : judgeFailed(look, target, stands === 'target');
+  if (failed) return failed;
   if (!look.onTarget) return judgeOffTarget(look, target, policy, stands === 'target');
   if (hasMigrated(look.facts, target.version)) return { mark: 'M' };
   return { mark: policy.postDeployMigrations === 'with-deploy' ? '.' : 'C' };
@@ -39,26 +52,70 @@ function judgeOffTarget(look: CellLook, target: Target, policy: RingPolicy, isOn
   };
 }
 
-function judgeForMigration(look: CellLook, target: Target): Seen {
-  if (look.tenant !== 'known') return { mark: 'X', exception: look.problem };
-  if (look.facts.version !== target.version) return { mark: 'X', exception: `runs ${look.facts.version}` };
-  return { mark: hasMigrated(look.facts, target.version) ? 'M' : 'C' };
+/**
+ * What a job of ours for this very package left behind when its runs died before they could say so. A deployment is
+ * taken back; a rollback that failed is repeated only when a person says so. Null: nothing of the kind.
+ */
+function judgeFailed({ failedJob: job }: CellLook, { version }: Target, isOnPackage: boolean): Seen | null {
+  if (!job?.ours) return null;
+  if (job.kind === 'rollback' && sameVersion(job.fromVersion, version)) {
+    return { mark: 'X', exception: `its rollback ${job.id} failed`, state: 'rollback-failed' };
+  }
+  if (job.kind !== 'configure' || !sameVersion(job.version, version)) return null;
+  if (isOnPackage) return { mark: 'C', goesBack: true };
+  return { mark: 'X', exception: `job ${job.id} failed` };
 }
 
-/** Notes the first look at one cell; answers whether it runs a newer package. */
-export function noteFirstLook(
-  s: PassState,
-  index: number,
-  look: CellLook,
-  target: Target,
-  policy: RingPolicy,
-): boolean {
-  const seen = judgeFirstLook(s, look, target, policy);
+/**
+ * A rollback is about every cell that runs the package, or may come to run it by a job of ours that is under way. Of one
+ * that nobody knows it cannot be said that it has left the package.
+ */
+function judgeForRollback(look: CellLook, { version }: Target): Seen {
+  if (look.tenant !== 'known' || look.facts.version === null) return { mark: 'X', exception: look.problem };
+  return { mark: sameVersion(look.facts.version, version) || look.activeJob?.ours ? 'C' : 'L' };
+}
+
+/** PDM runs only on what was deployed and verified: on a cell that is well on the package. */
+function judgeForMigration(look: CellLook, { version }: Target): Seen {
+  if (!look.onTarget) return { mark: 'X', exception: look.problem };
+  return { mark: hasMigrated(look.facts, version) ? 'M' : 'C' };
+}
+
+const WORDS: Record<PassPurpose, string> = {
+  deploy: 'not deployed',
+  migrate: 'no PDM',
+  rollback: 'not taken back',
+};
+
+export interface FirstLook {
+  /** The cell runs a newer package. */
+  isNewer: boolean;
+  /** A deployment of this package failed there, and nobody took it back. */
+  goesBack: boolean;
+}
+
+/** Notes the first look at one cell. */
+export function noteFirstLook(s: PassState, index: number, look: CellLook, rules: LookRules): FirstLook {
+  const seen = judgeFirstLook(s, look, rules);
   if (seen.exception) {
-    s.exceptions[index] = { state: seen.state ?? 'failed', reason: `not deployed: ${seen.exception}` };
+    const what = WORDS[s.purpose];
+    s.exceptions[index] = { state: seen.state ?? 'failed', reason: `${what}: ${seen.exception}` };
   }
+  if (seen.state === 'migration-failed') s.pdmFailed[index] = true;
   setMark(s, index, seen.mark);
-  return look.tenant === 'known' && judgeSeen(look.facts, target) === 'newer';
+  const isNewer = look.tenant === 'known' && judgeSeen(look.facts, rules.target) === 'newer';
+  return { isNewer, goesBack: seen.goesBack === true };
+}
+
+/** A cell that ended badly in a pass that was then lost stays so, unless it has come to the package since. */
+export function keepAsLeft(s: PassState, index: number, left: CellException): void {
+  const mark = s.marks[index];
+  const isPlain = left.state === 'rolled-back' || left.state === 'failed';
+  if (mark !== '.' && (isPlain || (mark !== 'C' && mark !== 'M'))) return;
+  const { state, reason, jobId } = left;
+  s.exceptions[index] = { state, reason, ...(jobId === undefined ? {} : { jobId }) };
+  if (state === 'migration-failed') s.pdmFailed[index] = true;
+  setMark(s, index, state === 'rolled-back' ? 'R' : 'X');
 }
 
 /** Whether a cell that a person wants retried is sane, and from where it goes on. */
@@ -72,7 +129,7 @@ export function judgeRetry(s: PassState, index: number, look: CellLook, target: 
   if (s.exceptions[index]?.state === 'migration-failed') {
     return stands === 'target' ? { on: 'target' } : { on: 'bad', reason: `runs ${look.facts.version}` };
   }
-  if (s.purpose === 'migrate' && stands !== 'target') return { on: 'bad', reason: `runs ${look.facts.version}` };
-  if (!look.onTarget) return s.purpose === 'migrate' ? { on: 'target' } : { on: 'other' };
+  if (s.purpose === 'migrate' && !look.onTarget) return { on: 'bad', reason: look.problem };
+  if (!look.onTarget) return { on: 'other' };
   return hasMigrated(look.facts, target.version) ? { on: 'migrated' } : { on: 'target' };
 }

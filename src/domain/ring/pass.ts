@@ -1,4 +1,5 @@
-import type { CellPurpose, CellResult, StopPass } from '../../contract/internal.js';
+import type { CellPurpose, CellResult, CheckInPass, StopPass } from '../../contract/internal.js';
+import type { OverridableWait } from '../../contract/messages.js';
 import type { RingPolicy } from '../../contract/policy.js';
 import type { CellException, CellState, PassPurpose } from '../../contract/status.js';
 
@@ -33,6 +34,11 @@ export interface Halt {
   sinceMs: number;
 }
 
+export interface Held {
+  reason: string;
+  sinceMs: number;
+}
+
 export interface PassState {
   purpose: PassPurpose;
   stage: Stage;
@@ -60,10 +66,14 @@ export interface PassState {
   wholeAgainMs: number | null;
   /** Waits that a person ended before they began or while they ran. */
   overridden: string[];
+  /** Checks whose last word is that they failed, and who said so. */
+  failedChecks: Record<string, string>;
   /** `migrateWhen: everywhere`: the package has baked in every ring. */
   bakedEverywhere: boolean;
-  /** A failed PDM of this package somewhere, which holds everything that goes forward. */
-  holdForward: string | null;
+  /** A failed PDM of this package in another ring, which holds everything that goes forward. */
+  holdForward: Held | null;
+  /** Cells whose PDM failed, until it has succeeded: a retry that is under way has not mended anything yet. */
+  pdmFailed: Record<number, true>;
   /** Cells that gave no answer when the bake should have ended. */
   silent: string[];
   /** Watches over the cells that are under way: what they watch is not over before they are. */
@@ -95,8 +105,10 @@ export function newPass(purpose: PassPurpose, cells: number): PassState {
     graceUntilMs: null,
     wholeAgainMs: null,
     overridden: [],
+    failedChecks: {},
     bakedEverywhere: false,
     holdForward: null,
+    pdmFailed: {},
     silent: [],
     watching: 0,
   };
@@ -184,7 +196,23 @@ function takeOff(s: PassState, index: number, purpose: CellPurpose): void {
   s.orders[index] = (s.orders[index] ?? 0) + 1;
 }
 
-/** Sends one verified cell back, outside the stage's own order: it turned bad while it was watched. */
+/**
+ * A verified cell turned bad while it was watched. It goes back, outside the stage's own order, unless the policy says
+ * that nothing does; answers whether it does.
+ */
+export function turnedBad(s: PassState, index: number, bad: { cell: string; reason: string }, a: Advance): boolean {
+  if (a.policy.autoRollback !== 'never') {
+    sendBack(s, index);
+    return true;
+  }
+  s.exceptions[index] = { state: 'failed', reason: `${bad.reason}; autoRollback is never` };
+  setMark(s, index, 'X');
+  const cause = haltOf(s, a.policy, false, bad.cell, bad.reason);
+  if (cause && !s.halt) s.halt = { kind: 'cells', reason: cause, sinceMs: a.now };
+  return false;
+}
+
+/** Sends one cell back, outside the stage's own order. */
 export function sendBack(s: PassState, index: number): void {
   setMark(s, index, '<');
   takeOff(s, index, 'rollback');
@@ -274,21 +302,25 @@ function wasSkipped(s: PassState, index: number): boolean {
 function migrated(s: PassState, index: number, result: CellResult, now: number): void {
   if (result.state === 'converged') {
     delete s.exceptions[index];
+    delete s.pdmFailed[index];
     return setMark(s, index, 'M');
   }
   except(s, index, result, result.state === 'pending' ? 'failed' : result.state);
+  if (result.state === 'migration-failed') s.pdmFailed[index] = true;
   if (result.deferred && !s.again[index]) return setMark(s, index, 'D');
   setMark(s, index, 'X');
   if (!s.halt) s.halt = { kind: 'migration', reason: `PDM on ${result.cell}: ${result.reason}`, sinceMs: now };
 }
 
 function wentBack(s: PassState, index: number, result: CellResult, policy: RingPolicy, now: number): void {
-  if (result.state === 'left') {
+  const hadLeft = result.state === 'left';
+  if (hadLeft && s.purpose === 'rollback') {
     delete s.exceptions[index];
     return setMark(s, index, 'L');
   }
-  except(s, index, result);
-  setMark(s, index, result.state === 'rolled-back' ? 'R' : 'X');
+  // A cell of the pass that turned bad stays one of its failures, whoever took it back.
+  except(s, index, result, hadLeft ? 'rolled-back' : result.state);
+  setMark(s, index, hadLeft || result.state === 'rolled-back' ? 'R' : 'X');
   if (s.purpose === 'rollback' || s.halt) return;
   const cause = haltOf(s, policy, false, result.cell, result.reason);
   if (cause) s.halt = { kind: 'cells', reason: cause, sinceMs: now };
@@ -310,6 +342,8 @@ export function cellDied(s: PassState, index: number): 'restart' | 'give-up' {
 /** Leaves a cell out of the way, or notes to do so when its run has ended. Answers why not where it cannot be. */
 export function skip(s: PassState, index: number, by: string, reason: string, policy: RingPolicy): string | null {
   const mark = s.marks[index];
+  // Out of the way is not mended: what a failed PDM stops stays stopped until it has succeeded.
+  if (s.pdmFailed[index]) return 'a cell whose PDM has not failed';
   if (mark === undefined || mark === 'L') return 'a cell of this pass';
   if (mark === 'C' || mark === 'D' || mark === 'm' || mark === 'M') return 'a cell that has not converged yet';
   if (mark === 's') return null;
@@ -349,6 +383,7 @@ function step(s: PassState, a: Advance): void {
   if (s.stage === 'done') return;
   if (s.stop) return stopped(s);
   if (s.stage === 'rollback') return rollbackStage(s, a);
+  haltForChecks(s, a);
   if (s.halt) return halted(s, a);
   if (s.stage === 'deploy') return deployStage(s, a);
   if (s.stage === 'bake') return bakeStage(s, a);
@@ -373,14 +408,39 @@ function halted(s: PassState, a: Advance): void {
   if (a.soft) enter(s, 'done');
 }
 
+/** A check that failed is the ring's failure where its policy says so; it is over when that check has passed. */
+function haltForChecks(s: PassState, { soft, now }: Advance): void {
+  const [failed] = Object.entries(s.failedChecks);
+  if (s.halt?.kind === 'check' && !failed) s.halt = null;
+  if (!failed || soft || s.halt) return;
+  s.halt = { kind: 'check', reason: `check ${failed[0]} failed, says ${failed[1]}`, sinceMs: now };
+}
+
+/** Notes the last word of a check. */
+export function noteCheck(s: PassState, { name, outcome, by }: CheckInPass): void {
+  if (outcome === 'failed') s.failedChecks[name] = by;
+  else delete s.failedChecks[name];
+}
+
+/** Ends one wait of this pass by a person's word; a check that fails later is another wait. */
+export function override(s: PassState, wait: OverridableWait): void {
+  if (wait === 'check') s.failedChecks = {};
+  else s.overridden.push(wait);
+}
+
+/** A ring that has cells but none converged is halted, never converged; answers whether it is so. */
+function haltForNone(s: PassState, a: Advance): boolean {
+  if (concerned(s) + a.leftOut === 0 || converged(s) > 0) return false;
+  s.halt = { kind: 'none-converged', reason: 'not one cell of the ring converged', sinceMs: a.now };
+  halted(s, a);
+  return true;
+}
+
 function deployStage(s: PassState, a: Advance): void {
   if (!settled(s) || s.counts['.'] > 0) return;
   if (tryAgain(s, ['d', 's'], '.')) return;
   const cells = concerned(s) + a.leftOut;
-  if (cells > 0 && converged(s) === 0) {
-    s.halt = { kind: 'none-converged', reason: 'not one cell of the ring converged', sinceMs: a.now };
-    return halted(s, a);
-  }
+  if (haltForNone(s, a)) return;
   if (s.bakedAtMs !== null) s.wholeAgainMs = a.now;
   s.convergedAtMs ??= a.now;
   if (cells === 0) {
@@ -410,7 +470,7 @@ const unwatched = (s: PassState): boolean =>
   !s.overridden.includes('health') && (s.watching > 0 || s.silent.length > 0);
 
 function bakeStage(s: PassState, a: Advance): void {
-  if (!settled(s)) return;
+  if (!settled(s) || haltForNone(s, a)) return;
   const over = s.overridden.includes('bake') || s.bakedAtMs !== null;
   if (!over && (a.now < (s.bakeUntilMs ?? 0) || unwatched(s))) return;
   s.bakedAtMs ??= a.now;
@@ -423,7 +483,7 @@ function bakeStage(s: PassState, a: Advance): void {
 }
 
 function graceStage(s: PassState, a: Advance): void {
-  if (!settled(s)) return;
+  if (!settled(s) || haltForNone(s, a)) return;
   const waitsForAll = a.policy.migrateWhen === 'everywhere' && !s.bakedEverywhere;
   const over = s.overridden.includes('grace-period');
   if (!over && (waitsForAll || a.now < (s.graceUntilMs ?? 0) || unwatched(s))) return;
@@ -490,7 +550,7 @@ function backToDeploy(s: PassState): void {
 
 /** After a look: what it found may be more than the ring bears, or a PDM that failed before this pass began. */
 export function haltForExceptions(s: PassState, policy: RingPolicy, now: number): void {
-  if (s.halt) return;
+  if (s.halt || s.purpose === 'rollback') return;
   const hasFailedMigration = Object.values(s.exceptions).some((e) => e.state === 'migration-failed');
   if (hasFailedMigration) {
     s.halt = { kind: 'migration', reason: 'PDM has failed, and waits for a person', sinceMs: now };

@@ -77,17 +77,18 @@ export function waitOf(s: PassState, ctx: ViewContext): WaitingFor | null {
 }
 
 function haltWait(s: PassState, ctx: ViewContext): WaitingFor | null {
-  const reason = s.halt?.reason ?? s.holdForward;
-  if (!reason) return null;
+  const stopped = s.halt ?? s.holdForward;
+  if (!stopped) return null;
   const { ring, version } = ctx;
   const worst = ctx.idOf(Number(Object.keys(s.exceptions)[0] ?? 0));
   return {
     kind: 'operator',
     ring,
-    since: new Date(s.halt?.sinceMs ?? ctx.nowMs).toISOString(),
-    detail: s.halt ? `halted: ${reason}` : `held: ${reason}`,
+    since: new Date(stopped.sinceMs).toISOString(),
+    detail: `${s.halt ? 'halted' : 'held'}: ${stopped.reason}`,
     next: [
-      `cellctl retry --ring ${ring} ${version}`,
+      ...(s.halt?.kind === 'check' ? [`cellctl override --wait check --ring ${ring} ${version} --reason "…"`] : []),
+      ...(s.halt ? [`cellctl retry --ring ${ring} ${version}`] : [`cellctl status ${version}`]),
       ...(s.halt?.kind === 'cells' && worst ? [`cellctl skip ${worst} --version ${version} --reason "…"`] : []),
       `cellctl abort ${version} --reason "…"`,
     ],

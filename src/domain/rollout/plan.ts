@@ -1,5 +1,5 @@
 import { holding } from '../brake.js';
-import { isOpen, outerTracks, type PackageState, type Track, tracksOf } from './state.js';
+import { isOpen, migrationHold, outerTracks, type PackageState, type Track, tracksOf } from './state.js';
 
 /** What a package does next; decided anew whenever anything changed. */
 export type Step =
@@ -49,8 +49,10 @@ function abortStep(s: PackageState): Step {
 function backStep(s: PackageState): Step {
   const outermostFirst = tracksOf(s).reverse();
   if (outermostFirst.some((t) => t.purpose === 'rollback' && t.stage !== 'over')) return nothing;
-  const next = outermostFirst.find((t) => t.purpose !== 'rollback' && t.view !== null);
-  if (next) return { do: 'roll-back', ring: next.ring };
+  const entered = outermostFirst.filter((t) => t.purpose !== 'rollback' && t.entered).map((t) => t.ring);
+  const before = s.alsoOn.filter((ring) => s.tracks[ring] === undefined);
+  const [ring] = [...entered, ...before].sort((a, b) => b - a);
+  if (ring !== undefined) return { do: 'roll-back', ring };
   const all = outermostFirst.every((t) => t.purpose !== 'rollback' || t.result?.outcome === 'converged');
   return { do: 'end', state: all ? 'rolled-back' : 'aborted' };
 }
@@ -58,13 +60,23 @@ function backStep(s: PackageState): Step {
 /** An outer ring's pass that ended without having baked waits for a retry. */
 const isThrough = (t: Track): boolean => t.stage === 'over' && (t.perimeter || t.baked);
 
-function rollOutStep(s: PackageState, now: number, callers: number): Step {
-  const braked = holding(s.brakes, now).length > 0;
-  if (s.next) return braked ? { do: 'withdraw', requestId: s.next.requestId } : nothing;
+/** The outer ring that is wanted now, as the one after another: one that is to be entered again, or the next. */
+function wantedAfter(s: PackageState): { after: number | null; again: Track | null } | null {
   const outer = outerTracks(s);
+  const again = outer.find((t) => t.again);
+  if (again) return { after: outer.findLast((t) => t.ring < again.ring)?.ring ?? null, again };
   const last = outer.at(-1);
-  if (s.noMoreRings) return callers === 0 && tracksOf(s).every(isThrough) ? { do: 'end', state: 'converged' } : nothing;
-  const held = braked || outer.some((t) => t.migrationFailed.length > 0);
-  if (held || (last && !last.baked)) return nothing;
-  return { do: 'request-next', after: last?.ring ?? null };
+  return s.noMoreRings || (last && !last.baked) ? null : { after: last?.ring ?? null, again: null };
+}
+
+function rollOutStep(s: PackageState, now: number, callers: number): Step {
+  const wanted = wantedAfter(s);
+  const held = holding(s.brakes, now).length > 0 || migrationHold(s, wanted?.again?.ring ?? null) !== null;
+  if (s.next) {
+    const isWanted = wanted !== null && wanted.after === s.next.after && !held;
+    return isWanted ? nothing : { do: 'withdraw', requestId: s.next.requestId };
+  }
+  if (wanted) return held ? nothing : { do: 'request-next', after: wanted.after };
+  const isOver = s.noMoreRings && callers === 0 && tracksOf(s).every(isThrough);
+  return isOver ? { do: 'end', state: 'converged' } : nothing;
 }

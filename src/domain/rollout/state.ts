@@ -1,8 +1,10 @@
 import type { PassResult } from '../../contract/internal.js';
+import type { OverridableWait } from '../../contract/messages.js';
 import type {
   Act,
   BrakeStatus,
   CellException,
+  CellState,
   CheckRecord,
   Failure,
   PassPurpose,
@@ -21,8 +23,12 @@ export interface PackageState {
   lane: string | null;
   startedAtMs: number;
   finishedAtMs: number | null;
+  /** When an earlier run of this package ended, whose status this one took up. */
+  endedBeforeMs: number | null;
   /** What the cluster said when this rollout registered; until then nothing is asked of it. */
   registered: boolean;
+  /** The last word to the cluster found nobody there to hear it. */
+  clusterAway: boolean;
   graduationTimeoutMs: number;
   /** Rings that never block their callers, as the cluster said when this rollout registered. */
   softRings: number[];
@@ -43,6 +49,8 @@ export interface PackageState {
   brakes: BrakeStatus[];
   brakesSeq: number;
   approved: number[];
+  /** Waits that a person ended, by ring: they stay ended for a pass that takes a lost one's place. */
+  overridden: { ring: number; wait: OverridableWait }[];
   checks: CheckRecord[];
   acts: Act[];
   failures: Failure[];
@@ -55,6 +63,8 @@ export interface PackageState {
   /** How it is ending, or has ended. */
   end: { state: RolloutState; supersededBy: string | null } | null;
   needsDowntime: CellException[];
+  /** Rings where cells run the package since an earlier run of this rollout, as the cluster said. */
+  alsoOn: number[];
 }
 
 export interface Graduation {
@@ -76,17 +86,34 @@ export interface Track {
   sinceMs: number;
   /** `asked`: in the cluster's queue; `granted`: the pass starts; `running`: it has reported; `over`: it ended. */
   stage: 'asked' | 'granted' | 'running' | 'over';
+  /** First run id of its pass, once that is there. */
+  pass: string | null;
   held: WaitingFor | null;
   view: RolloutRing | null;
   result: PassResult | null;
   baked: boolean;
   migrationFailed: string[];
+  migrationFailedAtMs: number | null;
+  /** Cells that ended badly in a pass that was then lost. */
+  leftBehind: CellException[];
   /** Passes in a row that ended without saying so. */
   lost: number;
   /** What callers are answered; null while there is nothing to answer. */
   settled: RingResult | null;
+  /** A pass has been in the ring: cells of it may run the package. */
+  entered: boolean;
   /** Its pass was told to end. */
   stopped: boolean;
+  /** An outer ring that is to be entered again, once nothing stands in the way. */
+  again: boolean;
+}
+
+const ENDED_BADLY: CellState[] = ['rolled-back', 'failed', 'rollback-failed', 'migration-failed', 'cancel-unconfirmed'];
+
+/** What the next pass is to know of a lost one: those cells stay as they are until a person asks. */
+function leftBehind({ lost = 0, view, leftBehind = [] }: Partial<Track>): CellException[] {
+  if (lost === 0) return [];
+  return view ? view.exceptions.filter((e) => ENDED_BADLY.includes(e.state)) : leftBehind;
 }
 
 /** A ring asked for anew; what is known of the ring from before stays known. */
@@ -105,14 +132,20 @@ export function newTrack(
     requestId,
     sinceMs: now,
     stage: 'asked',
+    pass: null,
     held: null,
     view: null,
     result: null,
     baked: before.baked ?? false,
-    migrationFailed: [],
+    // Until its next pass has looked.
+    migrationFailed: before.migrationFailed ?? [],
+    migrationFailedAtMs: before.migrationFailedAtMs ?? null,
+    leftBehind: leftBehind(before),
     lost: before.lost ?? 0,
     settled: null,
+    entered: before.entered ?? false,
     stopped: false,
+    again: false,
   };
 }
 
@@ -122,7 +155,9 @@ export const newPackageState = (version: string, chartVersion: string | null, no
   lane: null,
   startedAtMs: now,
   finishedAtMs: null,
+  endedBeforeMs: null,
   registered: false,
+  clusterAway: false,
   graduationTimeoutMs: 7 * 24 * 3_600_000,
   softRings: [],
   accepted: false,
@@ -134,6 +169,7 @@ export const newPackageState = (version: string, chartVersion: string | null, no
   brakes: [],
   brakesSeq: 0,
   approved: [],
+  overridden: [],
   checks: [],
   acts: [],
   failures: [],
@@ -143,6 +179,7 @@ export const newPackageState = (version: string, chartVersion: string | null, no
   abort: null,
   end: null,
   needsDowntime: [],
+  alsoOn: [],
 });
 
 const KEPT = { acts: 200, failures: 200, rejected: 50, checks: 100 };
@@ -167,11 +204,35 @@ export const shownTracks = (s: PackageState): Track[] =>
 /** A pass of this package is under way, or about to be. */
 export const isOpen = (t: Track): boolean => t.stage === 'granted' || t.stage === 'running';
 
-/** Whether the last word of some check of a blocking ring is that it failed: that is the ring's failure. */
-export function hasFailedCheck({ checks }: PackageState, { ring, soft }: Pick<Track, 'ring' | 'soft'>): boolean {
-  const isLast = (check: CheckRecord) => checks.findLast((c) => c.ring === ring && c.name === check.name) === check;
-  return !soft && checks.some((c) => c.ring === ring && c.outcome === 'failed' && isLast(c));
+/**
+ * A PDM of this package failed in some ring: nothing of it goes forward in any other, until that PDM has succeeded.
+ * Null: there is none, or only in `ring` itself, whose own pass knows.
+ */
+export function migrationHold(s: PackageState, ring: number | null): MigrationHold | null {
+  const failed = tracksOf(s).find((t) => t.ring !== ring && t.migrationFailed.length > 0);
+  if (!failed) return null;
+  const cells = failed.migrationFailed.slice(0, 5).join(', ');
+  const reason = `PDM failed on ${cells} in ring ${failed.ring}`;
+  return { ring: failed.ring, reason, sinceMs: failed.migrationFailedAtMs ?? failed.sinceMs };
 }
+
+export interface MigrationHold {
+  /** Where it failed. */
+  ring: number;
+  reason: string;
+  sinceMs: number;
+}
+
+/** Checks of a ring whose last word is that they failed, by name, and who said so; what a person overrode is over. */
+export function failedChecks({ checks }: PackageState, ring: number): Record<string, string> {
+  const last = new Map(checks.filter((c) => c.ring === ring).map((c) => [c.name, c]));
+  const failed = [...last.values()].filter((c) => c.outcome === 'failed' && c.overriddenBy === undefined);
+  return Object.fromEntries(failed.map((c) => [c.name, c.by]));
+}
+
+/** Whether some check of a blocking ring has failed: that is the ring's failure. */
+export const hasFailedCheck = (s: PackageState, { ring, soft }: Pick<Track, 'ring' | 'soft'>): boolean =>
+  !soft && Object.keys(failedChecks(s, ring)).length > 0;
 
 /** What ring 0 made of the package. */
 export function ring0Verdict(s: PackageState): Ring0Verdict {

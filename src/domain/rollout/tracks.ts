@@ -1,7 +1,8 @@
 import type { RingAnswer, RingReport } from '../../contract/internal.js';
-import type { BrakeStatus, RingResult } from '../../contract/status.js';
+import type { RingResult, WaitingFor } from '../../contract/status.js';
+import { holding } from '../brake.js';
 import { waitForBrake } from '../ring/view.js';
-import type { PackageState, Track } from './state.js';
+import { migrationHold, type PackageState, type Track } from './state.js';
 import { ringResult } from './view.js';
 
 /** What the cluster and a pass say of one ring, put into the package's state. */
@@ -36,9 +37,12 @@ export function settleTrack(s: PackageState, track: Track, answer: RingAnswer, n
 export function noteReport(s: PackageState, track: Track, report: RingReport, now: number): void {
   noteFailures(s, track, report, now);
   track.stage = report.ended ? 'over' : 'running';
+  track.pass = report.pass;
   track.view = report.view;
+  track.entered = true;
   track.result = report.result;
   track.migrationFailed = report.migrationFailed;
+  track.migrationFailedAtMs = report.migrationFailed.length === 0 ? null : (track.migrationFailedAtMs ?? now);
   const softEnd = report.ended && track.soft && report.result?.outcome === 'failed';
   // A soft ring never blocks: what failed there is reported, and the package goes on.
   track.baked = track.baked || report.baked || softEnd;
@@ -61,16 +65,22 @@ export function brakedResult(s: PackageState, track: Track, now: number): RingRe
   return { ...ringResult(s, track, pass, now), ...(until ? { until } : {}) };
 }
 
+/** What was superseded or has converged, no restart opens. */
+function afterEnd({ version, end }: PackageState): string[] {
+  const isClosed = end?.state === 'superseded' || end?.state === 'converged';
+  const newestVersion = end?.supersededBy ?? version;
+  return isClosed ? [`cellctl status ${newestVersion}`] : [`cellctl restart ${version} --reason "…"`];
+}
+
 /** Refused before anything was asked of the cluster. */
 export function refusedResult(
   s: PackageState,
   ring: number,
-  code: 'ended' | 'braked',
-  brake: BrakeStatus | null,
+  code: 'ended' | 'braked' | 'blocked',
+  wait: Pick<WaitingFor, 'until' | 'next'> | null,
   now: number,
 ): RingResult {
   const { version, end } = s;
-  const wait = brake ? waitForBrake(brake, ring, version) : null;
   const at = new Date(now).toISOString();
   return {
     ring,
@@ -79,7 +89,7 @@ export function refusedResult(
     blocking: !s.softRings.includes(ring) && s.tracks[ring]?.soft !== true,
     code,
     ...(wait?.until ? { until: wait.until } : {}),
-    next: wait?.next ?? [`cellctl restart ${version} --reason "…"`],
+    next: wait?.next ?? afterEnd(s),
     ...(end?.supersededBy ? { supersededBy: end.supersededBy } : {}),
     startedAt: at,
     finishedAt: at,
@@ -87,4 +97,15 @@ export function refusedResult(
     exceptions: [],
     checks: s.checks.filter((c) => c.ring === ring),
   };
+}
+
+/** Why nothing of this package may begin to go forward in a ring now, as its caller is answered; null: it may. */
+export function refusedNow(s: PackageState, ring: number, now: number): RingResult | null {
+  if (s.end !== null || s.abort !== null) return refusedResult(s, ring, 'ended', null, now);
+  const brake = holding(s.brakes, now)[0];
+  if (brake) return refusedResult(s, ring, 'braked', waitForBrake(brake, ring, s.version), now);
+  const hold = migrationHold(s, ring);
+  return hold
+    ? refusedResult(s, ring, 'blocked', { next: [`cellctl retry --ring ${hold.ring} ${s.version}`] }, now)
+    : null;
 }

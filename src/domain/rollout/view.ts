@@ -1,7 +1,9 @@
+import { ringRolloutId } from '../../contract/ids.js';
 import type { PassResult } from '../../contract/internal.js';
 import type {
   PackageRolloutStatus,
   RingCounts,
+  RingOutcome,
   RingResult,
   RingState,
   RolloutRing,
@@ -49,7 +51,8 @@ export function viewOfRollout(s: PackageState, now: number): PackageRolloutStatu
 }
 
 function ringView(t: Track): RolloutRing {
-  if (t.view) return t.stage === 'asked' ? { ...t.view, state: 'waiting', waitingFor: t.held } : t.view;
+  if (t.view && t.stage === 'asked') return { ...t.view, state: 'waiting', waitingFor: t.held };
+  if (t.view) return t.result ? { ...t.view, outcome: outcomeOf(t.result) } : t.view;
   return {
     ring: t.ring,
     name: t.name,
@@ -61,8 +64,16 @@ function ringView(t: Track): RolloutRing {
     exceptions: [],
     exceptionsTotal: 0,
     cellsInFlight: [],
-    waitingFor: t.held,
+    waitingFor: t.held ?? (t.stage === 'granted' ? startWait(t) : null),
   };
+}
+
+/** The ring is granted, and its pass is not there yet: it takes a moment, unless somebody else's run has its id. */
+function startWait({ ring, sinceMs }: Track): WaitingFor {
+  const id = ringRolloutId(ring);
+  const detail = `the pass before it over ring ${ring}, ${id}, has not closed yet`;
+  const next = [`temporal workflow describe --workflow-id ${id}`];
+  return { kind: 'ring-turn', ring, since: new Date(sinceMs).toISOString(), detail, next };
 }
 
 /** The outermost ring entered; before any, the one that waits. */
@@ -101,7 +112,7 @@ function stateOf(s: PackageState, now: number): RolloutState {
 }
 
 /** An outer ring whose pass ended before the package had baked there: only a person moves it on. */
-const isStuck = (track: Track): boolean => !track.perimeter && track.stage === 'over' && !track.baked;
+const isStuck = (track: Track): boolean => !track.perimeter && track.stage === 'over' && !track.baked && !track.again;
 
 function stuckWait(s: PackageState, track: Track, since: string): WaitingFor {
   const detail = `the pass over ring ${track.ring} ended ${track.result?.outcome ?? 'without a result'}: ${track.result?.reason ?? ''}`;
@@ -114,34 +125,51 @@ function perimeterState(track: Track): RolloutState {
   return state === 'halted' || state === 'braked' || state === 'rolling-back' ? state : 'perimeter';
 }
 
-/** The last ring is done, an inner one still has its grace period or its PDM before it. */
+/**
+ * The last ring is done. An inner one may still have its grace period or its PDM before it; where none has, a caller
+ * looks at an inner ring again.
+ */
 function innerState(s: PackageState): RolloutState {
-  const open = tracksOf(s).findLast(isOpen);
-  return open?.view ? BY_RING[open.view.state] : 'migrating';
+  const outer = tracksOf(s).filter((t) => !t.perimeter);
+  const open = outer.findLast(isOpen);
+  if (open) return open.view ? BY_RING[open.view.state] : 'migrating';
+  return outer.some(isStuck) ? 'halted' : 'converged';
 }
 
 function waitOf(s: PackageState, now: number): WaitingFor | null {
   if (s.end || s.abort) return null;
   const since = new Date(s.startedAtMs).toISOString();
-  if (!s.registered) {
-    const detail = 'the cell cluster has not answered; it begins with its topology';
-    return { kind: 'topology', since, detail, next: ['cellctl cluster apply FILE'] };
-  }
+  if (!s.registered) return clusterWait(s, since);
   const brake = holding(s.brakes, now)[0];
   if (s.graduation?.accepted !== true) return perimeterWait(s, since);
   if (s.next?.held) return s.next.held.waiting;
   const track = outermost(s);
-  if (brake && (!track || track.baked || track.perimeter)) return waitForBrake(brake, track?.ring ?? 0, s.version);
+  if (brake && (!track || track.baked || track.perimeter || track.again))
+    return waitForBrake(brake, track?.ring ?? 0, s.version);
   if (track && isStuck(track)) return stuckWait(s, track, since);
-  if (track && !track.perimeter && track.stage !== 'over') return track.held ?? track.view?.waitingFor ?? null;
+  if (track && !track.perimeter && track.stage !== 'over') return ringView(track).waitingFor;
   const failed = tracksOf(s).find((t) => t.migrationFailed.length > 0);
   return failed?.view?.waitingFor ?? tracksOf(s).findLast(isOpen)?.view?.waitingFor ?? null;
+}
+
+/** Before it has registered a package knows only whether there is a cluster to answer it. */
+function clusterWait(s: PackageState, since: string): WaitingFor {
+  if (!s.clusterAway) {
+    const detail = 'asks the cell cluster what it knows of this package';
+    return { kind: 'graduation', since, detail, next: [] };
+  }
+  const detail = 'there is no cell cluster yet; it begins with its topology';
+  return { kind: 'topology', since, detail, next: ['cellctl cluster apply FILE'] };
 }
 
 function perimeterWait(s: PackageState, since: string): WaitingFor {
   const track = tracksOf(s).findLast((t) => t.stage !== 'over');
   const inner = track?.held ?? track?.view?.waitingFor;
   if (inner) return inner;
+  if (s.graduation) {
+    const detail = 'asks the cell cluster whether it may graduate';
+    return { kind: 'graduation', since: s.graduation.at, detail, next: [] };
+  }
   return {
     kind: 'graduation',
     since,
@@ -151,13 +179,15 @@ function perimeterWait(s: PackageState, since: string): WaitingFor {
   };
 }
 
+/** A pass that made room, or was lost, is of no account to whoever waits for its end: it did not come to one. */
+const outcomeOf = ({ outcome }: PassResult): RingOutcome =>
+  outcome === 'yielded' || outcome === 'lost' ? 'aborted' : outcome;
+
 /** The result of a pass, as `deployRing` and `migrateRing` answer it. */
 export function ringResult(s: PackageState, track: Track, pass: PassResult, now: number): RingResult {
   const view = track.view ?? ringView(track);
   const { total, converged, failed, rolledBack, quarantined, skipped } = view;
-  const gone = pass.outcome === 'yielded' || pass.outcome === 'lost';
-  const checked = pass.outcome === 'converged' && hasFailedCheck(s, track) ? 'failed' : pass.outcome;
-  const outcome = gone ? 'aborted' : (checked as RingResult['outcome']);
+  const outcome = pass.outcome === 'converged' && hasFailedCheck(s, track) ? 'failed' : outcomeOf(pass);
   const bad = outcome !== 'converged' && outcome !== 'superseded';
   return {
     ring: track.ring,

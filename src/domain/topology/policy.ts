@@ -37,7 +37,7 @@ const MAX_VERIFY_INTERVAL_MS = 2_000;
 /**
  * The policy in force in one ring for one lane: defaults, then the topology's policy, then the ring's, then the lane's.
  * Shares are of the cells that can be deployed to at `now` (ms); without `now` every pin counts. Throws RangeError for a
- * ring or a lane that the topology does not have.
+ * ring that the topology does not have. A lane that it does not have adds nothing: who decides by one asks `hasLane`.
  */
 export function resolvePolicy(
   topology: Topology,
@@ -49,11 +49,15 @@ export function resolvePolicy(
   return absolutePolicy(policy, deployableCells(mustFindRing(topology, ring), now, policy.mode).cells.length);
 }
 
-/** The policy of one ring and lane as written, every field filled. Throws RangeError for an unknown ring or lane. */
+/** The policy of one ring and lane as written, every field filled. Throws RangeError for an unknown ring. */
 export function layeredPolicy(topology: Topology, ring: number, lane: string | null): CompletePolicy {
   const found = mustFindRing(topology, ring);
   return { ...DEFAULT_POLICY, ...written(topology.policy), ...written(found.policy), ...lanePolicy(topology, lane) };
 }
+
+/** Whether a package can go by this lane; by none (null) it always can. */
+export const hasLane = (topology: Topology, lane: string | null): boolean =>
+  lane === null || Object.hasOwn(topology.lanes ?? {}, lane);
 
 /** A policy with its shares as numbers out of `total` cells, and its durations in ms. */
 export function absolutePolicy(policy: CompletePolicy, total: number): RingPolicy {
@@ -100,10 +104,7 @@ export function resolveCoordination(topology: Topology): Coordination {
 }
 
 function lanePolicy(topology: Topology, lane: string | null): Partial<CompletePolicy> {
-  if (lane === null) return {};
-  const lanes = topology.lanes ?? {};
-  if (Object.hasOwn(lanes, lane)) return written(lanes[lane]);
-  throw new RangeError(`no lane ${JSON.stringify(lane)}; there are: ${Object.keys(lanes).join(', ') || 'none'}`);
+  return lane !== null && hasLane(topology, lane) ? written(topology.lanes?.[lane]) : {};
 }
 
 function mustFindRing(topology: Topology, ring: number) {

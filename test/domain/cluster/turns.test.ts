@@ -18,6 +18,7 @@ function cluster(): ClusterState {
   const state = newClusterState();
   for (const ring of [0, 1, 2, 5]) state.rings[ring] = newRingRecord(`ring-${ring}`);
   state.perimeter = 1;
+  state.unmet = [];
   return state;
 }
 
@@ -50,9 +51,10 @@ function asks(
 
 const answers = (actions: TurnAction[]): RingAnswer[] => actions.flatMap((a) => (a.do === 'answer' ? [a.answer] : []));
 const kinds = (actions: TurnAction[]): string[] =>
-  actions.map((a) =>
-    a.do === 'answer' ? `${a.request.version.slice(6, 18)} ${a.answer.kind}` : `make room: ${a.how}`,
-  );
+  actions.map((a) => {
+    if (a.do === 'make-room') return `make room: ${a.how}`;
+    return `${a.request.version.slice(6, 18)} ${a.do === 'drop' ? 'dropped' : a.answer.kind}`;
+  });
 const decide = (state: ClusterState, topology = topologyOf()) => decideTurns(state, topology, NOW);
 
 function holds(state: ClusterState, version: string, ring: number, more: Partial<Turn> = {}): void {
@@ -97,12 +99,46 @@ describe('who gets a ring', () => {
     expect(answers(decide(state)).map((a) => ('ring' in a ? a.ring : a.kind))).toEqual([2, 5, 'none']);
   });
 
+  it.each([[null], [[2]]])('nobody, before it is known who is in the ring (%o)', (unmet) => {
+    const state = Object.assign(cluster(), { unmet });
+    asks(state, V1, 2, { purpose: 'rollback' });
+    asks(state, V1, { after: 2 });
+    expect(kinds(decide(state))).toEqual([`${A} held`, unmet === null ? `${A} held` : `${A} granted`]);
+  });
+
   it('the same wait is said once', () => {
     const state = cluster();
     holds(state, V1, 2);
     asks(state, V2, { after: null });
     expect(kinds(decide(state))).toEqual([`${B} held`]);
     expect(kinds(decide(state))).toEqual([]);
+  });
+
+  it.each([{ after: null }, 0])(
+    'no package whose lane has left the topology: it waits for its lane (ring %o)',
+    (ring) => {
+      const state = cluster();
+      asks(state, V1, ring, { lane: 'urgent' });
+      const detail = expect.stringContaining('urgent');
+      expect(answers(decide(state))).toMatchObject([{ kind: 'held', waiting: { kind: 'topology', detail } }]);
+      expect([state.turns, state.queue.length]).toEqual([{}, 1]);
+    },
+  );
+
+  it('a package that goes back, whatever became of its lane', () => {
+    const state = cluster();
+    asks(state, V1, 2, { lane: 'urgent', purpose: 'rollback' });
+    expect(kinds(decide(state))).toEqual([`${A} granted`]);
+  });
+
+  it('whoever can be decided, past a request that cannot: that one leaves the queue and is named', () => {
+    const state = cluster();
+    const odd = asks(state, V1, { after: null }, { sinceMs: 1e300 });
+    asks(state, V2, { after: null });
+    const actions = decide(state);
+    expect(actions[0]).toMatchObject({ do: 'drop', problem: { path: 'requestId', value: odd } });
+    expect(answers(actions)).toMatchObject([{ kind: 'granted', ring: 2 }]);
+    expect([state.queue, state.turns[2]?.request.version]).toEqual([[], V2]);
   });
 
   it.each([

@@ -12,6 +12,8 @@ import {
   failures,
   flying,
   newPass,
+  noteCheck,
+  override,
   type PassState,
   resume,
   retried,
@@ -21,6 +23,7 @@ import {
   setMark,
   skip,
   takeNext,
+  turnedBad,
 } from '../../../src/domain/ring/pass.js';
 import { countsOf } from '../../../src/domain/ring/view.js';
 import { policyOf } from '../policies.js';
@@ -111,14 +114,14 @@ describe('room: how many more cells may start', () => {
     const s = standing('C.....');
     expect(room({ ...s, halt: { kind: 'cells', reason: '', sinceMs: 0 } }, policyOf({}), FREE)).toBe(0);
     expect(room({ ...s, stop: { outcome: 'aborted', by: '', reason: '', hurry: false } }, policyOf({}), FREE)).toBe(0);
-    expect(room({ ...s, holdForward: 'PDM failed' }, policyOf({}), FREE)).toBe(0);
+    expect(room({ ...s, holdForward: { reason: 'PDM failed', sinceMs: 0 } }, policyOf({}), FREE)).toBe(0);
   });
 
   it('a rollback waits for nothing but its own width', () => {
     const s = standing('CCCC<', 'rollback');
     s.halt = { kind: 'cells', reason: '', sinceMs: 0 };
     s.stop = { outcome: 'aborted', by: '', reason: '', hurry: false };
-    s.holdForward = 'PDM failed';
+    s.holdForward = { reason: 'PDM failed', sinceMs: 0 };
     expect(room(s, policyOf({ maxParallel: 3 }), { braked: true, trouble: true })).toBe(2);
   });
 
@@ -371,6 +374,69 @@ describe('advance: from stage to stage', () => {
     through(s, NOW);
     expect(s.halt?.kind).toBe('none-converged');
     expect(s.convergedAtMs).toBeNull();
+  });
+
+  it.each<['bake' | 'grace', string]>([
+    ['bake', 'RX'],
+    ['grace', 'Rs'],
+  ])('a ring none of whose cells stays converged in its %s is halted, within its budget or not', (stage, marks) => {
+    const s = { ...standing(marks), stage, bakeUntilMs: NOW - 1, graceUntilMs: NOW - 1 };
+    advance(s, rules(policyOf({ failureBudget: 9 })));
+    expect(s).toMatchObject({ stage, bakedAtMs: null, halt: { kind: 'none-converged' } });
+    const soft = { ...standing(marks), stage, bakeUntilMs: NOW - 1, graceUntilMs: NOW - 1 };
+    advance(soft, rules(policyOf({ failureBudget: 9, onFailure: 'soft' })));
+    expect(soft).toMatchObject({ stage: 'done', halt: { kind: 'none-converged' } });
+  });
+
+  it('a check that failed halts until that very check has passed, or a person says so', () => {
+    const s = { ...standing('C'), stage: 'bake' as const, bakeUntilMs: NOW - 1 };
+    noteCheck(s, { name: 'smoke', outcome: 'failed', by: 'qa' });
+    advance(s, rules(policyOf()));
+    expect(s.halt).toMatchObject({ kind: 'check', reason: 'check smoke failed, says qa' });
+    noteCheck(s, { name: 'e2e', outcome: 'passed', by: 'qa' });
+    advance(s, rules(policyOf()));
+    expect(s.halt).toMatchObject({ kind: 'check' });
+    noteCheck(s, { name: 'smoke', outcome: 'passed', by: 'qa' });
+    advance(s, rules(policyOf({ gracePeriodMs: 10 })));
+    expect(s).toMatchObject({ halt: null, stage: 'grace' });
+    noteCheck(s, { name: 'smoke', outcome: 'failed', by: 'qa' });
+    override(s, 'check');
+    advance(s, rules(policyOf({ gracePeriodMs: 10 })));
+    expect(s.halt).toBeNull();
+    noteCheck(s, { name: 'smoke', outcome: 'failed', by: 'qa' });
+    advance(s, rules(policyOf({ gracePeriodMs: 10 })));
+    expect(s.halt).toMatchObject({ kind: 'check' });
+  });
+
+  it('a check that failed while cells had halted the ring halts it still when they are retried', () => {
+    const s = { ...standing('CR'), stage: 'bake' as const, bakeUntilMs: NOW - 1 };
+    s.halt = { kind: 'cells', reason: 'two', sinceMs: 0 };
+    noteCheck(s, { name: 'smoke', outcome: 'failed', by: 'qa' });
+    s.halt = null;
+    advance(s, rules(policyOf()));
+    expect(s).toMatchObject({ stage: 'bake', halt: { kind: 'check' } });
+  });
+
+  it('a check that failed is reported and no more in a soft ring', () => {
+    const s = { ...standing('C'), stage: 'bake' as const, bakeUntilMs: NOW - 1 };
+    noteCheck(s, { name: 'smoke', outcome: 'failed', by: 'qa' });
+    advance(s, rules(policyOf({ onFailure: 'soft' }), { perimeter: true }));
+    expect(s).toMatchObject({ stage: 'done', halt: null });
+  });
+
+  it('a cell that turns bad while it is watched goes back, unless the policy says that nothing does', () => {
+    const s = standing('CC');
+    expect(turnedBad(s, 0, { cell: 'c', reason: 'not ready' }, rules(policyOf()))).toBe(true);
+    expect(marksOf(s)).toBe('<C');
+    const never = standing('CC');
+    expect(turnedBad(never, 0, { cell: 'c', reason: 'not ready' }, rules(policyOf({ autoRollback: 'never' })))).toBe(
+      false,
+    );
+    expect(marksOf(never)).toBe('XC');
+    expect(never).toMatchObject({ halt: { kind: 'cells' }, exceptions: { 0: { state: 'failed' } } });
+    const borne = standing('CC');
+    turnedBad(borne, 0, { cell: 'c', reason: '' }, rules(policyOf({ autoRollback: 'never', failureBudget: 1 })));
+    expect(borne.halt).toBeNull();
   });
 
   it('a soft ring is never left halted', () => {

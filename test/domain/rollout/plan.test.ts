@@ -22,14 +22,19 @@ function track(ring: number, more: Partial<Track> = {}): Track {
     requestId: `r${ring}`,
     sinceMs: NOW,
     stage: 'running',
+    pass: null,
     held: null,
     view: VIEW,
     result: null,
     baked: false,
     migrationFailed: [],
+    migrationFailedAtMs: null,
+    leftBehind: [],
     lost: 0,
     settled: null,
+    entered: true,
     stopped: false,
+    again: false,
     ...more,
   };
 }
@@ -170,7 +175,7 @@ describe('an abort', () => {
     ],
     [
       'leaves out a ring that it never entered',
-      graduated({ ...abort(true), ...on(track(2, { stage: 'over', view: null })) }),
+      graduated({ ...abort(true), ...on(track(2, { stage: 'over', view: null, entered: false })) }),
       { do: 'end', state: 'rolled-back' },
     ],
     [

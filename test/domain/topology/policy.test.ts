@@ -1,5 +1,5 @@
 import { describe, expect, it, test } from 'vitest';
-import { DEFAULT_POLICY, resolveCoordination, resolvePolicy } from '../../../src/domain/topology/index.js';
+import { DEFAULT_POLICY, hasLane, resolveCoordination, resolvePolicy } from '../../../src/domain/topology/index.js';
 import { accepted, cell, cells, written } from './topologies.js';
 
 const ring = (policy: Record<string, unknown>, count = 10, more: Record<string, unknown>[] = []) => ({
@@ -99,11 +99,20 @@ describe('the policy of a ring', () => {
     expect(resolved({ pollInterval: '1m' }, 1)).toMatchObject({ pollIntervalMs: 60_000, verifyIntervalMs: 2_000 });
   });
 
-  it('is not found for an unknown ring or lane', () => {
-    const topology = accepted(written({ lanes: { urgent: {} } }));
+  it('is not found for an unknown ring', () => {
+    const topology = accepted(written());
     expect(() => resolvePolicy(topology, 9, null)).toThrow(new RangeError('no ring 9; there are: 0, 1, 2'));
-    expect(() => resolvePolicy(topology, 2, 'fast')).toThrow(new RangeError('no lane "fast"; there are: urgent'));
-    expect(() => resolvePolicy(topology, 2, 'constructor')).toThrow(RangeError);
+  });
+
+  test.each(['fast', 'constructor', '__proto__'])('is that of no lane where there is no lane %s', (lane) => {
+    const topology = accepted(written({ lanes: { urgent: { maxParallel: 9 } } }));
+    expect([hasLane(topology, 'urgent'), hasLane(topology, null), hasLane(topology, lane)]).toEqual([
+      true,
+      true,
+      false,
+    ]);
+    expect(resolvePolicy(topology, 2, lane)).toEqual(resolvePolicy(topology, 2, null));
+    expect(resolvePolicy(topology, 2, 'urgent').maxParallel).toBe(9);
   });
 });
 

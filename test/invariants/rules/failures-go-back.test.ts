@@ -23,6 +23,18 @@ test.each<[string, Log]>([
       ],
     },
   ],
+  [
+    'that was tried again in vain, and went back to what ran before the package',
+    {
+      jobs: [
+        failed,
+        rollback({ cell: 'a1', at: 2, state: 'failed' }),
+        job({ cell: 'a1', at: 4, from: V1, state: 'failed' }),
+        rollback({ cell: 'a1', at: 6 }),
+      ],
+      statuses: over(),
+    },
+  ],
   ['whose coordinator has not come to it yet', { jobs: [failed], statuses: over({ finishedAt: null, rings: [] }) }],
   [
     'that never started',
@@ -94,6 +106,19 @@ test.each<[string, Log]>([
 const to = (version: string, seconds: number, more = {}) => rollback({ cell: 'a1', at: seconds, version, ...more });
 
 test.each<[string, string, Log]>([
+  [
+    'that was tried again in vain, and went back to the package itself',
+    'rollback-a1-6',
+    {
+      jobs: [
+        failed,
+        rollback({ cell: 'a1', at: 2, state: 'failed' }),
+        job({ cell: 'a1', at: 4, from: V1, state: 'failed' }),
+        rollback({ cell: 'a1', at: 6, version: V1 }),
+      ],
+      statuses: over(),
+    },
+  ],
   ['that failed and stayed', 'configure-a1-0', { jobs: [failed], statuses: over() }],
   [
     'that was cancelled and stayed',

@@ -20,13 +20,26 @@ const violation = (job: Job, what: string, others: Job[] = []): Violation[] => [
   { rule: 6, message: `${say(job)} ${what}`, jobs: [job.id, ...others.map((j) => j.id)] },
 ];
 
+/**
+ * The deployment that first brought this package to the cell: one that began on the package itself, with the same
+ * chart, only tried again what an earlier one had left half done.
+ */
+function firstOf(facts: Facts, job: Job): Job {
+  const { from_chart_version: from, chart_version: to } = job.log;
+  if (!same(job.from, job.version) || (from && to && from !== to)) return job;
+  const before = facts.jobs.findLast(
+    (j) => j.cell === job.cell && j.kind === 'configure' && same(j.version, job.version) && j.createdMs < job.createdMs,
+  );
+  return before ? firstOf(facts, before) : job;
+}
+
 function wentBack(facts: Facts, job: Job): Violation[] {
   const rules = job.ring === null ? null : rulesOf(facts, job.ring, job.version);
   // A job that never started changed nothing; where nobody knows what ran before, nobody can go back to it.
   if (!rules || rules.mayStayBroken || job.startedMs === null || !isPackage(job.from)) return [];
   const migrated = migratedPast(facts, job.cell, job.from, job.finishedMs ?? job.createdMs);
   const next = facts.jobs.find((j) => j.cell === job.cell && j.ours && j.changes && j.createdMs > job.createdMs);
-  if (next?.kind === 'rollback') return rightWay(job, next, migrated, rules);
+  if (next?.kind === 'rollback') return rightWay(firstOf(facts, job), next, migrated, rules);
   if (migrated !== 'no' && !rules.mayTakeDown) return [];
   const explained = isExplained(facts, job);
   if (next) {
@@ -55,8 +68,9 @@ function rightChart(rollback: Job, of: Job): Violation[] {
 
 /** A rollback is to what the cell ran before, whatever that was. */
 function wentWhere(facts: Facts, rollback: Job): Violation[] {
-  const of = deploymentBefore(facts, rollback);
-  if (!of) return [];
+  const last = deploymentBefore(facts, rollback);
+  if (!last) return [];
+  const of = firstOf(facts, last);
   if (!same(rollback.version, of.from)) {
     return violation(rollback, `does not go to ${short(of.from)}, which the cell ran before ${of.id}`, [of]);
   }

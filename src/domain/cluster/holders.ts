@@ -1,0 +1,75 @@
+import { packageRolloutId } from '../../contract/ids.js';
+import type { ClaimRing, PassSpeaks } from '../../contract/internal.js';
+import { isPackage, newest } from '../package-version.js';
+import type { ClusterState, QueuedRequest } from './state.js';
+
+/** Who holds which ring: how a turn begins and ends, and how a cluster without memory learns of the turns there are. */
+
+/** From here on the ring is this request's; `pass` is null until its pass has entered. */
+export function beginTurn(
+  state: ClusterState,
+  ring: number,
+  request: QueuedRequest,
+  pass: string | null,
+  now: number,
+): void {
+  const record = state.rings[ring];
+  state.turns[ring] = {
+    request,
+    grantedAtMs: now,
+    pass,
+    state: pass === null ? 'waiting' : 'rolling',
+    before: record?.desired ?? null,
+    asked: false,
+    starterGone: false,
+  };
+  if (record && request.purpose === 'deploy') record.desired = request.version;
+}
+
+/** The ring is free again; where the package is on no cell of it, the ring is no longer to run it. */
+export function endTurn(state: ClusterState, ring: number): void {
+  const turn = state.turns[ring];
+  const record = state.rings[ring];
+  delete state.turns[ring];
+  if (!turn || !record) return;
+  if (record.state !== 'halted' && record.state !== 'converged') record.state = 'idle';
+  const { version } = turn.request;
+  if (record.desired !== version || record.observed[version]) return;
+  record.desired = newest(Object.keys(record.observed).filter(isPackage)) ?? turn.before;
+}
+
+/** A rollout says that it holds a ring, with all that it asked for; whoever holds it by another request keeps it. */
+export function claimTurn(state: ClusterState, claim: ClaimRing, now: number): void {
+  const { ring, pass, ...asked } = claim;
+  const turn = state.turns[ring];
+  if (turn && turn.request.requestId !== claim.requestId) return;
+  const request = queued({ ...asked, ring });
+  if (pass !== null) forgetUnmet(state, ring);
+  if (turn) Object.assign(turn, { request, pass: pass ?? turn.pass });
+  else beginTurn(state, ring, request, pass, now);
+}
+
+/** A pass that nobody has claimed yet says whose it is: its ring is taken. */
+export function meetPass(state: ClusterState, speaks: PassSpeaks, now: number): void {
+  const { ring, requestId, pass, version, purpose } = speaks;
+  if (!state.unmet?.includes(ring)) return;
+  forgetUnmet(state, ring);
+  const turn = state.turns[ring];
+  if (turn?.request.requestId === requestId) turn.pass = pass;
+  if (turn) return;
+  const request = { requestId, version, purpose, ring, chartVersion: null, lane: null, approved: [], sinceMs: now };
+  beginTurn(state, ring, queued(request), pass, now);
+}
+
+/** Its pass is no longer there, or has said whose it is. */
+export function forgetUnmet(state: ClusterState, ring: number): void {
+  state.unmet = state.unmet?.filter((r) => r !== ring) ?? null;
+}
+
+const queued = (request: Omit<QueuedRequest, 'sender' | 'at' | 'told' | 'held'> & { ring: number }): QueuedRequest => ({
+  ...request,
+  sender: packageRolloutId(request.version),
+  at: request.ring,
+  told: '',
+  held: null,
+});

@@ -1,0 +1,127 @@
+import { describe, expect, it } from 'vitest';
+import type { CellLook } from '../../../src/contract/activities.js';
+import type { CellException, PassPurpose } from '../../../src/contract/status.js';
+import { judgeRetry, keepAsLeft, noteFirstLook } from '../../../src/domain/ring/look.js';
+import { newPass, setMark } from '../../../src/domain/ring/pass.js';
+import { V0, V1, V2 } from '../../support/fleet.js';
+import { policyOf } from '../policies.js';
+
+const TARGET = { version: V1, chartVersion: null };
+
+/** A look at a cell that runs V1 and is well, but for what is said. */
+const look = (more: Partial<Omit<CellLook, 'facts'>> & { version?: string; migrated?: string } = {}): CellLook => {
+  const { version = V1, migrated = V0, ...rest } = more;
+  return {
+    cell: 'c',
+    tenant: 'known',
+    facts: {
+      version,
+      chartVersion: null,
+      migratedVersion: migrated,
+      previousVersion: V0,
+      previousChartVersion: null,
+    },
+    activeJob: null,
+    failedJob: null,
+    readiness: 'ready',
+    onTarget: version === V1,
+    problem: version === V1 ? '' : `runs ${version}`,
+    ...rest,
+  };
+};
+
+const failed = (kind: 'configure' | 'rollback' | 'post_deploy_migrations', more: object = {}) => ({
+  onTarget: false,
+  problem: 'AMP says that the last job on it failed',
+  failedJob: { id: 'job-9', kind, version: kind === 'rollback' ? V0 : V1, fromVersion: V1, ours: true, ...more },
+});
+
+function firstLook(seen: CellLook, purpose: PassPurpose = 'deploy', askedFor = false) {
+  const s = newPass(purpose, 1);
+  const verdict = noteFirstLook(s, 0, seen, { target: TARGET, policy: policyOf(), askedFor });
+  return { mark: s.marks[0], ...verdict, exception: s.exceptions[0] };
+}
+
+describe('the first look at a cell', () => {
+  it.each<[string, CellLook, string]>([
+    ['on an older package it is to be deployed', look({ version: V0 }), '.'],
+    ['on the package and well it is converged', look(), 'C'],
+    ['with its PDM done nothing is left to do', look({ migrated: V1 }), 'M'],
+    ['on a newer package it is left alone', look({ version: V2 }), 'X'],
+    ['on the package and not well it is deployed again', look({ onTarget: false, problem: 'not ready' }), '.'],
+    ['of an unknown tenant the deployment will say what is wrong', look({ tenant: 'unknown', onTarget: false }), '.'],
+  ])('%s', (_, seen, mark) => {
+    expect(firstLook(seen)).toMatchObject({ mark, goesBack: false });
+  });
+
+  it('a deployment of this package that failed, and whose runs died, is taken back, not ordered again', () => {
+    expect(firstLook(look(failed('configure')))).toMatchObject({ mark: 'C', goesBack: true });
+  });
+
+  it('one that failed before it changed the version stays failed until a person asks', () => {
+    const seen = firstLook(look({ version: V0, ...failed('configure') }));
+    expect(seen).toMatchObject({ mark: 'X', goesBack: false, exception: { state: 'failed' } });
+    expect(seen.exception?.reason).toContain('job-9');
+  });
+
+  it('a rollback of this package that failed is never repeated unasked', () => {
+    const seen = firstLook(look(failed('rollback')));
+    expect(seen).toMatchObject({ mark: 'X', goesBack: false, exception: { state: 'rollback-failed' } });
+  });
+
+  it.each([
+    ['of another package', { version: V0 }],
+    ['of another hand', { ours: false }],
+  ])('a failed deployment %s is in nobody’s way', (_, more) => {
+    expect(firstLook(look({ version: V0, ...failed('configure', more) }))).toMatchObject({ mark: '.' });
+  });
+
+  it('where somebody asked for the pass by name, what failed is tried again', () => {
+    expect(firstLook(look(failed('configure')), 'deploy', true)).toMatchObject({ mark: '.', goesBack: false });
+  });
+});
+
+describe('the first look of a pass that only migrates', () => {
+  it.each<[string, CellLook, string]>([
+    ['well on the package: PDM may run', look(), 'C'],
+    ['PDM has run', look({ migrated: V1 }), 'M'],
+    ['its deployment failed', look(failed('configure')), 'X'],
+    ['its rollback failed', look(failed('rollback')), 'X'],
+    ['not ready', look({ onTarget: false, problem: 'not ready' }), 'X'],
+    ['a job is under way', look({ onTarget: false, problem: 'busy', activeJob: { id: 'j', ours: true } }), 'X'],
+    ['another package', look({ version: V0 }), 'X'],
+  ])('%s', (_, seen, mark) => {
+    expect(firstLook(seen, 'migrate', true)).toMatchObject({ mark });
+  });
+
+  it('a cell that is still not well is not migrated on a retry either', () => {
+    const s = newPass('migrate', 1);
+    setMark(s, 0, 'X');
+    expect(judgeRetry(s, 0, look({ onTarget: false, problem: 'not ready' }), TARGET)).toEqual({
+      on: 'bad',
+      reason: 'not ready',
+    });
+    expect(judgeRetry(s, 0, look(), TARGET)).toEqual({ on: 'target' });
+  });
+});
+
+describe('what a lost pass left behind', () => {
+  const left = (state: CellException['state']): CellException => ({ cell: 'c', state, reason: 'before', jobId: 'j' });
+
+  it.each<[CellException['state'], string, string]>([
+    ['rolled-back', '.', 'R'],
+    ['failed', '.', 'X'],
+    ['rollback-failed', '.', 'X'],
+    ['migration-failed', 'M', 'X'],
+    ['cancel-unconfirmed', 'C', 'X'],
+    ['rolled-back', 'C', 'C'],
+    ['failed', 'M', 'M'],
+    ['migration-failed', 'L', 'L'],
+  ])('a cell that was %s and now stands at %s is %s', (state, now, mark) => {
+    const s = newPass('deploy', 1);
+    setMark(s, 0, now as never);
+    keepAsLeft(s, 0, left(state));
+    expect(s.marks[0]).toBe(mark);
+    if (mark !== now) expect(s.exceptions[0]).toEqual({ state, reason: 'before', jobId: 'j' });
+  });
+});

@@ -1,0 +1,54 @@
+import { WorkflowUpdateFailedError } from '@temporalio/client';
+import type { ApplicationFailure } from '@temporalio/common';
+import { expect } from 'vitest';
+import { packageRolloutId } from '../../src/contract/ids.js';
+import { V1 } from '../support/fleet.js';
+import { ends, rawSignal, scenario, seen, statusOrNull } from './support.js';
+
+async function failureOf(act: Promise<unknown>): Promise<ApplicationFailure> {
+  const answer = await act.catch((error: unknown) => error);
+  if (answer instanceof WorkflowUpdateFailedError) return answer.cause as ApplicationFailure;
+  throw new Error(`expected a failure, was answered ${JSON.stringify(answer)}`);
+}
+
+scenario(
+  'a ring that is unknown or beyond the perimeter is Rejected whatever brakes are on; one that is there is refused, braked',
+  {},
+  async (world) => {
+    expect(await world.deploy(V1)).toMatchObject({ outcome: 'converged' });
+    const rollout = world.cells.rollout(V1);
+    await rollout.engageBrake({ by: 'bob', reason: 'suspicious', brakeId: 'mine' });
+    await world.cells.cluster().engageBrake({ by: 'alice', reason: 'incident', brakeId: 'all' });
+    const handle = world.client.workflow.getHandle(packageRolloutId(V1));
+    const wrong = [99, 2].flatMap((ring) => ['deployRing', 'migrateRing'].map((name) => ({ ring, name })));
+    for (const { ring, name } of wrong) {
+      const failure = await failureOf(handle.executeUpdate(name, { args: [{ ring, by: 'release-tools' }] }));
+      expect(failure.type).toBe('Rejected');
+      const expected = expect.stringMatching(/inside the perimeter: 0, 1/);
+      expect(failure.details).toEqual([{ path: 'ring', value: String(ring), expected }]);
+    }
+    const status = await statusOrNull(world, V1);
+    const filed = wrong.map(({ ring, name }) => ({ message: name, path: 'ring', value: String(ring) }));
+    expect(status?.rejected).toMatchObject(filed);
+    expect(await world.deploy(V1)).toMatchObject({ outcome: 'refused', code: 'braked' });
+  },
+);
+
+scenario(
+  'a package whose cluster has not answered yet says that it asks it, not that a topology is missing',
+  { rings: { 2: 1 }, apply: false },
+  async (world) => {
+    const start = (type: string, workflowId: string, taskQueue: string, ...args: object[]) =>
+      world.client.workflow.start(type, { workflowId, taskQueue, args });
+    // It is there and hears, but nobody works for it.
+    const silent = await start('CellCluster', 'cell-cluster', 'nobody-works-here');
+    await start('PackageRollout', packageRolloutId(V1), world.taskQueue, { version: V1 });
+    await rawSignal(world, packageRolloutId(V1), 'graduate', { by: 'release-tools' });
+    const asking = await seen(world, V1, (s) => s.acts.length > 0);
+    expect(asking.waitingFor).toMatchObject({ kind: 'graduation', next: [] });
+    expect(asking.waitingFor?.detail).toMatch(/asks the cell cluster/);
+    await silent.terminate('one that works takes its place');
+    await world.apply();
+    expect((await ends(world, V1)).state).toBe('converged');
+  },
+);

@@ -1,0 +1,161 @@
+import { CancellationScope, getExternalWorkflowHandle, isCancellation, sleep } from '@temporalio/workflow';
+import type {
+  CellLook,
+  JobOrder,
+  JobReport,
+  TenantFacts,
+  Verification,
+  VerifyOrder,
+} from '../../src/contract/activities.js';
+import type { CellNote, CellRolloutInput } from '../../src/contract/internal.js';
+import { cancellable, type Target } from '../../src/domain/cell.js';
+import { lookAtCells, runJob, verifyCell } from '../shared/activities.js';
+import { handleOurs } from '../shared/handle.js';
+import { cellNoteSignal, standAsideSignal } from '../shared/signals.js';
+import { type Trouble, troubleOf, troublePauseMs } from '../shared/trouble.js';
+
+const LOOK_AGAIN_MS = 5_000;
+
+/**
+ * What one cell's run asks of AMP and of the cell. AMP's own trouble is no cell's failure: it is told to the pass, and
+ * waited out, however long it takes.
+ */
+export class Errands {
+  cancelAsked = false;
+  private jobScope: CancellationScope | null = null;
+  /** How often AMP was asked in vain, one time after another, and what was told of it. */
+  private troubles = 0;
+  private noted = '';
+  /** Nothing forward may be ordered any more: the pass is gone, or a pass of another package has taken its place. */
+  private standsAside = false;
+
+  constructor(private readonly input: CellRolloutInput) {
+    handleOurs(standAsideSignal, ({ version }) => {
+      this.standsAside ||= version !== input.version;
+    });
+  }
+
+  /** A cancel reaches the job only where a half-done job is one that can be gone back from. */
+  cancel(): void {
+    this.cancelAsked = true;
+    if (cancellable(this.input.purpose, this.input.policy)) this.jobScope?.cancel();
+  }
+
+  /** Orders one job and waits for its end. */
+  async order(order: JobOrder): Promise<JobReport> {
+    const isForward = order.kind !== 'rollback';
+    const stoppable = order.kind === 'configure' && cancellable(this.input.purpose, this.input.policy);
+    let cancelOnly = stoppable && this.cancelAsked;
+    for (;;) {
+      try {
+        const report = await this.inJobScope(stoppable && !cancelOnly, {
+          ...order,
+          ...(cancelOnly ? { cancelOnly } : {}),
+          ...(isForward && this.standsAside ? { findOnly: true } : {}),
+        });
+        if (this.troubles > 0) await this.noTrouble();
+        return report;
+      } catch (error) {
+        if (isCancellation(error) && stoppable && !cancelOnly) cancelOnly = true;
+        else await this.waitOut(error);
+        cancelOnly ||= stoppable && this.cancelAsked;
+      }
+    }
+  }
+
+  /** Looks at the cell until it runs `target`, is ready and says so itself, or its time is over. */
+  async verify(target: Target, migrated: boolean): Promise<Verification> {
+    const { cluster, ring, cell, witness, policy } = this.input;
+    const order: VerifyOrder = {
+      cluster,
+      ring,
+      cell,
+      witness,
+      ...target,
+      migrated,
+      sinceMs: Date.now(),
+      timeoutMs: policy.verifyTimeoutMs,
+      intervalMs: policy.verifyIntervalMs,
+    };
+    return await this.patiently(() => verifyCell(order));
+  }
+
+  /** What AMP says of the cell's tenant; null where it is not known as this cell's. */
+  async look(): Promise<TenantFacts | null> {
+    return factsOf(await this.lookAtTenant());
+  }
+
+  /** The same, once no job of ours is under way: its end decides what the cell runs. */
+  async lookWhenIdle(): Promise<TenantFacts | null> {
+    const endMs = Date.now() + this.input.policy.deployTimeoutMs + this.input.policy.cancelTimeoutMs;
+    for (;;) {
+      const look = await this.lookAtTenant();
+      if (!look?.activeJob?.ours || Date.now() > endMs) return factsOf(look);
+      await sleep(LOOK_AGAIN_MS);
+    }
+  }
+
+  private async lookAtTenant(): Promise<CellLook | undefined> {
+    const { cluster, ring, cell, version, chartVersion } = this.input;
+    const order = { cluster, ring, cells: [cell], version, chartVersion, askReadiness: false, askOnlyAmp: true };
+    const [look] = await this.patiently(() => lookAtCells(order));
+    return look;
+  }
+
+  private async inJobScope(stoppable: boolean, order: JobOrder): Promise<JobReport> {
+    if (!stoppable) return await runJob(order);
+    const scope = new CancellationScope({ cancellable: true });
+    this.jobScope = scope;
+    try {
+      return await scope.run(() => runJob(order));
+    } finally {
+      this.jobScope = null;
+    }
+  }
+
+  private async patiently<T>(ask: () => Promise<T>): Promise<T> {
+    for (;;) {
+      try {
+        const answer = await ask();
+        if (this.troubles > 0) await this.noTrouble();
+        return answer;
+      } catch (error) {
+        await this.waitOut(error);
+      }
+    }
+  }
+
+  /**
+   * The pass is told when trouble begins, when it is another, and when it is over. Before an order is tried again it is
+   * told once more: where nobody is there any more to hear it, nobody would answer for the order either.
+   */
+  private async waitOut(error: unknown): Promise<void> {
+    const trouble = troubleOf(error);
+    if (!trouble) throw error;
+    this.troubles += 1;
+    if (trouble.detail !== this.noted) await this.note(trouble);
+    this.noted = trouble.detail;
+    await sleep(troublePauseMs(this.troubles));
+    if (trouble.jobId === null && !(await this.note(trouble))) this.standsAside = true;
+  }
+
+  private async noTrouble(): Promise<void> {
+    this.troubles = 0;
+    this.noted = '';
+    await this.note(null);
+  }
+
+  /** Answers whether a pass over the ring is there to hear it. */
+  private async note(trouble: Trouble | null): Promise<boolean> {
+    const told = trouble && { kind: trouble.kind, detail: trouble.detail };
+    const note: CellNote = { cell: this.input.cell.id, trouble: told };
+    try {
+      await getExternalWorkflowHandle(this.input.passWorkflowId).signal(cellNoteSignal, note);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+}
+
+const factsOf = (look: CellLook | undefined): TenantFacts | null => (look?.tenant === 'known' ? look.facts : null);
