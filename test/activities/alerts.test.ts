@@ -52,7 +52,7 @@ const raiser = () => createRaiseAlert({ log, alertmanager: alertmanagerOverHttp(
 
 function outbox(changes: Partial<OutboxOptions> = {}): AlertOutbox {
   return new AlertOutbox({
-    alertmanager: alertmanagerOverHttp({ url: server.url, timeoutMs: 100 }),
+    alertmanager: alertmanagerOverHttp({ url: server.url, timeoutMs: 15_000 }),
     alerting: DEFAULT_ALERTING,
     log,
     patience: { firstPauseMs: 20, maxPauseMs: 50 },
@@ -199,7 +199,7 @@ describe('an Alertmanager in trouble', () => {
     ['refuses the token', { status: 401 }],
   ])('that %s delays nobody for long; the alert is logged, and delivered later', async (_, trouble) => {
     reply = trouble;
-    const box = outbox();
+    const box = outbox({ alertmanager: alertmanagerOverHttp({ url: server.url, timeoutMs: 100 }) });
     const sinceMs = Date.now();
     await box.send(ALERT, sinceMs);
     expect(Date.now() - sinceMs).toBeLessThan(2_000);
@@ -238,7 +238,7 @@ describe('an Alertmanager in trouble', () => {
   });
 
   it('hears what is said of one alert in the order in which it was said', async () => {
-    const box = outbox({ waitMs: 5_000 });
+    const box = outbox({ waitMs: 15_000 });
     await Promise.all([
       box.send(ALERT, Date.now()),
       box.send(of('cell-1'), Date.now()),
@@ -269,7 +269,7 @@ describe('an Alertmanager in trouble', () => {
 
   it('that refuses an alert is not asked again for it, and takes the others', async () => {
     server.handle = ({ body }) => (body.includes('cell-2') ? { status: 400, json: 'bad label' } : {});
-    const box = outbox({ waitMs: 5_000 });
+    const box = outbox({ waitMs: 15_000 });
     await Promise.all(['cell-1', 'cell-2', 'cell-3'].map((cell) => box.send(of(cell), Date.now())));
     const took = posts().filter((post) => post.every(({ labels }) => labels.cell !== 'cell-2'));
     expect(new Set(took.flat().map(({ labels }) => labels.cell))).toEqual(new Set(['cell-1', 'cell-3']));
@@ -277,7 +277,7 @@ describe('an Alertmanager in trouble', () => {
   });
 
   it('is spared what cannot be written down, and takes the others', async () => {
-    const box = outbox({ waitMs: 5_000 });
+    const box = outbox({ waitMs: 15_000 });
     const broken = of('cell-1', { startedAtMs: Number.NaN });
     await Promise.all([box.send(broken, Date.now()), box.send(of('cell-2'), Date.now())]);
     expect(posted().map(({ labels }) => labels.cell)).toEqual(['cell-2']);
