@@ -8,7 +8,7 @@ import {
   IDEMPOTENCY_KEY_HEADER,
 } from '../src/contract/amp.js';
 import { z } from '../src/contract/zod.js';
-import { causeOf, type HttpAnswer, request } from './http.js';
+import { causeOf, clockOf, type HttpAnswer, request, retryAfterMs } from './http.js';
 import { type AmpDriver, AmpError, type AmpJob, type AmpTenant, type AmpTrouble, type SubmitJob } from './ports.js';
 
 /** A job whose time of creation cannot be read can still be watched; only its age has to be estimated then. */
@@ -157,22 +157,4 @@ function unreadable(answer: HttpAnswer, error: z.ZodError): AmpError {
   const issue = error.issues[0];
   const where = issue ? `${issue.path.join('.') || 'the body'}: ${issue.message}` : 'the body';
   return new AmpError(`AMP's answer cannot be read: ${where}`, { kind: 'protocol', status: answer.status });
-}
-
-/** `Retry-After` in milliseconds, from seconds or an HTTP date; null where there is none. */
-function retryAfterMs(headers: HttpAnswer['headers']): number | null {
-  const value = headers['retry-after'];
-  if (typeof value !== 'string') return null;
-  const ms = /^\s*\d+(\.\d+)?\s*$/.test(value) ? Number(value) * 1000 : Date.parse(value) - Date.now();
-  return Number.isFinite(ms) ? Math.max(0, ms) : null;
-}
-
-/**
- * AMP's clock from the answer's `Date`. That header counts whole seconds, so where it agrees with ours within two
- * of them ours is the finer reading of the same time.
- */
-function clockOf(answer: HttpAnswer): number {
-  const local = Date.now();
-  const theirs = Date.parse(String(answer.headers.date ?? ''));
-  return Number.isNaN(theirs) || Math.abs(theirs - local) < 2_000 ? local : theirs;
 }

@@ -1,23 +1,32 @@
 import type { Client } from '@temporalio/client';
 import type { Activities } from '../src/contract/activities.js';
+import { type Alerting, DEFAULT_ALERTING } from './alert-content.js';
+import { alertmanagerOverHttp } from './alertmanager-http.js';
 import { createRaiseAlert } from './alerts.js';
 import { ampOverHttp } from './amp-http.js';
 import { cellsOverHttp } from './cell-http.js';
+import type { Endpoint } from './endpoint.js';
 import { createRunJob } from './job.js';
 import { createLookAtCells } from './look.js';
 import { DEFAULT_PATIENCE, type Patience } from './patience.js';
-import type { AmpDriver, CellApi, Logger } from './ports.js';
+import type { AlertmanagerApi, AmpDriver, CellApi, Logger, PrometheusApi } from './ports.js';
+import { prometheusOverHttp } from './prometheus-http.js';
 import { createAwaitCells, createDescribeRuns, createListOpenRollouts, createReadRollout } from './runs.js';
 import { createVerifyCell } from './verify.js';
 import { createWatchCells } from './watch.js';
 
-export type { AmpDriver, CellApi, Logger } from './ports.js';
+export type { AlertmanagerApi, AmpDriver, CellApi, Logger, PrometheusApi } from './ports.js';
 
 export interface Dependencies {
   amp: AmpDriver;
   cells: CellApi;
   client: Pick<Client, 'workflow' | 'withAbortSignal'>;
   log: Logger;
+  /** null: no signal can be measured. */
+  prometheus?: PrometheusApi | null;
+  /** null: alerts go to the log. */
+  alertmanager?: AlertmanagerApi | null;
+  alerting?: Alerting;
   /** How long an AMP in trouble is asked again before an activity fails; what is left out is as `DEFAULT_PATIENCE`. */
   patience?: Partial<Patience>;
 }
@@ -45,14 +54,26 @@ export interface DependencyOptions {
   ampToken?: string | undefined;
   /** As in `CELLS_API_TOKEN`. */
   cellsToken?: string | undefined;
+  /** As in `PROMETHEUS_URL` and `PROMETHEUS_TOKEN`. */
+  prometheus?: Endpoint | null | undefined;
+  /** As in `ALERTMANAGER_URL` and `ALERTMANAGER_TOKEN`. */
+  alertmanager?: Endpoint | null | undefined;
+  /** As in `ALERT_TEAM_PERIMETER`, `ALERT_TEAM_OUTER` and `RUNBOOK_URL`. */
+  alerting?: { teams: Alerting['teams']; runbookUrl: string | null } | undefined;
   client: Dependencies['client'];
   log: Logger;
 }
 
-/** The dependencies of a real worker: AMP and the cells over HTTP. */
+/** The dependencies of a real worker: everything over HTTP. */
 export const createDependencies = (options: DependencyOptions): Dependencies => ({
   amp: ampOverHttp({ url: options.ampUrl, token: options.ampToken }),
   cells: cellsOverHttp({ token: options.cellsToken }),
+  prometheus: options.prometheus ? prometheusOverHttp(options.prometheus) : null,
+  alertmanager: options.alertmanager ? alertmanagerOverHttp(options.alertmanager) : null,
+  alerting: {
+    teams: options.alerting?.teams ?? DEFAULT_ALERTING.teams,
+    runbookUrl: options.alerting?.runbookUrl ?? DEFAULT_ALERTING.runbookUrl,
+  },
   client: options.client,
   log: options.log,
 });

@@ -1,5 +1,6 @@
 import type { JobKind, TenantFacts } from '../src/contract/activities.js';
 import type { AmpJobState } from '../src/contract/amp.js';
+import type { Sample } from '../src/contract/health.js';
 
 /** A JSON logger in the manner of pino. */
 export interface Logger {
@@ -115,4 +116,101 @@ export interface CellApi {
   /** @param url base address of the cell, without a trailing slash */
   readiness(url: string, signal?: AbortSignal): Promise<ReadinessAnswer>;
   metadata(url: string, signal?: AbortSignal): Promise<MetadataAnswer>;
+}
+
+/** A time series. NaN and infinities are values here, and become null where JSON carries them on. */
+export interface Series {
+  labels: Record<string, string>;
+  points: Sample[];
+}
+
+export interface QueryAnswer {
+  series: Series[];
+  /** What Prometheus warned of: where there is anything, the answer may be a part of the truth. */
+  warnings: string[];
+  /** Prometheus' own clock when it answered, epoch ms. */
+  asOfMs: number;
+}
+
+export interface RangeQuery {
+  query: string;
+  /** Points after this, epoch ms. */
+  fromMs: number;
+  /** Points up to and including this, epoch ms. */
+  toMs: number;
+  /** Taken as the least: raised where the range would have more points than Prometheus answers. */
+  stepMs: number;
+}
+
+/**
+ * Prometheus, or what answers as it does. Both methods throw a `PrometheusError`, or the reason of `signal` once that
+ * is aborted; neither retries by itself. What a query makes of a counter that begins anew is its own business: `rate`
+ * and `increase` know resets, a bare counter or `delta` does not.
+ */
+export interface PrometheusApi {
+  /** Points at whole multiples of the step, so that two looks at one range see the same ones. */
+  range(query: RangeQuery, signal?: AbortSignal): Promise<QueryAnswer>;
+  /** One point a series. */
+  instant(query: { query: string; atMs: number }, signal?: AbortSignal): Promise<QueryAnswer>;
+}
+
+/** Why Prometheus did not answer a query with data. */
+export type PrometheusTrouble =
+  /** No answer: refused, reset. */
+  | { kind: 'unreachable' }
+  /** No answer in time. */
+  | { kind: 'timeout' }
+  /** 5xx. */
+  | { kind: 'server'; status: number; retryAfterMs: number | null }
+  /** 429. */
+  | { kind: 'throttled'; retryAfterMs: number | null }
+  /** 401, 403. */
+  | { kind: 'denied'; status: number }
+  /** The answer cannot be read, or its status is none that a Prometheus gives. */
+  | { kind: 'protocol'; status: number }
+  /** 400: the query itself is wrong. */
+  | { kind: 'bad-query' }
+  /** 422: it was understood and could not be carried out. */
+  | { kind: 'execution' }
+  /** Prometheus gave it up: the query is too large, or Prometheus too busy. */
+  | { kind: 'too-slow' }
+  /** The answer is larger than anything that one asks for. */
+  | { kind: 'too-large' };
+
+export class PrometheusError extends Error {
+  override readonly name = 'PrometheusError';
+  constructor(
+    message: string,
+    readonly trouble: PrometheusTrouble,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+  }
+}
+
+/** An alert as Alertmanager takes it; instants are RFC 3339. The labels are its identity. */
+export interface PostableAlert {
+  labels: Record<string, string>;
+  annotations: Record<string, string>;
+  startsAt?: string;
+  /** In the past: it is resolved. In the future: it is resolved then, unless it is posted again. */
+  endsAt: string;
+}
+
+/** Alertmanager, or what takes alerts as it does. Does not retry by itself. */
+export interface AlertmanagerApi {
+  /** @throws AlertmanagerError */
+  post(alerts: readonly PostableAlert[]): Promise<void>;
+}
+
+export class AlertmanagerError extends Error {
+  override readonly name = 'AlertmanagerError';
+  constructor(
+    message: string,
+    /** `refused`: what was posted is wrong, and will be wrong again. `trouble`: it was not taken this time. */
+    readonly kind: 'refused' | 'trouble',
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+  }
 }

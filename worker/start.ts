@@ -12,7 +12,8 @@ import { payloadConverterPath, prebuiltBundle, preloadModules, workflowsPath } f
  */
 const SANDBOX: Partial<WorkerOptions> = Object.fromEntries([['isolateExecutionTimeout', '60s']]);
 
-export type OutsideWorld = Pick<WorkerSettings, 'amp' | 'cellsToken' | 'prometheusUrl' | 'alertmanagerUrl'>;
+export type OutsideWorld = Pick<WorkerSettings, 'amp' | 'cellsToken' | 'prometheusUrl' | 'alertmanagerUrl'> &
+  Partial<Pick<WorkerSettings, 'prometheusToken' | 'alertmanagerToken' | 'alerting'>>;
 
 export interface StartWorkerOptions {
   temporal: Pick<WorkerSettings['temporal'], 'namespace' | 'connectionOptions'>;
@@ -86,10 +87,23 @@ function createWorker(
   });
 }
 
-function activitiesOver({ amp, cellsToken }: OutsideWorld, client: Client, log: Logger): Activities {
-  const tokens = { ampToken: amp.token ?? undefined, cellsToken: cellsToken ?? undefined };
-  return createActivities(createDependencies({ ampUrl: amp.url, ...tokens, client, log }));
+function activitiesOver(outside: OutsideWorld, client: Client, log: Logger): Activities {
+  const { amp, cellsToken, alerting } = outside;
+  const dependencies = createDependencies({
+    ampUrl: amp.url,
+    ampToken: amp.token ?? undefined,
+    cellsToken: cellsToken ?? undefined,
+    prometheus: endpoint(outside.prometheusUrl, outside.prometheusToken),
+    alertmanager: endpoint(outside.alertmanagerUrl, outside.alertmanagerToken),
+    alerting,
+    client,
+    log,
+  });
+  return createActivities(dependencies);
 }
+
+const endpoint = (url: string | null, token: string | null = null) =>
+  url === null ? null : { url, token: token ?? undefined };
 
 async function runThenClose(worker: Worker, close: () => Promise<void>): Promise<void> {
   try {

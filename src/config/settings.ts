@@ -18,8 +18,17 @@ export interface ClientSettings {
 /** What a worker needs besides. An address that is null is not configured. */
 export interface WorkerSettings extends ClientSettings {
   amp: { url: string; token: string | null };
+  /** These two may name a user and a password. */
   prometheusUrl: string | null;
   alertmanagerUrl: string | null;
+  prometheusToken: string | null;
+  alertmanagerToken: string | null;
+  alerting: {
+    /** The team label of alerts about rings up to the perimeter, and beyond it. */
+    teams: { perimeter: string; outer: string };
+    /** Where `docs/runbooks.md` is published. */
+    runbookUrl: string | null;
+  };
   /** Token for the cells' own API. */
   cellsToken: string | null;
   /** IP address and port on which metrics are served. */
@@ -28,7 +37,7 @@ export interface WorkerSettings extends ClientSettings {
 
 export type SettingsResult<T> = { ok: true; settings: T } | { ok: false; problems: Problem[] };
 
-const SECRETS = new Set(['AMP_TOKEN', 'CELLS_API_TOKEN']);
+const SECRETS = new Set(['AMP_TOKEN', 'CELLS_API_TOKEN', 'PROMETHEUS_TOKEN', 'ALERTMANAGER_TOKEN']);
 
 /** A rule that says, in its message, what is expected. */
 const rule = (expected: string, holds: (value: string) => boolean) => z.string().refine(holds, { error: expected });
@@ -42,6 +51,11 @@ const url = (example: string) =>
   rule(`an http or https URL without user, query or fragment, e.g. ${example}`, isPlainUrl).transform((value) =>
     value.replace(/\/+$/, ''),
   );
+const urlWithUser = (example: string) =>
+  rule(`an http or https URL without query or fragment, e.g. ${example}`, isUrl).transform((value) =>
+    value.replace(/\/+$/, ''),
+  );
+const team = rule('up to 100 printable characters without spaces', (value) => /^[\x21-\x7e]{1,100}$/.test(value));
 const token = rule('one line of printable ASCII without spaces', (value) => /^[\x21-\x7e]+$/.test(value));
 const metricsAddress = z
   .string()
@@ -59,8 +73,13 @@ const clientSchema = z.object({
 const workerSchema = clientSchema.extend({
   AMP_URL: url('https://amp.example.com'),
   AMP_TOKEN: token.nullable().default(null),
-  PROMETHEUS_URL: url('http://prometheus:9090').nullable().default(null),
-  ALERTMANAGER_URL: url('http://alertmanager:9093').nullable().default(null),
+  PROMETHEUS_URL: urlWithUser('http://prometheus:9090').nullable().default(null),
+  PROMETHEUS_TOKEN: token.nullable().default(null),
+  ALERTMANAGER_URL: urlWithUser('http://alertmanager:9093').nullable().default(null),
+  ALERTMANAGER_TOKEN: token.nullable().default(null),
+  ALERT_TEAM_PERIMETER: team.default('release-managers'),
+  ALERT_TEAM_OUTER: team.default('ops'),
+  RUNBOOK_URL: url('https://git.example.com/cells/-/blob/main/docs/runbooks.md').nullable().default(null),
   CELLS_API_TOKEN: token.nullable().default(null),
   METRICS_ADDRESS: metricsAddress.nullable().default(null),
 });
@@ -77,6 +96,12 @@ export function readWorkerSettings(env: Environment): SettingsResult<WorkerSetti
     amp: { url: values.AMP_URL, token: values.AMP_TOKEN },
     prometheusUrl: values.PROMETHEUS_URL,
     alertmanagerUrl: values.ALERTMANAGER_URL,
+    prometheusToken: values.PROMETHEUS_TOKEN,
+    alertmanagerToken: values.ALERTMANAGER_TOKEN,
+    alerting: {
+      teams: { perimeter: values.ALERT_TEAM_PERIMETER, outer: values.ALERT_TEAM_OUTER },
+      runbookUrl: values.RUNBOOK_URL,
+    },
     cellsToken: values.CELLS_API_TOKEN,
     metricsAddress: values.METRICS_ADDRESS,
   }));
@@ -117,10 +142,25 @@ function problemOf(issue: z.core.$ZodIssue, present: Environment): Problem {
 /** A password inside a URL is a secret too. */
 const shown = (value: string): string => JSON.stringify(value.replace(/\/\/[^/]*@/, '//(hidden)@').slice(0, 120));
 
-function isPlainUrl(value: string): boolean {
+function isUrl(value: string): boolean {
   if (!URL.canParse(value)) return false;
-  const parsed = new URL(value);
-  return /^https?:$/.test(parsed.protocol) && !parsed.username && !parsed.password && !parsed.search && !parsed.hash;
+  const { protocol, username, password, search, hash } = new URL(value);
+  return /^https?:$/.test(protocol) && !search && !hash && isDecodable(username) && isDecodable(password);
+}
+
+function isPlainUrl(value: string): boolean {
+  if (!isUrl(value)) return false;
+  const { username, password } = new URL(value);
+  return !username && !password;
+}
+
+function isDecodable(text: string): boolean {
+  try {
+    decodeURIComponent(text);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function isSocketAddress(value: string): boolean {

@@ -28,7 +28,11 @@ function stop() {
 }
 
 child.on('spawn', () => tell({ pid: child.pid }));
-child.on('error', (error) => tell({ error: error.message }));
+child.on('error', (error) => {
+  // One that never started never exits either.
+  if (child.pid === undefined) ended = true;
+  tell({ error: error.message });
+});
 child.on('exit', (code, signal) => {
   ended = true;
   tell({ ended: { code, signal } });

@@ -173,15 +173,35 @@ export interface RunState {
 
 export type Severity = 's1' | 's2' | 's3' | 's4';
 
+/** Whose alert it is: the owners of the rings up to the perimeter, of those beyond it, or both. */
+export type AlertTeam = 'perimeter' | 'outer' | 'both';
+
+/**
+ * Something that a person should know of. Name, severity, cluster, ring, cell, version and team are its identity: told
+ * again with the same ones, it is the same alert.
+ */
 export interface Alert {
+  /** As `docs/runbooks.md` has it. */
   name: string;
   severity: Severity;
   cluster: string;
   ring?: number;
   cell?: string;
   version?: string;
+  /** Left out: both. */
+  team?: AlertTeam;
+  /** One sentence: what is the matter. */
   summary: string;
+  /** Sentences that let a reader check it. */
+  evidence?: string[];
+  /** The commands to type. */
   next: string[];
+  /** Left out: the section of this name in the runbooks. */
+  runbookUrl?: string;
+  /** When its cause began, epoch ms; the same however often it is raised. Left out: when this activity was asked for. */
+  startedAtMs?: number;
+  /** Its cause is gone. */
+  resolved?: true;
 }
 
 export interface Activities {
@@ -205,6 +225,10 @@ export interface Activities {
   readRollout(order: { version: string; runId: string }): Promise<PackageRolloutStatus | null>;
   /** Open `PackageRollout`s, by visibility. */
   listOpenRollouts(): Promise<string[]>;
-  /** Tells people. */
+  /**
+   * Tells people that something is the matter, or that it is no more (`resolved`). Never fails, and takes a few seconds
+   * at most: what cannot be delivered now is delivered later. Raised once, an alert stays up for a day; whoever knows
+   * that its cause lasts raises it again, an hour later or so, since an Alertmanager that restarts forgets.
+   */
   raiseAlert(alert: Alert): Promise<void>;
 }

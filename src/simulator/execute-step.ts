@@ -1,4 +1,4 @@
-import { type CellRecord, instantOf, type JobRecord, type StepRecord } from './model.js';
+import { type CellRecord, instantOf, type JobRecord, MAX_INSTALLS, type StepRecord } from './model.js';
 import { compareVersions } from './packages.js';
 
 /**
@@ -35,6 +35,7 @@ export function installVersion(cell: CellRecord, version: string, chartVersion: 
   if (cell.version !== version) cell.versionSinceMs = atMs;
   cell.version = version;
   cell.chartVersion = chartVersion;
+  cell.installs = [...cell.installs, { atMs, version }].slice(-MAX_INSTALLS);
   return null;
 }
 

@@ -1,7 +1,9 @@
+import { CellMetrics, cellModels } from './cell-metrics.js';
 import { idOfFileFault } from './faults/fault-box.js';
 import { type Fault, readFaults } from './faults/schema.js';
 import { createServer } from './http/server.js';
-import { NO_JOURNAL, openJournal, readState, type SavedState } from './journal.js';
+import { emptyState, NO_JOURNAL, openJournal, readState, type SavedState } from './journal.js';
+import { REAL_DAY_MS } from './metrics/index.js';
 import { addNewCells } from './new-cells.js';
 import { DEFAULT_INITIAL_VERSION, inferredChart } from './packages.js';
 import { InputError } from './problems.js';
@@ -35,8 +37,12 @@ export interface SimulatorOptions {
   token?: string;
   /** Token of the cells' own API; none is asked for without it. */
   cellsToken?: string;
+  /** What a day takes in the cells' metrics, with all that goes along with it (24 h): a short one for a demonstration. */
+  dayMs?: number;
+  /** Ids of the cells that nobody uses; otherwise those of ring 0. */
+  quiet?: readonly string[];
   /** What the inputs are called in messages. */
-  names?: { topology?: string; faults?: string };
+  names?: { topology?: string; faults?: string; quiet?: string };
 }
 
 export interface Simulator {
@@ -52,7 +58,7 @@ const TICK_MS = 250;
  * `simulatedCellUrl(url, id)`. Throws `InputError` where topology, faults or state file cannot be used.
  */
 export async function startSimulator(options: SimulatorOptions): Promise<Simulator> {
-  const names = { topology: 'topology', faults: 'faults', ...options.names };
+  const names = { topology: 'topology', faults: 'faults', quiet: 'quiet', ...options.names };
   const cells = readTopology(options.topology, names.topology);
   const faults = faultsOf(options.faults ?? [], cells, names.faults);
   const saved = options.stateFile === undefined ? emptyState() : readState(options.stateFile);
@@ -62,7 +68,8 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
   const world = new World(settings, journal, saved);
   holdFaults(world, faults, saved);
 
-  const app = createServer(world, { token: options.token, cellsToken: options.cellsToken });
+  const metrics = new CellMetrics(world, cellModels(cells, options.quiet, names.quiet));
+  const app = createServer(world, metrics, { token: options.token, cellsToken: options.cellsToken });
   const tick = setInterval(() => world.advance(), TICK_MS);
   tick.unref();
   const close = async (): Promise<void> => {
@@ -85,18 +92,11 @@ function settingsOf(options: SimulatorOptions): Settings {
     seed: options.seed ?? 1,
     durationMs: options.durationMs ?? 1000,
     spread: options.spread ?? 0.3,
+    dayMs: options.dayMs ?? REAL_DAY_MS,
     initialVersion,
     initialChartVersion: initialVersion === null ? null : inferredChart(initialVersion),
   };
 }
-
-const emptyState = (): SavedState => ({
-  cells: new Map(),
-  jobs: new Map(),
-  faults: new Map(),
-  faultCounts: new Map(),
-  faultsRemoved: new Set(),
-});
 
 function faultsOf(input: unknown, cells: SimulatedCell[], name: string): Fault[] {
   const known = {
@@ -114,7 +114,9 @@ function holdFaults(world: World, ofFile: Fault[], saved: SavedState): void {
   const held = ofFile
     .map((fault, index) => ({ id: idOfFileFault(fault, index), fault, seen: 0, hits: 0 }))
     .filter(({ id }) => !saved.faultsRemoved.has(id));
-  for (const fault of [...saved.faults.values(), ...held]) world.faults.hold({ ...fault, ...counted(fault.id) });
+  const all = [...saved.faults.values(), ...held];
+  for (const fault of all) world.hold({ ...fault, ...counted(fault.id) }, Date.now());
+  world.ledger.closeAllBut(new Set(all.map(({ id }) => id)), Date.now());
   world.advance();
   for (const fault of world.faults.list()) world.strikeAtOnce(fault, Date.now());
   world.advance();

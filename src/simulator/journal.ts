@@ -1,11 +1,13 @@
 import { closeSync, existsSync, openSync, readFileSync, renameSync, writeFileSync, writeSync } from 'node:fs';
 import { z } from '../contract/zod.js';
 import { faultSchema } from './faults/schema.js';
+import type { FaultSpan } from './faults/strikes.js';
 import { type CellRecord, cellRecord, type JobRecord, jobRecord } from './model.js';
 import { InputError, problemsOf, render } from './problems.js';
 
 const FORMAT = 1;
 
+const faultSpan = z.object({ id: z.string(), fault: faultSchema, fromMs: z.number(), toMs: z.number().nullable() });
 const heldFault = z.object({ id: z.string(), fault: faultSchema, seen: z.number(), hits: z.number() });
 
 /** One line of the state file. Later lines replace earlier ones about the same thing. */
@@ -19,6 +21,7 @@ const entrySchema = z.discriminatedUnion(
     z.object({ is: z.literal('fault'), held: heldFault }),
     z.object({ is: z.literal('fault-counted'), id: z.string(), seen: z.number(), hits: z.number() }),
     z.object({ is: z.literal('fault-removed'), id: z.string() }),
+    z.object({ is: z.literal('fault-span'), span: faultSpan }),
   ],
   'a line of a state file',
 );
@@ -33,7 +36,18 @@ export interface SavedState {
   /** Counts of all faults, also of those that a file of faults brings again. */
   faultCounts: Map<string, { seen: number; hits: number }>;
   faultsRemoved: Set<string>;
+  /** By id and beginning. */
+  faultSpans: Map<string, FaultSpan>;
 }
+
+export const emptyState = (): SavedState => ({
+  cells: new Map(),
+  jobs: new Map(),
+  faults: new Map(),
+  faultCounts: new Map(),
+  faultsRemoved: new Set(),
+  faultSpans: new Map(),
+});
 
 export interface Journal {
   /** The line is with the operating system when this returns: it outlives the process, not the machine. */
@@ -45,13 +59,7 @@ export const NO_JOURNAL: Journal = { write: () => {}, close: () => {} };
 
 /** Reads a state file; a missing one is empty. A torn last line was never answered for, so it is left out. */
 export function readState(file: string): SavedState {
-  const state: SavedState = {
-    cells: new Map(),
-    jobs: new Map(),
-    faults: new Map(),
-    faultCounts: new Map(),
-    faultsRemoved: new Set(),
-  };
+  const state = emptyState();
   if (!existsSync(file)) return state;
   const lines = readLines(file);
   lines.forEach((line, index) => {
@@ -107,6 +115,9 @@ function apply(state: SavedState, entry: Entry): void {
       state.faults.delete(entry.id);
       state.faultsRemoved.add(entry.id);
       return;
+    case 'fault-span':
+      state.faultSpans.set(`${entry.span.id}@${entry.span.fromMs}`, entry.span);
+      return;
     case 'state':
       return;
   }
@@ -141,6 +152,7 @@ function linesOf(state: SavedState): string {
   for (const cell of state.cells.values()) entries.push({ is: 'cell', cell });
   for (const held of state.faults.values()) entries.push({ is: 'fault', held });
   for (const [id, count] of state.faultCounts) entries.push({ is: 'fault-counted', id, ...count });
+  for (const span of state.faultSpans.values()) entries.push({ is: 'fault-span', span });
   for (const id of state.faultsRemoved) entries.push({ is: 'fault-removed', id });
   return entries.map((entry) => `${JSON.stringify(entry)}\n`).join('');
 }

@@ -6,6 +6,8 @@ import { InputError } from './problems.js';
 import { readDocument } from './read-document.js';
 
 const WRONG_USE = 2;
+const NO_PROMETHEUS_NEEDED =
+  'simulator: answers /api/v1/query and /api/v1/query_range itself, in the place of a Prometheus: computed, not scraped';
 
 async function main(): Promise<void> {
   const raw = simulatorCommand().exitOverride().parse(process.argv).opts();
@@ -19,17 +21,19 @@ async function main(): Promise<void> {
     process.once(signal, () => void simulator.close().then(() => process.exit(0)));
   }
   process.stdout.write(`${JSON.stringify({ listening: simulator.url })}\n`);
+  process.stderr.write(`${NO_PROMETHEUS_NEEDED}\n`);
 }
 
 function start(flags: Flags): Promise<Simulator> {
-  const { state, faults, token, cellsToken, initialVersion, ...rest } = flags;
+  const { state, faults, token, cellsToken, initialVersion, quiet, ...rest } = flags;
   return startSimulator({
     ...rest,
     topology: readDocument(flags.topology),
-    names: { topology: flags.topology, ...(faults !== undefined && { faults }) },
+    names: { topology: flags.topology, quiet: '--quiet', ...(faults !== undefined && { faults }) },
     ...(state !== undefined && { stateFile: state }),
     ...(faults !== undefined && { faults: readDocument(faults) }),
     ...(initialVersion !== undefined && { initialVersion }),
+    ...(quiet !== undefined && { quiet }),
     ...(token !== undefined && { token }),
     ...(cellsToken !== undefined && { cellsToken }),
   });

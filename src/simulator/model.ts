@@ -16,7 +16,12 @@ export const cellRecord = z.object({
   failed: z.boolean(),
   /** Since when it runs `version`, in epoch milliseconds. */
   versionSinceMs: z.number(),
+  /** What was installed when, a restart on the same package included; the last ones. Older state files have none. */
+  installs: z.array(z.object({ atMs: z.number(), version: text })).default([]),
 });
+
+/** So many installs of a cell are kept: a week of ten a day. What ran before the first of them counts as the same. */
+export const MAX_INSTALLS = 70;
 
 /**
  * What happens to a job, and when, decided as the job is accepted: a process that dies and comes back on its state file

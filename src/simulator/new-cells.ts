@@ -9,6 +9,7 @@ export function addNewCells(
   settings: Settings,
   nowMs: number,
 ): void {
+  for (const cell of known.values()) if (cell.installs.length === 0) cell.installs = alwaysRan(cell.version);
   for (const { id, tenant } of cells) {
     const cell = known.get(id);
     if (cell) cell.tenant = tenant;
@@ -16,7 +17,11 @@ export function addNewCells(
   }
 }
 
-const newCell = ({ id, tenant }: SimulatedCell, settings: Settings, nowMs: number): CellRecord => ({
+const newCell = (
+  { id, tenant }: Pick<SimulatedCell, 'id' | 'tenant'>,
+  settings: Settings,
+  nowMs: number,
+): CellRecord => ({
   id,
   tenant,
   version: settings.initialVersion,
@@ -26,4 +31,8 @@ const newCell = ({ id, tenant }: SimulatedCell, settings: Settings, nowMs: numbe
   migratedVersion: settings.initialVersion,
   failed: false,
   versionSinceMs: nowMs,
+  installs: alwaysRan(settings.initialVersion),
 });
+
+/** What a cell has run since ever: its metrics of the past need it. */
+const alwaysRan = (version: string | null): CellRecord['installs'] => [{ atMs: 0, version }];

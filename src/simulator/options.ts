@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import type { Problem } from '../contract/problem.js';
+import { REAL_DAY_MS, SHORTEST_DAY_MS } from './metrics/index.js';
 import { InputError } from './problems.js';
 
 /** The flags, read and checked. */
@@ -12,6 +13,9 @@ export interface Flags {
   seed: number;
   durationMs: number;
   spread: number;
+  dayMs: number;
+  /** Undefined: those of ring 0. */
+  quiet: string[] | undefined;
   /** Undefined: the default; null: none. */
   initialVersion: string | null | undefined;
   token: string | undefined;
@@ -39,6 +43,8 @@ export function simulatorCommand(): Command {
     .option('--seed <n>', 'seed of everything that is random', '1')
     .option('--duration <time>', 'median time of a job; 0 is instant', '1s')
     .option('--spread <sigma>', 'sigma of the lognormal job times; 1 is heavy-tailed', '0.3')
+    .option('--day <time>', "what a day takes in the cells' metrics; shorter is faster", '24h')
+    .option('--quiet <cells>', 'cells without traffic, by comma (default: those of ring 0)')
     .option('--initial-version <version>', 'what tenants run at first, or none')
     .option('--token <token>', 'bearer token that AMP asks for (default: AMP_TOKEN)')
     .option('--cells-token <token>', "token that the cells' own API asks for")
@@ -70,6 +76,8 @@ export function readFlags(raw: Record<string, string | undefined>, env: NodeJS.P
       'a duration such as 500ms, 1s or 0',
     ),
     spread: check('--spread', raw.spread, decimal(raw.spread, 5), 'a number from 0 to 5'),
+    dayMs: check('--day', raw.day, dayOf(raw.day), `a duration from ${SHORTEST_DAY_MS / 1000}s to 24h`),
+    quiet: raw.quiet?.split(',').filter((cell) => cell !== ''),
     initialVersion: version === 'none' ? null : version,
     token: raw.token ?? (env.AMP_TOKEN || undefined),
     cellsToken: raw.cellsToken,
@@ -79,6 +87,11 @@ export function readFlags(raw: Record<string, string | undefined>, env: NodeJS.P
   }
   if (problems.length > 0) throw new InputError('simulator', problems);
   return flags;
+}
+
+function dayOf(text: string | undefined): number | undefined {
+  const ms = parseDuration(text ?? '');
+  return ms !== undefined && ms >= SHORTEST_DAY_MS && ms <= REAL_DAY_MS ? ms : undefined;
 }
 
 function wholeNumber(text: string | undefined, max: number): number | undefined {

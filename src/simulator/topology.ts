@@ -16,6 +16,7 @@ const topologySchema = z.object({
             tenant: z.string("a tenant's name").min(1, "a tenant's name").nullish(),
             url: z.string('an address').nullish(),
             observe: z.boolean('true or false').nullish(),
+            labels: z.record(z.string(), z.unknown(), 'a map of labels').nullish(),
           }),
           'a list of cells',
         )
@@ -29,6 +30,9 @@ const topologySchema = z.object({
 export interface SimulatedCell {
   id: string;
   tenant: string | null;
+  ring: number | null;
+  labels: Record<string, string>;
+  observed: boolean;
 }
 
 /** The cells of a topology; where an id or a tenant stands twice, the first one counts. */
@@ -36,11 +40,16 @@ export function readTopology(input: unknown, name: string): SimulatedCell[] {
   const parsed = topologySchema.safeParse(input);
   if (!parsed.success) throw new InputError(name, problemsOf(parsed.error, input));
   const cells = new Map<string, SimulatedCell>();
-  for (const ring of parsed.data.rings) {
-    for (const cell of ring.cells ?? []) {
-      const tenant = cell.tenant ?? (cell.observe === true ? null : cell.id);
-      if (!cells.has(cell.id)) cells.set(cell.id, { id: cell.id, tenant });
+  for (const { ring, cells: ofRing } of parsed.data.rings) {
+    for (const cell of ofRing ?? []) {
+      const observed = cell.observe === true;
+      const tenant = cell.tenant ?? (observed ? null : cell.id);
+      const labels = textsOf(cell.labels ?? {});
+      if (!cells.has(cell.id)) cells.set(cell.id, { id: cell.id, tenant, ring: ring ?? null, labels, observed });
     }
   }
   return [...cells.values()];
 }
+
+const textsOf = (labels: Record<string, unknown>): Record<string, string> =>
+  Object.fromEntries(Object.entries(labels).filter((entry): entry is [string, string] => typeof entry[1] === 'string'));

@@ -3,6 +3,7 @@ import { DueQueue } from './due-queue.js';
 import { executeStep, installVersion } from './execute-step.js';
 import { FaultBox, type HeldFault } from './faults/fault-box.js';
 import { type JobTrouble, troubleOf } from './faults/job-trouble.js';
+import { FaultLedger } from './faults/ledger.js';
 import type { Fault } from './faults/schema.js';
 import { JobIndex } from './job-index.js';
 import type { Journal, SavedState } from './journal.js';
@@ -28,6 +29,7 @@ export class World {
   readonly tenants = new Map<string, CellRecord>();
   readonly jobs = new JobIndex();
   readonly faults: FaultBox;
+  readonly ledger: FaultLedger;
   #due = new DueQueue<DueStep>();
 
   constructor(
@@ -37,9 +39,13 @@ export class World {
   ) {
     this.faults = new FaultBox(randomStream(settings.seed + saved.jobs.size), {
       added: (held) => journal.write({ is: 'fault', held }),
-      removed: (id) => journal.write({ is: 'fault-removed', id }),
+      removed: (id) => {
+        journal.write({ is: 'fault-removed', id });
+        this.ledger.close(id, Date.now());
+      },
       counted: ({ id, seen, hits }) => journal.write({ is: 'fault-counted', id, seen, hits }),
     });
+    this.ledger = new FaultLedger([...saved.faultSpans.values()], (span) => journal.write({ is: 'fault-span', span }));
     this.faults.retire(saved.faultsRemoved);
     for (const cell of saved.cells.values()) this.#addCell(cell);
     for (const record of saved.jobs.values()) {
@@ -142,8 +148,15 @@ export class World {
   /** Adds a fault, and lets it strike where it strikes at once. */
   addFault(fault: Fault, nowMs: number): HeldFault {
     const held = this.faults.add(fault);
+    this.ledger.open(held.id, fault, nowMs);
     this.strikeAtOnce(held, nowMs);
     return held;
+  }
+
+  /** Puts a fault in force that nobody needs to remember: it is in the state, or in a file. */
+  hold(held: HeldFault, nowMs: number): void {
+    this.faults.hold(held);
+    this.ledger.open(held.id, held.fault, nowMs);
   }
 
   /** Changes by hand and foreign jobs do not wait for a request. */

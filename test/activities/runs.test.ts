@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import type { Activities } from '../../src/contract/activities.js';
 import { FAILURE } from '../../src/contract/failures.js';
 import { cellRolloutId, packageRolloutId } from '../../src/contract/ids.js';
-import { activitiesOn, attempt, silentLog, until } from './environment.js';
+import { activitiesOn, attempt, until } from './environment.js';
 
 let connection: Connection;
 let client: Client;
@@ -113,29 +113,5 @@ describe('looking at runs', () => {
     const list = () => attempt().run(() => activities.listOpenRollouts(), undefined);
     await expect.poll(list, { timeout: 10_000 }).toContain(id);
     expect((await list()).every((one) => one.startsWith('package-rollout/'))).toBe(true);
-  });
-});
-
-describe('an alert', () => {
-  const alert = {
-    name: 'RingHalted',
-    severity: 's2',
-    cluster: 'prod',
-    ring: 3,
-    summary: 'it halted',
-    next: ['x'],
-  } as const;
-  it('is logged with all its fields, and never fails', async () => {
-    const lines: object[] = [];
-    const log = { ...silentLog, warn: (fields: object) => void lines.push(fields) };
-    await activitiesOn('http://x', { log }).raiseAlert({ ...alert, next: ['x'] });
-    expect(lines).toEqual([{ alert }]);
-    const broken = {
-      ...silentLog,
-      warn() {
-        throw new Error('disk full');
-      },
-    };
-    await activitiesOn('http://x', { log: broken }).raiseAlert({ ...alert, next: ['x'] });
   });
 });

@@ -2,10 +2,11 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
+import { DEFAULT_ALERTING, runbookUrlOf } from '../../activities/alert-content.js';
 import { NOT_IN_FORCE } from '../../src/cli/not-in-force.js';
 import { parseTopology } from '../../src/domain/topology/index.js';
 import { withSimulatorUrls } from '../../src/simulator/topology-urls.js';
-import { codeSpans, ROOT, read, resolved, rows, sources } from './markdown.js';
+import { anchors, codeSpans, ROOT, read, resolved, rows, sources } from './markdown.js';
 
 /** Words of the code that a document has to explain. */
 
@@ -34,6 +35,13 @@ function unexplainedIn(path: string, words: readonly string[]): string[] {
   return words.filter((word) => !explained.includes(word));
 }
 
+/** The anchor that an alert of this name links to. */
+function anchorOf(name: string): string {
+  const url = runbookUrlOf({ name, severity: 's2', cluster: 'prod', summary: '', next: [] }, DEFAULT_ALERTING);
+  expect(url).toMatch(/^docs\/runbooks\.md#/);
+  return url.split('#')[1] ?? '';
+}
+
 describe('words that people see', () => {
   test.each([
     ['RolloutState', 'docs/operating.md'],
@@ -47,11 +55,23 @@ describe('words that people see', () => {
     expect(unexplainedIn(path, union(name))).toEqual([]);
   });
 
-  test('operating.md explains every alert', () => {
+  test('operating.md names every alert, and runbooks.md has a section about it', () => {
     const code = sources('workflows').map(({ text }) => text);
     const names = code.flatMap((text) => [...text.matchAll(/(?:alert\(|name: )'([A-Z]\w+)'/g)].map(([, n = '']) => n));
     expect(names).toContain('RingHalted');
     expect(missingIn('docs/operating.md', names)).toEqual([]);
+    const runbooks = anchors(read('docs/runbooks.md'));
+    expect(names.filter((name) => !runbooks.includes(anchorOf(name)))).toEqual([]);
+  });
+
+  test('runbooks.md says of every alert what it means, what was done already and what to do', () => {
+    const sections = read('docs/runbooks.md').split('\n## ').slice(1);
+    expect(sections.length).toBeGreaterThan(15);
+    for (const section of sections) {
+      const parts = [...section.matchAll(/^\*\*(.+?)\.\*\*/gm)].map(([, part]) => part);
+      expect(parts, section.split('\n')[0]).toEqual(['Means', 'Done already', 'To do']);
+      expect(section, section.split('\n')[0]).toMatch(/cellctl \w+/);
+    }
   });
 
   test('architecture.md knows every signal between our workflows', () => {

@@ -269,6 +269,21 @@ describe('bad faults', () => {
     ['faults[0].cell', [{ kind: 'tenant-busy', forMs: 10 }]],
     ['faults[0].cell', [{ kind: 'unreachable', cell: 'cell-77' }]],
     ['faults[0].tenant', [{ kind: 'changed-by-hand', tenant: 't-77', version: NEW }]],
+    ['faults[0].size', [{ kind: 'error-burst' }]],
+    ['faults[0].size', [{ kind: 'latency', size: 0 }]],
+    ['faults[0].size', [{ kind: 'traffic-loss', size: 1.1 }]],
+    ['faults[0].type', [{ kind: 'latency', size: 0.1, type: 'gitaly' }]],
+    ['faults[0].component', [{ kind: 'saturation', size: 0.1, component: 'brain' }]],
+    ['faults[0].component', [{ kind: 'error-burst', size: 0.1, component: 'disk_space' }]],
+    ['faults[0].rampMs', [{ kind: 'slow-drift', signal: 'apdex', size: 0.1 }]],
+    ['faults[0].signal', [{ kind: 'slow-drift', signal: 'version', size: 0.1, rampMs: 1 }]],
+    ['faults[0].type', [{ kind: 'slow-drift', signal: 'saturation', size: 0.1, rampMs: 1, type: 'git' }]],
+    ['faults[0].component', [{ kind: 'slow-drift', signal: 'apdex', size: 0.1, rampMs: 1, component: 'disk_space' }]],
+    ['faults[0].signals', [{ kind: 'missing-series', signals: [] }]],
+    ['faults[0].signals[1]', [{ kind: 'frozen-values', signals: ['apdex', 'mood'] }]],
+    ['faults[0].startAt', [{ kind: 'missing-series', startAt: '2026-11-21T12:00:00' }]],
+    ['faults[0].orNewer', [{ kind: 'missing-series', orNewer: true }]],
+    ['faults[0].times', [{ kind: 'missing-series', times: 1 }]],
   ])('the path %s is named for %j', async (path, faults) => {
     const started = startSimulator({ topology: TOPOLOGY, faults });
     const error: unknown = await started.then((simulator) => simulator.close()).catch((reason: unknown) => reason);

@@ -4,9 +4,11 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { AmpClient, NEW, OLD, order, TOPOLOGY, until } from './amp-client.js';
+import { rangeOf, vectorAt } from './prometheus-api.js';
 
 const MAIN = fileURLToPath(new URL('../../src/simulator/main.ts', import.meta.url));
 const { AMP_TOKEN: _token, ...env } = process.env;
@@ -80,12 +82,42 @@ test('a simulator that is killed in the middle of its jobs goes on with them, an
   expect(await once(second, 'close')).toEqual([0, null]);
 }, 20_000);
 
+test('a simulator that is killed goes on with the same metrics, and remembers faults and packages of the past', async () => {
+  const flags = ['--topology', topology, '--port', '0', '--state', join(folder, 'killed.jsonl'), '--duration', '0'];
+  const first = run(flags);
+  const before = new AmpClient(await listening(first));
+  await before.post('k', order());
+  await before.addFault({ kind: 'error-burst', cell: 'cell-1', size: 0.2, startAt: '2026-01-01T00:00:00Z' });
+  const endMs = Date.now();
+  const curves = (url: string) =>
+    rangeOf(url, '{cell="cell-1"}', { startMs: endMs - 3_600_000, endMs, stepMs: 60_000 });
+  const curvesBefore = await curves(before.url);
+  expect(curvesBefore.size).toBe(17);
+  first.kill('SIGKILL');
+  await once(first, 'close');
+
+  const second = run(flags);
+  expect(await curves(await listening(second))).toEqual(curvesBefore);
+  second.kill('SIGKILL');
+}, 60_000);
+
 test('a token of the environment is asked for', async () => {
   const child = run(['--topology', topology, '--port', '0'], { AMP_TOKEN: 'secret' });
   const url = await listening(child);
   expect((await new AmpClient(url).call('GET', '/v1/tenants/t-1')).status).toBe(401);
   const known = new AmpClient(url, { authorization: 'Bearer secret' });
   expect((await known.call('GET', '/v1/tenants/t-1')).status).toBe(200);
+  child.kill('SIGKILL');
+}, 20_000);
+
+test('it says at its start that it answers in the place of a Prometheus', async () => {
+  const child = run(['--topology', topology, '--port', '0', '--day', '1m', '--quiet', 'cell-2']);
+  const said = once(child.stderr as Readable, 'data');
+  const url = await listening(child);
+  expect(String(await said)).toContain('answers /api/v1/query and /api/v1/query_range itself');
+  const traffic = await vectorAt(url, 'max by (cell) (gitlab_service_ops:rate_5m)', Date.now());
+  expect(traffic.get('{cell="cell-2"}')).toBe('0');
+  expect(Number(traffic.get('{cell="qa"}'))).toBeGreaterThan(0);
   child.kill('SIGKILL');
 }, 20_000);
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { DueQueue } from '../../src/simulator/due-queue.js';
-import { parseDuration } from '../../src/simulator/options.js';
+import { parseDuration, readFlags, simulatorCommand } from '../../src/simulator/options.js';
 import { compareVersions, inferredChart, revisionOf } from '../../src/simulator/packages.js';
 import { jobDurationMs } from '../../src/simulator/random.js';
 import { NEW, NEWER, OLD } from './amp-client.js';
@@ -68,4 +68,24 @@ test.each([
   ['', undefined],
 ])('the duration %j is %s ms', (text, ms) => {
   expect(parseDuration(text)).toBe(ms);
+});
+
+describe('the flags of the metrics', () => {
+  const flags = (...more: string[]) => {
+    const args = ['--topology', 'topology.yaml', '--port', '0', ...more];
+    return readFlags(simulatorCommand().parse(args, { from: 'user' }).opts(), {});
+  };
+
+  test('are a whole day, and the quiet cells that the topology says, where nothing is asked', () => {
+    expect(flags()).toMatchObject({ dayMs: 86_400_000, quiet: undefined });
+  });
+
+  test('are read', () => {
+    expect(flags('--day', '10m', '--quiet', 'qa,cell-2')).toMatchObject({ dayMs: 600_000, quiet: ['qa', 'cell-2'] });
+    expect(flags('--quiet', '')).toMatchObject({ quiet: [] });
+  });
+
+  test.each(['9s', '25h', 'short', ''])('refuse a day of %j', (day) => {
+    expect(() => flags('--day', day)).toThrow(/--day: .*expected a duration from 10s to 24h/);
+  });
 });

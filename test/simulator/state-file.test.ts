@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { InputError, startSimulator } from '../../src/simulator/index.js';
 import { AmpClient, closeAll, NEW, NEWER, OLD, order, TOPOLOGY } from './amp-client.js';
+import { vectorAt } from './prometheus-api.js';
 
 let folder: string;
 let stateFile: string;
@@ -154,4 +155,24 @@ test.each([
   expect((error as InputError).problems[0]?.path).toBe(path);
   // A file that cannot be read is left as it is.
   expect(readFileSync(stateFile, 'utf8')).toBe(text);
+});
+
+test('a state file from before cells had a history is read: what a cell runs, it has run since ever', async () => {
+  await life((amp) => amp.addFault({ kind: 'changed-by-hand', cell: 'legacy', version: NEW }));
+  const old = readFileSync(stateFile, 'utf8').replaceAll(/,"installs":\[[^\]]*\]/g, '');
+  expect(old).not.toContain('installs');
+  writeFileSync(stateFile, old);
+  await life(async ({ url }) => {
+    const packages = await vectorAt(
+      url,
+      'count by (package) (gitlab_version_info)',
+      Date.parse('2026-01-01T00:00:00Z'),
+    );
+    expect(packages).toEqual(
+      new Map([
+        [`{package="${NEW}"}`, '1'],
+        [`{package="${OLD}"}`, '3'],
+      ]),
+    );
+  });
 });

@@ -118,7 +118,9 @@ function startWorker(folder: string, env: Environment, later: Later): Promise<Ch
 function environment(address: string, ampUrl: string, config: string): Environment {
   const own = Object.entries(process.env).filter(
     ([name]) =>
-      !/^(TEMPORAL_|CELLS_|AMP_|CI_PIPELINE_ID$|PROMETHEUS_URL$|ALERTMANAGER_URL$|METRICS_ADDRESS$)/.test(name),
+      !/^(TEMPORAL_|CELLS_|AMP_|CI_PIPELINE_ID$|PROMETHEUS_|ALERTMANAGER_|ALERT_TEAM_|RUNBOOK_URL$|METRICS_ADDRESS$)/.test(
+        name,
+      ),
   );
   return {
     ...Object.fromEntries(own),

@@ -34,6 +34,7 @@ export function crossChecks(input: unknown): Problem[] {
       ),
     ),
     ...quietWithoutSignal(input),
+    ...objectivesWithoutMeaning(input),
   ];
 }
 
@@ -111,4 +112,24 @@ function quietWithoutSignal(input: unknown): Problem[] {
       names.length > 0 ? `the name of a signal: one of ${names.join(', ')}` : 'the name of a signal; there is none';
     return [{ path: `${path}.quiet.signal`, value: renderValue(name), expected }];
   });
+}
+
+const OBJECTIVE: Readonly<Record<string, { holds: (slo: number) => boolean; expected: string }>> = {
+  lower: {
+    holds: (slo) => slo > 0 && slo < 100 && slo !== 1,
+    expected: 'the share of good events, above 0 and below 1 (or below 100, in percent)',
+  },
+  higher: { holds: (slo) => slo > 0, expected: 'the share of bad events, above 0' },
+  both: { holds: () => false, expected: 'no objective: it needs worse: lower or worse: higher' },
+};
+
+function objectivesWithoutMeaning(input: unknown): Problem[] {
+  return healthsOf(input).flatMap(({ path, health }) =>
+    Object.entries(asObject(health.signals)).flatMap(([name, signal]) => {
+      const { slo, worse } = asObject(signal);
+      const rule = typeof worse === 'string' && Object.hasOwn(OBJECTIVE, worse) ? OBJECTIVE[worse] : undefined;
+      if (typeof slo !== 'number' || !rule || rule.holds(slo)) return [];
+      return [{ path: `${path}.signals.${name}.slo`, value: renderValue(slo), expected: rule.expected }];
+    }),
+  );
 }

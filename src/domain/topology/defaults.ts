@@ -34,5 +34,18 @@ export const COORDINATION_DEFAULTS = {
   lookEvery: '1m',
 } as const;
 
+/** How cells are judged; signals: none unless written. */
+export const HEALTH_DEFAULTS = {
+  window: '10m',
+  baseline: '1d',
+  interval: '30s',
+  minSamples: 10,
+  onInconclusive: 'hold',
+  inconclusiveTimeout: '2h',
+  mode: 'enforce',
+  // biome-ignore lint/suspicious/noThenProperty: the file's word; the value beside it is no function.
+  quiet: { signal: 'traffic', below: 1, for: '10m', then: 'smoke-tests' },
+} as const;
+
 /** More cells in flight than these would overrun the history and the start of children of one pass. */
 export const MAX_PARALLEL = 500;

@@ -1,6 +1,6 @@
 import { lazily } from '../../contract/lazily.js';
 import { z } from '../../contract/zod.js';
-import { COORDINATION_DEFAULTS, MAX_PARALLEL, POLICY_DEFAULTS } from './defaults.js';
+import { COORDINATION_DEFAULTS, HEALTH_DEFAULTS, MAX_PARALLEL, POLICY_DEFAULTS } from './defaults.js';
 import {
   amount,
   anyUrl,
@@ -151,6 +151,10 @@ const signal = lazily(() =>
     zScore: number().positive('a number above 0').optional(),
     min: number().optional(),
     max: number().optional(),
+    mode: field(
+      word(['enforce', 'shadow']),
+      'shadow: judged and kept, not obeyed; so are all signals of a shadow ring.',
+    ),
   }),
 );
 
@@ -168,16 +172,22 @@ const signalName = lazily(() =>
   formed(/^[A-Za-z][A-Za-z0-9_-]{0,62}$/, 'a letter, then up to 62 letters, digits, _ or -'),
 );
 
+const H = HEALTH_DEFAULTS;
+
 const healthSchema = lazily(() =>
   object({
-    window: field(duration(), 'Observed after a deployment, before it counts as verified.'),
-    baseline: field(positiveDuration(), 'Observed before the deployment.'),
-    interval: field(positiveDuration(), 'Time between two samples.'),
-    minSamples: field(whole(1), 'Fewer samples are inconclusive.'),
-    onInconclusive: field(word(['hold', 'halt', 'rollback']), 'What follows an inconclusive verdict.'),
-    inconclusiveTimeout: field(positiveDuration(), 'Then a hold becomes a halt.'),
-    mode: field(word(['enforce', 'shadow']), 'shadow: judged and kept, not obeyed.'),
-    quiet: field(quiet(), 'A cell without traffic.'),
+    window: field(duration(), 'Observed after a deployment, before it counts as verified.', H.window),
+    baseline: field(positiveDuration(), 'Observed before the deployment.', H.baseline),
+    interval: field(positiveDuration(), 'Time between two samples.', H.interval),
+    minSamples: field(whole(1), 'Fewer samples are inconclusive.', H.minSamples),
+    onInconclusive: field(
+      word(['hold', 'halt', 'rollback']),
+      'What follows an inconclusive verdict.',
+      H.onInconclusive,
+    ),
+    inconclusiveTimeout: field(positiveDuration(), 'Then a hold becomes a halt.', H.inconclusiveTimeout),
+    mode: field(word(['enforce', 'shadow']), 'shadow: judged and kept, not obeyed.', H.mode),
+    quiet: field(quiet(), 'A cell without traffic.', H.quiet),
     signals: field(
       z.record(signalName(), signal(), 'an object of signals'),
       'Signals by name; {{cell}} and {{label.NAME}} stand for the cell’s id and labels.',

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { AmpJobKind } from '../../contract/amp.js';
+import { isMeasured } from './measured.js';
 import type { Fault, FaultKind, FaultOf } from './schema.js';
 
 /** What a fault could strike; an absent field matches only faults that do not ask for it. */
@@ -133,6 +134,7 @@ function isOfKind<K extends FaultKind>(held: HeldFault, kind: K): held is HeldFa
 
 function limitsOf(fault: Fault): { after: number; times: number; share: number } {
   if (fault.kind === 'changed-by-hand') return { after: 0, times: 1, share: 1 };
+  if (isMeasured(fault)) return { after: 0, times: Number.POSITIVE_INFINITY, share: 1 };
   const unlimited = fault.kind === 'tenant-busy' ? 1 : Number.POSITIVE_INFINITY;
   return { after: fault.after ?? 0, times: fault.times ?? unlimited, share: fault.share ?? 1 };
 }

@@ -3,13 +3,9 @@ import type { Problem } from '../../contract/problem.js';
 import { z } from '../../contract/zod.js';
 import { STAGES } from '../plan.js';
 import { problemsOf } from '../problems.js';
+import { count, milliseconds, running, text, where } from './fields.js';
+import { isMeasured, type MeasuredFault, measuredSchemas } from './measured.js';
 
-const count = (what: string, min: number) => z.number(what).int(what).min(min, what);
-const milliseconds = count('whole milliseconds, 0 or more', 0);
-const text = (what: string) => z.string(what).min(1, what);
-
-const where = { cell: text("a cell's id").optional(), tenant: text("a tenant's name").optional() };
-const running = { ...where, version: text('a version').optional() };
 const jobKind = z.enum(AMP_JOB_KINDS, `one of ${AMP_JOB_KINDS.join(', ')}`).optional();
 const share = z.number('a number from 0 to 1').min(0, 'a number from 0 to 1').max(1, 'a number from 0 to 1');
 const method = z.enum(['GET', 'POST'], 'GET or POST').optional();
@@ -96,6 +92,7 @@ const schemas = [
     chartVersion: text('a chart version').optional(),
     migratedVersion: text('a version').optional(),
   }),
+  ...measuredSchemas,
 ] as const;
 
 export const FAULT_KINDS = schemas.map((schema) => schema.shape.kind.value);
@@ -135,5 +132,21 @@ function placeProblems(
   if (NEED_A_CELL.includes(fault.kind) && fault.cell === undefined && fault.tenant === undefined) {
     problems.push({ path: `${path}.cell`, value: 'nothing', expected: 'a cell or a tenant' });
   }
-  return problems;
+  return isMeasured(fault) ? [...problems, ...mismatches(fault, path)] : problems;
+}
+
+/** Fields that say nothing without another one. */
+function mismatches(fault: MeasuredFault, path: string): Problem[] {
+  const unless = (field: string, isFitting: boolean, expected: string): Problem[] => {
+    const value: unknown = Reflect.get(fault, field);
+    return value === undefined || isFitting
+      ? []
+      : [{ path: `${path}.${field}`, value: JSON.stringify(value), expected }];
+  };
+  const signal = fault.kind === 'slow-drift' ? fault.signal : undefined;
+  return [
+    ...unless('orNewer', fault.version !== undefined, 'a version beside it'),
+    ...unless('component', signal === undefined || signal === 'saturation', 'the signal saturation beside it'),
+    ...unless('type', signal !== 'saturation', 'another signal than saturation'),
+  ];
 }

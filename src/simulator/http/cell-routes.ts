@@ -1,5 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { CellMetrics } from '../cell-metrics.js';
 import { metadata, readiness } from '../cell-service.js';
+import { EXPOSITION_TYPE, exposition } from '../metrics/exposition.js';
 import type { CellRecord } from '../model.js';
 import { occasionOf } from '../readiness.js';
 import type { World } from '../world.js';
@@ -9,7 +11,12 @@ type CellRequest = FastifyRequest<{ Params: { cell: string }; Querystring: { all
 type Work = (cell: CellRecord, request: CellRequest, reply: FastifyReply, nowMs: number) => FastifyReply;
 
 /** The endpoints that every cell has, each under `/cells/<id>`. */
-export function cellRoutes(app: FastifyInstance, world: World, cellsToken: string | undefined): void {
+export function cellRoutes(
+  app: FastifyInstance,
+  world: World,
+  metrics: CellMetrics,
+  cellsToken: string | undefined,
+): void {
   const route = (path: string, work: Work): void => {
     app.get(`/cells/:cell${path}`, (request, reply) => visit(world, request as CellRequest, reply, work));
   };
@@ -20,6 +27,9 @@ export function cellRoutes(app: FastifyInstance, world: World, cellsToken: strin
     const answer = readiness(world, cell, request.query.all !== undefined, nowMs);
     return sendJson(reply, answer.status, answer.body);
   });
+  route('/metrics', (cell, _request, reply, nowMs) =>
+    reply.type(EXPOSITION_TYPE).send(exposition(metrics.ofCell(cell), nowMs)),
+  );
   route('/api/v4/metadata', (cell, request, reply) => {
     const token = request.headers['private-token'] ?? bearerOf(request);
     if (cellsToken !== undefined && token !== cellsToken) return sendJson(reply, 401, { message: '401 Unauthorized' });

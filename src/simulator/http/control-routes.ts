@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import type { HeldFault } from '../faults/fault-box.js';
+import { isMeasured } from '../faults/measured.js';
 import { readFaults } from '../faults/schema.js';
 import { jobLog, worldState } from '../log-view.js';
 import { ampOpenApi } from '../openapi.js';
@@ -58,7 +59,9 @@ function addFaults(world: World, body: unknown, reply: FastifyReply): FastifyRep
   return sendJson(reply, 201, { ids });
 }
 
-const faultView = ({ id, fault, hits }: HeldFault): object => ({ id, ...fault, hits });
+/** What strikes metrics lasts, and has no hits to count. */
+const faultView = ({ id, fault, hits }: HeldFault): object =>
+  isMeasured(fault) ? { id, ...fault } : { id, ...fault, hits };
 
 function sinceMs(text: string | undefined): number {
   if (text === undefined) return 0;

@@ -1,8 +1,10 @@
 import { type FastifyInstance, fastify } from 'fastify';
+import type { CellMetrics } from '../cell-metrics.js';
 import type { World } from '../world.js';
 import { ampRoutes } from './amp-routes.js';
 import { cellRoutes } from './cell-routes.js';
 import { controlRoutes } from './control-routes.js';
+import { prometheusRoutes } from './prometheus-routes.js';
 import { sendJson } from './send.js';
 
 export interface Tokens {
@@ -12,8 +14,8 @@ export interface Tokens {
   cellsToken: string | undefined;
 }
 
-/** AMP, the cells and the tests' controls on one server, which does not listen yet. */
-export function createServer(world: World, { token, cellsToken }: Tokens): FastifyInstance {
+/** AMP, the cells, their metrics and the tests' controls on one server, which does not listen yet. */
+export function createServer(world: World, metrics: CellMetrics, { token, cellsToken }: Tokens): FastifyInstance {
   const app = fastify({
     logger: false,
     forceCloseConnections: true,
@@ -33,8 +35,9 @@ export function createServer(world: World, { token, cellsToken }: Tokens): Fasti
     return sendJson(reply, status, { error: { code, message: error.message } });
   });
   ampRoutes(app, world, token);
-  cellRoutes(app, world, cellsToken);
+  cellRoutes(app, world, metrics, cellsToken);
   controlRoutes(app, world);
+  prometheusRoutes(app, world, metrics);
   return app;
 }
 

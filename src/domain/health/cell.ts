@@ -1,0 +1,201 @@
+import type { CellObservation, CellVerdict, Evidence, HealthPolicy, Signal, Verdict } from '../../contract/health.js';
+import { isPackage, samePackage } from '../package-version.js';
+import { burnRate } from './burn-rate.js';
+import { commonChange } from './common.js';
+import { gapOf, isStill } from './data.js';
+import { bounded, compare, evidenceOf, type Finding, shortened, worstOf } from './evidence.js';
+import { limits } from './limits.js';
+import { notWorse } from './not-worse.js';
+import { lostFinding, quietFindings, stillnessOf } from './quiet.js';
+import { readingOf } from './readings.js';
+import { zScoreFinding } from './robust.js';
+import { type Direction, directionsOf } from './scale.js';
+import { type Memo, newMemo, subjectOf } from './subject.js';
+
+/** What helps to judge a cell, and may be left out. */
+export interface CellContext {
+  /** Cells of the ring that still run the old package, observed at the same time: what they do too, the package did not. */
+  control?: readonly CellObservation[];
+  /** What earlier looks worked out of the same samples. */
+  memo?: Memo;
+}
+
+/** So many cells on the old package are enough to compare with. */
+const CONTROL_AT_MOST = 25;
+
+/**
+ * Judges one cell by what was measured on it after its deployment, with the package that is expected seen running. What
+ * was measured earlier, on another package, too seldom, not lately, or is no number, is never healthy: it is
+ * inconclusive. Pure; the same observation always gives the same verdict.
+ */
+export function judgeCell(
+  observation: CellObservation,
+  policy: HealthPolicy,
+  { control = [], memo = newMemo() }: CellContext = {},
+): CellVerdict {
+  const judge = new CellJudge(observation, policy, chosen(control), memo);
+  return judge.verdict();
+}
+
+/** The same whatever order the cells come in. */
+const chosen = (control: readonly CellObservation[]): CellObservation[] =>
+  [...control].sort((a, b) => compare(a.cell, b.cell)).slice(0, CONTROL_AT_MOST);
+
+class CellJudge {
+  private readonly names: readonly string[];
+  private quiet = false;
+
+  constructor(
+    private readonly observation: CellObservation,
+    private readonly policy: HealthPolicy,
+    private readonly control: readonly CellObservation[],
+    private readonly memo: Memo,
+  ) {
+    this.names = Object.keys(policy.signals).sort(compare);
+  }
+
+  verdict(): CellVerdict {
+    const { cell, running, nowMs } = this.observation;
+    const evidence = this.evidence();
+    const verdict = worstOf(evidence);
+    const kept = bounded(evidence);
+    const sentence = shortened(`${cell} is ${inWords(verdict, this.quiet)}: ${reasonOf(kept, verdict)}`);
+    return { cell, verdict, quiet: this.quiet, package: running, atMs: nowMs, sentence, evidence: kept };
+  }
+
+  private evidence(): Evidence[] {
+    const other = otherPackage(this.observation);
+    if (other) return [evidenceOf(other, this.observation, false)];
+    const ofCell = [...readiness(this.observation), ...smokeTests(this.observation)];
+    const all = [...ofCell.map((finding) => this.counted(finding, false)), ...this.ofSignals()];
+    if (all.length > 0) return all;
+    const nothing = 'nothing was asked, so nothing is known';
+    return [
+      evidenceOf({ signal: null, rule: 'data', verdict: 'inconclusive', sentence: nothing }, this.observation, false),
+    ];
+  }
+
+  /** A cell that was unhealthy before its deployment is held to that. */
+  private counted(finding: Finding, shadow: boolean): Evidence {
+    return evidenceOf(notWorse(finding, this.observation, this.policy, this.memo), this.observation, shadow);
+  }
+
+  private ofSignals(): Evidence[] {
+    const { quiet } = this.policy;
+    const traffic = quiet && this.signal(quiet.signal);
+    if (!quiet || !traffic) return this.names.flatMap((name) => this.ofSignal(name));
+    const reading = readingOf(quiet.signal, traffic, this.observation);
+    const stillness = gapOf(reading, this.policy, false) === null ? stillnessOf(reading, quiet) : 'no';
+    this.quiet = stillness === 'quiet';
+    if (stillness === 'no') return this.names.flatMap((name) => this.ofSignal(name));
+    const asked = this.names.filter((name) => isLevel(this.signal(name)));
+    const findings =
+      stillness === 'quiet'
+        ? quietFindings(reading, quiet, this.observation)
+        : [lostFinding(reading, quiet, this.policy), ...this.zScores(quiet.signal, traffic)];
+    return [
+      ...findings.map((finding) => this.counted(finding, false)),
+      ...asked.flatMap((name) => this.ofSignal(name)),
+    ];
+  }
+
+  private ofSignal(name: string): Evidence[] {
+    const signal = this.signal(name);
+    if (!signal) return [];
+    const reading = readingOf(name, signal, this.observation);
+    const gap = gapOf(reading, this.policy, this.allStill());
+    const asked = this.quiet ? [] : this.zScores(name, signal);
+    const burning = burnRate(reading, this.policy);
+    const findings = [...asked, ...(burning ? [burning] : []), ...limits(reading, this.policy)];
+    const shadow = signal.mode === 'shadow' && this.policy.mode === 'enforce';
+    // What is missing acquits nothing, and excuses nothing either.
+    const counting = gap ? [gap, ...findings.filter(({ verdict }) => verdict === 'unhealthy')] : findings;
+    return counting.map((finding) => this.counted(this.shared(finding, signal), shadow));
+  }
+
+  private zScores(name: string, signal: Signal): Finding[] {
+    const found = directionsOf(signal).flatMap((direction) => this.zScore(name, signal, direction) ?? []);
+    const worst = found.find(({ verdict }) => verdict === worstOfAll(found));
+    return worst ? [worst] : [];
+  }
+
+  private zScore(name: string, signal: Signal, direction: Direction): Finding | null {
+    const { observation, policy, memo, control } = this;
+    const subject = subjectOf(name, signal, direction, observation, policy, memo);
+    return zScoreFinding(subject, policy, (change) => {
+      const others = control.map((other) => subjectOf(name, signal, direction, other, policy, memo));
+      return commonChange(others, change, observation.nowMs);
+    });
+  }
+
+  /** Where most cells on the old package break the same line at the same time, a rollback would mend nothing. */
+  private shared(finding: Finding, signal: Signal): Finding {
+    if (finding.verdict !== 'unhealthy' || this.control.length < 3 || finding.signal === null) return finding;
+    if (finding.rule !== 'burn-rate' && finding.rule !== 'max' && finding.rule !== 'min') return finding;
+    const broken = this.control.filter((other) => this.breaks(other, finding, signal)).length;
+    if (broken * 2 < this.control.length) return finding;
+    const sentence = `${finding.sentence}; so do ${broken} of ${this.control.length} cells on the old package`;
+    return { ...finding, verdict: 'inconclusive', sentence };
+  }
+
+  private breaks(other: CellObservation, { signal: name, rule }: Finding, signal: Signal): boolean {
+    const reading = readingOf(name ?? '', signal, other);
+    const found =
+      rule === 'burn-rate' ? burnRate(reading, this.policy) : limits(reading, this.policy).find((f) => f.rule === rule);
+    return found?.verdict === 'unhealthy';
+  }
+
+  private allStill(): boolean {
+    const { nowMs } = this.observation;
+    const readings = this.names.flatMap((name) => {
+      const signal = this.signal(name);
+      return signal ? [readingOf(name, signal, this.observation)] : [];
+    });
+    return readings.length > 1 && readings.every(({ since }) => isStill(since, nowMs, this.policy));
+  }
+
+  private signal(name: string): Signal | undefined {
+    return Object.hasOwn(this.policy.signals, name) ? this.policy.signals[name] : undefined;
+  }
+}
+
+/** A signal that says something without traffic: neither a ratio of requests nor compared with a busy past. */
+const isLevel = (signal: Signal | undefined): boolean =>
+  signal !== undefined && signal.slo === undefined && (signal.min !== undefined || signal.max !== undefined);
+
+const worstOfAll = (findings: readonly Finding[]): Verdict =>
+  (['unhealthy', 'inconclusive', 'healthy'] as const).find((v) => findings.some(({ verdict }) => verdict === v)) ??
+  'healthy';
+
+/** Evidence of another package is none of this one. `expected` is empty where no package is: the cell is only read. */
+function otherPackage({ cell, expected, running }: CellObservation): Finding | null {
+  if (expected === '' || (running !== null && isSame(expected, running))) return null;
+  const seen = running === null ? 'it is not known which package runs' : `${running} runs`;
+  const sentence = `${cell} should run ${expected}, and ${seen}`;
+  return { signal: null, rule: 'data', verdict: 'inconclusive', sentence };
+}
+
+const isSame = (a: string, b: string): boolean => a === b || (isPackage(a) && isPackage(b) && samePackage(a, b));
+
+function readiness({ cell, readiness: answer }: CellObservation): Finding[] {
+  if (answer === 'unasked') return [];
+  const verdict = answer === 'ready' ? 'healthy' : answer === 'silent' ? 'inconclusive' : 'unhealthy';
+  const words = { ready: 'says that it is ready', silent: 'gives no answer', 'not-ready': 'says that it is not ready' };
+  return [{ signal: null, rule: 'readiness', verdict, sentence: `${cell} ${words[answer]}` }];
+}
+
+function smokeTests({ smokeTests: outcome }: CellObservation): Finding[] {
+  if (outcome === null) return [];
+  const verdict = outcome === 'passed' ? 'healthy' : 'unhealthy';
+  return [{ signal: null, rule: 'smoke-tests', verdict, sentence: `the smoke tests ${outcome}` }];
+}
+
+const inWords = (verdict: Verdict, quiet: boolean): string => (quiet ? `${verdict} (quiet)` : verdict);
+
+function reasonOf(evidence: readonly Evidence[], verdict: Verdict): string {
+  const counting = evidence.filter(({ shadow }) => !shadow);
+  const [first] = counting.filter((e) => e.verdict === verdict);
+  if (verdict !== 'healthy') return first?.sentence ?? 'no reason';
+  const quiet = counting.find(({ rule }) => rule === 'quiet');
+  return quiet?.sentence ?? `${counting.length} findings, none against it`;
+}

@@ -1,0 +1,95 @@
+import type { CellObservation, HealthPolicy, Sample, Signal } from '../../contract/health.js';
+
+const UNIT_MS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/** Samples of one signal of one cell that may count at all: finite, in order, none from the future. */
+export interface Reading {
+  name: string;
+  signal: Signal;
+  /** How far back one sample looks: a rate over five minutes is still about what was before, for five minutes. */
+  rangeMs: number;
+  /** Before the deployment. */
+  past: readonly Sample[];
+  /** After the deployment's end; the first ones, up to `cleanFromMs`, look back beyond it. */
+  since: readonly Sample[];
+  /** From here on a sample was measured wholly after the deployment's end. */
+  cleanFromMs: number;
+  nowMs: number;
+}
+
+/** What counts of one signal: never what was measured before the deployment ended, is no number, or lies in the future. */
+export function readingOf(name: string, signal: Signal, observation: CellObservation): Reading {
+  const { deployedAtMs, nowMs } = observation;
+  const since = usable(observation.after[name] ?? [], signal, deployedAtMs ?? Number.NEGATIVE_INFINITY, nowMs);
+  const endMs = deployedAtMs ?? since[0]?.[0] ?? nowMs;
+  const past = usable(observation.baseline[name] ?? [], signal, Number.NEGATIVE_INFINITY, endMs - 1);
+  const rangeMs = rangeOfQuery(signal.query);
+  const cleanFromMs = deployedAtMs === null ? Number.NEGATIVE_INFINITY : deployedAtMs + rangeMs;
+  return { name, signal, rangeMs, past, since, cleanFromMs, nowMs };
+}
+
+/** Samples after `afterMs` and up to `untilMs`, ascending. What is already so is returned as it is: the usual case. */
+function usable(samples: readonly Sample[], signal: Signal, afterMs: number, untilMs: number): readonly Sample[] {
+  const [least, most] = possibleValues(signal);
+  const counts = ([at, value]: Sample) => at > afterMs && at <= untilMs && value >= least && value <= most;
+  const inOrder = samples.every((sample, i) => counts(sample) && (i === 0 || (samples[i - 1]?.[0] ?? 0) < sample[0]));
+  if (inOrder) return samples;
+  const kept = samples.filter(counts).sort((a, b) => a[0] - b[0] || a[1] - b[1]);
+  return kept.filter(([at], i) => at !== kept[i + 1]?.[0]);
+}
+
+/** What a share can be; without an objective, every finite number. A good share above all there is, is no measurement. */
+function possibleValues({ slo, worse }: Signal): [least: number, most: number] {
+  if (slo === undefined) return [-Number.MAX_VALUE, Number.MAX_VALUE];
+  return worse === 'lower' ? [0, wholeOf(slo)] : [0, Number.MAX_VALUE];
+}
+
+/** All there is, in the unit of an objective of good events: a fraction, or percent. */
+export const wholeOf = (slo: number): number => (slo < 1 ? 1 : 100);
+
+/** The share of bad events that an objective allows, in the objective's unit. */
+export const budgetOf = (slo: number, worse: Signal['worse']): number => (worse === 'lower' ? wholeOf(slo) - slo : slo);
+
+/**
+ * How far back a sample of this query looks, in ms: the longest range in brackets (`[5m]`) or in the name of a recording
+ * rule (`ratio_5m`, `rate5m`); 0 where it says none.
+ */
+export function rangeOfQuery(query: string): number {
+  const code = query.replace(/"(\\.|[^"\\])*"|'(\\.|[^'\\])*'|`[^`]*`/g, '""');
+  const ranges = [...code.matchAll(/(?:\[|[a-z]_?)(\d{1,6})([smhd])(?=[\]:{()\s]|$)/g)];
+  return Math.max(0, ...ranges.map(([, count = '0', unit = '']) => Number(count) * (UNIT_MS[unit] ?? 0)));
+}
+
+/** Samples measured wholly after the deployment's end. */
+export function cleanSamples({ since, cleanFromMs }: Reading): readonly Sample[] {
+  return within(since, cleanFromMs - 1, Number.POSITIVE_INFINITY);
+}
+
+/** Samples after `afterMs` and up to `untilMs`, of samples in order. */
+export function within(samples: readonly Sample[], afterMs: number, untilMs: number): readonly Sample[] {
+  return samples.slice(indexAfter(samples, afterMs), indexAfter(samples, untilMs));
+}
+
+/** How many samples lie at or before `ms`. */
+function indexAfter(samples: readonly Sample[], ms: number): number {
+  let [low, high] = [0, samples.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((samples[middle]?.[0] ?? 0) <= ms) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/**
+ * How long something must last to count, in ms: as long as the fewest samples that are enough take. With the defaults
+ * (10 samples, one each 30 s) these are the five minutes of the z-score alerts in use.
+ */
+export const sustainedMs = (policy: HealthPolicy): number => policy.minSamples * policy.intervalMs;
+
+/** Finer steps of the past are not looked at; a range query for it needs none finer. */
+const BLOCKS_AT_MOST = 288;
+
+/** The step in ms in which the past before a deployment is looked at: five minutes with the defaults. */
+export const baselineStepMs = (policy: HealthPolicy): number =>
+  Math.max(sustainedMs(policy), Math.ceil(policy.baselineMs / BLOCKS_AT_MOST));
