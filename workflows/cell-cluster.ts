@@ -16,6 +16,7 @@ import type { Problem } from '../src/contract/problem.js';
 import type { ApplyTopologyResult, BrakeResult, ClusterStatus } from '../src/contract/status.js';
 import { covers } from '../src/domain/brake.js';
 import {
+  isFromEarlierRun,
   judgeGraduation,
   judgeRegistration,
   recordEnd,
@@ -68,7 +69,8 @@ class ClusterRun {
   constructor(private readonly input: CellClusterInput) {
     this.ctx = new ClusterContext(input.state);
     this.brakes = this.brakeDesk();
-    this.turns = new Turns(this.ctx, this.brakes, input.continueAsNewAfter);
+    const onMet = (version: string) => void this.registerAgain(version);
+    this.turns = new Turns(this.ctx, this.brakes, onMet, input.continueAsNewAfter);
     this.looks = new Looks(this.ctx, this.brakes);
     this.listen();
   }
@@ -170,6 +172,7 @@ class ClusterRun {
 
   private async register(message: RegisterRollout): Promise<void> {
     const { state } = this.ctx;
+    if (isFromEarlierRun(state, message)) return;
     if (message.reopen) reopen(state, message.version);
     const topology = topologyOf(state) ?? NO_TOPOLOGY;
     const graduationTimeoutMs = Math.min(resolveCoordination(topology).graduationTimeoutMs, LONGEST_MS);
@@ -178,8 +181,16 @@ class ClusterRun {
     });
     const alsoOn = ringsRunning(state, message.version);
     const facts = { graduationTimeoutMs, softRings, alsoOn, perimeter: state.perimeter };
-    const registered = { ...judgeRegistration(state, message), ...facts };
+    const judged = judgeRegistration(state, message);
+    const holds = judged.conflict ? [] : this.turns.handOver(message);
+    const registered = { ...judged, ...facts, holds };
     await this.ctx.mail.send(packageRolloutId(message.version), signals.registeredSignal, registered);
+  }
+
+  /** A pass of a rollout that has registered already was found: whether it is an earlier run's is said again. */
+  private async registerAgain(version: string): Promise<void> {
+    const rollout = this.ctx.state.rollouts[version];
+    if (rollout) await this.register({ version, reopen: false, ...rollout });
   }
 
   private async graduation(message: AskGraduation): Promise<void> {

@@ -4,7 +4,6 @@ import {
   CancellationScope,
   condition,
   continueAsNew,
-  setCurrentDetails,
   setDefaultSignalHandler,
   setHandler,
   sleep,
@@ -13,20 +12,23 @@ import {
 } from '@temporalio/workflow';
 import { FAILURE } from '../src/contract/failures.js';
 import { CLUSTER_WORKFLOW_ID, packageRolloutId, ringRolloutId } from '../src/contract/ids.js';
+import type { Registered, RingReport } from '../src/contract/internal.js';
 import * as messages from '../src/contract/messages.js';
 import type { Problem } from '../src/contract/problem.js';
-import { CELLS_RING, CELLS_STATE, CELLS_VERSION } from '../src/contract/search-attributes.js';
+import { CELLS_VERSION } from '../src/contract/search-attributes.js';
 import type { BrakeResult, GraduateResult, PackageRolloutStatus, RingResult } from '../src/contract/status.js';
 import type { z } from '../src/contract/zod.js';
-import { markdownOfRollout } from '../src/domain/details.js';
-import { isOpen, type PackageState, ring0Verdict, type Track, tracksOf, trim } from '../src/domain/rollout/state.js';
+import { type PackageState, ring0Verdict, tracksOf } from '../src/domain/rollout/state.js';
 import { ACTS, detailOf } from './package/acts.js';
+import { packageBrakes } from './package/brakes.js';
 import { Callers } from './package/callers.js';
 import { CLUSTER_ANSWERS_MS, ClusterLink } from './package/cluster-link.js';
 import { PackageContext, type Person } from './package/context.js';
 import { Judge } from './package/judge.js';
 import { Passes } from './package/passes.js';
-import { BrakeDesk } from './shared/brake-desk.js';
+import { Shown } from './package/shown.js';
+import { TakeOver } from './package/take-over.js';
+import type { BrakeDesk } from './shared/brake-desk.js';
 import { handle, handleOurs } from './shared/handle.js';
 import * as signals from './shared/signals.js';
 import { problemsOf, rejected, validated } from './shared/validation.js';
@@ -74,12 +76,13 @@ class PackageRun {
   private readonly passes: Passes;
   private readonly callers: Callers;
   private readonly brakes: BrakeDesk;
+  private readonly takeOver: TakeOver;
   private readonly judge: Judge;
   private graduationTimer = false;
   /** Updates that were not answered yet. */
   private asking = 0;
   private readonly knownCells = new Map<string, boolean>();
-  private shown = '';
+  private readonly shown: Shown;
 
   constructor(
     private readonly input: PackageRolloutInput,
@@ -87,10 +90,12 @@ class PackageRun {
     chartVersion: string | null,
   ) {
     this.ctx = new PackageContext(version, chartVersion, input.state);
+    this.shown = new Shown(this.ctx);
     this.link = new ClusterLink(this.ctx);
     this.passes = new Passes(this.ctx);
     this.callers = new Callers(this.ctx, this.passes);
-    this.brakes = this.brakeDesk();
+    this.brakes = packageBrakes(this.ctx, () => this.knowsItsPasses());
+    this.takeOver = new TakeOver(this.ctx, this.brakes);
     this.judge = new Judge(this.ctx, this.callers, this.brakes);
     upsertSearchAttributes([{ key: CELLS_VERSION, value: version }]);
     this.listen();
@@ -108,10 +113,17 @@ class PackageRun {
     this.ctx.woken = false;
     this.brakes.expire();
     this.expireGraduation();
-    this.passes.drive(this.callers.waiting);
-    this.show();
+    this.takeOver.take();
+    if (this.knowsItsPasses()) this.passes.drive(this.callers.waiting);
+    this.shown.show();
     if (this.mayContinueAsNew()) await this.continueAsNew();
     if (!this.isOver()) await condition(() => this.ctx.woken || this.mayContinueAsNew());
+  }
+
+  /** An earlier run may have left passes, of which the cluster knows. Where that does not answer there are none. */
+  private knowsItsPasses(): boolean {
+    const { registered, end } = this.ctx.state;
+    return (registered && this.takeOver.isDone) || end !== null || this.link.unanswered;
   }
 
   private isOver(): boolean {
@@ -127,7 +139,7 @@ class PackageRun {
       await this.ctx.mail.send(CLUSTER_WORKFLOW_ID, signals.rolloutEndedSignal, ended);
     }
     await condition(() => this.isQuiet());
-    this.show();
+    this.shown.show();
     return this.ctx.view();
   }
 
@@ -167,29 +179,6 @@ class PackageRun {
   }
 
   // ── brakes ─────────────────────────────────────────────────────────────────
-
-  private brakeDesk(): BrakeDesk {
-    const { ctx } = this;
-    const forward = (t: Track) => isOpen(t) && t.purpose !== 'rollback';
-    return new BrakeDesk({
-      state: ctx.state,
-      epoch: workflowInfo().firstExecutionRunId,
-      coveredRings: () => tracksOf(ctx.state).flatMap((t) => (forward(t) ? [t.ring] : [])),
-      tellPasses: () => {
-        for (const track of tracksOf(ctx.state).filter(isOpen)) void ctx.detached(() => this.tellBrakes(track));
-      },
-      record: (act, by, reason, outcome) => ctx.record(act, { by, reason }, outcome),
-      wake: () => ctx.wake(),
-    });
-  }
-
-  /** A pass that is just being started began with older brakes: it is told once it is there. */
-  private async tellBrakes(track: Track): Promise<void> {
-    await condition(() => track.stage !== 'granted');
-    if (track.stage !== 'running') return;
-    const brakes = { from: 'package' as const, ...this.brakes.number, brakes: this.ctx.state.brakes };
-    await this.ctx.mail.sendAtOnce(ringRolloutId(track.ring), signals.setBrakesSignal, brakes);
-  }
 
   private engage(payload: unknown) {
     const { mode = 'finish-cells', ...message } = validated(messages.engageBrake, payload);
@@ -363,16 +352,26 @@ class PackageRun {
 
   private listenToOurs(): void {
     const file = (message: string, problem: Problem) => this.ctx.fileRejection(message, problem);
-    handleOurs(signals.registeredSignal, (m) => this.link.takeRegistered(m), file);
+    handleOurs(signals.registeredSignal, (m) => this.registered(m), file);
     handleOurs(signals.graduationAnswerSignal, (m) => this.link.takeGraduationAnswer(m), file);
     handleOurs(signals.ringAnswerSignal, (m) => this.passes.takeAnswer(m), file);
-    handleOurs(signals.ringReportSignal, (m) => this.passes.takeReport(m), file);
+    handleOurs(signals.ringReportSignal, (m) => this.reported(m), file);
     handleOurs(signals.brakesHoldSignal, (m) => this.brakes.noteHold(m), file);
     handleOurs(signals.cellAnswerSignal, ({ cell, isKnown }) => this.knownCells.set(cell, isKnown), file);
     handleOurs(signals.ringKnownSignal, (m) => this.callers.takeRingKnown(m), file);
     handleOurs(signals.supersededSignal, ({ by }) => this.ctx.supersede(by), file);
     handleOurs(signals.passLostSignal, (m) => this.passes.passLost(m), file);
     handleOurs(signals.clusterStartedSignal, () => this.clusterStarted(), file);
+  }
+
+  private registered(message: Registered): void {
+    this.link.takeRegistered(message);
+    this.takeOver.offer(message.holds);
+  }
+
+  private reported(report: RingReport): void {
+    this.takeOver.noteReport(report);
+    this.passes.takeReport(report);
   }
 
   /** The cluster began anew, without its memory: it is told again what this rollout is, has and waits for. */
@@ -484,21 +483,6 @@ class PackageRun {
       }
     };
     handle(signal, take, { description });
-  }
-
-  // ── telling ────────────────────────────────────────────────────────────────
-
-  private show(): void {
-    trim(this.ctx.state);
-    const view = this.ctx.view();
-    setCurrentDetails(markdownOfRollout(view));
-    const ring = view.rings.findLast((r) => r.startedAt !== null)?.ring;
-    const shown = `${view.state} ${ring}`;
-    if (shown === this.shown) return;
-    this.shown = shown;
-    const state = { key: CELLS_STATE, value: view.state };
-    if (ring === undefined) upsertSearchAttributes([state]);
-    else upsertSearchAttributes([state, { key: CELLS_RING, value: ring }]);
   }
 
   // ── continuing as new ──────────────────────────────────────────────────────

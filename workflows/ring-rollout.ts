@@ -204,6 +204,7 @@ class RingRun {
     handleOurs(signals.bakedEverywhereSignal, () =>
       this.change(() => Object.assign(ctx.state, { bakedEverywhere: true })),
     );
+    handleOurs(signals.reportNowSignal, () => this.reporter.reportNow());
     handleOurs(signals.cellNoteSignal, ({ cell, trouble }) =>
       this.change(() => ctx.setTrouble(cell, trouble?.detail ?? null)),
     );

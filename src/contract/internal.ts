@@ -23,6 +23,9 @@ import type {
 /** Says that a rollout is open, and asks what the cluster remembers of its version. */
 export interface RegisterRollout {
   version: string;
+  /** First run id of the rollout: what it asks for begins with it. */
+  run: string;
+  startedAtMs: number;
   chartVersion: string | null;
   /** A person opened an ended rollout again. */
   reopen: boolean;
@@ -101,6 +104,19 @@ export interface Registered {
   alsoOn: number[];
   /** The last ring that moves on command; null where there is no topology yet. */
   perimeter: number | null;
+  /** Passes that an earlier run of this rollout started, and that go on: they are this run's. */
+  holds: HeldRing[];
+}
+
+export interface HeldRing {
+  ring: number;
+  name: string;
+  soft: boolean;
+  perimeter: boolean;
+  /** Of the earlier run: the pass goes by it to its end. */
+  requestId: string;
+  purpose: PassPurpose;
+  pass: string;
 }
 
 export interface GraduationAnswer {
@@ -188,6 +204,8 @@ export interface RingReport {
   result: PassResult | null;
   /** The pass is over, and its ring free. */
   ended: boolean;
+  /** The package's brakes that it knows, and whose list that is: a rollout that began anew learns them here. */
+  packageBrakes: { epoch: string; brakes: BrakeStatus[] };
 }
 
 export interface PassResult {

@@ -105,7 +105,14 @@ const brakesNumber = { epoch: text, seq: number };
 const speaks = { ring, requestId: text, pass: text, version: packageName, purpose };
 
 const SHAPES: Record<string, Shape> = {
-  registerRollout: { version: packageName, chartVersion: orNull(text), reopen: flag, graduatedAt: orNull(instant) },
+  registerRollout: {
+    version: packageName,
+    run: text,
+    startedAtMs: instantMs,
+    chartVersion: orNull(text),
+    reopen: flag,
+    graduatedAt: orNull(instant),
+  },
   askGraduation: {
     requestId: text,
     version: packageName,
@@ -133,6 +140,7 @@ const SHAPES: Record<string, Shape> = {
     softRings: listOf(ring),
     alsoOn: listOf(ring),
     perimeter: orNull(ring),
+    holds: listOf(object({ ...ofRing, perimeter: flag, requestId: text, purpose, pass: text })),
   },
   graduationAnswer: { requestId: text, accepted: flag, rejection: orNull(problem) },
   ringAnswer: { requestId: text, kind: oneOf(...Object.keys(ANSWERS)) },
@@ -151,6 +159,7 @@ const SHAPES: Record<string, Shape> = {
     migrationFailed: texts,
     result: orNull(object({ outcome: text, reason: text })),
     ended: flag,
+    packageBrakes: object({ epoch: text, brakes }),
   },
   brakesHold: { ...speaks, ...brakesNumber, inFlight: texts },
   ringEntry: {
@@ -173,6 +182,7 @@ const SHAPES: Record<string, Shape> = {
   holdForward: { held: orNull(object({ reason: text, sinceMs: instantMs })) },
   checkInPass: { name: text, outcome: oneOf('passed', 'failed'), by: text },
   bakedEverywhere: {},
+  reportNow: {},
   cellNote: { cell: text, trouble: orNull(object({ kind: text, detail: text })) },
   hurry: {},
   standAside: { version: packageName },

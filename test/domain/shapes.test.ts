@@ -24,6 +24,7 @@ const registered = {
   graduatedAt: null,
   softRings: [0],
   alsoOn: [],
+  holds: [{ ring: 2, name: 'two', soft: false, perimeter: false, requestId: 'r/1', purpose: 'deploy', pass: 'p' }],
   perimeter: 1,
 };
 const brake = {
@@ -68,6 +69,7 @@ const ODD: [string, object, string][] = [
   ['registered', { ...registered, graduationTimeoutMs: -1 }, 'graduationTimeoutMs'],
   ['registered', { ...registered, graduationTimeoutMs: LONGEST_MS + 1 }, 'graduationTimeoutMs'],
   ['registered', { ...registered, softRings: [null] }, 'softRings'],
+  ['registered', { ...registered, holds: [{ ring: 2 }] }, 'holds'],
   ['ringEntry', { ...entry, cellsGz: 'nonsense' }, 'cellsGz'],
   ['ringEntry', { ...entry, cellsGz: packCells([{ id: 'c' } as never]) }, 'cellsGz'],
   ['ringEntry', { ...entry, policy: { ...entry.policy, bakeTimeMs: '1h' } }, 'policy'],

@@ -90,3 +90,57 @@ scenario(
     expect((await ends(world, V1)).state).toBe('converged');
   },
 );
+
+const EIGHT = { rings: { 2: 8 }, policies: { 2: { maxParallel: 2 } }, jobMs: 1200 };
+
+scenario(
+  'a package brake covers the pass that an earlier run of the rollout started, and the pass goes on under the new one',
+  EIGHT,
+  async (world) => {
+    await graduate(world, V1);
+    await jobsSeen(world, (jobs) => toVersion(jobs, V1).length > 1);
+    await terminate(world, `package-rollout/${V1}`);
+    await graduate(world, V1);
+    const { inFlight } = await world.cells.rollout(V1).engageBrake({ ...who, brakeId: 'stop' });
+    const answeredAt = Date.now();
+    expect(inFlight.length).toBeGreaterThan(0);
+    await seen(world, V1, (s) => ringOf(s, 2)?.state === 'braked' && ringOf(s, 2)?.inFlight === 0);
+    expect(await started(world, answeredAt, inFlight)).toEqual([]);
+    await world.cells.rollout(V1).releaseBrake({ ...who, brakeId: 'stop' });
+    expect((await ends(world, V1)).state).toBe('converged');
+    expect(toVersion(await world.jobs(), V1)).toHaveLength(8);
+  },
+);
+
+scenario(
+  'a package brake outlives the run that engaged it; an abort reaches the pass of that run',
+  EIGHT,
+  async (world) => {
+    await graduate(world, V1);
+    await jobsSeen(world, (jobs) => toVersion(jobs, V1).length > 1);
+    const { inFlight } = await world.cells.rollout(V1).engageBrake({ ...who, brakeId: 'kept' });
+    const answeredAt = Date.now();
+    await terminate(world, `package-rollout/${V1}`);
+    await graduate(world, V1);
+    const braked = await seen(world, V1, (s) => s.brakes.length > 0 && ringOf(s, 2)?.state === 'braked');
+    expect(braked.brakes).toMatchObject([{ brakeId: 'kept', by: 'alice' }]);
+    await world.cells.rollout(V1).abort(who);
+    expect((await ends(world, V1)).state).toBe('aborted');
+    expect(await started(world, answeredAt, inFlight)).toEqual([]);
+    await clusterSeen(world, (s) => s.rings.every((r) => r.rollout === undefined));
+  },
+);
+
+scenario(
+  'a grant whose pass never came is free again once its rollout begins anew',
+  { rings: { 2: 1 } },
+  async (world) => {
+    const other = await world.client.workflow.start('Nobody', { workflowId: 'ring-rollout/2', taskQueue: 'nobody' });
+    await graduate(world, V1);
+    await clusterSeen(world, (s) => s.rings.some((r) => r.ring === 2 && r.rollout));
+    await terminate(world, `package-rollout/${V1}`);
+    await graduate(world, V1);
+    await other.terminate('it held the id of the ring’s pass');
+    expect((await ends(world, V1)).state).toBe('converged');
+  },
+);

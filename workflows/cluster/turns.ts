@@ -4,6 +4,9 @@ import type {
   BrakesHold,
   ClaimRing,
   EnterRing,
+  HeldRing,
+  PassSpeaks,
+  RegisterRollout,
   RequestRing,
   RingEntry,
   RingReport,
@@ -11,11 +14,11 @@ import type {
 } from '../../src/contract/internal.js';
 import type { BrakeStatus } from '../../src/contract/status.js';
 import { covers } from '../../src/domain/brake.js';
-import { claimTurn, endTurn, forgetUnmet, meetPass } from '../../src/domain/cluster/holders.js';
+import { claimTurn, endTurn, forgetUnmet, handOver, meetPass } from '../../src/domain/cluster/holders.js';
 import { laneIsGone } from '../../src/domain/cluster/lanes.js';
-import type { Turn } from '../../src/domain/cluster/state.js';
+import type { QueuedRequest, Turn } from '../../src/domain/cluster/state.js';
 import { topologyOf } from '../../src/domain/cluster/topology.js';
-import { decideTurns, type TurnAction } from '../../src/domain/cluster/turns.js';
+import { decideTurns, type RingFacts, ringFacts, type TurnAction } from '../../src/domain/cluster/turns.js';
 import { packCells } from '../../src/domain/snapshot.js';
 import {
   absolutePolicy,
@@ -37,6 +40,8 @@ export class Turns {
   constructor(
     private readonly ctx: ClusterContext,
     private readonly brakes: BrakeDesk,
+    /** A pass of this version was there before this cluster, and nobody had claimed it. */
+    private readonly onMet: (version: string) => void,
     private readonly continueAsNewAfter: number | undefined,
   ) {}
 
@@ -57,6 +62,24 @@ export class Turns {
     claimTurn(this.ctx.state, message, Date.now());
     void this.tellBrakes(message.ring);
     this.ctx.wake();
+  }
+
+  /** What an earlier run of a rollout was granted: its passes go on under the new run, and the rest is free. */
+  handOver(message: RegisterRollout): HeldRing[] {
+    const { state } = this.ctx;
+    const { passes, free } = handOver(state, message);
+    for (const ring of free) this.brakes.forget(ring);
+    this.ctx.wake();
+    return passes.map(({ ring, turn: { request }, pass }) => {
+      const { requestId, purpose } = request;
+      return { ...this.factsOf(request, ring), requestId, purpose, pass };
+    });
+  }
+
+  private factsOf(request: QueuedRequest, ring: number): RingFacts {
+    const topology = topologyOf(this.ctx.state);
+    if (topology && ringOf(topology, ring)) return ringFacts(request, topology, ring);
+    return { ring, name: `ring-${ring}`, soft: false, perimeter: ring <= (this.ctx.state.perimeter ?? -1) };
   }
 
   withdraw({ requestId }: WithdrawRequest): void {
@@ -148,7 +171,7 @@ export class Turns {
   noteReport(report: RingReport): void {
     const { state } = this.ctx;
     const { ring } = report.view;
-    meetPass(state, { ...report, ring }, Date.now());
+    this.noteWhoSpeaks({ ...report, ring });
     const record = state.rings[ring];
     const turn = state.turns[ring];
     if (turn?.request.requestId !== report.requestId) return;
@@ -195,7 +218,7 @@ export class Turns {
 
   /** Only the pass that holds the ring speaks for it. */
   noteHold(hold: BrakesHold): void {
-    meetPass(this.ctx.state, hold, Date.now());
+    this.noteWhoSpeaks(hold);
     if (this.ctx.state.turns[hold.ring]?.pass === hold.pass) this.brakes.noteHold(hold);
   }
 
@@ -216,6 +239,10 @@ export class Turns {
     }
     this.ctx.wake();
     for (const ring of state.unmet) void this.meet(ring);
+  }
+
+  private noteWhoSpeaks(speaks: PassSpeaks): void {
+    if (meetPass(this.ctx.state, speaks, Date.now())) this.onMet(speaks.version);
   }
 
   private async meet(ring: number): Promise<void> {

@@ -1,4 +1,4 @@
-import { condition } from '@temporalio/workflow';
+import { condition, workflowInfo } from '@temporalio/workflow';
 import { CLUSTER_WORKFLOW_ID } from '../../src/contract/ids.js';
 import type { GraduationAnswer, Registered } from '../../src/contract/internal.js';
 import type { Graduate } from '../../src/contract/messages.js';
@@ -12,6 +12,9 @@ export const CLUSTER_ANSWERS_MS = 15_000;
 
 /** What only the cluster knows of a package: how an earlier run ended, and whether it may graduate. */
 export class ClusterLink {
+  /** The cluster was asked, and did not answer in time. */
+  unanswered = false;
+
   constructor(private readonly ctx: PackageContext) {}
 
   /** Says again and again that this rollout is open, until the cluster is there to answer. */
@@ -19,14 +22,18 @@ export class ClusterLink {
     const { state } = this.ctx;
     while (!state.registered && !state.end) {
       await this.register();
-      await condition(() => state.registered || state.end !== null, CLUSTER_ANSWERS_MS);
+      const isAnswered = await condition(() => state.registered || state.end !== null, CLUSTER_ANSWERS_MS);
+      if (!isAnswered) this.unanswered = true;
+      this.ctx.wake();
     }
   }
 
   async register(): Promise<void> {
     const { version, chartVersion, reopened, graduation } = this.ctx.state;
     const graduatedAt = graduation?.accepted ? graduation.at : null;
-    const message = { version, chartVersion, reopen: reopened, graduatedAt };
+    const { firstExecutionRunId: run, startTime } = workflowInfo();
+    const startedAtMs = startTime.getTime();
+    const message = { version, run, startedAtMs, chartVersion, reopen: reopened, graduatedAt };
     const isThere = await this.ctx.mail.send(CLUSTER_WORKFLOW_ID, signals.registerRolloutSignal, message);
     this.ctx.state.clusterAway = !isThere;
   }

@@ -65,6 +65,11 @@ export class Reporter {
     }
   }
 
+  /** Whoever took this pass over knows nothing of it yet. */
+  async reportNow(): Promise<void> {
+    await this.send(this.report(false));
+  }
+
   /** The last report: the pass is over, and its ring free. */
   async end(): Promise<void> {
     const report = this.report(true);
@@ -88,6 +93,7 @@ export class Reporter {
       migrationFailed: this.migrationFailed(),
       result: refused ? { ...result, outcome: 'refused', code: 'newer_running' } : result,
       ended,
+      packageBrakes: { epoch: ctx.brakes.packageNumber.epoch, brakes: ctx.brakes.package },
     };
   }
 

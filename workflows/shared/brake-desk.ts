@@ -66,6 +66,14 @@ export class BrakeDesk {
     return isSame ? before : brake;
   }
 
+  /** Brakes of a run before this one, which nobody has released; the pass that tells them is told all that hold. */
+  takeOver(brakes: BrakeStatus[]): void {
+    const known = new Set(this.host.state.brakes.map((b) => b.brakeId));
+    const others = holding(brakes, Date.now()).filter((b) => !known.has(b.brakeId));
+    const all = [...others, ...this.host.state.brakes];
+    if (all.length > 0) this.set(all);
+  }
+
   /** Which list of brakes holds now. */
   get number(): BrakesNumber {
     return { epoch: this.host.epoch, seq: this.host.state.brakesSeq };

@@ -1,7 +1,7 @@
 import { packageRolloutId } from '../../contract/ids.js';
-import type { ClaimRing, PassSpeaks } from '../../contract/internal.js';
+import type { ClaimRing, PassSpeaks, RegisterRollout } from '../../contract/internal.js';
 import { isPackage, newest } from '../package-version.js';
-import type { ClusterState, QueuedRequest } from './state.js';
+import type { ClusterState, QueuedRequest, Turn } from './state.js';
 
 /** Who holds which ring: how a turn begins and ends, and how a cluster without memory learns of the turns there are. */
 
@@ -49,16 +49,39 @@ export function claimTurn(state: ClusterState, claim: ClaimRing, now: number): v
   else beginTurn(state, ring, request, pass, now);
 }
 
-/** A pass that nobody has claimed yet says whose it is: its ring is taken. */
-export function meetPass(state: ClusterState, speaks: PassSpeaks, now: number): void {
+/** A pass that nobody has claimed says whose it is: its ring is taken. Answers whether that was news. */
+export function meetPass(state: ClusterState, speaks: PassSpeaks, now: number): boolean {
   const { ring, requestId, pass, version, purpose } = speaks;
-  if (!state.unmet?.includes(ring)) return;
+  if (!state.unmet?.includes(ring)) return false;
   forgetUnmet(state, ring);
   const turn = state.turns[ring];
   if (turn?.request.requestId === requestId) turn.pass = pass;
-  if (turn) return;
+  if (turn) return false;
   const request = { requestId, version, purpose, ring, chartVersion: null, lane: null, approved: [], sinceMs: now };
   beginTurn(state, ring, queued(request), pass, now);
+  return true;
+}
+
+/** First run id of the rollout that made a request: ids of requests begin with it. */
+export const runOf = (requestId: string): string => requestId.split('/')[0] ?? '';
+
+/**
+ * A rollout begins anew under another run: what an earlier run of it asked for nobody waits for any more. Answers the
+ * passes of that run, which go on under this one, and the rings whose pass never came.
+ */
+export function handOver(
+  state: ClusterState,
+  { version, run }: Pick<RegisterRollout, 'version' | 'run'>,
+): { passes: { ring: number; turn: Turn; pass: string }[]; free: number[] } {
+  const isOrphan = (request: QueuedRequest) => request.version === version && runOf(request.requestId) !== run;
+  state.queue = state.queue.filter((request) => !isOrphan(request));
+  const turns = Object.entries(state.turns).map(([ring, turn]) => ({ ring: Number(ring), turn, pass: turn.pass }));
+  const orphans = turns.filter(({ turn }) => isOrphan(turn.request));
+  const free = orphans.filter(({ pass }) => pass === null).map(({ ring }) => ring);
+  for (const ring of free) endTurn(state, ring);
+  const passes = orphans.flatMap(({ ring, turn, pass }) => (pass === null ? [] : [{ ring, turn, pass }]));
+  for (const { turn } of passes) turn.starterGone = false;
+  return { passes, free };
 }
 
 /** Its pass is no longer there, or has said whose it is. */

@@ -10,14 +10,14 @@ import type { ClusterState } from './state.js';
 export function judgeRegistration(
   state: ClusterState,
   message: RegisterRollout,
-): Omit<Registered, 'graduationTimeoutMs' | 'softRings' | 'alsoOn' | 'perimeter'> {
-  const { version, chartVersion, graduatedAt } = message;
+): Omit<Registered, 'graduationTimeoutMs' | 'softRings' | 'alsoOn' | 'perimeter' | 'holds'> {
+  const { version, run, startedAtMs, chartVersion, graduatedAt } = message;
   const ended = state.ended[version];
   const known = state.rollouts[version] ?? ended;
   const conflict = conflictOf(state, version) ?? chartConflict(known?.chartVersion ?? null, chartVersion);
   const chart = chartVersion ?? known?.chartVersion ?? null;
   const lane = state.rollouts[version]?.lane ?? null;
-  if (!conflict && !ended) state.rollouts[version] = { chartVersion: chart, lane, graduatedAt };
+  if (!conflict && !ended) state.rollouts[version] = { run, startedAtMs, chartVersion: chart, lane, graduatedAt };
   const at = state.graduated.find((g) => g.version === version)?.graduatedAt ?? null;
   return {
     graduatedAt: at,
@@ -27,6 +27,15 @@ export function judgeRegistration(
     conflict,
     chartVersion: chart,
   };
+}
+
+/** An earlier run of this rollout, heard after a later one has registered: what it says is old. */
+export function isFromEarlierRun(
+  state: ClusterState,
+  { version, run, startedAtMs }: Pick<RegisterRollout, 'version' | 'run' | 'startedAtMs'>,
+): boolean {
+  const known = state.rollouts[version];
+  return known !== undefined && known.run !== run && known.startedAtMs > startedAtMs;
 }
 
 /** Rings where at least one cell was last seen to run this package, or that are to run it. */

@@ -83,6 +83,9 @@ export interface Turn {
 }
 
 export interface OpenRollout {
+  /** First run id of the run that registered last. */
+  run: string;
+  startedAtMs: number;
   chartVersion: string | null;
   /** The lane with which it graduated. */
   lane: string | null;

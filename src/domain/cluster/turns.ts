@@ -98,14 +98,15 @@ export function notInside({ rings, perimeter }: Topology, ring: number): Problem
   return { path: 'ring', value: String(ring), expected };
 }
 
-interface RingFacts {
+export interface RingFacts {
   ring: number;
   name: string;
   soft: boolean;
   perimeter: boolean;
 }
 
-function ringFacts(request: QueuedRequest, topology: Topology, ring: number): RingFacts {
+/** Throws RangeError for a ring that the topology does not have. */
+export function ringFacts(request: QueuedRequest, topology: Topology, ring: number): RingFacts {
   const { onFailure } = resolvePolicy(topology, ring, request.lane);
   const name = ringOf(topology, ring)?.name ?? `ring-${ring}`;
   return { ring, name, soft: onFailure === 'soft', perimeter: ring <= topology.perimeter };

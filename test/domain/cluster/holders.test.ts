@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { ClaimRing, PassSpeaks } from '../../../src/contract/internal.js';
-import { claimTurn, endTurn, forgetUnmet, meetPass } from '../../../src/domain/cluster/holders.js';
+import { claimTurn, endTurn, forgetUnmet, handOver, meetPass } from '../../../src/domain/cluster/holders.js';
+import { isFromEarlierRun } from '../../../src/domain/cluster/packages.js';
 import { type ClusterState, newClusterState, newRingRecord } from '../../../src/domain/cluster/state.js';
 import { V0, V1, V2 } from '../../support/fleet.js';
 
@@ -91,5 +92,56 @@ describe('a ring that is free again', () => {
     Object.assign(state.rings[2] ?? {}, { observed: { [V0]: 2, [V1]: 1 }, state: 'halted' });
     endTurn(state, 2);
     expect([state.rings[2]?.desired, state.rings[2]?.state]).toEqual([V1, 'halted']);
+  });
+});
+
+describe('a rollout that begins anew', () => {
+  const twoRings = (): ClusterState => {
+    const state = began([]);
+    state.rings[5] = newRingRecord('five');
+    claimTurn(state, claim(), NOW);
+    claimTurn(state, claim({ ring: 5, requestId: 'run/2', pass: null }), NOW);
+    return state;
+  };
+  const passesOf = ({ passes }: ReturnType<typeof handOver>) => passes.map(({ ring, pass }) => [ring, pass]);
+
+  it('is handed the passes of its earlier run; a ring whose pass never came is free', () => {
+    const state = twoRings();
+    Object.assign(state.turns[2] ?? {}, { starterGone: true });
+    const over = handOver(state, { version: V1, run: 'anew' });
+    expect([passesOf(over), over.free]).toEqual([[[2, 'pass-1']], [5]]);
+    expect(Object.keys(state.turns)).toEqual(['2']);
+    expect(state.turns[2]?.starterGone).toBe(false);
+  });
+
+  it('waits for nothing that its earlier run asked for', () => {
+    const state = began([]);
+    for (const [version, requestId] of [
+      [V1, 'run/3'],
+      [V1, 'anew/1'],
+      [V2, 'other/1'],
+    ] as const) {
+      state.queue.push({ ...claim({ version, requestId }), sender: '', at: null, told: '', held: null });
+    }
+    handOver(state, { version: V1, run: 'anew' });
+    expect(state.queue.map((q) => q.requestId)).toEqual(['anew/1', 'other/1']);
+  });
+
+  it('keeps what is its own, and leaves alone what is another package’s', () => {
+    for (const who of [
+      { version: V1, run: 'run' },
+      { version: V2, run: 'anew' },
+    ]) {
+      const state = twoRings();
+      const over = handOver(state, who);
+      expect([passesOf(over), over.free, Object.keys(state.turns)]).toEqual([[], [], ['2', '5']]);
+    }
+  });
+
+  it('is not undone by a late word of its earlier run', () => {
+    const state = began([]);
+    state.rollouts[V1] = { run: 'anew', startedAtMs: NOW, chartVersion: null, lane: null, graduatedAt: null };
+    const heard = (run: string, startedAtMs: number) => isFromEarlierRun(state, { version: V1, run, startedAtMs });
+    expect([heard('run', NOW - 1), heard('anew', NOW), heard('later', NOW + 1)]).toEqual([true, false, false]);
   });
 });

@@ -29,7 +29,7 @@ const USES: [string, (state: ClusterState) => void][] = [
   [
     'a package that graduated with it',
     (state) => {
-      state.rollouts[V1] = { chartVersion: null, lane: null, graduatedAt: null };
+      state.rollouts[V1] = { run: 'r', startedAtMs: 0, chartVersion: null, lane: null, graduatedAt: null };
       const at = '2026-01-02T03:04:05Z';
       recordGraduation(state, { requestId: 'r/1', version: V1, chartVersion: null, lane: 'urgent', by: 'alice', at });
     },

@@ -1,0 +1,41 @@
+import { condition, workflowInfo } from '@temporalio/workflow';
+import { ringRolloutId } from '../../src/contract/ids.js';
+import { isOpen, type Track, tracksOf } from '../../src/domain/rollout/state.js';
+import { BrakeDesk } from '../shared/brake-desk.js';
+import * as signals from '../shared/signals.js';
+import type { PackageContext } from './context.js';
+
+const isForward = (track: Track): boolean => isOpen(track) && track.purpose !== 'rollback';
+
+/**
+ * The brakes of one package, which cover its passes in whichever ring.
+ *
+ * @param knowsItsPasses whether the passes that an earlier run of the rollout left are known
+ */
+export function packageBrakes(ctx: PackageContext, knowsItsPasses: () => boolean): BrakeDesk {
+  const { state } = ctx;
+  const desk: BrakeDesk = new BrakeDesk({
+    state,
+    epoch: workflowInfo().firstExecutionRunId,
+    coveredRings: () =>
+      knowsItsPasses()
+        ? tracksOf(state)
+            .filter(isForward)
+            .map((t) => t.ring)
+        : null,
+    tellPasses: () => {
+      for (const track of tracksOf(state).filter(isOpen)) void ctx.detached(() => tellBrakes(ctx, desk, track));
+    },
+    record: (act, by, reason, outcome) => ctx.record(act, { by, reason }, outcome),
+    wake: () => ctx.wake(),
+  });
+  return desk;
+}
+
+/** A pass that is just being started began with older brakes: it is told once it is there. */
+async function tellBrakes({ state, mail }: PackageContext, desk: BrakeDesk, track: Track): Promise<void> {
+  await condition(() => track.stage !== 'granted');
+  if (track.stage !== 'running') return;
+  const brakes = { from: 'package' as const, ...desk.number, brakes: state.brakes };
+  await mail.sendAtOnce(ringRolloutId(track.ring), signals.setBrakesSignal, brakes);
+}

@@ -1,0 +1,65 @@
+import { CLUSTER_WORKFLOW_ID, ringRolloutId } from '../../src/contract/ids.js';
+import type { HeldRing, RingReport } from '../../src/contract/internal.js';
+import { adopt } from '../../src/domain/rollout/adopt.js';
+import type { Track } from '../../src/domain/rollout/state.js';
+import type { BrakeDesk } from '../shared/brake-desk.js';
+import * as signals from '../shared/signals.js';
+import type { PackageContext } from './context.js';
+
+/** Passes that an earlier run of this rollout started, which was then terminated: they go on under this run. */
+export class TakeOver {
+  private offered: HeldRing[] = [];
+
+  constructor(
+    private readonly ctx: PackageContext,
+    private readonly brakes: BrakeDesk,
+  ) {}
+
+  /** Nothing is offered that this run has not taken. */
+  get isDone(): boolean {
+    return this.offered.length === 0;
+  }
+
+  offer(holds: HeldRing[]): void {
+    this.offered = holds;
+    this.take();
+  }
+
+  /** Takes what is offered, once this run knows that it goes on. */
+  take(): void {
+    const { state } = this.ctx;
+    if (!state.registered || state.end) return;
+    for (const held of this.offered.splice(0)) {
+      const adopted = adopt(state, held, Date.now());
+      if (!adopted) continue;
+      // There is something to look after, whatever becomes of the message that began this run.
+      state.accepted = true;
+      if (adopted.unwanted) this.withdraw(adopted.unwanted);
+      void this.ctx.detached(() => this.askHowItStands(adopted.track));
+    }
+  }
+
+  /** Called before the report is taken: a pass that reports for the first time tells the brakes of the earlier run. */
+  noteReport({ view, requestId, packageBrakes }: RingReport): void {
+    const track = this.ctx.state.tracks[view.ring];
+    const isFirst = track?.stage === 'granted' && track.requestId === requestId;
+    if (!isFirst || packageBrakes.epoch === this.brakes.number.epoch) return;
+    // What was to stop it has not reached it: it is told again.
+    track.stopped = false;
+    this.brakes.takeOver(packageBrakes.brakes);
+  }
+
+  /** One that has just ended has said so to the run before: its ring is as if this run had never been in it. */
+  private async askHowItStands(track: Track): Promise<void> {
+    const { tracks } = this.ctx.state;
+    if (await this.ctx.mail.send(ringRolloutId(track.ring), signals.reportNowSignal)) return;
+    if (tracks[track.ring] !== track || track.stage !== 'granted') return;
+    delete tracks[track.ring];
+    track.stage = 'over';
+    this.withdraw(track.requestId);
+  }
+
+  private withdraw(requestId: string): void {
+    void this.ctx.mail.send(CLUSTER_WORKFLOW_ID, signals.withdrawRequestSignal, { requestId });
+  }
+}
