@@ -101,12 +101,20 @@ export class Callers {
     return refusedNow(state, ring, Date.now());
   }
 
-  /** Another kind of pass of this package on the same ring comes first; unless it waits for a person itself. */
+  /**
+   * Another kind of pass of this package on the same ring comes first, and so does one that has finished and is about
+   * to end: who asks now wants a look from now on. A pass that waits for a person itself is not waited for.
+   */
   private async untilFree(ring: number, purpose: Track['purpose']): Promise<void> {
     await condition(() => {
-      const other = this.otherPass(ring, purpose);
-      return other === null || this.stuckResult(other) !== null || this.isEnding();
+      const open = this.otherPass(ring, purpose) ?? this.finishedPass(ring);
+      return open === null || this.stuckResult(open) !== null || this.isEnding();
     });
+  }
+
+  private finishedPass(ring: number): Track | null {
+    const track = this.ctx.state.tracks[ring];
+    return track && track.stage === 'running' && track.settled !== null ? track : null;
   }
 
   private otherPass(ring: number, purpose: Track['purpose']): Track | null {
