@@ -48,6 +48,11 @@ const acts: [argv: string[], name: string, payload: object][] = [
   ],
   [['graduate', VERSION, '--lane', 'urgent'], 'graduate', { lane: 'urgent', by: 'ann' }],
   [
+    ['graduate', VERSION, '--pdm-completed-at', '2026-12-23T10:00:00+01:00'],
+    'graduate',
+    { pdmCompletedAt: '2026-12-23T10:00:00+01:00', by: 'ann' },
+  ],
+  [
     ['brake', 'on', '--reason', 'x'],
     'engageBrake',
     { by: 'ann', reason: 'x', brakeId: expect.stringMatching(/^ann-20261223T101500-[0-9a-f]{8}$/), scope: 'outer' },

@@ -21,6 +21,7 @@ const TO_A_ROLLOUT: [string, unknown, string][] = [
   ['graduate', { by: 'alice', chartVersion: '8 10' }, 'chartVersion'],
   ['graduate', { by: 'alice', preempt: 'yes' }, 'preempt'],
   ['graduate', { by: 'alice', pdmCompletedAt: '2026-12-23' }, 'pdmCompletedAt'],
+  ['graduate', { by: 'alice', pdmCompletedAt: '2099-01-01T00:00:00Z' }, 'pdmCompletedAt'],
   ['graduate', { by: 'alice', url: 'ftp://incident' }, 'url'],
   ['graduate', { by: 'alice', lanes: 'urgent' }, 'lanes'],
   ['recordCheck', { ring: 0, name: 'qa', outcome: 'maybe', by: 'alice' }, 'outcome'],

@@ -52,3 +52,21 @@ scenario(
     expect((await ends(world, V1)).state).toBe('converged');
   },
 );
+
+scenario(
+  'a package has graduated when its PDM succeeded on the main stage, not when somebody came to say so',
+  { rings: { 2: 1 } },
+  async (world) => {
+    const saidAt = Date.now();
+    await world.cells.rollout(V1).graduate({ by: 'release-tools', pdmCompletedAt: '2026-03-18T11:30:00+01:00' });
+    const graduatedAt = '2026-03-18T10:30:00.000Z';
+    // Said again, with another time, it changes nothing.
+    await world.cells.rollout(V1).graduate({ by: 'release-tools', pdmCompletedAt: '2026-03-18T09:00:00Z' });
+    const end = await ends(world, V1);
+    expect(end).toMatchObject({ state: 'converged', graduatedAt });
+    const [act] = end.acts;
+    expect(act).toMatchObject({ act: 'graduate', detail: expect.stringContaining('2026-03-18T11:30:00+01:00') });
+    expect(Date.parse(act?.at ?? '')).toBeGreaterThan(saidAt - 1_000);
+    expect((await world.cells.cluster().status()).graduated).toMatchObject([{ version: V1, graduatedAt }]);
+  },
+);

@@ -80,24 +80,29 @@ export class ClusterLink {
     state.chartVersion = chartVersion ?? state.chartVersion;
     state.noMoreRings = true;
     const at = graduatedAt ?? new Date(state.startedAtMs).toISOString();
+    const graduated = { requestId: '', by: 'an earlier run', at, askedAt: at, accepted: true };
     // One of its own was only asked for: it had graduated before.
-    if (!state.graduation?.accepted) state.graduation = { requestId: '', by: 'an earlier run', at, accepted: true };
+    if (!state.graduation?.accepted) state.graduation = graduated;
     this.ctx.wake();
   }
 
   /** Records a graduation, and asks the cluster whether it may be. The same again changes nothing. */
   graduate(message: Graduate, requestId: string): void {
     const { state } = this.ctx;
-    const lane = message.lane ? `lane ${message.lane}` : undefined;
+    const { lane, pdmCompletedAt } = message;
+    const about = [lane && `lane ${lane}`, pdmCompletedAt && `its PDM completed at ${pdmCompletedAt}`];
+    const detail = about.filter(Boolean).join(', ') || undefined;
     if (state.graduation) {
       const outcome = state.graduation.accepted ? 'has graduated already' : 'was asked already';
-      return this.ctx.record('graduate', message, outcome, lane);
+      return this.ctx.record('graduate', message, outcome, detail);
     }
     this.ctx.refusal = null;
     state.chartVersion = message.chartVersion ?? state.chartVersion;
-    state.lane = message.lane ?? null;
-    state.graduation = { requestId, by: message.by, at: new Date(Date.now()).toISOString(), accepted: null };
-    this.ctx.record('graduate', message, 'asked the cluster', lane);
+    state.lane = lane ?? null;
+    const askedAt = new Date(Date.now()).toISOString();
+    const at = pdmCompletedAt ? new Date(Date.parse(pdmCompletedAt)).toISOString() : askedAt;
+    state.graduation = { requestId, by: message.by, at, askedAt, accepted: null };
+    this.ctx.record('graduate', message, 'asked the cluster', detail);
     if (state.registered) this.askGraduation();
     this.ctx.wake();
   }

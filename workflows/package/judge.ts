@@ -24,8 +24,11 @@ export class Judge {
   }
 
   graduate(payload: unknown): void {
-    const { chartVersion, lane } = validated(messages.graduate, payload);
+    const { chartVersion, lane, pdmCompletedAt } = validated(messages.graduate, payload);
     this.mustGoOn();
+    if (pdmCompletedAt !== undefined && Date.parse(pdmCompletedAt) > Date.now()) {
+      throw rejectedBecause('pdmCompletedAt', pdmCompletedAt, 'an instant that is over: PDM has completed');
+    }
     const { version, abort, chartVersion: known, graduation, lane: present } = this.ctx.state;
     if (graduation && lane !== undefined && lane !== present) {
       throw rejectedBecause('lane', lane, `${present ?? 'no lane'}, with which it has graduated`);

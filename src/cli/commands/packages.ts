@@ -6,6 +6,7 @@ import { REASON, VERSION } from './common.js';
 interface GraduateOptions {
   lane?: string;
   chart?: string;
+  pdmCompletedAt?: string;
   reason?: string;
 }
 
@@ -17,10 +18,11 @@ export function packageCommands(program: Command, run: Run): void {
     .argument(...VERSION)
     .option('--lane <name>', 'lane of the topology whose policy holds for this package', text)
     .option('--chart <version>', 'chart that goes with the package', text)
+    .option('--pdm-completed-at <instant>', 'when its PDM succeeded on the main stage (default: now)', text)
     .option(...REASON)
-    .action((version: string, { lane, chart, reason }: GraduateOptions) =>
+    .action((version: string, { lane, chart, pdmCompletedAt, reason }: GraduateOptions) =>
       run(async (context) => {
-        const fields = { lane, chartVersion: chart, ...context.act(reason) };
+        const fields = { lane, chartVersion: chart, pdmCompletedAt, ...context.act(reason) };
         return (await import('../acts.js')).graduate(context, version, fields);
       }),
     );

@@ -20,7 +20,7 @@ export function takeUp(s: PackageState, earlier: PackageRolloutStatus, facts: Fa
   s.failures = [...earlier.failures, ...s.failures];
   s.rejected = [...earlier.rejected, ...s.rejected];
   const at = earlier.graduatedAt;
-  if (at !== null) s.graduation = { requestId: '', by: 'an earlier run', at, accepted: true };
+  if (at !== null) s.graduation = { requestId: '', by: 'an earlier run', at, askedAt: at, accepted: true };
   s.needsDowntime = earlier.needsDowntime ?? [];
   for (const ring of earlier.rings) s.tracks[ring.ring] ??= trackOf(ring, s.startedAtMs, facts);
 }

@@ -70,7 +70,9 @@ export interface PackageState {
 export interface Graduation {
   requestId: string;
   by: string;
+  /** When its PDM succeeded on the main stage, where that was said; else when it was asked. */
   at: string;
+  askedAt: string;
   /** null: the cluster has not answered yet. */
   accepted: boolean | null;
 }

@@ -185,7 +185,7 @@ function perimeterWait(s: PackageState, since: string): WaitingFor {
   if (inner) return inner;
   if (s.graduation) {
     const detail = 'asks the cell cluster whether it may graduate';
-    return { kind: 'graduation', since: s.graduation.at, detail, next: [] };
+    return { kind: 'graduation', since: s.graduation.askedAt, detail, next: [] };
   }
   return {
     kind: 'graduation',

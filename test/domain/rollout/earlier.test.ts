@@ -41,7 +41,7 @@ function ended(state: 'aborted' | 'superseded' | 'converged', ring0: 'failed' | 
     lane: 'urgent',
     finishedAtMs: END,
     end: { state, supersededBy: state === 'superseded' ? V2 : null },
-    graduation: { requestId: 'g', by: 'rt', at, accepted: true },
+    graduation: { requestId: 'g', by: 'rt', at, askedAt: at, accepted: true },
     tracks: {
       0: { ...qa, stage: 'over', result: result(ring0) },
       2: { ...outer, stage: 'over', baked: true, result: result('converged') },

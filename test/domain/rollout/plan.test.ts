@@ -9,7 +9,12 @@ const CONVERGED: Track['result'] = { outcome: 'converged', code: null, supersede
 
 function graduated(more: Partial<PackageState> = {}): PackageState {
   const s = newPackageState(V1, null, NOW);
-  return { ...s, registered: true, graduation: { requestId: 'g', by: 'rt', at: '', accepted: true }, ...more };
+  return {
+    ...s,
+    registered: true,
+    graduation: { requestId: 'g', by: 'rt', at: '', askedAt: '', accepted: true },
+    ...more,
+  };
 }
 
 function track(ring: number, more: Partial<Track> = {}): Track {
@@ -61,7 +66,7 @@ describe('what a package does next', () => {
     ['nothing before it has graduated', graduated({ graduation: null }), { do: 'nothing' }],
     [
       'nothing while its graduation is judged',
-      graduated({ graduation: { requestId: 'g', by: '', at: '', accepted: null } }),
+      graduated({ graduation: { requestId: 'g', by: '', at: '', askedAt: '', accepted: null } }),
       { do: 'nothing' },
     ],
     ['asks for the first outer ring', graduated(), { do: 'request-next', after: null }],

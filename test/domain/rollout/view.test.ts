@@ -5,7 +5,7 @@ import { V1 } from '../../support/fleet.js';
 
 const NOW = Date.parse('2026-03-18T12:00:00Z');
 const AT = '2026-03-18T11:59:59.000Z';
-const asked = { requestId: 'g', by: 'rt', at: AT, accepted: null };
+const asked = { requestId: 'g', by: 'rt', at: '2026-03-18T09:00:00.000Z', askedAt: AT, accepted: null };
 
 const waitOf = (more: Partial<PackageState>) =>
   viewOfRollout({ ...newPackageState(V1, null, NOW), ...more }, NOW).waitingFor;
