@@ -64,7 +64,14 @@ function ofClient(error: unknown): Failure | null {
   }
 }
 
-function unreachable({ what, message, recorded }: UnreachableError): Failure {
+function unreachable({ what, message, recorded, namespace }: UnreachableError): Failure {
+  if (namespace !== null) {
+    const next = [
+      'another one: TEMPORAL_NAMESPACE, or --namespace',
+      `to make it: temporal operator namespace create --namespace ${namespace} --retention 30d, then cellctl server setup --namespace ${namespace}`,
+    ];
+    return failure(EXIT.unreachable, 'unreachable', message, { next });
+  }
   if (what === 'temporal') {
     const next = [
       'check TEMPORAL_ADDRESS (or --address), TEMPORAL_NAMESPACE, TEMPORAL_TLS_* and TEMPORAL_API_KEY',

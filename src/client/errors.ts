@@ -16,6 +16,8 @@ export class UnreachableError extends Error {
   override name = 'UnreachableError';
   /** The message was recorded all the same, and counts as soon as a worker is there. */
   recorded = false;
+  /** The namespace that Temporal does not have, where that is the trouble. */
+  namespace: string | null = null;
   constructor(
     readonly what: 'temporal' | 'worker',
     message: string,

@@ -9,6 +9,7 @@ export type { Asked, CallOptions, CutOff, Limits } from './calls.js';
 export * from './errors.js';
 export type { SeenRollout, StartOptions } from './rollout.js';
 export type { ListOptions, RolloutSummary } from './rollouts.js';
+export { toClientError } from './translate.js';
 export { pipelineUpdateId } from './update-id.js';
 export type { ClusterClient, RolloutClient };
 

@@ -16,6 +16,7 @@ const GRPC = {
   cancelled: 1,
   invalidArgument: 3,
   deadlineExceeded: 4,
+  notFound: 5,
   permissionDenied: 7,
   resourceExhausted: 8,
   failedPrecondition: 9,
@@ -36,10 +37,16 @@ export function toClientError(error: unknown, workflowId: string): ClientError |
     return new NotFoundError(workflowId, /already completed/i.test(error.message), { cause: error });
   }
   if (error instanceof NamespaceNotFoundError) {
-    return new UnreachableError('temporal', `Temporal has no namespace ${error.namespace}`, { cause: error });
+    return noNamespace(error.namespace, error);
   }
   if (error instanceof QueryNotRegisteredError) return new FailedError('Query', error.message, { cause: error });
   return ofGrpc(error, workflowId) ?? error;
+}
+
+function noNamespace(namespace: string, cause: Error): UnreachableError {
+  const error = new UnreachableError('temporal', `Temporal has no namespace ${namespace}`, { cause });
+  error.namespace = namespace;
+  return error;
 }
 
 /** Trouble on the way that may be over in a moment, as opposed to an answer. */
@@ -86,6 +93,10 @@ function ofGrpc(error: unknown, workflowId: string): ClientError | null {
     case GRPC.deadlineExceeded:
     case GRPC.cancelled:
       return new UnreachableError('worker', `No worker answers for ${workflowId}`, cause);
+    case GRPC.notFound: {
+      const [, namespace] = /^Namespace (\S+) is not found/.exec(details) ?? [];
+      return namespace === undefined ? null : noNamespace(namespace, error as Error);
+    }
     case GRPC.failedPrecondition:
       return new UnreachableError('worker', `No worker answers for ${workflowId}: ${details}`, cause);
     case GRPC.unavailable:

@@ -16,6 +16,11 @@ const POLL_MS = 500;
 const SETTLE_MS = 11_000;
 const USABLE_TIMEOUT_MS = 120_000;
 
+/** Why a namespace cannot be set up, in words for whoever asked. */
+export class SetupFailed extends Error {
+  override name = 'SetupFailed';
+}
+
 export interface NamespaceSetup {
   registered: SearchAttributeName[];
   retentionChanged: boolean;
@@ -45,7 +50,7 @@ async function register(connection: Connection, namespace: string, missing: Sear
   const wrong = missing.filter((name) => known[name] !== undefined);
   if (wrong.length > 0) {
     const list = wrong.map((name) => `${name} (must be ${SEARCH_ATTRIBUTES[name]})`).join(', ');
-    throw new Error(
+    throw new SetupFailed(
       `Namespace ${namespace} has search attributes of another type: ${list}. Remove or rename them first.`,
     );
   }
@@ -65,7 +70,7 @@ async function untilQueryable(connection: Connection, namespace: string, names: 
       return;
     } catch (error) {
       if (Date.now() > deadline) {
-        throw new Error(`Temporal does not know the search attributes ${names.join(', ')} yet`, { cause: error });
+        throw new SetupFailed(`Temporal does not know the search attributes ${names.join(', ')} yet`, { cause: error });
       }
       await sleep(POLL_MS);
     }

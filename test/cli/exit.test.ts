@@ -67,6 +67,10 @@ describe('deploy', () => {
   });
 });
 
+function withoutNamespace(namespace: string): Error {
+  return Object.assign(new UnreachableError('temporal', `Temporal has no namespace ${namespace}`), { namespace });
+}
+
 const errors: [Error, number, string][] = [
   [new RejectedError([{ path: 'ring', value: '9', expected: '0 or 1' }]), 1, 'ring: found 9, expected 0 or 1'],
   [new NotFoundError(`package-rollout/${VERSION}`, false), 1, 'cellctl rollouts'],
@@ -78,6 +82,7 @@ const errors: [Error, number, string][] = [
   [new UnreachableError('temporal', 'Temporal at t:7233 cannot be reached'), 3, 'Temporal at t:7233'],
   [new UnreachableError('temporal', 'cannot be reached'), 3, 'TEMPORAL_ADDRESS'],
   [new UnreachableError('temporal', 'cannot be reached'), 3, 'cellctl server dev'],
+  [withoutNamespace('fresh'), 3, 'temporal operator namespace create --namespace fresh'],
   [new UnreachableError('worker', 'No worker answers'), 3, 'npm run worker'],
   [new TimedOutError(5000, 'No answer within 5 s'), 4, 'the work goes on'],
   [new TypeError('a bug'), 1, 'a bug'],

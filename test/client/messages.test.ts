@@ -19,6 +19,10 @@ const endedRun = () => {
 const silence = () => {
   throw Object.assign(new Error('4 DEADLINE_EXCEEDED'), { code: 4, details: 'deadline', metadata: {} });
 };
+const nowhere = () => {
+  const details = 'Namespace fresh is not found.';
+  throw Object.assign(new Error(`5 NOT_FOUND: ${details}`), { code: 5, details, metadata: {} });
+};
 const brakeId = (payload: unknown) => (payload as { brakeId: string }).brakeId;
 
 describe('a brake', () => {
@@ -139,6 +143,11 @@ describe('a status', () => {
   it('of a cluster that was terminated is none: its brakes hold nothing any more', async () => {
     const { cells } = fakeClient({ status: 'TERMINATED', query: () => ({ brakes: [] }) });
     await expect(cells.cluster().status()).rejects.toMatchObject({ name: 'NotFoundError', ended: true });
+  });
+
+  it('in a namespace that Temporal does not have names it', async () => {
+    const { cells } = fakeClient({ query: nowhere });
+    await expect(cells.cluster().status()).rejects.toMatchObject({ name: 'UnreachableError', namespace: 'fresh' });
   });
 
   it('that no worker answers says so', async () => {

@@ -1,5 +1,7 @@
+import type { Client } from '@temporalio/client';
 import type { Command } from 'commander';
 import type { EmbeddedServer } from '../../config/embedded-server.js';
+import type { NamespaceSetup } from '../../config/namespace.js';
 import { port } from '../arguments.js';
 import type { Context, Outcome } from '../context.js';
 import { EXIT, UsageError } from '../exit.js';
@@ -30,14 +32,25 @@ export function serverCommands(program: Command, run: Run): void {
 
 async function setup(context: Context): Promise<Outcome> {
   const { client, namespace } = await context.session();
-  const { RETENTION_DAYS, setupNamespace } = await import('../../config/namespace.js');
-  const { Connection } = await import('@temporalio/client');
-  if (!(client.connection instanceof Connection)) throw new TypeError('a connection of the client’s own is needed');
-  const done = await setupNamespace(client.connection, namespace);
+  const { RETENTION_DAYS } = await import('../../config/namespace.js');
+  const done = await setUp(client, namespace);
   const attributes =
     done.registered.length > 0 ? `registered ${done.registered.join(', ')}` : 'search attributes are there';
   const retention = `histories are kept for ${RETENTION_DAYS} days${done.retentionChanged ? ' from now on' : ''}`;
   return { json: { namespace, ...done }, text: [`namespace ${namespace}: ${attributes}; ${retention}`] };
+}
+
+async function setUp(client: Client, namespace: string): Promise<NamespaceSetup> {
+  const { SetupFailed, setupNamespace } = await import('../../config/namespace.js');
+  const { Connection } = await import('@temporalio/client');
+  if (!(client.connection instanceof Connection)) throw new TypeError('a connection of the client’s own is needed');
+  try {
+    return await setupNamespace(client.connection, namespace);
+  } catch (error) {
+    const { FailedError, toClientError } = await import('../../client/index.js');
+    if (error instanceof SetupFailed) throw new FailedError('Setup', error.message, { cause: error });
+    throw toClientError(error, `namespace ${namespace}`);
+  }
 }
 
 async function dev(context: Context, options: DevOptions): Promise<Outcome> {
