@@ -1,6 +1,8 @@
 import { execFile } from 'node:child_process';
+import { dirname } from 'node:path';
 import { promisify } from 'node:util';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { hints } from '../../src/cli/demo/hints.js';
 import { resolveTemporalCli } from '../../src/config/temporal-cli.js';
 import { isIncomplete, problemOf } from './cellctl.js';
 import { codeBlocks, codeSpans, documents, read, rows, sources } from './markdown.js';
@@ -88,6 +90,10 @@ describe('commands that people are told to type next', () => {
 
 describe('the temporal CLI in the documents', () => {
   const lines = typed.filter(({ line }) => argumentsOf('temporal', line));
+  const VERSIONS = [
+    '17.10.202503180906-6a387d336a7.c1c3e017782',
+    '17.10.202503190906-7b498e447b8.d2d4f128893',
+  ] as const;
   const help = new Map<string, string>();
   let temporal = '';
 
@@ -119,6 +125,22 @@ describe('the temporal CLI in the documents', () => {
     const problems: string[] = [];
     for (const line of lines) problems.push(...(await problemsOf(line)));
     expect(problems).toEqual([]);
+  });
+
+  test('and cellctl have what the demo tells to type', async () => {
+    const [version, nextVersion] = VERSIONS;
+    const env = { ...process.env, PATH: `${dirname(temporal)}:${process.env.PATH}` };
+    const told = await hints({ address: '127.0.0.1:7233', version, nextVersion }, env);
+    const said = told.map((line) => ({ document: 'the demo', line: line.trim() }));
+    const ofCellctl = said.filter(({ line }) => argumentsOf('cellctl', line));
+    const ofTemporal = said.filter(({ line }) => argumentsOf('temporal', line));
+    expect([ofCellctl.length, ofTemporal.length]).toEqual([7, 6]);
+    expect(await wrong(ofCellctl)).toEqual([]);
+    const problems = await Promise.all(ofTemporal.map(problemsOf));
+    expect(problems.flat()).toEqual([]);
+    // Typed in this order, none waits for one that comes after it.
+    const at = (part: string) => ofCellctl.findIndex(({ line }) => line.includes(part));
+    expect(at('brake off')).toBeLessThan(at('--watch'));
   });
 });
 

@@ -17,14 +17,15 @@ export async function hints(context: HintContext, env: Environment): Promise<str
   const cluster = to(CLUSTER_WORKFLOW_ID);
   const brake = { by: 'me', reason: 'trying it out', brakeId: 'try', scope: 'outer' };
   return [
-    'with cellctl:',
+    'with cellctl, in another terminal:',
     `  export TEMPORAL_ADDRESS=${address}`,
     '  npx cellctl status',
     '  npx cellctl brake on --reason "trying it out" --id try',
     `  npx cellctl deploy --ring 0 ${nextVersion} --wait`,
     `  npx cellctl graduate ${nextVersion}`,
-    `  npx cellctl status ${nextVersion} --watch`,
+    `  npx cellctl status ${nextVersion}`,
     '  npx cellctl brake off --id try',
+    `  npx cellctl status ${nextVersion} --watch`,
     'with the plain temporal CLI:',
     `  ${temporal} workflow query ${to(packageRolloutId(version))} --type status`,
     `  ${temporal} workflow query ${cluster} --type status`,

@@ -55,7 +55,10 @@ async function afterwards(
   { exit }: DemoOptions,
   interrupted: Promise<'interrupted'>,
 ): Promise<number> {
-  if (exit) return asPlanned ? EXIT.done : EXIT.failed;
+  if (exit) {
+    say('\nIt ends here. Without --exit everything stays up, for these commands.');
+    return asPlanned ? EXIT.done : EXIT.failed;
+  }
   say('\nEverything stays up until Ctrl-C.');
   const end = await Promise.race([interrupted, broken]);
   if (end === 'interrupted') return asPlanned ? EXIT.done : EXIT.failed;
@@ -65,7 +68,10 @@ async function afterwards(
 function read(): DemoOptions {
   return new Command('demo')
     .description('The whole system on one machine: a package goes through all rings while the terminal shows it')
-    .option('--exit', 'end when the package has converged, with status 0 only then')
+    .option(
+      '--exit',
+      'end once the package has converged (with --fault: once its ring has halted), with status 0 only then',
+    )
     .option('--fault', 'let a cell fail: it goes back, its ring halts, and what to type next is shown')
     .option('--port <n>', 'port of the Temporal server (default: a free one)', port)
     .option('--ui-port <n>', 'port of its Web UI (default: a free one)', port)
