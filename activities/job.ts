@@ -132,12 +132,20 @@ class JobRun {
     return state === 'ready' ? null : () => notOrdered(state, detail, facts);
   }
 
-  /** Another job holds the tenant. An older pass of ours is waited for, since nobody else may be left to; others are busy. */
+  /**
+   * Another job holds the tenant. What an older pass of ours ordered is adopted where it is the same work, and else waited
+   * for, since nobody else may be left to; others are busy.
+   */
   async #giveWay(jobId: string): Promise<JobReport> {
     const job = await this.#find(jobId);
-    if (job?.key === this.#order.key) return this.#watch(job);
+    if (job !== null && this.#isThisWork(job)) return this.#watch(job);
     if (job !== null && (isFinal(job) || isOurs(this.#order.cluster, job))) return this.#afterOlder(job);
     return notOrdered('busy', `job ${jobId} of somebody else runs on the tenant`, await this.#facts());
+  }
+
+  #isThisWork(job: AmpJob): boolean {
+    const { cluster, key, kind, version } = this.#order;
+    return job.key === key || (isOurs(cluster, job) && job.kind === kind && sameVersion(job.version, version));
   }
 
   async #afterOlder(older: AmpJob): Promise<JobReport> {

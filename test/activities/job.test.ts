@@ -5,6 +5,7 @@ import { jobKey } from '../../src/contract/ids.js';
 import { activitiesOn, attempt, until } from './environment.js';
 import { FakeAmp, NEW, OLD } from './fake-amp.js';
 
+const OTHER = '17.11.202503250906-1a387d336a7.c1c3e017782';
 const POST_JOB = /^POST \/v1\/jobs$/;
 const keyOf = (pass: string, cluster = 'prod') =>
   jobKey({ cluster, pass, cell: 'c1', kind: 'configure', version: NEW, order: 1 });
@@ -143,11 +144,20 @@ describe('a tenant that another job holds', () => {
     expect(report).toHaveProperty('detail', expect.stringContaining(job.id));
   });
 
-  it('is waited for where the job is of an older pass of ours, and then looked at again', async () => {
-    amp.begin(cell, keyOf('pass-0'), 200);
-    expect(await run()).toMatchObject({ outcome: 'not-ordered', why: 'changed', seen: { version: NEW } });
+  it('is waited for where the job is other work of an older pass of ours, and then looked at again', async () => {
+    amp.begin(cell, keyOf('pass-0'), 200, 'succeeded', OTHER);
+    expect(await run()).toMatchObject({ outcome: 'not-ordered', why: 'changed', seen: { version: OTHER } });
     expect(amp.count(POST_JOB)).toBe(0);
   });
+
+  it.each(['succeeded', 'failed'] as const)(
+    'is adopted where the job is the same work of an older pass of ours: it %s, and nothing is ordered',
+    async (outcome) => {
+      const job = amp.begin(cell, keyOf('pass-0'), 200, outcome);
+      expect(await run()).toMatchObject({ outcome, job: { id: job.id } });
+      expect(amp.count(POST_JOB)).toBe(0);
+    },
+  );
 
   it('is busy where the job is another cluster’s', async () => {
     amp.begin(cell, keyOf('pass-0', 'other'), 10_000);
@@ -156,7 +166,7 @@ describe('a tenant that another job holds', () => {
 
   it.each([
     ['of our own key', keyOf('pass-1'), { outcome: 'succeeded' }],
-    ['of an older pass', keyOf('pass-0'), { outcome: 'not-ordered', why: 'changed', seen: { version: NEW } }],
+    ['of an older pass, for the same work', keyOf('pass-0'), { outcome: 'succeeded' }],
     ['of a stranger', 'somebody/else', { outcome: 'not-ordered', why: 'busy' }],
   ])('gives way after a 409 whose job is %s', async (_, key, expected) => {
     const tenant = { ...amp.tenant(cell) };
@@ -167,8 +177,8 @@ describe('a tenant that another job holds', () => {
     expect(amp.jobs).toHaveLength(1);
   });
 
-  it('is busy where an older pass’s job never ends', async () => {
-    amp.begin(cell, keyOf('pass-0'), 60_000);
+  it('is busy where other work of an older pass never ends', async () => {
+    amp.begin(cell, keyOf('pass-0'), 60_000, 'succeeded', OTHER);
     expect(await run({ jobTimeoutMs: 300 })).toMatchObject({ why: 'busy' });
   });
 });
