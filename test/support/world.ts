@@ -2,6 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { Client, Connection } from '@temporalio/client';
 import type { WorkerOptions } from '@temporalio/worker';
+import { DefaultLogger, Runtime } from '@temporalio/worker';
 import { inject } from 'vitest';
 import { CellsClient } from '../../src/client/index.js';
 import { createLogger } from '../../src/config/logging.js';
@@ -31,6 +32,9 @@ export interface World {
   deploy(version: string, ring?: number): Promise<RingResult>;
   close(): Promise<void>;
 }
+
+// The SDK's own lines about workers that come and go would hide the tests'.
+Runtime.install({ logger: new DefaultLogger('ERROR') });
 
 export interface LoggedJob {
   id: string;
@@ -97,7 +101,8 @@ export async function newWorld(options: WorldOptions): Promise<World> {
           alertmanagerUrl: null,
         } as never,
         workflowBundle: inject('bundlePath'),
-        workerOptions: { shutdownForceTime: '10s', ...workerOptions },
+        // Workflows run on this thread: a thread for each of some hundred workers costs more than all that they do.
+        workerOptions: { shutdownForceTime: '10s', debugMode: true, ...workerOptions },
       });
       workers.push(worker);
       return worker;
