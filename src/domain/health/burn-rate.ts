@@ -1,13 +1,13 @@
 import type { HealthPolicy, Sample } from '../../contract/health.js';
 import { type Finding, shown } from './evidence.js';
-import { budgetOf, cleanSamples, type Reading, wholeOf, within } from './readings.js';
+import { budgetOf, type Reading, wholeOf, within } from './readings.js';
 
 const MINUTE_MS = 60_000;
 
 /** What burns so many times faster than the objective allows, over both windows, is unhealthy. */
 const PAIRS = [
-  { factor: 14.4, longMs: 60 * MINUTE_MS, shortMs: 5 * MINUTE_MS },
-  { factor: 6, longMs: 360 * MINUTE_MS, shortMs: 30 * MINUTE_MS },
+  { factor: 14.4, longMs: 60 * MINUTE_MS, shortMs: 5 * MINUTE_MS, fromMs: 0 },
+  { factor: 6, longMs: 360 * MINUTE_MS, shortMs: 30 * MINUTE_MS, fromMs: 60 * MINUTE_MS },
 ] as const;
 
 /**
@@ -18,7 +18,7 @@ const PAIRS = [
  * From The Site Reliability Workbook (Beyer et al., 2018), chapter 5, "Alerting on SLOs", as the legacy stages use it for
  * the health of deployments. While a deployment is younger than the long window, that window is as long as what was
  * measured wholly after it; the short one is never shortened below what `minSamples` take, and the second pair waits
- * until there are 30 minutes: a short window of a small cell would burn by single errors.
+ * until there is an hour: shorter windows of a small cell burn by single errors.
  *
  * null: the signal has no objective, or too little was measured.
  */
@@ -30,16 +30,15 @@ export function burnRate(reading: Reading, policy: HealthPolicy): Finding | null
 }
 
 function pairOf(
-  { factor, longMs, shortMs }: (typeof PAIRS)[number],
+  { factor, longMs, shortMs, fromMs }: (typeof PAIRS)[number],
   reading: Reading,
   slo: number,
   policy: HealthPolicy,
 ): Finding | null {
-  const { name, nowMs, signal } = reading;
-  const clean = cleanSamples(reading);
+  const { name, nowMs, signal, clean } = reading;
   const long = windowOf(clean, reading, longMs);
   const short = windowOf(clean, reading, shortMs);
-  if (long.length < policy.minSamples || !lasted(clean, shortMs, reading, policy)) return null;
+  if (long.length < policy.minSamples || nowMs - (clean[0]?.[0] ?? nowMs) + reading.rangeMs < fromMs) return null;
   const budget = budgetOf(slo, signal.worse);
   const whole = signal.worse === 'lower' ? wholeOf(slo) : null;
   const burns = [long, short].map((window) => badShare(window, whole) / budget);
@@ -61,15 +60,9 @@ function windowOf(samples: readonly Sample[], { nowMs, rangeMs }: Reading, lengt
   return window.length > 0 ? window : samples.slice(-1);
 }
 
-/** Whether enough was measured for the short window. */
-function lasted(clean: readonly Sample[], shortMs: number, { nowMs, rangeMs }: Reading, policy: HealthPolicy): boolean {
-  const oldest = clean[0]?.[0] ?? nowMs;
-  const fewestMs = policy.minSamples * policy.intervalMs;
-  return shortMs <= fewestMs + rangeMs || nowMs - oldest + rangeMs >= shortMs;
-}
-
 function badShare(window: readonly Sample[], whole: number | null): number {
-  const sum = window.reduce((total, [, value]) => total + value, 0);
+  let sum = 0;
+  for (let i = 0; i < window.length; i++) sum += (window[i] as Sample)[1];
   const average = sum / window.length;
   return whole === null ? average : whole - average;
 }

@@ -7,21 +7,23 @@ import { bounded, compare, evidenceOf, type Finding, shortened, worstOf } from '
 import { limits } from './limits.js';
 import { notWorse } from './not-worse.js';
 import { lostFinding, quietFindings, stillnessOf } from './quiet.js';
-import { readingOf } from './readings.js';
+import type { Reading } from './readings.js';
 import { zScoreFinding } from './robust.js';
 import { type Direction, directionsOf } from './scale.js';
-import { type Memo, newMemo, subjectOf } from './subject.js';
+import { Memo } from './subject.js';
 
 /** What helps to judge a cell, and may be left out. */
 export interface CellContext {
   /** Cells of the ring that still run the old package, observed at the same time: what they do too, the package did not. */
   control?: readonly CellObservation[];
+  /** Other cells of the ring that run the new package, observed at the same time. */
+  peers?: readonly CellObservation[];
   /** What earlier looks worked out of the same samples. */
   memo?: Memo;
 }
 
-/** So many cells on the old package are enough to compare with. */
-const CONTROL_AT_MOST = 25;
+/** So many other cells are enough to compare with. */
+const OTHERS_AT_MOST = 25;
 
 /**
  * Judges one cell by what was measured on it after its deployment, with the package that is expected seen running. What
@@ -31,27 +33,33 @@ const CONTROL_AT_MOST = 25;
 export function judgeCell(
   observation: CellObservation,
   policy: HealthPolicy,
-  { control = [], memo = newMemo() }: CellContext = {},
+  { control = [], peers = [], memo = new Memo() }: CellContext = {},
 ): CellVerdict {
-  const judge = new CellJudge(observation, policy, chosen(control), memo);
-  return judge.verdict();
+  const others = { control: chosen(control, observation), peers: chosen(peers, observation) };
+  return new CellJudge(observation, policy, others, memo).verdict();
 }
 
 /** The same whatever order the cells come in. */
-const chosen = (control: readonly CellObservation[]): CellObservation[] =>
-  [...control].sort((a, b) => compare(a.cell, b.cell)).slice(0, CONTROL_AT_MOST);
+const chosen = (cells: readonly CellObservation[], { cell }: CellObservation): CellObservation[] =>
+  cells
+    .filter((other) => other.cell !== cell)
+    .sort((a, b) => compare(a.cell, b.cell))
+    .slice(0, OTHERS_AT_MOST);
 
 class CellJudge {
   private readonly names: readonly string[];
   private quiet = false;
+  /** Whether nothing moves at all. */
+  private readonly still: boolean;
 
   constructor(
     private readonly observation: CellObservation,
     private readonly policy: HealthPolicy,
-    private readonly control: readonly CellObservation[],
+    private readonly others: { control: readonly CellObservation[]; peers: readonly CellObservation[] },
     private readonly memo: Memo,
   ) {
     this.names = Object.keys(policy.signals).sort(compare);
+    this.still = this.allStill();
   }
 
   verdict(): CellVerdict {
@@ -84,7 +92,7 @@ class CellJudge {
     const { quiet } = this.policy;
     const traffic = quiet && this.signal(quiet.signal);
     if (!quiet || !traffic) return this.names.flatMap((name) => this.ofSignal(name));
-    const reading = readingOf(quiet.signal, traffic, this.observation);
+    const reading = this.reading(quiet.signal, traffic);
     const stillness = gapOf(reading, this.policy, false) === null ? stillnessOf(reading, quiet) : 'no';
     this.quiet = stillness === 'quiet';
     if (stillness === 'no') return this.names.flatMap((name) => this.ofSignal(name));
@@ -102,8 +110,8 @@ class CellJudge {
   private ofSignal(name: string): Evidence[] {
     const signal = this.signal(name);
     if (!signal) return [];
-    const reading = readingOf(name, signal, this.observation);
-    const gap = gapOf(reading, this.policy, this.allStill());
+    const reading = this.reading(name, signal);
+    const gap = gapOf(reading, this.policy, this.still);
     const asked = this.quiet ? [] : this.zScores(name, signal);
     const burning = burnRate(reading, this.policy);
     const findings = [...asked, ...(burning ? [burning] : []), ...limits(reading, this.policy)];
@@ -120,26 +128,25 @@ class CellJudge {
   }
 
   private zScore(name: string, signal: Signal, direction: Direction): Finding | null {
-    const { observation, policy, memo, control } = this;
-    const subject = subjectOf(name, signal, direction, observation, policy, memo);
-    return zScoreFinding(subject, policy, (change) => {
-      const others = control.map((other) => subjectOf(name, signal, direction, other, policy, memo));
-      return commonChange(others, change, observation.nowMs);
-    });
+    const { observation, policy, memo, others } = this;
+    const subject = (cell: CellObservation) => memo.subject(name, signal, direction, cell, policy);
+    return zScoreFinding(subject(observation), policy, (change) =>
+      commonChange({ onOld: others.control.map(subject), onNew: others.peers.map(subject) }, change, observation.nowMs),
+    );
   }
 
   /** Where most cells on the old package break the same line at the same time, a rollback would mend nothing. */
   private shared(finding: Finding, signal: Signal): Finding {
-    if (finding.verdict !== 'unhealthy' || this.control.length < 3 || finding.signal === null) return finding;
+    if (finding.verdict !== 'unhealthy' || this.others.control.length < 3 || finding.signal === null) return finding;
     if (finding.rule !== 'burn-rate' && finding.rule !== 'max' && finding.rule !== 'min') return finding;
-    const broken = this.control.filter((other) => this.breaks(other, finding, signal)).length;
-    if (broken * 2 < this.control.length) return finding;
-    const sentence = `${finding.sentence}; so do ${broken} of ${this.control.length} cells on the old package`;
+    const broken = this.others.control.filter((other) => this.breaks(other, finding, signal)).length;
+    if (broken * 2 < this.others.control.length) return finding;
+    const sentence = `${finding.sentence}; so do ${broken} of ${this.others.control.length} cells on the old package`;
     return { ...finding, verdict: 'inconclusive', sentence };
   }
 
   private breaks(other: CellObservation, { signal: name, rule }: Finding, signal: Signal): boolean {
-    const reading = readingOf(name ?? '', signal, other);
+    const reading = this.memo.reading(name ?? '', signal, other);
     const found =
       rule === 'burn-rate' ? burnRate(reading, this.policy) : limits(reading, this.policy).find((f) => f.rule === rule);
     return found?.verdict === 'unhealthy';
@@ -149,9 +156,13 @@ class CellJudge {
     const { nowMs } = this.observation;
     const readings = this.names.flatMap((name) => {
       const signal = this.signal(name);
-      return signal ? [readingOf(name, signal, this.observation)] : [];
+      return signal ? [this.reading(name, signal)] : [];
     });
     return readings.length > 1 && readings.every(({ since }) => isStill(since, nowMs, this.policy));
+  }
+
+  private reading(name: string, signal: Signal): Reading {
+    return this.memo.reading(name, signal, this.observation);
   }
 
   private signal(name: string): Signal | undefined {

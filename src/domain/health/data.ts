@@ -1,6 +1,6 @@
 import type { HealthPolicy, Sample } from '../../contract/health.js';
 import type { Finding } from './evidence.js';
-import { cleanSamples, type Reading, sustainedMs, wholeOf } from './readings.js';
+import { type Reading, sustainedMs, wholeOf } from './readings.js';
 
 /**
  * Whether a signal was measured well enough to acquit: in each of the last `minSamples` intervals there is a sample that
@@ -11,7 +11,7 @@ import { cleanSamples, type Reading, sustainedMs, wholeOf } from './readings.js'
  * inconclusive, so that an outage of the monitoring rolls nothing back).
  */
 export function gapOf(reading: Reading, policy: HealthPolicy, allStill: boolean): Finding | null {
-  const clean = cleanSamples(reading);
+  const { clean } = reading;
   const sentence =
     whyNotEnough(reading, clean, policy) ?? (isFrozen(reading, policy, allStill) ? frozen(reading) : null);
   if (sentence === null) return null;
@@ -23,15 +23,25 @@ function whyNotEnough(reading: Reading, clean: readonly Sample[], policy: Health
   const { minSamples, intervalMs } = policy;
   const newest = clean.at(-1)?.[0];
   if (newest === undefined) return `${name} has no sample since the deployment`;
-  const filled = new Set(
-    clean.map(([at]) => Math.floor((nowMs - at) / intervalMs)).filter((slot) => slot < minSamples),
-  );
-  if (filled.size >= minSamples) return null;
+  const filled = filledSlots(clean, nowMs, policy);
+  if (filled >= minSamples) return null;
   const ageS = Math.round((nowMs - newest) / 1000);
-  if (!filled.has(0)) return `${name} was measured last ${ageS} s ago`;
-  if (clean.length < minSamples)
-    return `${name} has ${clean.length} samples since the deployment, of ${minSamples} needed`;
-  return `${name} has holes: ${filled.size} of the last ${minSamples} samples`;
+  if (nowMs - newest >= intervalMs) return `${name} was measured last ${ageS} s ago`;
+  const few = clean.length < minSamples;
+  if (few) return `${name} has ${clean.length} samples since the deployment, of ${minSamples} needed`;
+  return `${name} has holes: ${filled} of the last ${minSamples} samples`;
+}
+
+/** In how many of the last `minSamples` intervals there is a sample. */
+function filledSlots(samples: readonly Sample[], nowMs: number, { minSamples, intervalMs }: HealthPolicy): number {
+  let [filled, last] = [0, -1];
+  for (let i = samples.length - 1; i >= 0; i--) {
+    const slot = Math.floor((nowMs - (samples[i]?.[0] ?? 0)) / intervalMs);
+    if (slot >= minSamples) break;
+    if (slot !== last) filled += 1;
+    last = slot;
+  }
+  return filled;
 }
 
 const frozen = ({ name, since }: Reading): string =>

@@ -2,5 +2,5 @@ export { type CellContext, judgeCell } from './cell.js';
 export { resolveHealth } from './policy.js';
 export { baselineStepMs, rangeOfQuery } from './readings.js';
 export { judgeRing, type RingObservation } from './ring.js';
-export { type Memo, newMemo } from './subject.js';
+export { Memo } from './subject.js';
 export { fillTemplate, type TemplateCell } from './template.js';

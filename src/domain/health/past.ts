@@ -3,30 +3,37 @@ import { quantileOfSorted } from './numbers.js';
 import { baselineStepMs, type Reading } from './readings.js';
 import type { Scale } from './scale.js';
 
-/** The past of one signal in blocks, on its scale; block 0 is the newest. What is missing is NaN. */
+/** The past of one signal in blocks; block 0 is the newest. */
 export interface Past {
+  /** The amount (see `Scale`) in each block; NaN where nothing was measured. */
   blocks: Float64Array;
-  /** The level before each block: the median over it and the five before. */
-  levels: Float64Array;
   blockMs: number;
   /** When the newest block ends; NaN without any past. */
   endMs: number;
+  /** What one bad event more adds to the amount of a block, where events are so few that it matters; otherwise 0. */
+  oneEvent: number;
+  scale: Scale;
   /** What was worked out of it already: pure, and asked again at every look. */
   known: Map<string, Usual | null>;
+  /** Levels and means by the length of the stretch, for the same reason. */
+  averages: Map<number, Averages>;
 }
 
-/** How a stretch of samples is taken as one number: what all of it reaches, or its mean. */
-export type Stretch = 'all-of-it' | 'mean';
+/** For each block: the level before it, and the mean of the stretch that ends with it. NaN where too much is missing. */
+interface Averages {
+  levels: Float64Array;
+  stretches: Float64Array;
+}
 
-/** A change that is asked for: a stretch that ends `lagMs` after the level that it is compared with. */
+/** A change that is asked for: a stretch of so many blocks that ends `lag` blocks after the level it is compared with. */
 export interface Change {
-  lagMs: number;
-  stretchMs: number;
-  kind: Stretch;
+  lag: number;
+  stretch: number;
 }
 
-/** How much a signal moves by itself. */
+/** What a signal was before the deployment, and how much it moves by itself. On its scale. */
 export interface Usual {
+  level: number;
   /** The robust standard deviation of such a change. */
   spread: number;
   /** The smallest that it could be, whatever the missing part of the past was. */
@@ -35,11 +42,16 @@ export interface Usual {
   changes: Float64Array;
 }
 
-const LEVEL_BLOCKS = 6;
+/** The level is the median over three groups of blocks of this size, so that one burst does not move it. */
+const GROUP_BLOCKS = 4;
 /** With fewer changes to compare with, nothing is said of how much a signal moves. */
 const FEWEST_CHANGES = 24;
 const MAD_TO_SIGMA = 1.4826;
 const P95_TO_SIGMA = 1 / 1.645;
+/** The standard deviation of the root of a count (Anscombe 1948), for one event in a block. */
+const ROOT_OF_COUNT = 0.5;
+/** From this share of blocks without any bad event on, single events are what is seen. */
+const FEW_EVENTS = 0.02;
 
 /** The past from `fromMs` on; the last sample in each block stands for it, as it is an average over about a block. */
 export function pastOf({ past }: Reading, scale: Scale, policy: HealthPolicy, fromMs: number): Past {
@@ -47,9 +59,8 @@ export function pastOf({ past }: Reading, scale: Scale, policy: HealthPolicy, fr
   const endMs = past.at(-1)?.[0] ?? Number.NaN;
   const count = Number.isNaN(endMs) ? 0 : Math.max(0, Math.round((endMs - fromMs) / blockMs));
   const blocks = blocksOf(past, endMs, blockMs, count, scale);
-  const levels = new Float64Array(count);
-  for (let k = 0; k < count; k++) levels[k] = levelAt(blocks, k);
-  return { blocks, levels, blockMs, endMs, known: new Map() };
+  const oneEvent = scale.counts ? oneEventOf(blocks) : 0;
+  return { blocks, blockMs, endMs, scale, oneEvent, known: new Map(), averages: new Map() };
 }
 
 function blocksOf(past: readonly Sample[], endMs: number, blockMs: number, count: number, scale: Scale): Float64Array {
@@ -58,74 +69,113 @@ function blocksOf(past: readonly Sample[], endMs: number, blockMs: number, count
     const [at, value] = past[i] ?? [0, 0];
     const block = Math.floor((endMs - at) / blockMs);
     if (block >= count) break;
-    if (Number.isNaN(blocks[block])) blocks[block] = scale.of(value);
+    if (Number.isNaN(blocks[block])) blocks[block] = scale.amount(value);
   }
   return blocks;
 }
 
-/** NaN where half of it is missing. */
-function levelAt(blocks: Float64Array, from: number): number {
-  const present = blocks.subarray(from, from + LEVEL_BLOCKS).filter((v) => !Number.isNaN(v));
-  return present.length * 2 > LEVEL_BLOCKS ? quantileOfSorted(present.sort(), 0.5) : Number.NaN;
+/** The smallest amount above none, where there are blocks with none. Rounding of 1 - x leaves dust, which is none. */
+function oneEventOf(blocks: Float64Array): number {
+  const sorted = blocks.filter((v) => !Number.isNaN(v)).sort();
+  const dust = 1e-9 * (sorted.at(-1) ?? 0);
+  const none = sorted.findIndex((v) => v > dust);
+  return none > FEW_EVENTS * sorted.length ? (sorted[none] ?? 0) : 0;
 }
 
 /**
- * How much the signal changed by itself before: the same measure that is taken after the deployment, at every block of
- * the past, as if there had been a deployment. null: the past is too short to tell.
+ * What the signal was before, and how much it changed by itself: the same measure that is taken after the deployment (the
+ * mean of a stretch against the level before) at every block of the past, as if there had been a deployment. null: the
+ * past is too short, or too much of it is missing, to tell.
  *
  * Samples of a rate over five minutes that lie 30 s apart are far from independent, load has a memory of hours, and days
  * have a rhythm. None of that is modelled: changes over the same lag in the past have all of it in them, so their spread
  * is the right yardstick, and no samples are counted as if they were independent (a placebo in time: Bertrand, Duflo &
  * Mullainathan, How Much Should We Trust Differences-in-Differences Estimates?, 2004).
  *
- * The spread is the larger of 1.4826 times the median absolute change (MAD: past incidents do not hide the next one) and
- * the 95th percentile of changes for the worse over 1.645 (heavy tails and the steep hours of a daily rhythm count).
+ * The spread is the largest of 1.4826 times the median absolute change (MAD: past incidents do not hide the next one), the
+ * 95th percentile of changes for the worse over 1.645 (heavy tails and the steep hours of a daily rhythm count), and what
+ * chance alone does where events are few: half of the root of one event, the standard deviation of the root of a count.
  */
-export function usualChange(past: Past, { lagMs, stretchMs, kind }: Change): Usual | null {
-  const lag = Math.max(0, Math.round(lagMs / past.blockMs));
-  const width = Math.max(1, Math.round(stretchMs / past.blockMs)) + (kind === 'mean' ? 0 : 1);
-  const key = `${lag} ${width} ${kind}`;
+export function usualChange(past: Past, { lag, stretch }: Change): Usual | null {
+  const key = `${lag} ${stretch}`;
   const known = past.known.get(key);
   if (known !== undefined) return known;
-  const usual = spreadOf(changesOf(past, lag, width, kind));
+  const usual = usualOf(past, lag, stretch);
   past.known.set(key, usual);
   return usual;
 }
 
-function spreadOf(changes: Float64Array): Usual | null {
+function usualOf(past: Past, lag: number, stretch: number): Usual | null {
+  const { levels, stretches } = averagesOf(past, stretch);
+  const level = levels[0] ?? Number.NaN;
+  const count = Math.max(0, past.blocks.length - lag - groupOf(stretch) + 1);
+  const changes = new Float64Array(count);
+  for (let k = 0; k < count; k++) changes[k] = (stretches[k] ?? Number.NaN) - (levels[k + lag] ?? Number.NaN);
   const present = changes.filter((c) => !Number.isNaN(c)).sort();
-  if (present.length < FEWEST_CHANGES) return null;
+  if (present.length < FEWEST_CHANGES || Number.isNaN(level)) return null;
   const absolute = present.map(Math.abs).sort();
+  const chance = ROOT_OF_COUNT * Math.sqrt(past.oneEvent / stretch);
   const tail = P95_TO_SIGMA * quantileOfSorted(present, 0.95);
   return {
-    spread: Math.max(MAD_TO_SIGMA * quantileOfSorted(absolute, 0.5), tail),
-    leastSpread: MAD_TO_SIGMA * medianWithZeros(absolute, changes.length - present.length),
+    level,
+    spread: Math.max(MAD_TO_SIGMA * quantileOfSorted(absolute, 0.5), tail, chance),
+    leastSpread: Math.max(MAD_TO_SIGMA * medianWithZeros(absolute, count - present.length), chance),
     changes,
   };
+}
+
+const groupOf = (stretch: number): number => Math.max(GROUP_BLOCKS, stretch);
+
+function averagesOf(past: Past, stretch: number): Averages {
+  const known = past.averages.get(stretch);
+  if (known) return known;
+  const { blocks, scale } = past;
+  const sums = new Sums(blocks);
+  const group = groupOf(stretch);
+  const groups = Float64Array.from(blocks, (_, k) => scale.level(sums.mean(k, group)));
+  const levels = Float64Array.from(blocks, (_, k) =>
+    middleOfThree(groups[k] ?? Number.NaN, groups[k + group] ?? Number.NaN, groups[k + 2 * group] ?? Number.NaN),
+  );
+  const averages = { levels, stretches: Float64Array.from(blocks, (_, k) => scale.level(sums.mean(k, stretch))) };
+  past.averages.set(stretch, averages);
+  return averages;
+}
+
+/** Of those that are there: of one missing, the mean of the other two; NaN only where all are. */
+function middleOfThree(a: number, b: number, c: number): number {
+  const middle = Math.max(Math.min(a, b), Math.min(Math.max(a, b), c));
+  if (!Number.isNaN(middle)) return middle;
+  const there = [a, b, c].filter((v) => !Number.isNaN(v));
+  return there.reduce((sum, v) => sum + v, 0) / there.length;
+}
+
+/** Means over blocks, in constant time. */
+class Sums {
+  private readonly sums: Float64Array;
+  private readonly counts: Uint32Array;
+
+  constructor(private readonly blocks: Float64Array) {
+    this.sums = new Float64Array(blocks.length + 1);
+    this.counts = new Uint32Array(blocks.length + 1);
+    for (let k = 0; k < blocks.length; k++) {
+      const value = blocks[k] ?? Number.NaN;
+      const there = Number.isNaN(value) ? 0 : 1;
+      this.sums[k + 1] = (this.sums[k] ?? 0) + (there ? value : 0);
+      this.counts[k + 1] = (this.counts[k] ?? 0) + there;
+    }
+  }
+
+  /** NaN where more than half of it is missing, or lies before the past. */
+  mean(from: number, length: number): number {
+    const to = from + length;
+    if (to > this.blocks.length) return Number.NaN;
+    const count = (this.counts[to] ?? 0) - (this.counts[from] ?? 0);
+    return count * 2 > length ? ((this.sums[to] ?? 0) - (this.sums[from] ?? 0)) / count : Number.NaN;
+  }
 }
 
 /** The median as if what is missing had been no change at all. */
 function medianWithZeros(absolute: Float64Array, zeros: number): number {
   const at = Math.floor((absolute.length + zeros - 1) / 2) - zeros;
   return at < 0 ? 0 : (absolute[at] ?? 0);
-}
-
-function changesOf(past: Past, lag: number, width: number, kind: Stretch): Float64Array {
-  const count = Math.max(0, past.blocks.length - lag - LEVEL_BLOCKS + 1);
-  const changes = new Float64Array(count);
-  for (let k = 0; k < count; k++) {
-    changes[k] = stretchAt(past.blocks, k, width, kind) - (past.levels[k + lag] ?? Number.NaN);
-  }
-  return changes;
-}
-
-/** NaN where something of it is missing: Math.min and sums carry it on. */
-function stretchAt(blocks: Float64Array, from: number, width: number, kind: Stretch): number {
-  let [least, sum] = [Number.POSITIVE_INFINITY, 0];
-  for (let i = from; i < from + width; i++) {
-    const value = blocks[i] ?? Number.NaN;
-    least = Math.min(least, value);
-    sum += value;
-  }
-  return kind === 'mean' ? sum / width : least;
 }

@@ -14,6 +14,8 @@ export interface Reading {
   since: readonly Sample[];
   /** From here on a sample was measured wholly after the deployment's end. */
   cleanFromMs: number;
+  /** Those that were. */
+  clean: readonly Sample[];
   nowMs: number;
 }
 
@@ -25,17 +27,28 @@ export function readingOf(name: string, signal: Signal, observation: CellObserva
   const past = usable(observation.baseline[name] ?? [], signal, Number.NEGATIVE_INFINITY, endMs - 1);
   const rangeMs = rangeOfQuery(signal.query);
   const cleanFromMs = deployedAtMs === null ? Number.NEGATIVE_INFINITY : deployedAtMs + rangeMs;
-  return { name, signal, rangeMs, past, since, cleanFromMs, nowMs };
+  const clean = within(since, cleanFromMs - 1, nowMs);
+  return { name, signal, rangeMs, past, since, cleanFromMs, clean, nowMs };
 }
 
 /** Samples after `afterMs` and up to `untilMs`, ascending. What is already so is returned as it is: the usual case. */
 function usable(samples: readonly Sample[], signal: Signal, afterMs: number, untilMs: number): readonly Sample[] {
   const [least, most] = possibleValues(signal);
-  const counts = ([at, value]: Sample) => at > afterMs && at <= untilMs && value >= least && value <= most;
-  const inOrder = samples.every((sample, i) => counts(sample) && (i === 0 || (samples[i - 1]?.[0] ?? 0) < sample[0]));
-  if (inOrder) return samples;
-  const kept = samples.filter(counts).sort((a, b) => a[0] - b[0] || a[1] - b[1]);
-  return kept.filter(([at], i) => at !== kept[i + 1]?.[0]);
+  const counts = (at: number, value: number) => at > afterMs && at <= untilMs && value >= least && value <= most;
+  let before = Number.NEGATIVE_INFINITY;
+  for (let i = 0; i < samples.length; i++) {
+    const sample = samples[i] as Sample;
+    const at = sample[0];
+    if (!(at > before) || !counts(at, sample[1])) return inOrder(samples.filter((s) => counts(s[0], s[1])));
+    before = at;
+  }
+  return samples;
+}
+
+/** Of two samples of one instant the higher one stays. */
+function inOrder(samples: Sample[]): readonly Sample[] {
+  const sorted = samples.sort((a, b) => a[0] - b[0] || a[1] - b[1]);
+  return sorted.filter(([at], i) => at !== sorted[i + 1]?.[0]);
 }
 
 /** What a share can be; without an objective, every finite number. A good share above all there is, is no measurement. */
@@ -60,14 +73,11 @@ export function rangeOfQuery(query: string): number {
   return Math.max(0, ...ranges.map(([, count = '0', unit = '']) => Number(count) * (UNIT_MS[unit] ?? 0)));
 }
 
-/** Samples measured wholly after the deployment's end. */
-export function cleanSamples({ since, cleanFromMs }: Reading): readonly Sample[] {
-  return within(since, cleanFromMs - 1, Number.POSITIVE_INFINITY);
-}
-
 /** Samples after `afterMs` and up to `untilMs`, of samples in order. */
 export function within(samples: readonly Sample[], afterMs: number, untilMs: number): readonly Sample[] {
-  return samples.slice(indexAfter(samples, afterMs), indexAfter(samples, untilMs));
+  const from = indexAfter(samples, afterMs);
+  const to = indexAfter(samples, untilMs);
+  return from === 0 && to === samples.length ? samples : samples.slice(from, to);
 }
 
 /** How many samples lie at or before `ms`. */

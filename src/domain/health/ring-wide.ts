@@ -1,18 +1,23 @@
 import type { CellObservation, Evidence, HealthPolicy, LooksState, Signal } from '../../contract/health.js';
-import { changeOf } from './common.js';
+import { changesOfOthers, FEWEST_OTHERS } from './common.js';
 import { orNull, shortened, shown } from './evidence.js';
 import { clamp, mean, median, normalUpper } from './numbers.js';
 import { type Change, usualChange } from './past.js';
-import { cleanSamples, sustainedMs } from './readings.js';
+import { sustainedMs } from './readings.js';
+import { blocksSince, type Deviation, deviationOf } from './robust.js';
 import { type Direction, directionsOf } from './scale.js';
-import { type Memo, type Subject, subjectOf } from './subject.js';
+import type { Memo, Subject } from './subject.js';
 
 /** The share of good packages that the comparison may stop in one pass over a ring, however often it looks. */
 const ERROR_ALLOWED = 0.005;
 /** A cell counts for at most so many deviations: one that is broken by itself does not speak for the package. */
 const MOST_OF_ONE = 4;
-const FEWEST_NEW = 2;
-/** The longest stretch after a deployment that is averaged, in multiples of what is sustained: half an hour. */
+const FEWEST_NEW = 3;
+/** Of the past that is looked at for what moves all cells: a day, with the defaults. */
+const MOST_BLOCKS = 288;
+/** Cells answer to what moves all of them with strengths that differ by this share. */
+const ANSWERS_DIFFER = 0.5;
+/** The longest stretch after a deployment that is averaged, in blocks: half an hour with the defaults. */
 const LONGEST = 6;
 
 export interface Pool {
@@ -66,44 +71,47 @@ interface Test {
 
 function comparison(pool: Pool, compared: readonly CellObservation[], test: Test, line: number): Evidence | null {
   const { policy, nowMs, memo } = pool;
-  const subject = (cell: CellObservation) => subjectOf(test.name, test.signal, test.direction, cell, policy, memo);
+  const subject = (cell: CellObservation) => memo.subject(test.name, test.signal, test.direction, cell, policy);
   const olds = pool.onOld.map(subject);
-  const changed = compared.flatMap((cell) => changed1(subject(cell), policy, nowMs) ?? []);
+  const changed = compared.flatMap((cell) => changedCell(subject(cell), policy) ?? []);
   if (changed.length < FEWEST_NEW) return null;
-  const together = togetherness([...changed.map((c) => c.subject), ...olds], typical(changed));
-  const found = changed.map(({ z, change }) => {
-    const others = olds.flatMap((old) => changeOf(old, change, nowMs) ?? []);
+  const usualTogether = togetherness([...changed.map((c) => c.subject), ...olds], typical(changed));
+  const found = changed.map(({ deviation: { z, change } }) => {
+    const others = changesOfOthers({ onOld: olds, onNew: changed.map((c) => c.subject) }, change, nowMs);
+    const common = others.length > 0 ? median(others) : 0;
+    // What moves all cells now may be larger than it ever was.
+    const together = others.length < FEWEST_OTHERS ? usualTogether : Math.max(usualTogether, common ** 2);
     const noise = others.length > 0 ? 1.57 / others.length : Number.POSITIVE_INFINITY;
-    const weight = together / (together + noise);
-    return { excess: clamp(z - (others.length > 0 ? weight * median(others) : 0), -MOST_OF_ONE, MOST_OF_ONE), weight };
+    const weight = together > 0 ? together / (together + noise) : 0;
+    const rest = together * (1 - weight) + (ANSWERS_DIFFER * common) ** 2 * (1 / others.length || 0);
+    return {
+      excess: clamp(z - weight * common, -MOST_OF_ONE, MOST_OF_ONE),
+      rest,
+      differ: (ANSWERS_DIFFER * common) ** 2,
+    };
   });
-  const rest = together * (1 - mean(found.map(({ weight }) => weight)));
-  const z = mean(found.map(({ excess }) => excess)) / Math.sqrt(rest + 1 / changed.length);
+  const variance = mean(found.map((f) => f.rest)) + (1 + mean(found.map((f) => f.differ))) / changed.length;
+  const z = mean(found.map(({ excess }) => excess)) / Math.sqrt(variance);
   return evidenceOfPool(test, changed, z, line, nowMs, pool);
 }
 
 interface Changed {
   subject: Subject;
-  change: Change;
-  z: number;
+  deviation: Deviation;
 }
 
 /** The change of one cell since its own deployment; null where too little was measured, before or after. */
-function changed1(subject: Subject, policy: HealthPolicy, nowMs: number): Changed | null {
-  const { reading, past, young } = subject;
-  const clean = cleanSamples(reading);
-  if (young || clean.length < policy.minSamples) return null;
-  const sinceMs = nowMs - (clean[0]?.[0] ?? nowMs);
-  const stretchMs = Math.min(Math.max(sinceMs, sustainedMs(policy)), LONGEST * sustainedMs(policy));
-  const change: Change = { lagMs: nowMs - past.endMs, stretchMs, kind: 'mean' };
-  const z = changeOf(subject, change, nowMs);
-  return z === null ? null : { subject, change, z };
+function changedCell(subject: Subject, policy: HealthPolicy): Changed | null {
+  const stretch = Math.min(LONGEST, blocksSince(subject, policy) - 1);
+  const deviation = subject.young || stretch < 1 ? null : deviationOf(subject, stretch);
+  return deviation === null ? null : { subject, deviation };
 }
 
 /** The change that most of the cells are asked for. */
 function typical(changed: readonly Changed[]): Change {
-  const of = (pick: (change: Change) => number) => median(changed.map(({ change }) => pick(change)));
-  return { lagMs: of((c) => c.lagMs), stretchMs: of((c) => c.stretchMs), kind: 'mean' };
+  const of = (pick: (change: Change) => number) =>
+    Math.round(median(changed.map(({ deviation }) => pick(deviation.change))));
+  return { lag: of((c) => c.lag), stretch: of((c) => c.stretch) };
 }
 
 /**
@@ -111,21 +119,25 @@ function typical(changed: readonly Changed[]): Change {
  * less what it would be for cells that have nothing to do with one another.
  */
 function togetherness(subjects: readonly Subject[], change: Change): number {
-  const sums = new Map<number, { sum: number; count: number }>();
-  for (const { past } of subjects) {
+  const columns = subjects.flatMap(({ past }) => {
     const usual = usualChange(past, change);
-    if (usual === null || !(usual.spread > 0)) continue;
-    const first = Math.round(past.endMs / past.blockMs);
-    usual.changes.forEach((value, k) => {
-      if (Number.isNaN(value)) return;
-      const entry = sums.get(first - k) ?? { sum: 0, count: 0 };
-      sums.set(first - k, { sum: entry.sum + value / usual.spread, count: entry.count + 1 });
-    });
+    return usual !== null && usual.spread > 0 ? [{ usual, first: Math.round(past.endMs / past.blockMs) }] : [];
+  });
+  if (columns.length < 2) return 0;
+  const newest = Math.max(...columns.map(({ first }) => first));
+  const means: number[] = [];
+  for (let slot = newest; slot > newest - MOST_BLOCKS; slot--) {
+    let [sum, count] = [0, 0];
+    for (const { usual, first } of columns) {
+      const value = (usual.changes[first - slot] ?? Number.NaN) / usual.spread;
+      if (Number.isNaN(value)) continue;
+      sum += value;
+      count += 1;
+    }
+    if (count * 2 > columns.length) means.push(Math.abs(sum / count));
   }
-  const enough = [...sums.values()].filter(({ count }) => count * 2 > subjects.length);
-  if (enough.length === 0 || subjects.length < 2) return 0;
-  const spread = 1.4826 * median(enough.map(({ sum, count }) => Math.abs(sum / count)));
-  return clamp(spread ** 2 - 1 / subjects.length, 0, 1);
+  if (means.length === 0) return 0;
+  return clamp((1.4826 * median(means)) ** 2 - 1 / columns.length, 0, 1);
 }
 
 function evidenceOfPool(
@@ -137,12 +149,9 @@ function evidenceOfPool(
   { policy, onNew, onOld }: Pool,
 ): Evidence {
   const seen = onNew[0]?.running ?? null;
-  const { scale } = changed[0]?.subject ?? { scale: null };
-  const levels = changed.map(({ subject }) => subject.past.levels[0] ?? Number.NaN);
-  const nows = changed.map(
-    ({ subject, z: own, change }, i) => (levels[i] ?? 0) + own * (usualChange(subject.past, change)?.spread ?? 0),
-  );
-  const [value, baseline] = [scale?.back(median(nows)), scale?.back(median(levels))];
+  const at = (pick: (deviation: Deviation) => number) =>
+    changed[0]?.subject.scale.value(median(changed.map(({ deviation }) => pick(deviation))));
+  const [value, baseline] = [at((d) => d.now), at((d) => d.level)];
   const side = direction === 'lower' ? 'lower' : 'higher';
   const words = `${name} is ${side} on ${changed.length} cells with the new package than before, against ${onOld.length} with the old one`;
   return {
@@ -151,7 +160,7 @@ function evidenceOfPool(
     verdict: z > line ? 'unhealthy' : 'healthy',
     cell: null,
     package: seen,
-    fromMs: Math.min(...changed.map(({ change }) => nowMs - change.stretchMs)),
+    fromMs: Math.min(...changed.map(({ deviation }) => deviation.window[0]?.[0] ?? nowMs)),
     toMs: nowMs,
     samples: changed.length,
     value: orNull(value),

@@ -9,7 +9,7 @@ import type {
 import { judgeCell } from './cell.js';
 import { bounded, compare, shortened } from './evidence.js';
 import { ringWide } from './ring-wide.js';
-import { type Memo, newMemo } from './subject.js';
+import { Memo } from './subject.js';
 
 export interface RingObservation {
   /** Cells that run the new package. */
@@ -32,10 +32,10 @@ const NAMED_AT_MOST = 5;
  * together against the cells on the old one. `systemic` where the pool says it, or where at least two cells and half of
  * those judged are unhealthy; `local` where single cells are. Pure; the order of the cells changes nothing.
  */
-export function judgeRing({ onNew, onOld, policy, looks, nowMs, memo = newMemo() }: RingObservation): RingVerdict {
+export function judgeRing({ onNew, onOld, policy, looks, nowMs, memo = new Memo() }: RingObservation): RingVerdict {
   const news = inOrder(onNew);
   const olds = inOrder(onOld);
-  const cells = news.map((cell) => judgeCell(cell, policy, { control: olds, memo }));
+  const cells = news.map((cell) => judgeCell(cell, policy, { control: olds, peers: news, memo }));
   const busy = news.filter((_cell, i) => counts(cells[i]));
   const pool = ringWide({ onNew: busy, onOld: olds, policy, looks, nowMs, memo });
   const pooled = pool.evidence.filter((e) => e.verdict === 'unhealthy' && !e.shadow);

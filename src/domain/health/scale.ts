@@ -1,16 +1,19 @@
 import type { Sample, Signal } from '../../contract/health.js';
-import type { Reading } from './readings.js';
-import { wholeOf } from './readings.js';
+import { type Reading, wholeOf } from './readings.js';
 
 export type Direction = 'lower' | 'higher';
 
-/** Turns a signal's values into numbers that grow as it gets worse and whose noise does not depend on their level. */
+/** Turns a signal's values into numbers that grow as it gets worse, and whose noise hardly depends on their level. */
 export interface Scale {
   direction: Direction;
-  /** NaN stays NaN. */
-  of(value: number): number;
-  /** The value that stands at `level`. */
-  back(level: number): number;
+  /** What is averaged: the share of bad events, or the value itself. */
+  amount(value: number): number;
+  /** Where such an average stands. */
+  level(amount: number): number;
+  /** The value that stands at a level. */
+  value(level: number): number;
+  /** Whether an amount is a count of bad events over a count of all, or can be thought of as one. */
+  counts: boolean;
 }
 
 /**
@@ -25,22 +28,41 @@ export interface Scale {
  *
  * A signal that also takes negative values is taken as it is.
  */
-export function scaleOf(reading: Reading, direction: Direction): Scale {
-  const { slo, worse } = reading.signal;
+export function scaleOf({ signal, past, since }: Reading, direction: Direction): Scale {
+  const { slo, worse } = signal;
   if (slo !== undefined && worse === 'lower') return lackOf(wholeOf(slo));
-  const sign = direction === 'lower' ? -1 : 1;
-  const negative = isNegative(reading.past) || isNegative(reading.since);
-  if (negative) return { direction, of: (value) => sign * value, back: (level) => sign * level };
-  return { direction, of: (value) => sign * Math.sqrt(value), back: (level) => Math.max(0, sign * level) ** 2 };
+  const negative = isNegative(past) || isNegative(since);
+  return negative ? asItIs(direction) : rootOf(direction);
+}
+
+function isNegative(samples: readonly Sample[]): boolean {
+  for (let i = 0; i < samples.length; i++) if ((samples[i] as Sample)[1] < 0) return true;
+  return false;
 }
 
 const lackOf = (whole: number): Scale => ({
   direction: 'lower',
-  of: (value) => Math.sqrt(Math.max(0, whole - value)),
-  back: (level) => whole - Math.max(0, level) ** 2,
+  amount: (value) => whole - value,
+  level: (amount) => Math.sqrt(Math.max(0, amount)),
+  value: (level) => whole - Math.max(0, level) ** 2,
+  counts: true,
 });
 
-const isNegative = (samples: readonly Sample[]): boolean => samples.some(([, value]) => value < 0);
+function rootOf(direction: Direction): Scale {
+  const sign = direction === 'lower' ? -1 : 1;
+  return {
+    direction,
+    amount: (value) => value,
+    level: (amount) => sign * Math.sqrt(amount),
+    value: (level) => Math.max(0, sign * level) ** 2,
+    counts: direction === 'higher',
+  };
+}
+
+function asItIs(direction: Direction): Scale {
+  const sign = direction === 'lower' ? -1 : 1;
+  return { direction, amount: (v) => v, level: (v) => sign * v, value: (v) => sign * v, counts: false };
+}
 
 /** The directions in which the signal can get worse. */
 export const directionsOf = ({ worse }: Signal): readonly Direction[] =>

@@ -12,40 +12,47 @@ export interface Subject {
   young: boolean;
 }
 
-/**
- * Pasts already worked out, for whoever looks again and again at the same observations: a past is kept for as long as
- * its array of samples is the same object. It belongs to the caller; without one nothing is kept.
- */
-export type Memo = WeakMap<readonly Sample[], Map<string, Past>>;
-
-export const newMemo = (): Memo => new WeakMap();
-
 /** A cell with less than this share of the baseline is young: judged by objective, limits and the ring alone. */
 const YOUNG = 0.25;
 
-export function subjectOf(
-  name: string,
-  signal: Signal,
-  direction: Direction,
-  observation: CellObservation,
-  policy: HealthPolicy,
-  memo: Memo,
-): Subject {
-  const reading = readingOf(name, signal, observation);
-  const scale = scaleOf(reading, direction);
-  const endMs = reading.past.at(-1)?.[0] ?? observation.deployedAtMs ?? observation.nowMs;
-  const fromMs = Math.max(endMs - policy.baselineMs, beganMs(observation) ?? endMs);
-  const past = remembered(memo, reading.past, `${direction} ${fromMs} ${scale.of(4)}`, () =>
-    pastOf(reading, scale, policy, fromMs),
-  );
-  return { reading, scale, past, young: endMs - fromMs < YOUNG * policy.baselineMs };
+/**
+ * What was worked out of observations already. Whoever looks again and again at the same cells, by one policy, hands the
+ * same memo in: pasts are kept for as long as their arrays of samples are the same objects, everything else for as long
+ * as the observation is. It belongs to the caller, and changes no verdict.
+ */
+export class Memo {
+  private readonly pasts = new WeakMap<readonly Sample[], Map<string, Past>>();
+  private readonly readings = new WeakMap<CellObservation, Map<string, Reading>>();
+  private readonly subjects = new WeakMap<CellObservation, Map<string, Subject>>();
+
+  reading(name: string, signal: Signal, observation: CellObservation): Reading {
+    return remembered(this.readings, observation, name, () => readingOf(name, signal, observation));
+  }
+
+  subject(
+    name: string,
+    signal: Signal,
+    direction: Direction,
+    observation: CellObservation,
+    policy: HealthPolicy,
+  ): Subject {
+    return remembered(this.subjects, observation, `${direction} ${name}`, () => {
+      const reading = this.reading(name, signal, observation);
+      const scale = scaleOf(reading, direction);
+      const endMs = reading.past.at(-1)?.[0] ?? observation.deployedAtMs ?? observation.nowMs;
+      const fromMs = Math.max(endMs - policy.baselineMs, beganMs(observation) ?? endMs);
+      const key = `${name} ${direction} ${fromMs} ${scale.level(4)}`;
+      const past = remembered(this.pasts, reading.past, key, () => pastOf(reading, scale, policy, fromMs));
+      return { reading, scale, past, young: endMs - fromMs < YOUNG * policy.baselineMs };
+    });
+  }
 }
 
-function remembered(memo: Memo, samples: readonly Sample[], key: string, make: () => Past): Past {
-  const kept = memo.get(samples) ?? new Map<string, Past>();
-  const past = kept.get(key) ?? make();
-  memo.set(samples, kept.set(key, past));
-  return past;
+function remembered<K extends object, V>(memo: WeakMap<K, Map<string, V>>, owner: K, key: string, make: () => V): V {
+  const kept = memo.get(owner) ?? new Map<string, V>();
+  const value = kept.get(key) ?? make();
+  memo.set(owner, kept.set(key, value));
+  return value;
 }
 
 /**

@@ -1,11 +1,13 @@
 import type { CellObservation, HealthPolicy, Sample, Signal } from '../../../src/contract/health.js';
 
-/** A deployment ended at this instant in all tables. */
+/** A deployment ended at this instant in all tables; it had taken twenty minutes. */
 export const DEPLOYED = Date.parse('2026-11-21T12:00:00Z');
 export const MINUTE = 60_000;
-export const DAY = 1_440 * MINUTE;
+export const HOUR = 60 * MINUTE;
+export const DAY = 24 * HOUR;
 export const STEP = 5 * MINUTE;
 export const INTERVAL = 30_000;
+export const BEGUN = DEPLOYED - 20 * MINUTE;
 
 export const OLD = '17.10.202503180906-6a387d336a7.c1c3e017782';
 export const NEW = '17.10.202503190906-7b387d336a7.d1c3e017782';
@@ -28,14 +30,22 @@ export const policyOf = (more: Partial<HealthPolicy> = {}): HealthPolicy => ({
   ...more,
 });
 
-/** A value at an instant; the instants are on the grid of a range query. */
+/** A value at an instant. */
 export type Course = (atMs: number) => number;
 
-/** The same pseudo-random numbers from -1 to 1 for the same instant, and none like its neighbours. */
-export const noise = (atMs: number, salt = 1): number => {
-  const x = Math.sin(atMs / 1000 + salt * 12.9898) * 43758.5453;
-  return 2 * (x - Math.floor(x)) - 1;
-};
+/** The same pseudo-random number from 0 to 1 for the same instant and salt, unlike its neighbours'. */
+export function chance(atMs: number, salt = 1): number {
+  let t = (Math.floor(atMs / 1000) ^ Math.imul(salt, 0x9e3779b1)) >>> 0;
+  t = Math.imul(t ^ (t >>> 15), t | 1);
+  t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
+  return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
+}
+
+/** Around `level`, up or down by at most the share `spread`, anew each five minutes. */
+export const around =
+  (level: number, spread = 0.2, salt = 1): Course =>
+  (at) =>
+    level * (1 + spread * (2 * chance(Math.floor(at / STEP) * STEP, salt) - 1) + 1e-4 * chance(at, salt));
 
 export const samples = (course: Course, fromMs: number, toMs: number, stepMs: number): Sample[] => {
   const list: Sample[] = [];
@@ -43,19 +53,25 @@ export const samples = (course: Course, fromMs: number, toMs: number, stepMs: nu
   return list;
 };
 
-/** Before the deployment, which took 20 minutes. */
+/** As a range query answers before the deployment begins. */
 export const before = (course: Course, lengthMs = DAY): Sample[] =>
-  samples(course, DEPLOYED - 20 * MINUTE - lengthMs + STEP, DEPLOYED - 20 * MINUTE, STEP);
+  samples(course, BEGUN - lengthMs + STEP, BEGUN, STEP);
 
+/** As a range query answers after the deployment's end. */
 export const after = (course: Course, ageMs: number): Sample[] =>
   samples(course, DEPLOYED + INTERVAL, DEPLOYED + ageMs, INTERVAL);
 
-/** A cell `ageMs` after its deployment, whose signals run as told: one course before, one after (without: the same). */
+export type Courses = Record<string, Course | [before: Course, after: Course]>;
+
+/** A ready cell, so long after its deployment, whose signals run as told before and after it. */
 export function cellOf(
-  courses: Record<string, [before: Course, after?: Course]>,
+  courses: Courses,
   { ageMs = 10 * MINUTE, ...more }: Partial<CellObservation> & { ageMs?: number } = {},
 ): CellObservation {
-  const entries = Object.entries(courses);
+  const entries = Object.entries(courses).map(([name, of]): [string, [Course, Course]] => [
+    name,
+    Array.isArray(of) ? of : [of, of],
+  ]);
   return {
     cell: 'cell-1',
     expected: NEW,
@@ -63,7 +79,7 @@ export function cellOf(
     deployedAtMs: DEPLOYED,
     nowMs: DEPLOYED + ageMs,
     baseline: Object.fromEntries(entries.map(([name, [course]]) => [name, before(course)])),
-    after: Object.fromEntries(entries.map(([name, [course, then = course]]) => [name, after(then, ageMs)])),
+    after: Object.fromEntries(entries.map(([name, [, course]]) => [name, after(course, ageMs)])),
     readiness: 'ready',
     smokeTests: null,
     before: null,
@@ -71,8 +87,7 @@ export function cellOf(
   };
 }
 
-/** An error ratio around `level`, as a busy cell has it. */
-export const around =
-  (level: number, spread = 0.1, salt = 1): Course =>
-  (at) =>
-    level * (1 + spread * noise(at, salt));
+/** A cell that still runs the old package, over the same time. */
+export function oldCellOf(courses: Courses, more: Partial<CellObservation> & { ageMs?: number } = {}): CellObservation {
+  return { ...cellOf(courses, more), expected: OLD, running: OLD, deployedAtMs: null };
+}
