@@ -6,6 +6,7 @@ type Step = PropertyKey;
 type Issue = z.core.$ZodIssue;
 
 const MAX_VALUE_LENGTH = 80;
+const MAX_PROBLEMS = 1_000;
 
 /**
  * Every problem zod found in `input`, with its path, the value found there and what was expected in plain words.
@@ -13,7 +14,21 @@ const MAX_VALUE_LENGTH = 80;
  * nearest known one, or with all of them.
  */
 export function problemsFromZod(error: z.core.$ZodError, input: unknown, schema?: z.core.$ZodType): Problem[] {
-  return error.issues.flatMap((issue) => problemsOf(issue, input, schema));
+  const told = error.issues.slice(0, MAX_PROBLEMS).flatMap((issue) => problemsOf(issue, input, schema));
+  return bounded(told, error.issues.length - MAX_PROBLEMS);
+}
+
+/**
+ * The first 1,000 problems, and one that counts the others: a rejection is a message of Temporal's, and one above 4 MB
+ * would fail its workflow task again and again.
+ *
+ * @param untold problems that are not even in the list
+ */
+export function bounded(problems: Problem[], untold = 0): Problem[] {
+  const more = Math.max(0, problems.length - MAX_PROBLEMS) + Math.max(0, untold);
+  if (more === 0) return problems;
+  const rest = { path: '', value: `${more} more problems`, expected: 'none; mend these first' };
+  return [...problems.slice(0, MAX_PROBLEMS), rest];
 }
 
 /** One line a problem, `path: found …, expected …`; of more than `limit` the rest is only counted. */

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import type { Problem } from '../../src/contract/problem.js';
 import { z } from '../../src/contract/zod.js';
-import { formatProblems, problemsFromZod, renderValue } from '../../src/domain/problems.js';
+import { bounded, formatProblems, problemsFromZod, renderValue } from '../../src/domain/problems.js';
 
 const schema = z.strictObject({
   by: z.string('the name of who asks').min(1),
@@ -53,5 +54,25 @@ describe('problems of an input', () => {
     loop.self = loop;
     expect(renderValue(loop)).toBe('[object Object]');
     expect(renderValue(1n)).toBe('1');
+  });
+});
+
+describe('problems without end', () => {
+  const problem = (path: string): Problem => ({ path, value: 'x', expected: 'y' });
+
+  it('are told up to a thousand, and the others counted', () => {
+    const many = Array.from({ length: 1_500 }, (_, i) => problem(`cells[${i}]`));
+    const told = bounded(many);
+    expect(told).toHaveLength(1_001);
+    expect(told.at(-1)).toMatchObject({ path: '', value: '500 more problems' });
+    expect(bounded(many.slice(0, 1_000))).toHaveLength(1_000);
+  });
+
+  it('of a schema are not even worked out beyond that', () => {
+    const list = z.array(z.object({ id: z.string() }));
+    const parsed = list.safeParse(Array.from({ length: 20_000 }, () => ({})));
+    const told = problemsFromZod(parsed.error as z.core.$ZodError, [], list);
+    expect(told).toHaveLength(1_001);
+    expect(told.at(-1)).toMatchObject({ value: '19000 more problems' });
   });
 });

@@ -41,8 +41,12 @@ export const ACTS = {
   },
 } as const;
 
+const MAX_DETAIL = 500;
+
 /** What an act was about, for the record: everything but who, why and where. */
 export function detailOf(message: object): string {
   const { by: _by, reason: _reason, url: _url, ...rest } = message as Record<string, unknown>;
-  return JSON.stringify(rest);
+  const text = JSON.stringify(rest);
+  // It stands in the status, and in the state that is carried over: a list of thousands of cells is not for either.
+  return text.length <= MAX_DETAIL ? text : `${text.slice(0, MAX_DETAIL - 1)}…`;
 }

@@ -2,7 +2,9 @@ import { ApplicationFailure } from '@temporalio/workflow';
 import { FAILURE } from '../../src/contract/failures.js';
 import type { Problem } from '../../src/contract/problem.js';
 import type { z } from '../../src/contract/zod.js';
-import { formatProblems, problemsFromZod } from '../../src/domain/problems.js';
+import { bounded, formatProblems, problemsFromZod } from '../../src/domain/problems.js';
+
+const PROBLEMS_IN_MESSAGE = 50;
 
 /**
  * Judges a payload by its schema; synchronous, because an async validator that rejects wedges the run for ever.
@@ -24,13 +26,16 @@ function isUnreadable(payload: unknown): payload is { encoding: string; problem:
   return typeof payload === 'object' && payload !== null && '__unreadable' in payload;
 }
 
-export const rejected = (problems: Problem[]): ApplicationFailure =>
-  ApplicationFailure.create({
-    message: formatProblems(problems),
+/** The message names the first problems, the details all that a rejection can carry. */
+export function rejected(problems: Problem[]): ApplicationFailure {
+  const told = bounded(problems);
+  return ApplicationFailure.create({
+    message: formatProblems(told, PROBLEMS_IN_MESSAGE),
     type: FAILURE.rejected,
     nonRetryable: true,
-    details: problems.length === 1 ? [problems[0]] : [problems],
+    details: told.length === 1 ? [told[0]] : [told],
   });
+}
 
 export const rejectedBecause = (path: string, value: unknown, expected: string): ApplicationFailure =>
   rejected([{ path, value: typeof value === 'string' ? value : (JSON.stringify(value) ?? 'nothing'), expected }]);
