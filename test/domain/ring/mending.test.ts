@@ -2,23 +2,14 @@ import { describe, expect, it } from 'vitest';
 import type { CellLook } from '../../../src/contract/activities.js';
 import type { CellResult } from '../../../src/contract/internal.js';
 import { noteFailedMigration } from '../../../src/domain/ring/look.js';
-import { cellEnded, newPass, type PassState, room, setMark, takeNext } from '../../../src/domain/ring/pass.js';
+import { cellEnded, type PassState, room, takeNext } from '../../../src/domain/ring/pass.js';
 import { resume, retried } from '../../../src/domain/ring/people.js';
 import { advance } from '../../../src/domain/ring/stages.js';
 import { V0, V1 } from '../../support/fleet.js';
 import { policyOf } from '../policies.js';
+import { FREE, NOW, standing } from './passes.js';
 
-const NOW = 1_000_000;
-const FREE = { braked: false, trouble: false };
 const HELD = { reason: 'PDM failed in ring 3', sinceMs: NOW };
-
-function standing(marks: string, purpose: PassState['purpose'] = 'deploy'): PassState {
-  const s = newPass(purpose, marks.length);
-  [...marks].forEach((mark, index) => {
-    setMark(s, index, mark as never);
-  });
-  return s;
-}
 
 describe('PDM that failed', () => {
   const policy = policyOf({ maxParallel: 5, failureBudget: 9 });
