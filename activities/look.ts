@@ -50,7 +50,7 @@ async function lookAtCell(
   if (tenant === null) return unknownTenant(cell);
   const { activeJob } = tenant;
   const job = activeJob === null ? null : await askAmp(() => orNull(amp.getJob(activeJob, signal)), how);
-  const failedJob = await lastFailed(dependencies, order.cluster, cell, tenant, signal);
+  const failedJob = order.askOnlyAmp ? null : await lastFailed(dependencies, order.cluster, cell, tenant, signal);
   const mismatch = mismatchOf(cell, order.ring, tenant);
   const wrong = mismatch ?? wrongForTenant(order, tenant);
   const asks = wrong === null && !order.askOnlyAmp;
@@ -58,8 +58,8 @@ async function lookAtCell(
     asks || order.askReadiness ? readinessOf(cells, cell.url, signal) : null,
     asks ? metadataOf(cells, cell.url, signal) : null,
   ]);
-  const problem =
-    (order.askOnlyAmp ? 'not asked' : null) ?? wrong ?? wrongForCell(order.version, readiness, metadata) ?? '';
+  const unasked = order.askOnlyAmp ? 'the cell itself was not asked' : null;
+  const problem = wrong ?? unasked ?? wrongForCell(order.version, readiness, metadata) ?? '';
   const look: CellLook = {
     cell: cell.id,
     tenant: mismatch === null ? 'known' : 'mismatch',

@@ -52,7 +52,7 @@ export interface LookOrder {
   chartVersion: string | null;
   /** Ask every cell for its readiness, not only those that AMP says are on target. */
   askReadiness: boolean;
-  /** What AMP says is enough: the cells themselves are not asked, and none is found to be on target. */
+  /** What AMP says of the tenants is enough: no cell is asked or found to be on target, and no failed job is looked up. */
   askOnlyAmp?: boolean;
 }
 

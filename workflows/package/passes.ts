@@ -78,10 +78,9 @@ export class Passes {
   /** Tells a cluster that lost its memory what this rollout has and waits for. */
   tellAll(): void {
     this.resend();
-    for (const { stage, requestId, ring, purpose, sinceMs, pass } of tracksOf(this.ctx.state)) {
+    for (const { requestId, ring, purpose, sinceMs, pass } of tracksOf(this.ctx.state).filter(isOpen)) {
       const request = { ...this.requestOf(requestId, ring, purpose, sinceMs), ring, pass };
-      if (stage !== 'over' && stage !== 'asked')
-        void this.ctx.mail.send(CLUSTER_WORKFLOW_ID, signals.claimRingSignal, request);
+      void this.ctx.mail.send(CLUSTER_WORKFLOW_ID, signals.claimRingSignal, request);
     }
   }
 

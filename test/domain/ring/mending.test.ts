@@ -7,7 +7,7 @@ import { resume, retried } from '../../../src/domain/ring/people.js';
 import { advance } from '../../../src/domain/ring/stages.js';
 import { V0, V1 } from '../../support/fleet.js';
 import { policyOf } from '../policies.js';
-import { FREE, NOW, standing } from './passes.js';
+import { FREE, NOW, result, standing } from './passes.js';
 
 const HELD = { reason: 'PDM failed in ring 3', sinceMs: NOW };
 
@@ -16,20 +16,8 @@ describe('PDM that failed', () => {
   const rules = { policy, soft: false, perimeter: false, leftOut: 0, now: NOW };
   const failedMigrations = (s: PassState) => Object.keys(s.pdmFailed).map(Number);
 
-  const migrated = (state: CellResult['state'], more: Partial<CellResult> = {}): CellResult => ({
-    cell: 'c',
-    version: V1,
-    purpose: 'migrate',
-    state,
-    reason: `because ${state}`,
-    jobId: 'job-1',
-    from: null,
-    to: null,
-    deferred: false,
-    needsDowntime: false,
-    cancelled: false,
-    ...more,
-  });
+  const migrated = (state: CellResult['state'], more: Partial<CellResult> = {}): CellResult =>
+    result(state, { purpose: 'migrate', ...more });
 
   /** PDM has run on the first cell, failed on the second, and a person has retried it; the others wait for theirs. */
   function retriedMigration(marks: string, stage: PassState['stage'] = 'migrate'): PassState {
