@@ -82,9 +82,11 @@ class RingRun {
     // A long history starts nothing more: the window stays as it is, and goes over into the next run.
     if (!this.isLong()) this.flights.startNext();
     this.watch.keep();
+    // The last report follows by itself.
+    if (this.isOver()) return;
     this.reporter.publish();
     if (this.mayContinueAsNew()) await this.continueAsNew();
-    if (!this.isOver()) await condition(() => ctx.woken || this.mayContinueAsNew());
+    await condition(() => ctx.woken || this.mayContinueAsNew());
   }
 
   private isOver(): boolean {

@@ -25,6 +25,9 @@ const MAX_STEPS = 100;
 
 /** Asks the cluster for rings, starts a pass where it has the turn, and hears what becomes of it. */
 export class Passes {
+  /** Passes that know of every ring's bake. */
+  private readonly toldBaked = new Set<string>();
+
   constructor(private readonly ctx: PackageContext) {}
 
   /** Does what the plan says, until it waits for somebody. */
@@ -308,8 +311,14 @@ export class Passes {
   private tellBakedEverywhere(): void {
     const outer = tracksOf(this.ctx.state).filter((t) => !t.perimeter);
     if (!this.ctx.state.noMoreRings || !outer.every((t) => t.baked)) return;
-    for (const track of outer.filter((t) => t.stage === 'running')) {
-      void this.ctx.mail.send(ringRolloutId(track.ring), signals.bakedEverywhereSignal);
+    for (const { ring, pass } of outer.filter((t) => t.stage === 'running')) {
+      if (pass !== null && !this.toldBaked.has(pass)) void this.sendBakedEverywhere(ring, pass);
     }
+  }
+
+  private async sendBakedEverywhere(ring: number, pass: string): Promise<void> {
+    this.toldBaked.add(pass);
+    const arrived = await this.ctx.mail.send(ringRolloutId(ring), signals.bakedEverywhereSignal);
+    if (!arrived) this.toldBaked.delete(pass);
   }
 }

@@ -74,6 +74,7 @@ export class Reporter {
   async end(): Promise<void> {
     const report = this.report(true);
     this.show(report.view);
+    this.alert(report);
     await this.send(report);
   }
 
