@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
+import { LongestFirst } from './test/support/sequencer.js';
 
 export default defineConfig({
   test: {
@@ -7,8 +8,11 @@ export default defineConfig({
     exclude: ['**/node_modules/**', 'dist/**'],
     // The SDK's native library does not live in worker threads.
     pool: 'forks',
-    // Two are as many as two cores bear: most files have a dozen rollouts under way at once.
-    maxWorkers: Math.max(2, Math.floor(availableParallelism() * 0.75)),
+    // A process reads the project and the SDK once for all of its files, and keeps its Temporal servers.
+    isolate: false,
+    sequence: { sequencer: LongestFirst },
+    // Most tests wait most of their time; more at once and a busy machine makes them late.
+    maxWorkers: Math.max(3, Math.floor(availableParallelism() * 0.75)),
     // A shared machine can be slow for a moment. What needed its second try is named in the output, and is still a fault.
     retry: process.env.CI ? 1 : 0,
     testTimeout: 60_000,

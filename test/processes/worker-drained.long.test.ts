@@ -13,8 +13,8 @@ beforeEach(async () => {
 afterEach(() => stage.close());
 
 test('workers that are told to stop in the middle of 50 jobs cancel none of them, and others go on', async () => {
-  // The first cell goes alone and is quick; the fifty after it take eight seconds.
-  await stage.fault({ kind: 'slow', jobKind: 'configure', after: 1, factor: 20 });
+  // The first cell goes alone and is quick; the fifty after it take long enough for all of them to begin.
+  await stage.fault({ kind: 'slow', jobKind: 'configure', after: 1, factor: 75 });
   const stopped = await Promise.all([stage.startWorker(), stage.startWorker()]);
   await stage.apply();
   await stage.cells.rollout(V1).graduate({ by: 'release-tools' });

@@ -6,11 +6,11 @@ import { report } from './report.js';
 
 /**
  * Random topologies, faults and acts of operators through the real workflows on a real server. `PROPERTY_RUNS`: how
- * many; `PROPERTY_SEED`: which; `PROPERTY_PATH`: only this run of the seed; `PROPERTY_SHRINK`: look for the smallest
+ * many (`npm run test:all`: 30); `PROPERTY_SEED`: which; `PROPERTY_PATH`: only this run of the seed; `PROPERTY_SHRINK`: look for the smallest
  * plan that fails as well; `PROPERTY_AT_ONCE`: how many worlds at a time.
  */
 const setting = (name: string, otherwise: number): number => Number(process.env[name] || otherwise);
-const RUNS = setting('PROPERTY_RUNS', 30);
+const RUNS = setting('PROPERTY_RUNS', 8);
 const AT_ONCE = setting('PROPERTY_AT_ONCE', 4);
 // Fixed, so that a change is judged by what it changed; any other seed on demand.
 const SEED = setting('PROPERTY_SEED', 20_261_121);

@@ -13,7 +13,7 @@ const PATIENCE_MS = 60_000;
  * who asks and shared by all test files: it starts in a quarter of the time that the sources take.
  */
 export async function builtWorker(): Promise<string> {
-  const folder = join(inject('claims'), 'worker');
+  const folder = join(inject('shared'), 'worker');
   const ready = join(folder, 'ready');
   if (isFirst(folder)) await build(folder, ready);
   for (const end = Date.now() + PATIENCE_MS; !existsSync(ready); await sleep(50)) {

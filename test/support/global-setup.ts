@@ -9,32 +9,28 @@ import { workflowsPath, writeWorkflowBundle } from '../../worker/bundle.js';
 
 declare module 'vitest' {
   export interface ProvidedContext {
-    /** One Temporal server for all files; each file takes a task queue of its own. */
+    /** A Temporal server for what needs one and no cell cluster; clusters have their own (`clusters.ts`). */
     temporalAddress: string;
     /** File of the workflow bundle, for `startWorker({ workflowBundle })`; empty where there are no workflows yet. */
     bundlePath: string;
-    /** Folder in which a test claims one of the namespaces `t0`, `t1`, …: one namespace holds one cell cluster. */
-    claims: string;
+    /** Folder of what is made once for all test files, by the first that needs it. */
+    shared: string;
   }
 }
-
-/** Namespaces made at the server's start: made later, their search attributes would take ten seconds each. */
-export const NAMESPACES = 300;
 
 /** One server and one bundle for all test files: each costs seconds. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const folder = await mkdtemp(join(tmpdir(), 'cells-bundle-'));
   const bundlePath = existsSync(workflowsPath) ? join(folder, 'workflows.js') : '';
-  const claims = await mkdtemp(join(tmpdir(), 'cells-claims-'));
-  const extraArgs = Array.from({ length: NAMESPACES }, (_, i) => ['--namespace', `t${i}`]).flat();
-  const starting = startEmbeddedServer({ extraArgs, log: (line) => process.stderr.write(`${line}\n`) });
+  const shared = await mkdtemp(join(tmpdir(), 'cells-shared-'));
+  const starting = startEmbeddedServer({ log: (line) => process.stderr.write(`${line}\n`) });
   const [server] = await Promise.all([starting, bundlePath && writeWorkflowBundle(bundlePath)]);
   project.provide('temporalAddress', server.address);
   project.provide('bundlePath', bundlePath);
-  project.provide('claims', claims);
+  project.provide('shared', shared);
   return async () => {
     await server.stop();
     await rm(folder, { recursive: true, force: true });
-    await rm(claims, { recursive: true, force: true });
+    await rm(shared, { recursive: true, force: true });
   };
 }

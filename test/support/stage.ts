@@ -1,5 +1,5 @@
 import { Client, Connection } from '@temporalio/client';
-import { expect, inject } from 'vitest';
+import { expect } from 'vitest';
 import { CellsClient, UnreachableError } from '../../src/client/index.js';
 import { cellRolloutId, ringRolloutId } from '../../src/contract/ids.js';
 import type { PackageRolloutStatus, RolloutRing } from '../../src/contract/status.js';
@@ -8,9 +8,11 @@ import { evidenceOf, expectInvariants } from '../invariants/expect.js';
 import { type ActRecord, recordActs } from './acts.js';
 import { type AmpProxy, startAmpProxy } from './amp-proxy.js';
 import { builtWorker } from './built-worker.js';
+import { type ClusterPlace, claimPlace } from './clusters.js';
 import { whatIsOpen } from './evidence.js';
+import { lookUntil } from './patience.js';
 import { type Process, spawnWorker } from './processes.js';
-import { claimNamespace, type LoggedJob, type World } from './world.js';
+import type { LoggedJob, World } from './world.js';
 
 export type { LoggedJob } from './world.js';
 
@@ -73,10 +75,8 @@ export async function openStage(options: StageOptions): Promise<Stage> {
   const ampAt = options.ampAt ?? (() => inside?.url ?? '');
   const amp = await startAmpProxy(ampAt);
   const topology = withSimulatorUrls(written as never, amp.url) as Record<string, unknown>;
-  const { address, namespace } = options.temporal ?? {
-    address: inject('temporalAddress'),
-    namespace: claimNamespace(),
-  };
+  const claimed = options.temporal ? null : await claimPlace();
+  const { address, namespace } = options.temporal ?? (claimed as ClusterPlace);
   const connection = await Connection.connect({ address });
   const client = new Client({ connection, namespace });
   const acts: ActRecord[] = [];
@@ -133,6 +133,7 @@ export async function openStage(options: StageOptions): Promise<Stage> {
       await connection.close();
       await amp.close();
       await inside?.close();
+      await claimed?.giveBack();
     },
   };
   return stage;
@@ -151,11 +152,9 @@ async function until<T>(
   patienceMs = PATIENCE_MS,
   evidence: () => Promise<string[]>,
 ): Promise<T> {
-  for (const end = Date.now() + patienceMs; ; await new Promise((resolve) => setTimeout(resolve, 50))) {
-    const seen = await look().catch(patiently);
-    if (seen !== null && seen !== undefined && seen !== false) return seen;
-    if (Date.now() > end) throw await vain(what, patienceMs, evidence);
-  }
+  const found = await lookUntil(() => look().catch(patiently), patienceMs);
+  if (found === null) throw await vain(what, patienceMs, evidence);
+  return found;
 }
 
 /** A worker that was killed answers no query for a while. */

@@ -1,5 +1,3 @@
-import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
 import { Client, Connection } from '@temporalio/client';
 import type { WorkerOptions } from '@temporalio/worker';
 import { DefaultLogger, Runtime } from '@temporalio/worker';
@@ -10,6 +8,8 @@ import type { PackageRolloutStatus, RingResult } from '../../src/contract/status
 import { type Simulator, type SimulatorOptions, startSimulator, withSimulatorUrls } from '../../src/simulator/index.js';
 import { type RunningWorker, startWorker } from '../../worker/start.js';
 import { type ActRecord, recordActs } from './acts.js';
+import { claimPlace } from './clusters.js';
+import { lookUntil } from './patience.js';
 
 /** A cluster of its own for one test: a namespace, AMP with cells, a worker, and a client. */
 export interface World {
@@ -67,8 +67,8 @@ export async function newWorld(options: WorldOptions): Promise<World> {
     options.amp ??
     (await startSimulator({ topology: options.topology as never, durationMs: 50, ...options.simulator }));
   const topology = withSimulatorUrls(options.topology as never, simulator.url) as Record<string, unknown>;
-  const namespace = claimNamespace();
-  const connection = await Connection.connect({ address: inject('temporalAddress') });
+  const { address, namespace, giveBack } = await claimPlace();
+  const connection = await Connection.connect({ address });
   const client = new Client({ connection, namespace });
   const taskQueue = 'cells';
   const acts: ActRecord[] = [];
@@ -91,7 +91,7 @@ export async function newWorld(options: WorldOptions): Promise<World> {
     },
     startWorker: async (workerOptions) => {
       const worker = await startWorker({
-        temporal: { namespace, connectionOptions: { address: inject('temporalAddress') } },
+        temporal: { namespace, connectionOptions: { address } },
         taskQueue,
         log: createLogger({ level: (process.env.LOG_LEVEL as 'error' | undefined) ?? 'error', format: 'json' }),
         outside: {
@@ -123,13 +123,9 @@ export async function newWorld(options: WorldOptions): Promise<World> {
       await fetch(`${simulator.url}/faults`, { method: 'DELETE' });
     },
     until: async (what, look, timeoutMs = 30_000) => {
-      const end = Date.now() + timeoutMs;
-      for (;;) {
-        const seen = await look();
-        if (seen !== null && seen !== undefined && seen !== false) return seen as never;
-        if (Date.now() > end) throw new Error(`waited ${timeoutMs} ms in vain for ${what}`);
-        await new Promise((resolve) => setTimeout(resolve, 50));
-      }
+      const found = await lookUntil(look, timeoutMs);
+      if (found === null) throw new Error(`waited ${timeoutMs} ms in vain for ${what}`);
+      return found;
     },
     rolloutEnds: async (version, timeoutMs = 60_000) =>
       await world.until(
@@ -148,6 +144,7 @@ export async function newWorld(options: WorldOptions): Promise<World> {
       await world.stopWorkers();
       await connection.close();
       if (!options.amp) await simulator.close();
+      await giveBack();
     },
   };
   if (options.worker !== false) await world.startWorker(options.worker);
@@ -157,16 +154,4 @@ export async function newWorld(options: WorldOptions): Promise<World> {
 async function get(url: string): Promise<unknown> {
   const response = await fetch(url);
   return await response.json();
-}
-
-/** One namespace holds one cell cluster, so every test takes one that nobody had. */
-export function claimNamespace(): string {
-  for (let i = 0; ; i += 1) {
-    try {
-      mkdirSync(join(inject('claims'), `t${i}`));
-      return `t${i}`;
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-    }
-  }
 }

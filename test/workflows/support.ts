@@ -6,9 +6,8 @@ import type { Problem } from '../../src/contract/problem.js';
 import type { ClusterStatus, PackageRolloutStatus, RolloutRing } from '../../src/contract/status.js';
 import { expectInvariants } from '../invariants/expect.js';
 import { fleet, type Policy } from '../support/fleet.js';
+import { lookUntil } from '../support/patience.js';
 import { type LoggedJob, newWorld, type World, type WorldOptions } from '../support/world.js';
-
-const LOOK_EVERY_MS = 200;
 
 export interface Scene extends Partial<WorldOptions> {
   /** Cells by outer ring, `{2: 3}`; policies by ring; more fields of the topology. */
@@ -53,13 +52,12 @@ export async function seen(
   timeoutMs = 60_000,
 ): Promise<PackageRolloutStatus> {
   let last: PackageRolloutStatus | null = null;
-  const end = Date.now() + timeoutMs;
-  for (;;) {
+  const found = await lookUntil(async () => {
     last = await statusOrNull(world, version);
-    if (last && fits(last)) return last;
-    if (Date.now() > end) throw new Error(`waited ${timeoutMs} ms in vain for ${fits}; last seen: ${shown(last)}`);
-    await pause(LOOK_EVERY_MS);
-  }
+    return last !== null && fits(last) ? last : null;
+  }, timeoutMs);
+  if (found) return found;
+  throw new Error(`waited ${timeoutMs} ms in vain for ${fits}; last seen: ${shown(last)}`);
 }
 
 /** The status of the newest run, or null where there is none yet. */
@@ -90,13 +88,13 @@ export async function clusterSeen(
   fits: (status: ClusterStatus) => unknown,
   timeoutMs = 60_000,
 ): Promise<ClusterStatus> {
-  const end = Date.now() + timeoutMs;
-  for (;;) {
-    const last = await world.cells.cluster().status();
-    if (fits(last)) return last;
-    if (Date.now() > end) throw new Error(`waited ${timeoutMs} ms in vain for ${fits}; last seen: ${shown(last)}`);
-    await pause(LOOK_EVERY_MS);
-  }
+  let last: ClusterStatus | null = null;
+  const found = await lookUntil(async () => {
+    last = await world.cells.cluster().status();
+    return fits(last) ? last : null;
+  }, timeoutMs);
+  if (found) return found;
+  throw new Error(`waited ${timeoutMs} ms in vain for ${fits}; last seen: ${shown(last)}`);
 }
 
 /** AMP's log once it fits. */
@@ -105,13 +103,13 @@ export async function jobsSeen(
   fits: (jobs: LoggedJob[]) => unknown,
   timeoutMs = 60_000,
 ): Promise<LoggedJob[]> {
-  const end = Date.now() + timeoutMs;
-  for (;;) {
-    const jobs = await world.jobs();
-    if (fits(jobs)) return jobs;
-    if (Date.now() > end) throw new Error(`waited ${timeoutMs} ms in vain for ${fits}; AMP’s log: ${brief(jobs)}`);
-    await pause(60);
-  }
+  let jobs: LoggedJob[] = [];
+  const found = await lookUntil(async () => {
+    jobs = await world.jobs();
+    return fits(jobs) ? jobs : null;
+  }, timeoutMs);
+  if (found) return found;
+  throw new Error(`waited ${timeoutMs} ms in vain for ${fits}; AMP’s log: ${brief(jobs)}`);
 }
 
 const shown = (status: unknown): string => JSON.stringify(status, null, 1)?.slice(0, 6_000) ?? 'nothing';
