@@ -11,7 +11,14 @@ import { createLookAtCells } from './look.js';
 import { DEFAULT_PATIENCE, type Patience } from './patience.js';
 import type { AlertmanagerApi, AmpDriver, CellApi, Logger, PrometheusApi } from './ports.js';
 import { prometheusOverHttp } from './prometheus-http.js';
-import { createAwaitCells, createDescribeRuns, createListOpenRollouts, createReadRollout } from './runs.js';
+import {
+  createAwaitCells,
+  createDescribeRuns,
+  createListOpenCells,
+  createListOpenRollouts,
+  createReadRollout,
+  createTerminatePass,
+} from './runs.js';
 import { createVerifyCell } from './verify.js';
 import { createWatchCells } from './watch.js';
 
@@ -41,6 +48,8 @@ export function createActivities(dependencies: Dependencies): Activities {
     watchCells: createWatchCells(all),
     awaitCells: createAwaitCells(all),
     describeRuns: createDescribeRuns(all),
+    listOpenCells: createListOpenCells(all),
+    terminatePass: createTerminatePass(all),
     readRollout: createReadRollout(all),
     listOpenRollouts: createListOpenRollouts(all),
     raiseAlert: createRaiseAlert(all),

@@ -3,7 +3,8 @@ import { Context } from '@temporalio/activity';
 import { type Client, WorkflowContinuedAsNewError, WorkflowFailedError } from '@temporalio/client';
 import { WorkflowNotFoundError } from '@temporalio/common';
 import type { Activities, CarriedCell, CarriedEnd, RunState } from '../src/contract/activities.js';
-import { cellRolloutId, packageRolloutId } from '../src/contract/ids.js';
+import { cellOfCellRolloutId, cellRolloutId, packageRolloutId, ringRolloutId } from '../src/contract/ids.js';
+import { CELLS_RING } from '../src/contract/search-attributes.js';
 import type { PackageRolloutStatus } from '../src/contract/status.js';
 import { heartbeating } from './heartbeat.js';
 import { jittered, pauseFor } from './patience.js';
@@ -121,5 +122,27 @@ export function createListOpenRollouts({ client }: RunsDependencies): Activities
     const query = "WorkflowType = 'PackageRollout' AND ExecutionStatus = 'Running'";
     for await (const run of client.workflow.list({ query })) ids.push(run.workflowId);
     return ids;
+  };
+}
+
+/** `listOpenCells`: cells of a ring whose `CellRollout` is open, by visibility (which may lag by a second). */
+export function createListOpenCells({ client }: RunsDependencies): Activities['listOpenCells'] {
+  return async ({ ring }) => {
+    const cells: string[] = [];
+    const query = `WorkflowType = 'CellRollout' AND ${CELLS_RING.name} = ${ring} AND ExecutionStatus = 'Running'`;
+    for await (const run of client.workflow.list({ query })) cells.push(cellOfCellRolloutId(run.workflowId) ?? '');
+    return cells;
+  };
+}
+
+/** `terminatePass`: terminates one pass over a ring, and no other one. See `Activities`. */
+export function createTerminatePass({ client, log }: RunsDependencies): Activities['terminatePass'] {
+  return async ({ ring, pass, reason }) => {
+    try {
+      await client.workflow.getHandle(ringRolloutId(ring), undefined, { firstExecutionRunId: pass }).terminate(reason);
+    } catch (error) {
+      if (!(error instanceof WorkflowNotFoundError)) throw error;
+      log.info({ ring, pass }, 'a pass that was to be terminated has ended by itself');
+    }
   };
 }

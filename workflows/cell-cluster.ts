@@ -33,18 +33,16 @@ import { LONGEST_MS } from '../src/domain/shapes.js';
 import { findCell, resolveCoordination, resolvePolicy, type Topology } from '../src/domain/topology/index.js';
 import { ClusterContext } from './cluster/context.js';
 import { Looks } from './cluster/looks.js';
-import { Turns } from './cluster/turns.js';
+import { type TestLimits, Turns } from './cluster/turns.js';
 import { listOpenRollouts } from './shared/activities.js';
 import { BrakeDesk, mustExpireLater } from './shared/brake-desk.js';
 import { handle, handleOurs } from './shared/handle.js';
 import * as signals from './shared/signals.js';
 import { problemsOf, rejected, rejectedBecause, validated } from './shared/validation.js';
 
-export interface CellClusterInput {
+export interface CellClusterInput extends TestLimits {
   /** What an earlier run carried over; a run without it begins with a look at every cell. */
   state?: ClusterState;
-  /** Events after which the run, and every pass that it lets in, continues as new; only tests set it. */
-  continueAsNewAfter?: number;
 }
 
 const CONTINUE_AFTER_EVENTS = 4_000;
@@ -70,7 +68,7 @@ class ClusterRun {
     this.ctx = new ClusterContext(input.state);
     this.brakes = this.brakeDesk();
     const onMet = (version: string) => void this.registerAgain(version);
-    this.turns = new Turns(this.ctx, this.brakes, onMet, input.continueAsNewAfter);
+    this.turns = new Turns(this.ctx, this.brakes, onMet, input);
     this.looks = new Looks(this.ctx, this.brakes);
     this.listen();
   }

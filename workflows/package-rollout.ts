@@ -1,5 +1,5 @@
 import {
-  ApplicationFailure,
+  type ApplicationFailure,
   allHandlersFinished,
   CancellationScope,
   condition,
@@ -10,16 +10,16 @@ import {
   upsertSearchAttributes,
   workflowInfo,
 } from '@temporalio/workflow';
-import { FAILURE } from '../src/contract/failures.js';
-import { CLUSTER_WORKFLOW_ID, packageRolloutId, ringRolloutId } from '../src/contract/ids.js';
+import { CLUSTER_WORKFLOW_ID, ringRolloutId } from '../src/contract/ids.js';
 import type { Registered, RingReport } from '../src/contract/internal.js';
 import * as messages from '../src/contract/messages.js';
 import type { Problem } from '../src/contract/problem.js';
 import { CELLS_VERSION } from '../src/contract/search-attributes.js';
 import type { BrakeResult, GraduateResult, PackageRolloutStatus, RingResult } from '../src/contract/status.js';
 import type { z } from '../src/contract/zod.js';
-import { type PackageState, ring0Verdict, tracksOf } from '../src/domain/rollout/state.js';
+import { ring0Verdict, tracksOf } from '../src/domain/rollout/state.js';
 import { ACTS, detailOf } from './package/acts.js';
+import { argumentOf, type PackageRolloutInput } from './package/argument.js';
 import { packageBrakes } from './package/brakes.js';
 import { Callers } from './package/callers.js';
 import { CLUSTER_ANSWERS_MS, ClusterLink } from './package/cluster-link.js';
@@ -33,15 +33,6 @@ import { handle, handleOurs } from './shared/handle.js';
 import * as signals from './shared/signals.js';
 import { problemsOf, rejected, validated } from './shared/validation.js';
 
-export interface PackageRolloutInput {
-  version: string;
-  chartVersion?: string;
-  /** What an earlier run carried over. */
-  state?: PackageState;
-  /** Events after which the rollout continues as new; only tests set it. */
-  continueAsNewAfter?: number;
-}
-
 const NOTHING_ACCEPTED_MS = 60_000;
 const CONTINUE_AFTER_EVENTS = 6_000;
 
@@ -54,20 +45,6 @@ export async function PackageRollout(input: PackageRolloutInput): Promise<Packag
   const run = new PackageRun(input, version, chartVersion);
   CancellationScope.current().cancelRequested.catch(() => run.cancelledByHand());
   return await CancellationScope.nonCancellable(() => run.toTheEnd());
-}
-
-function argumentOf(input: unknown): { version: string; chartVersion: string | null } {
-  const { state, continueAsNewAfter: _after, ...argument } = (input ?? {}) as Record<string, unknown>;
-  const parsed = messages.packageRolloutArgument().safeParse(argument);
-  if (!parsed.success) throw ApplicationFailure.nonRetryable(parsed.error.message, FAILURE.badArgument);
-  const { version, chartVersion } = parsed.data;
-  if (state !== undefined && (state as PackageState | null)?.version !== version) {
-    throw ApplicationFailure.nonRetryable('state is only what an earlier run carried over', FAILURE.badArgument);
-  }
-  const { workflowId } = workflowInfo();
-  if (workflowId === packageRolloutId(version)) return { version, chartVersion: chartVersion ?? null };
-  const message = `the workflow of ${version} has the id ${packageRolloutId(version)}, not ${workflowId}`;
-  throw ApplicationFailure.nonRetryable(message, FAILURE.badArgument);
 }
 
 class PackageRun {
@@ -92,7 +69,7 @@ class PackageRun {
     this.ctx = new PackageContext(version, chartVersion, input.state);
     this.shown = new Shown(this.ctx);
     this.link = new ClusterLink(this.ctx);
-    this.passes = new Passes(this.ctx);
+    this.passes = new Passes(this.ctx, input.oustAfterMs);
     this.callers = new Callers(this.ctx, this.passes);
     this.brakes = packageBrakes(this.ctx, () => this.knowsItsPasses());
     this.takeOver = new TakeOver(this.ctx, this.brakes);

@@ -13,7 +13,7 @@ import { CLUSTER_WORKFLOW_ID, ringRolloutId } from '../src/contract/ids.js';
 import type { EnterRing, RetryPass, SetBrakes, SkipInPass, StopPass } from '../src/contract/internal.js';
 import type { RolloutRing } from '../src/contract/status.js';
 import { cancellable } from '../src/domain/cell.js';
-import { judgeRetry, keepAsLeft, noteFailedMigration, noteFirstLook } from '../src/domain/ring/look.js';
+import { awaitOther, judgeRetry, keepAsLeft, noteFailedMigration, noteFirstLook } from '../src/domain/ring/look.js';
 import { haltForExceptions, settled } from '../src/domain/ring/pass.js';
 import { noteCheck, override, resume, retried, retryable, skip } from '../src/domain/ring/people.js';
 import { advance } from '../src/domain/ring/stages.js';
@@ -21,7 +21,7 @@ import { PassContext, type RingRolloutInput } from './ring/context.js';
 import { Flights } from './ring/flights.js';
 import { Reporter } from './ring/reporter.js';
 import { Watch } from './ring/watch.js';
-import { lookAtCells } from './shared/activities.js';
+import { listOpenCells, lookAtCells } from './shared/activities.js';
 import { mustBeStartedRightly } from './shared/argument.js';
 import { handleOurs } from './shared/handle.js';
 import * as signals from './shared/signals.js';
@@ -119,6 +119,7 @@ class RingRun {
 
   private async lookAtAllCells(): Promise<void> {
     const { cells } = this.ctx.roster;
+    const open = await this.openCells();
     const looks: CellLook[] = new Array(cells.length);
     let next = 0;
     const lookOn = async () => {
@@ -130,7 +131,18 @@ class RingRun {
       }
     };
     await Promise.all(Array.from({ length: LOOKS_AT_ONCE }, lookOn));
-    if (!this.ctx.state.stop) this.noteLooks(looks);
+    if (this.ctx.state.stop) return;
+    this.noteLooks(looks);
+    for (const cell of open) awaitOther(this.ctx.state, this.ctx.roster.indexOf(cell) ?? -1);
+  }
+
+  /**
+   * Cells that runs of another pass still work on, which was terminated: they may bring the package there, or back, after
+   * the look. Where nobody can tell, the look alone has to do: a rollback waits for nothing.
+   */
+  private async openCells(): Promise<string[]> {
+    if (this.input.purpose !== 'rollback') return [];
+    return await listOpenCells({ ring: this.input.ring }).catch(() => []);
   }
 
   private noteLooks(looks: CellLook[]): void {

@@ -3,7 +3,8 @@ import { Client, Connection } from '@temporalio/client';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import type { Activities } from '../../src/contract/activities.js';
 import { FAILURE } from '../../src/contract/failures.js';
-import { cellRolloutId, packageRolloutId } from '../../src/contract/ids.js';
+import { cellRolloutId, packageRolloutId, ringRolloutId } from '../../src/contract/ids.js';
+import { CELLS_RING } from '../../src/contract/search-attributes.js';
 import { activitiesOn, attempt, until } from './environment.js';
 
 let connection: Connection;
@@ -113,5 +114,38 @@ describe('looking at runs', () => {
     const list = () => attempt().run(() => activities.listOpenRollouts(), undefined);
     await expect.poll(list, { timeout: 10_000 }).toContain(id);
     expect((await list()).every((one) => one.startsWith('package-rollout/'))).toBe(true);
+  });
+});
+
+describe('a ring that is taken over', () => {
+  const aRing = () => 1_000_000 + Math.floor(Math.random() * 1e9);
+
+  it('has its pass terminated, and no other one over the ring', async () => {
+    const ring = aRing();
+    const terminate = (pass: string) =>
+      attempt().run(activities.terminatePass, { ring, pass, reason: 'a rollback waits' });
+    const first = await open('RingRollout', ringRolloutId(ring));
+    await terminate(first.firstExecutionRunId);
+    expect((await first.describe()).status.name).toBe('TERMINATED');
+    const second = await open('RingRollout', ringRolloutId(ring));
+    await terminate(first.firstExecutionRunId);
+    await terminate(randomUUID());
+    expect((await second.describe()).status.name).toBe('RUNNING');
+  });
+
+  it('has its cells listed whose runs are open', async () => {
+    const [ring, other] = [aRing(), aRing()];
+    const [a, b, c] = [aCell(), aCell(), aCell()];
+    const inRing = async (cell: string, value: number) => {
+      started.push(cellRolloutId(cell));
+      return await client.workflow.start('CellRollout', {
+        workflowId: cellRolloutId(cell),
+        taskQueue: `nobody-${randomUUID()}`,
+        typedSearchAttributes: [{ key: CELLS_RING, value }] as never,
+      });
+    };
+    await Promise.all([inRing(a, ring), inRing(b, other), inRing(c, ring).then((run) => run.terminate())]);
+    const list = () => attempt().run(activities.listOpenCells, { ring });
+    await expect.poll(list, { timeout: 10_000 }).toEqual([a]);
   });
 });

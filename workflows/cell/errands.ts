@@ -26,7 +26,7 @@ export class Errands {
   /** How often AMP was asked in vain, one time after another, and what was told of it. */
   private troubles = 0;
   private noted = '';
-  /** Nothing forward may be ordered any more: the pass is gone, or a pass of another package has taken its place. */
+  /** Nothing forward may be ordered any more: it is cancelled, its pass is gone, or another package's has the ring. */
   private standsAside = false;
 
   constructor(private readonly input: CellRolloutInput) {
@@ -35,9 +35,10 @@ export class Errands {
     });
   }
 
-  /** A cancel reaches the job only where a half-done job is one that can be gone back from. */
+  /** A cancel reaches the job only where a half-done job is one that can be gone back from; none is ordered after it. */
   cancel(): void {
     this.cancelAsked = true;
+    this.standsAside = true;
     if (cancellable(this.input.purpose, this.input.policy)) this.jobScope?.cancel();
   }
 

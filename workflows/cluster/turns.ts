@@ -19,6 +19,7 @@ import { laneIsGone } from '../../src/domain/cluster/lanes.js';
 import type { QueuedRequest, Turn } from '../../src/domain/cluster/state.js';
 import { topologyOf } from '../../src/domain/cluster/topology.js';
 import { decideTurns, type RingFacts, ringFacts, type TurnAction } from '../../src/domain/cluster/turns.js';
+import { OUST_AFTER_MS } from '../../src/domain/ousting.js';
 import { packCells } from '../../src/domain/snapshot.js';
 import {
   absolutePolicy,
@@ -32,18 +33,33 @@ import { describeRuns } from '../shared/activities.js';
 import type { BrakeDesk } from '../shared/brake-desk.js';
 import * as signals from '../shared/signals.js';
 import { type ClusterContext, COORDINATOR } from './context.js';
+import { Ousts } from './ousts.js';
 
 const DEFAULT_LOOK_MS = 60_000;
 
+/** What only tests set, through the cluster's own argument. */
+export interface TestLimits {
+  /** Events after which the cluster, and every pass that it lets in, continues as new. */
+  continueAsNewAfter?: number;
+  /** How long a rollback waits for a pass to make room. */
+  oustAfterMs?: number;
+}
+
 /** Who holds which ring: grants turns, lets passes in, and takes the turn of one that is gone back. */
 export class Turns {
+  private readonly oustAfterMs: number;
+  private readonly ousts: Ousts;
+
   constructor(
     private readonly ctx: ClusterContext,
     private readonly brakes: BrakeDesk,
     /** A pass of this version was there before this cluster, and nobody had claimed it. */
     private readonly onMet: (version: string) => void,
-    private readonly continueAsNewAfter: number | undefined,
-  ) {}
+    private readonly limits: TestLimits,
+  ) {
+    this.oustAfterMs = limits.oustAfterMs ?? OUST_AFTER_MS;
+    this.ousts = new Ousts(ctx, this.oustAfterMs, (ring, turn) => this.passGone(ring, turn));
+  }
 
   request(message: RequestRing): void {
     const { state } = this.ctx;
@@ -99,7 +115,9 @@ export class Turns {
 
   decide(): void {
     const { state } = this.ctx;
-    for (const action of decideTurns(state, topologyOf(state), Date.now())) void this.carryOut(action);
+    const actions = decideTurns(state, topologyOf(state), Date.now(), this.oustAfterMs);
+    for (const action of actions) void this.carryOut(action);
+    this.ousts.watch();
   }
 
   private async carryOut(action: TurnAction): Promise<void> {
@@ -107,6 +125,8 @@ export class Turns {
       this.ctx.fileRejection('requestRing', action.problem);
     } else if (action.do === 'answer') {
       await this.ctx.mail.send(action.request.sender, signals.ringAnswerSignal, action.answer);
+    } else if (action.do === 'oust') {
+      await this.ousts.carryOut(action);
     } else if (action.how === 'supersede') {
       await this.ctx.mail.send(action.turn.request.sender, signals.supersededSignal, { by: action.by });
     } else {
@@ -137,6 +157,9 @@ export class Turns {
     if (!request) return this.noEntry(ring, 'the ring is granted to another pass');
     const { lane } = request;
     if (laneIsGone(request, topology)) return this.noEntry(ring, `the topology has no lane ${lane}`);
+    // It was asked to make room before it was there to hear it.
+    const isTaken = request.purpose !== 'rollback' && (this.ctx.state.turns[ring]?.rollbackSinceMs ?? null) !== null;
+    if (isTaken) return this.noEntry(ring, 'a rollback waits for the ring');
     const policy = resolvePolicy(topology, ring, lane, Date.now());
     const { cells, leftOut } = deployableCells(found, Date.now(), policy.mode);
     return {
@@ -152,6 +175,7 @@ export class Turns {
 
   private noEntry(ring: number, refused: string | null): RingEntry {
     const { state } = this.ctx;
+    const { continueAsNewAfter } = this.limits;
     return {
       cluster: state.cluster ?? '',
       name: `ring-${ring}`,
@@ -164,7 +188,7 @@ export class Turns {
       brakes: this.brakesFor(ring),
       brakesNumber: this.brakes.number,
       refused,
-      ...(this.continueAsNewAfter === undefined ? {} : { continueAsNewAfter: this.continueAsNewAfter }),
+      ...(continueAsNewAfter === undefined ? {} : { continueAsNewAfter }),
     };
   }
 
@@ -291,7 +315,7 @@ export class Turns {
   }
 
   private async lookAfterTurn(ring: number, turn: Turn, open: Set<string>): Promise<void> {
-    const { sender, requestId } = turn.request;
+    const { sender } = turn.request;
     const isStarterOpen = open.has(sender);
     if (open.has(ringRolloutId(ring))) {
       if (!isStarterOpen && !turn.starterGone) this.brakeOrphan(ring, turn);
@@ -299,8 +323,13 @@ export class Turns {
     }
     // A pass that was never entered may be about to start, while its starter is there.
     if (turn.pass === null && isStarterOpen) return;
+    await this.passGone(ring, turn);
+  }
+
+  private async passGone(ring: number, { request: { sender, requestId } }: Turn): Promise<void> {
     log.warn('the pass that held a ring is gone; its turn is free', { ring, sender });
     this.free(ring);
+    this.ctx.wake();
     await this.ctx.mail.send(sender, signals.passLostSignal, { ring, requestId });
   }
 

@@ -12,11 +12,14 @@ import { CLUSTER_WORKFLOW_ID, ringRolloutId } from '../../src/contract/ids.js';
 import type { PassLost, RequestRing, RingAnswer, RingReport } from '../../src/contract/internal.js';
 import { CELLS_RING, CELLS_STATE, CELLS_VERSION } from '../../src/contract/search-attributes.js';
 import type { PassPurpose } from '../../src/contract/status.js';
-import { nextStep } from '../../src/domain/rollout/plan.js';
+import { OUST_AFTER_MS } from '../../src/domain/ousting.js';
+import { nextOust, nextStep } from '../../src/domain/rollout/plan.js';
 import { failedChecks, isOpen, migrationHold, newTrack, type Track, tracksOf } from '../../src/domain/rollout/state.js';
 import { noteReport, refusedNow, settleTrack } from '../../src/domain/rollout/tracks.js';
 import { ringResult } from '../../src/domain/rollout/view.js';
 import { RingRollout } from '../ring-rollout.js';
+import { terminatePass } from '../shared/activities.js';
+import { Alarm } from '../shared/alarm.js';
 import * as signals from '../shared/signals.js';
 import type { PackageContext } from './context.js';
 
@@ -27,16 +30,30 @@ const MAX_STEPS = 100;
 export class Passes {
   /** Passes that know of every ring's bake. */
   private readonly toldBaked = new Set<string>();
+  /** Requests whose pass is being terminated. */
+  private readonly ousting = new Set<string>();
+  private readonly alarm: Alarm;
 
-  constructor(private readonly ctx: PackageContext) {}
+  constructor(
+    private readonly ctx: PackageContext,
+    private readonly oustAfterMs = OUST_AFTER_MS,
+  ) {
+    this.alarm = new Alarm(() => ctx.wake());
+  }
 
   /** Does what the plan says, until it waits for somebody. */
   drive(callers: number): void {
+    this.doSteps(callers);
+    this.alarm.set(nextOust(this.ctx.state, Date.now(), this.oustAfterMs));
+  }
+
+  private doSteps(callers: number): void {
     for (let i = 0; i < MAX_STEPS; i += 1) {
-      const step = nextStep(this.ctx.state, Date.now(), callers);
+      const step = nextStep(this.ctx.state, Date.now(), callers, this.oustAfterMs);
       if (step.do === 'request-next') return this.requestNext(step.after);
       if (step.do === 'roll-back') return void this.ask(step.ring, 'rollback');
       if (step.do === 'stop-passes') return this.stopAll(step.outcome);
+      if (step.do === 'oust') return this.oust(step.ring);
       if (step.do === 'end') return this.ctx.end(step.state, null);
       if (step.do !== 'withdraw') return;
       this.withdraw(step.requestId);
@@ -273,11 +290,26 @@ export class Passes {
     const by = end?.supersededBy ?? abort?.by ?? '';
     const reason = abort?.reason ?? `the rollout is ${end?.state}`;
     for (const track of tracksOf(this.ctx.state).filter((t) => isOpen(t) && t.purpose !== 'rollback')) {
+      if (!track.stopped) track.stoppedAtMs = Date.now();
       track.stopped = true;
       // A pass that is just being started is told once it is there.
       if (track.stage !== 'running') continue;
       void this.ctx.mail.send(ringRolloutId(track.ring), signals.stopPassSignal, { outcome, by, reason, hurry: false });
     }
+  }
+
+  /** A pass that does not end keeps no rollback waiting: what it leaves in flight the next pass takes over. */
+  private oust(ring: number): void {
+    const track = this.ctx.state.tracks[ring];
+    if (!track?.pass || this.ousting.has(track.requestId)) return;
+    const { pass, requestId } = track;
+    const reason = `it has not ended for the rollback of ${this.ctx.state.version}`;
+    this.ousting.add(requestId);
+    void this.ctx.detached(async () => {
+      await terminatePass({ ring, pass, reason });
+      this.ousting.delete(requestId);
+      this.passLost({ ring, requestId });
+    });
   }
 
   private passEnded(track: Track): void {

@@ -137,8 +137,10 @@ export class Flights {
       if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
       // Another pass's run still holds the cell: it is waited for first.
       Object.assign(flight, { foreign: true, carried: true });
-      const { version } = this.ctx.input;
-      void this.ctx.mail.send(cellRolloutId(cell.id), standAsideSignal, { version });
+      const { version, purpose } = this.ctx.input;
+      // What goes forward there is not waited for by a rollback of the ring: its job is cancelled, where that may be.
+      if (purpose === 'rollback') flight.cancelled = true;
+      else void this.ctx.mail.send(cellRolloutId(cell.id), standAsideSignal, { version });
       void this.followCarried([index]);
     } finally {
       this.ctx.pending -= 1;

@@ -43,6 +43,13 @@ const dropping = proxyActivities<Activities>({
   retry: { initialInterval: '500ms', backoffCoefficient: 1.5, maximumInterval: '5s' },
 });
 
+/** Helps where it can be had in time; nothing waits for it longer. */
+const glancing = proxyActivities<Activities>({
+  startToCloseTimeout: '10s',
+  scheduleToCloseTimeout: '20s',
+  retry: { initialInterval: '500ms', backoffCoefficient: 1.5, maximumInterval: '5s' },
+});
+
 /** Tells people; a system that is down must not hold anything up, so it is tried for a while only. */
 const telling = proxyActivities<Activities>({
   startToCloseTimeout: '10s',
@@ -51,6 +58,7 @@ const telling = proxyActivities<Activities>({
 });
 
 export const { runJob, verifyCell } = watching;
-export const { lookAtCells, describeRuns, readRollout, listOpenRollouts } = looking;
+export const { lookAtCells, describeRuns, terminatePass, readRollout, listOpenRollouts } = looking;
+export const { listOpenCells } = glancing;
 export const { watchCells, awaitCells } = dropping;
 export const { raiseAlert } = telling;

@@ -1,4 +1,4 @@
-import { ApplicationFailure, condition, sleep } from '@temporalio/workflow';
+import { ApplicationFailure, condition } from '@temporalio/workflow';
 import { FAILURE } from '../../src/contract/failures.js';
 import { CLUSTER_WORKFLOW_ID, ringRolloutId } from '../../src/contract/ids.js';
 import type { BrakesHold, BrakesNumber } from '../../src/contract/internal.js';
@@ -13,6 +13,7 @@ import {
   nextExpiry,
   release,
 } from '../../src/domain/brake.js';
+import { Alarm } from './alarm.js';
 import { rejectedBecause } from './validation.js';
 
 const DEADLINE_MS = 10_000;
@@ -44,9 +45,11 @@ export interface BrakeHost {
  */
 export class BrakeDesk {
   private readonly holds = new Map<number, { seq: number; inFlight: string[] }>();
-  private timerFor: number | null = null;
+  private readonly expiry: Alarm;
 
-  constructor(private readonly host: BrakeHost) {}
+  constructor(private readonly host: BrakeHost) {
+    this.expiry = new Alarm(() => host.wake());
+  }
 
   get holding(): BrakeStatus[] {
     return holding(this.host.state.brakes, Date.now());
@@ -119,7 +122,7 @@ export class BrakeDesk {
     const over = state.brakes.filter((b) => hasExpired(b, Date.now()));
     for (const b of over) this.host.record('brakeExpired', 'coordinator', b.reason, `brake ${b.brakeId} expired`);
     if (over.length > 0) this.set(this.holding);
-    this.wakeAtExpiry();
+    this.expiry.set(nextExpiry(state.brakes));
   }
 
   /** What a pass says of another's brakes, such as those of a run before this one, is no answer to this one. */
@@ -139,16 +142,6 @@ export class BrakeDesk {
     this.host.state.brakesSeq += 1;
     this.host.tellPasses();
     this.host.wake();
-  }
-
-  private wakeAtExpiry(): void {
-    const next = nextExpiry(this.host.state.brakes);
-    if (next === null || next === this.timerFor) return;
-    this.timerFor = next;
-    void sleep(Math.max(1, next - Date.now())).then(() => {
-      if (this.timerFor === next) this.timerFor = null;
-      this.host.wake();
-    });
   }
 }
 

@@ -21,6 +21,7 @@ export function beginTurn(
     state: pass === null ? 'waiting' : 'rolling',
     before: record?.desired ?? null,
     asked: false,
+    rollbackSinceMs: null,
     starterGone: false,
   };
   if (record && request.purpose === 'deploy') record.desired = request.version;

@@ -79,6 +79,8 @@ export interface Turn {
   before: string | null;
   /** The holder was told to make room. */
   asked: boolean;
+  /** Since when a rollback waits for the ring, and the holder knows; null: none does. */
+  rollbackSinceMs: number | null;
   starterGone: boolean;
 }
 

@@ -2,6 +2,7 @@ import type { RingAnswer } from '../../contract/internal.js';
 import type { Problem } from '../../contract/problem.js';
 import type { BrakeStatus, RefusalCode, WaitingFor } from '../../contract/status.js';
 import { covers, holding } from '../brake.js';
+import { OUST_AFTER_MS } from '../ousting.js';
 import { isNewer } from '../package-version.js';
 import { waitForBrake } from '../ring/view.js';
 import { nextOuterRing, resolvePolicy, ringOf, type Topology } from '../topology/index.js';
@@ -19,7 +20,9 @@ export type TurnAction =
   /** It cannot be decided at all: it leaves the queue, so that what comes after it is. */
   | { do: 'drop'; request: QueuedRequest; problem: Problem }
   /** The pass that holds the ring is to make room for the version named. */
-  | { do: 'make-room'; ring: number; turn: Turn; by: string; how: MakeRoom };
+  | { do: 'make-room'; ring: number; turn: Turn; by: string; how: MakeRoom }
+  /** It has not made room for the rollback of the version named: its pass is to be terminated. */
+  | { do: 'oust'; ring: number; turn: Turn; by: string };
 
 /**
  * `supersede`: the rollout that holds the ring ends. Otherwise only its pass does: `hurry` drops what only judges,
@@ -30,15 +33,21 @@ export type MakeRoom = 'supersede' | 'hurry' | 'settle' | 'yield';
 interface Rules {
   topology: Topology;
   now: number;
+  oustAfterMs: number;
 }
 
 /** Decides every request that can be decided now; changes queue and turns, and answers what is to be said to whom. */
-export function decideTurns(state: ClusterState, topology: Topology | null, now: number): TurnAction[] {
+export function decideTurns(
+  state: ClusterState,
+  topology: Topology | null,
+  now: number,
+  oustAfterMs = OUST_AFTER_MS,
+): TurnAction[] {
   if (!topology) return [];
   const actions: TurnAction[] = [];
   const inOrder = [...state.queue].sort((a, b) => Number(b.purpose === 'rollback') - Number(a.purpose === 'rollback'));
   for (const request of inOrder) {
-    const decided = decideOrDrop(state, request, { topology, now });
+    const decided = decideOrDrop(state, request, { topology, now, oustAfterMs });
     actions.push(...decided.actions);
     if (decided.over) state.queue = state.queue.filter((q) => q.requestId !== request.requestId);
   }
@@ -71,7 +80,7 @@ function decide(state: ClusterState, request: QueuedRequest, rules: Rules): Deci
   const refusal = refuse(state, request, about, rules);
   if (refusal) return { actions: [{ do: 'answer', request, answer: refusal }], over: true };
   const wait = mustWait(state, request, about, rules);
-  if (wait) return hold(request, about, wait, roomFor(state, request, about));
+  if (wait) return hold(request, about, wait, roomFor(state, request, about, rules));
   beginTurn(state, about.ring, request, null, rules.now);
   const answer: RingAnswer = { requestId: request.requestId, kind: 'granted', ...about };
   return { actions: [{ do: 'answer', request, answer }], over: true };
@@ -223,13 +232,28 @@ function hold(request: QueuedRequest, about: RingFacts, waiting: WaitingFor, roo
  * Whether the holder of the ring is to make room. A rollback takes the ring from any pass. In a soft ring the newest
  * wins. A halted pass counts as waiting: a newer package takes its place. One that runs is never taken off.
  */
-function roomFor(state: ClusterState, request: QueuedRequest, about: RingFacts): TurnAction[] {
+function roomFor(state: ClusterState, request: QueuedRequest, about: RingFacts, rules: Rules): TurnAction[] {
   const turn = state.turns[about.ring];
-  if (!turn || turn.asked) return [];
-  const how = howToMakeRoom(turn, request, about);
-  if (how === null) return [];
+  const how = turn ? howToMakeRoom(turn, request, about) : null;
+  if (!turn || how === null) return [];
+  const { ring } = about;
+  const by = request.version;
+  const sinceMs = turn.rollbackSinceMs ?? null;
+  if (request.purpose === 'rollback' && sinceMs !== null) {
+    return rules.now < sinceMs + rules.oustAfterMs ? [] : [{ do: 'oust', ring, turn, by }];
+  }
+  // What it was told before, for a newer package, may not have reached anybody: a rollback tells the pass itself.
+  if (request.purpose === 'rollback') turn.rollbackSinceMs = rules.now;
+  else if (turn.asked) return [];
   turn.asked = true;
-  return [{ do: 'make-room', ring: about.ring, turn, by: request.version, how }];
+  return [{ do: 'make-room', ring, turn, by, how }];
+}
+
+/** When the next holder is to be terminated that has not made room for a rollback; null: none is waited for. */
+export function nextOust(state: ClusterState, now: number, oustAfterMs: number): number | null {
+  const since = Object.values(state.turns).flatMap((turn) => turn.rollbackSinceMs ?? []);
+  const due = since.map((ms) => ms + oustAfterMs).filter((ms) => ms > now);
+  return due.length === 0 ? null : Math.min(...due);
 }
 
 function howToMakeRoom(turn: Turn, request: QueuedRequest, about: RingFacts): MakeRoom | null {

@@ -108,6 +108,16 @@ export function noteFirstLook(s: PassState, index: number, look: CellLook, rules
   return { isNewer, goesBack: seen.goesBack === true };
 }
 
+/**
+ * Another pass's run works on a cell of the ring that is taken back: it is this pass's business until that run has ended,
+ * whatever the cell runs now.
+ */
+export function awaitOther(s: PassState, index: number): void {
+  if (s.purpose !== 'rollback' || s.marks[index] === undefined || s.inFlight[index]) return;
+  delete s.exceptions[index];
+  setMark(s, index, 'C');
+}
+
 /** A cell that ended badly in a pass that was then lost stays so, unless it has come to the package since. */
 export function keepAsLeft(s: PassState, index: number, left: CellException): void {
   const mark = s.marks[index];

@@ -1,4 +1,5 @@
 import { holding } from '../brake.js';
+import { OUST_AFTER_MS } from '../ousting.js';
 import { isOpen, migrationHold, outerTracks, type PackageState, type Track, tracksOf } from './state.js';
 
 /** What a package does next; decided anew whenever anything changed. */
@@ -9,6 +10,8 @@ export type Step =
   /** Asked for, but not granted yet: taken back because of a brake. */
   | { do: 'withdraw'; requestId: string }
   | { do: 'stop-passes'; outcome: 'aborted' | 'superseded' }
+  /** It has not ended in time, and a rollback waits for it. */
+  | { do: 'oust'; ring: number }
   | { do: 'roll-back'; ring: number }
   | { do: 'end'; state: NonNullable<PackageState['end']>['state'] }
   | { do: 'nothing' };
@@ -19,9 +22,9 @@ const nothing: Step = { do: 'nothing' };
  * @param callers how many wait for the result of a ring: a rollout that has nothing more to do ends after they were
  *   answered
  */
-export function nextStep(s: PackageState, now: number, callers = 0): Step {
+export function nextStep(s: PackageState, now: number, callers = 0, oustAfterMs = OUST_AFTER_MS): Step {
   if (s.end) return endingStep(s);
-  if (s.abort) return abortStep(s);
+  if (s.abort) return abortStep(s, now, oustAfterMs);
   if (!s.registered || s.graduation?.accepted !== true) return nothing;
   return rollOutStep(s, now, callers);
 }
@@ -34,15 +37,31 @@ function endingStep(s: PackageState): Step {
   return tracksOf(s).some((t) => isOpen(t) && !t.stopped) ? { do: 'stop-passes', outcome: 'superseded' } : nothing;
 }
 
-function abortStep(s: PackageState): Step {
+function abortStep(s: PackageState, now: number, oustAfterMs: number): Step {
   const waiting = tracksOf(s).find((t) => t.stage === 'asked' && t.purpose !== 'rollback');
   if (waiting) return { do: 'withdraw', requestId: waiting.requestId };
   if (s.next) return { do: 'withdraw', requestId: s.next.requestId };
   const forward = tracksOf(s).filter((t) => isOpen(t) && t.purpose !== 'rollback');
   if (forward.some((t) => !t.stopped)) return { do: 'stop-passes', outcome: 'aborted' };
+  const late = forward.find((t) => (oustAt(s, t, oustAfterMs) ?? Number.POSITIVE_INFINITY) <= now);
+  if (late) return { do: 'oust', ring: late.ring };
   if (forward.length > 0) return nothing;
   if (!s.abort?.rollback) return { do: 'end', state: 'aborted' };
   return backStep(s);
+}
+
+/** When a pass of the package's own that its rollback waits for is to be terminated; null: it is not waited for. */
+function oustAt(s: PackageState, track: Track, oustAfterMs: number): number | null {
+  const { stopped, stoppedAtMs, pass } = track;
+  if (!s.abort?.rollback || !isOpen(track) || !stopped || pass === null) return null;
+  return track.purpose === 'rollback' ? null : (stoppedAtMs ?? 0) + oustAfterMs;
+}
+
+/** When the next of them is due; null: none. */
+export function nextOust(s: PackageState, now: number, oustAfterMs: number): number | null {
+  const due = tracksOf(s).flatMap((t) => oustAt(s, t, oustAfterMs) ?? []);
+  const ahead = due.filter((ms) => ms > now);
+  return ahead.length === 0 ? null : Math.min(...ahead);
 }
 
 /** Outermost ring first, one after the other; rings that the package never entered have nothing to take back. */

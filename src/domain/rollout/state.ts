@@ -108,6 +108,8 @@ export interface Track {
   entered: boolean;
   /** Its pass was told to end. */
   stopped: boolean;
+  /** When it was told so. */
+  stoppedAtMs: number | null;
   /** An outer ring that is to be entered again, once nothing stands in the way. */
   again: boolean;
 }
@@ -150,6 +152,7 @@ export function newTrack(
     settled: null,
     entered: before.entered ?? false,
     stopped: false,
+    stoppedAtMs: null,
     again: false,
   };
 }

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { RequestRing, RingAnswer } from '../../../src/contract/internal.js';
 import { engage } from '../../../src/domain/brake.js';
 import { type ClusterState, newClusterState, newRingRecord, type Turn } from '../../../src/domain/cluster/state.js';
-import { decideTurns, type TurnAction } from '../../../src/domain/cluster/turns.js';
+import { decideTurns, nextOust, type TurnAction } from '../../../src/domain/cluster/turns.js';
 import { parseTopology, type Topology } from '../../../src/domain/topology/index.js';
 import { fleet, type Policy, V1, V2, V3 } from '../../support/fleet.js';
 
@@ -53,6 +53,7 @@ const answers = (actions: TurnAction[]): RingAnswer[] => actions.flatMap((a) => 
 const kinds = (actions: TurnAction[]): string[] =>
   actions.map((a) => {
     if (a.do === 'make-room') return `make room: ${a.how}`;
+    if (a.do === 'oust') return `oust from ${a.ring}`;
     return `${a.request.version.slice(6, 18)} ${a.do === 'drop' ? 'dropped' : a.answer.kind}`;
   });
 const decide = (state: ClusterState, topology = topologyOf()) => decideTurns(state, topology, NOW);
@@ -67,6 +68,7 @@ function holds(state: ClusterState, version: string, ring: number, more: Partial
     state: 'rolling',
     before: null,
     asked: false,
+    rollbackSinceMs: null,
     starterGone: false,
     ...more,
   };
@@ -261,6 +263,62 @@ describe('making room', () => {
     holds(state, V2, 0, { state: 'halted' });
     asks(state, V3, 0, { purpose: 'migrate' });
     expect(kinds(decide(state))).toEqual([`${C} held`]);
+  });
+});
+
+describe('a rollback takes the ring', () => {
+  const MINUTE = 60_000;
+  const later = (state: ClusterState, ms: number) => decideTurns(state, topologyOf(), NOW + ms);
+
+  it.each(['rolling', 'baking', 'grace', 'migrating', 'halted', 'braked'] as const)(
+    'from a pass that is %s: it is asked to stop, and terminated after a minute',
+    (stands) => {
+      const state = cluster();
+      holds(state, V2, 2, { state: stands });
+      asks(state, V1, 2, { purpose: 'rollback' });
+      expect(kinds(decide(state))).toEqual([`${A} held`, 'make room: yield']);
+      expect(nextOust(state, NOW, MINUTE)).toBe(NOW + MINUTE);
+      expect(kinds(later(state, MINUTE - 1))).toEqual([]);
+      expect(later(state, MINUTE)).toEqual([{ do: 'oust', ring: 2, turn: state.turns[2], by: V1 }]);
+      expect(nextOust(state, NOW + MINUTE, MINUTE)).toBeNull();
+    },
+  );
+
+  it('again and again, until the ring is free: the first time may not have reached Temporal', () => {
+    const state = cluster();
+    holds(state, V2, 2);
+    asks(state, V1, 2, { purpose: 'rollback' });
+    decide(state);
+    for (const ms of [MINUTE, MINUTE + 1]) expect(kinds(later(state, ms))).toEqual(['oust from 2']);
+    delete state.turns[2];
+    expect(kinds(later(state, MINUTE + 2))).toEqual([`${A} granted`]);
+  });
+
+  it('also from one that was told to make room for a newer package and has not', () => {
+    const state = cluster();
+    holds(state, V2, 2, { state: 'halted', asked: true });
+    asks(state, V1, 2, { purpose: 'rollback' });
+    expect(kinds(decide(state))).toEqual([`${A} held`, 'make room: yield']);
+  });
+
+  it('never from another rollback, nor for a package that goes forward', () => {
+    const state = cluster();
+    holds(state, V2, 2);
+    if (state.turns[2]) state.turns[2].request.purpose = 'rollback';
+    holds(state, V1, 5, { state: 'halted' });
+    asks(state, V1, 2, { purpose: 'rollback' });
+    asks(state, V2, { after: 2 });
+    decide(state);
+    expect(kinds(later(state, 10 * MINUTE))).toEqual([]);
+    expect(nextOust(state, NOW, MINUTE)).toBeNull();
+  });
+
+  it('a cluster that carries turns of an older version over asks them, too', () => {
+    const state = cluster();
+    holds(state, V2, 2);
+    delete (state.turns[2] as Partial<Turn>).rollbackSinceMs;
+    asks(state, V1, 2, { purpose: 'rollback' });
+    expect(kinds(decide(state))).toContain('make room: yield');
   });
 });
 

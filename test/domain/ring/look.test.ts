@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { CellLook } from '../../../src/contract/activities.js';
 import type { CellException, PassPurpose } from '../../../src/contract/status.js';
-import { judgeRetry, keepAsLeft, noteFirstLook } from '../../../src/domain/ring/look.js';
+import { awaitOther, judgeRetry, keepAsLeft, noteFirstLook } from '../../../src/domain/ring/look.js';
 import { newPass, setMark } from '../../../src/domain/ring/pass.js';
 import { V0, V1, V2 } from '../../support/fleet.js';
 import { policyOf } from '../policies.js';
@@ -102,6 +102,29 @@ describe('the first look of a pass that only migrates', () => {
       reason: 'not ready',
     });
     expect(judgeRetry(s, 0, look(), TARGET)).toEqual({ on: 'target' });
+  });
+});
+
+describe('a cell that the run of a terminated pass still works on', () => {
+  it.each<[PassPurpose, string, string]>([
+    ['rollback', 'L', 'C'],
+    ['rollback', 'C', 'C'],
+    ['rollback', 'X', 'C'],
+    ['deploy', 'X', 'X'],
+    ['migrate', 'M', 'M'],
+  ])('in a pass to %s stands at %s and then at %s', (purpose, before, mark) => {
+    const s = newPass(purpose, 1);
+    setMark(s, 0, before as never);
+    s.exceptions[0] = { state: 'failed', reason: 'unknown' };
+    awaitOther(s, 0);
+    expect(s.marks[0]).toBe(mark);
+    expect(s.exceptions[0] === undefined).toBe(purpose === 'rollback');
+  });
+
+  it('is none of the pass’s where the ring has no such cell', () => {
+    const s = newPass('rollback', 1);
+    awaitOther(s, -1);
+    expect(s.marks).toEqual(['.']);
   });
 });
 

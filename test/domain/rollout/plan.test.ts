@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { nextStep } from '../../../src/domain/rollout/plan.js';
+import { nextOust, nextStep } from '../../../src/domain/rollout/plan.js';
 import { newPackageState, type PackageState, type Track } from '../../../src/domain/rollout/state.js';
 import { V1 } from '../../support/fleet.js';
 
@@ -40,6 +40,7 @@ function track(ring: number, more: Partial<Track> = {}): Track {
     settled: null,
     entered: true,
     stopped: false,
+    stoppedAtMs: null,
     again: false,
     ...more,
   };
@@ -205,6 +206,29 @@ describe('an abort', () => {
     ],
   ])('%s', (_, state, expected) => {
     expect(nextStep(state, NOW)).toEqual(expected);
+  });
+});
+
+describe('a pass that does not end for the rollback of its package', () => {
+  const MINUTE = 60_000;
+  const stopped = (more: Partial<Track> = {}) =>
+    on(track(2, { stopped: true, stoppedAtMs: NOW, pass: 'first-run', ...more }));
+
+  it('has a minute, and is then to be terminated', () => {
+    const s = graduated({ ...abort(true), ...stopped() });
+    expect(nextStep(s, NOW + MINUTE - 1)).toEqual({ do: 'nothing' });
+    expect(nextOust(s, NOW, MINUTE)).toBe(NOW + MINUTE);
+    expect(nextStep(s, NOW + MINUTE)).toEqual({ do: 'oust', ring: 2 });
+    expect(nextOust(s, NOW + MINUTE, MINUTE)).toBeNull();
+  });
+
+  it.each<[string, PackageState]>([
+    ['an abort that takes nothing back lets it settle', graduated({ ...abort(false), ...stopped() })],
+    ['one that Temporal has not started cannot be', graduated({ ...abort(true), ...stopped({ pass: null }) })],
+    ['a rollback is not', graduated({ ...abort(true), ...stopped({ purpose: 'rollback' }) })],
+  ])('%s', (_, s) => {
+    expect(nextStep(s, NOW + 10 * MINUTE)).toEqual({ do: 'nothing' });
+    expect(nextOust(s, NOW, MINUTE)).toBeNull();
   });
 });
 

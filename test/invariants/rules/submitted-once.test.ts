@@ -26,6 +26,13 @@ test.each<[string, Log]>([
     },
   ],
   [
+    'that another package’s rollback cancelled when it took the ring',
+    {
+      jobs: [job(cancelled), rollback({ cell: 'a1', at: 2 }), again],
+      acts: [act('abort', 0.5, { rollback: true }, { version: V2 })],
+    },
+  ],
+  [
     'after somebody else changed the cell',
     { jobs: [job({ cell: 'a1', at: 0 }), job({ cell: 'a1', at: 9, key: 'x' }), again] },
   ],
@@ -63,6 +70,10 @@ test.each<[string, Log]>([
   [
     'that was cancelled while no brake cancelled cells',
     { jobs: [job(cancelled), again], acts: [act('engageBrake', 0.5, { mode: 'finish-cells' }, { version: null })] },
+  ],
+  [
+    'that was cancelled while another package was aborted without taking anything back',
+    { jobs: [job(cancelled), again], acts: [act('abort', 0.5, {}, { version: V2 })] },
   ],
   [
     'of a rollback that failed, blindly',

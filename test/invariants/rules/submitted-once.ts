@@ -8,8 +8,8 @@ const ON_ITS_WAY_MS = 15_000;
 
 /**
  * 5. A job is submitted once for what it is for: one job a key, and one key for a cell, kind and package, unless
- * something else changed the cell in between, a person asked again, or a brake took a deployment back. A failure alone
- * is no reason: the cell stays as it is until somebody asks.
+ * something else changed the cell in between, a person asked again, or a deployment was cancelled by a brake, or by a
+ * rollback that took its ring. A failure alone is no reason: the cell stays as it is until somebody asks.
  */
 export function submittedOnce(facts: Facts): Violation[] {
   return [...keysTwice(facts), ...workTwice(facts)];
@@ -70,4 +70,7 @@ function packageBehind(facts: Facts, job: Job): string {
 }
 
 const cancels = ({ acts }: Facts): Act[] =>
-  acts.filter(({ act, payload, refused }) => act === 'engageBrake' && payload.mode === 'cancel-cells' && !refused);
+  acts.filter(({ act, payload, refused }) => {
+    const takesRings = act === 'abort' && payload.rollback === true;
+    return !refused && (takesRings || (act === 'engageBrake' && payload.mode === 'cancel-cells'));
+  });

@@ -1,0 +1,62 @@
+import { expect } from 'vitest';
+import { V0, V1, V2 } from '../support/fleet.js';
+import { cellNow, ends, graduate, jobsSeen, ringOf, scenario, seen, theRing, toVersion } from './support.js';
+
+const ASKED_FIRST_MS = 4_000;
+/** Nothing but the takeover ends a job that hangs. */
+const HANGS = { deployTimeout: '10m' };
+
+scenario(
+  'a rollback takes its rings: passes that do not end are terminated, their jobs cancelled, their cells taken over',
+  {
+    rings: { 2: 3, 3: 1 },
+    policies: { 2: { ...HANGS, downtimeRollback: 'allowed', maxParallel: 3 }, 3: HANGS },
+    apply: false,
+  },
+  async (world) => {
+    const start = (type: string, workflowId: string, argument: object) =>
+      world.client.workflow.start(type, {
+        workflowId,
+        taskQueue: world.taskQueue,
+        args: [{ ...argument, oustAfterMs: ASKED_FIRST_MS }],
+      });
+    await start('CellCluster', 'cell-cluster', {});
+    await world.apply();
+    await start('PackageRollout', `package-rollout/${V1}`, { version: V1 });
+    // Its own pass hangs in ring 3, and a newer package's in ring 2.
+    await world.fault([
+      { kind: 'job-hangs', cell: 'c3-1', version: V1, times: 1 },
+      { kind: 'job-hangs', cell: 'c2-1', version: V2, times: 1 },
+    ]);
+    await graduate(world, V1);
+    await seen(world, V1, (s) => ringOf(s, 3)?.inFlight === 1);
+    await graduate(world, V2);
+    await jobsSeen(world, (jobs) => toVersion(jobs, V2).some((j) => j.state === 'running'));
+    const taken = await world.client.workflow.getHandle('ring-rollout/2').describe();
+
+    const askedAt = Date.now();
+    await world.cells.rollout(V1).abort({ by: 'alice', reason: 'bad', rollback: true });
+    const end = await ends(world, V1);
+
+    const jobs = await world.jobs();
+    const cancelled = jobs.filter((j) => j.state === 'canceled');
+    expect(cancelled.map((j) => `${j.cell} ${j.version}`)).toEqual([`c3-1 ${V1}`, `c2-1 ${V2}`]);
+    for (const { cancel_requested_at: at } of cancelled) {
+      expect(Date.parse(at ?? '') - askedAt).toBeGreaterThanOrEqual(ASKED_FIRST_MS);
+    }
+    const before = await world.client.workflow.getHandle('ring-rollout/2', taken.runId).describe();
+    expect(before.status.name).toBe('TERMINATED');
+    for (const cell of ['c3-1', 'c2-2', 'c2-3']) {
+      expect(jobs.filter((j) => j.cell === cell).at(-1)).toMatchObject({ kind: 'rollback', version: V0 });
+    }
+    // What a cell ran before V1 AMP has forgotten where V2 has begun there: it is named, and not guessed.
+    expect(end.state).toBe('aborted');
+    expect(end.needsDowntime).toMatchObject([{ cell: 'c2-1', state: 'failed' }]);
+
+    // Whoever lost the ring asks for it again.
+    const next = await ends(world, V2);
+    expect(next.state).toBe('converged');
+    expect(theRing(next, 2).converged).toBe(3);
+    expect((await cellNow(world, 'c2-1')).version).toBe(V2);
+  },
+);
