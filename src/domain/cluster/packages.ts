@@ -6,7 +6,7 @@ import type { ClusterState } from './state.js';
 
 /** What the cluster remembers of packages: which are open, which graduated, and how the others ended. */
 
-/** Answers a rollout that says it is open: how an earlier run ended, and whether its name is another package's. */
+/** Answers a rollout that says it is open: how an earlier run ended, and what is wrong with its name or its chart. */
 export function judgeRegistration(
   state: ClusterState,
   message: RegisterRollout,
@@ -47,15 +47,21 @@ export function ringsRunning(state: ClusterState, version: string): number[] {
     .filter((ring) => state.rings[ring] !== undefined && runsIt(state.rings[ring]));
 }
 
-/** The same timestamp under other shas: one of the two is not what it says, so neither is guessed to be. */
 function conflictOf(state: ClusterState, version: string): Problem | null {
-  const known = [
+  const underWay = [
     ...Object.keys(state.rollouts),
     ...state.graduated.map((g) => g.version),
     ...state.queue.map((q) => q.version),
-    ...Object.values(state.rings).flatMap((r) => (r.desired === null ? [] : [r.desired])),
+    ...Object.values(state.turns).map((t) => t.request.version),
   ];
-  const other = known.find((v) => conflictsWith(v, version));
+  const same = [...underWay, ...Object.keys(state.ended)].find((v) => v !== version && sameVersion(v, version));
+  // Brakes, aborts and the locks go by the name: under a second one the package would be past all of them.
+  if (same !== undefined) {
+    return { path: 'version', value: version, expected: `${same}: the same package, as it is known already` };
+  }
+  // One of the two is not what it says, so neither is guessed to be.
+  const desired = Object.values(state.rings).flatMap((r) => (r.desired === null ? [] : [r.desired]));
+  const other = [...underWay, ...desired].find((v) => conflictsWith(v, version));
   if (other === undefined) return null;
   return { path: 'version', value: version, expected: `${other}: another package has the same timestamp` };
 }
