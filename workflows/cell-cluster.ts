@@ -21,7 +21,6 @@ import {
   judgeRegistration,
   recordEnd,
   recordGraduation,
-  reopen,
   ringsRunning,
 } from '../src/domain/cluster/packages.js';
 import { type ClusterState, trim } from '../src/domain/cluster/state.js';
@@ -171,7 +170,6 @@ class ClusterRun {
   private async register(message: RegisterRollout): Promise<void> {
     const { state } = this.ctx;
     if (isFromEarlierRun(state, message)) return;
-    if (message.reopen) reopen(state, message.version);
     const topology = topologyOf(state) ?? NO_TOPOLOGY;
     const graduationTimeoutMs = Math.min(resolveCoordination(topology).graduationTimeoutMs, LONGEST_MS);
     const softRings = topology.rings.flatMap(({ ring }) => {

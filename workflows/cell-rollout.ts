@@ -47,6 +47,7 @@ class CellRun {
   private jobId: string | null = null;
   private from: string | null;
   private now: string | null;
+  private chart: string | null = null;
 
   constructor(private readonly input: CellRolloutInput) {
     this.errands = new Errands(input);
@@ -298,6 +299,7 @@ class CellRun {
     if (this.doing !== 'rolling-back') this.show('verifying');
     const verdict = await this.errands.verify(target, migrated);
     this.now = verdict.facts.version ?? this.now;
+    this.chart = verdict.facts.chartVersion;
     return verdict;
   }
 
@@ -322,6 +324,7 @@ class CellRun {
       jobId: this.jobId,
       from: this.from,
       to,
+      ...(state === 'converged' ? { chartVersion: this.chart } : {}),
       deferred: false,
       needsDowntime: false,
       cancelled: this.wasCancelled,

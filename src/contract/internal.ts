@@ -95,6 +95,8 @@ export interface Registered {
   /** Another chart, or another package, stands under this version's name: why this rollout cannot be. */
   conflict: { path: string; value: string; expected: string } | null;
   chartVersion: string | null;
+  /** Where it has none by name: the chart with which cells run it. */
+  runsWith?: string | null;
   graduationTimeoutMs: number;
   /** When it graduated, where the cluster remembers that it did. */
   graduatedAt: string | null;
@@ -196,6 +198,8 @@ export interface RingReport {
   view: RolloutRing;
   /** version → cells, as last seen by this pass. */
   observed: Record<string, number>;
+  /** Where the package has no chart by name: the one with which cells of the ring run it, null where none is known to. */
+  runsWith?: string | null;
   /** The package may go on to the next ring: converged and baked. */
   baked: boolean;
   /** PDM has failed on these cells, and nobody has retried it. */
@@ -335,6 +339,8 @@ export interface CellResult {
   /** What it ran when the run began, and what it runs now, by AMP's word; null is unknown. */
   from: string | null;
   to: string | null;
+  /** The chart with which it was verified on the package. */
+  chartVersion?: string | null;
   /** Nothing was ordered because the cell could not take it now (busy, silent, not ready). */
   deferred: boolean;
   needsDowntime: boolean;

@@ -1,19 +1,26 @@
 import { expect } from 'vitest';
 import type { PackageRolloutStatus } from '../../src/contract/status.js';
 import { V0, V1, V2 } from '../support/fleet.js';
+import type { World } from '../support/world.js';
 import { cellNow, ends, expectRejected, graduate, ringOf, scenario, seen, statusOrNull } from './support.js';
 
 /** What became of a package, whoever asked what after its end. */
 const fate = ({ acts: _acts, rejected: _rejected, ...rest }: PackageRolloutStatus) => rest;
 const actsOf = ({ acts }: PackageRolloutStatus) => acts.map((a) => a.act);
 
+const CHART = '8.10.77';
+async function deployWithChart(world: World): Promise<void> {
+  const asked = await world.cells.rollout(V1).deployRing({ ring: 0, by: 'release-tools' }, { chartVersion: CHART });
+  await asked.answer(40_000);
+}
+
 scenario(
   'a converged package that is asked again looks again at the ring, and keeps its status, its acts and its answers',
   { rings: { 2: 3 }, policies: { 2: { failureBudget: 1, maxParallel: 3 } } },
   async (world) => {
     await world.fault({ kind: 'not-ready-after', cell: 'c2-2', version: V1 });
-    await world.deploy(V1);
-    await graduate(world, V1, { chartVersion: '8.10.77' });
+    await deployWithChart(world);
+    await graduate(world, V1, { chartVersion: CHART });
     const first = await ends(world, V1);
     expect(first).toMatchObject({ state: 'converged', failures: [{ cell: 'c2-2' }] });
     await world.clearFaults();
@@ -39,16 +46,15 @@ scenario(
   'an aborted package that is asked again ends at once, as what it was, and refuses',
   { rings: { 2: 2, 3: 1 }, policies: { 3: { bakeTime: '1h' } } },
   async (world) => {
-    const chartVersion = '8.10.77';
-    await world.deploy(V1);
-    await graduate(world, V1, { chartVersion });
+    await deployWithChart(world);
+    await graduate(world, V1);
     await seen(world, V1, (s) => ringOf(s, 2)?.state === 'converged' && ringOf(s, 3)?.state === 'baking');
     await world.cells.rollout(V1).abort({ by: 'alice', reason: 'wrong', rollback: true });
     const first = await ends(world, V1);
     // PDM has run on ring 2: it could not go back.
     expect(first).toMatchObject({
       state: 'aborted',
-      chartVersion,
+      chartVersion: CHART,
       needsDowntime: [{ cell: 'c2-1' }, { cell: 'c2-2' }],
     });
     const refused = await world.deploy(V1);

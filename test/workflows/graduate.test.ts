@@ -3,6 +3,7 @@ import { packageRolloutId } from '../../src/contract/ids.js';
 import { V1, V2, V3 } from '../support/fleet.js';
 import type { World } from '../support/world.js';
 import {
+  cellNow,
   ends,
   expectRejected,
   forward,
@@ -181,16 +182,46 @@ scenario(
 );
 
 scenario(
-  'the same timestamp under other shas is a conflict: refused, and nothing of it runs',
+  'the chart that AMP inferred is the package’s own: no graduation brings another one, nor does a run that begins anew',
+  { rings: { 2: 1 } },
+  async (world) => {
+    await world.deploy(V1);
+    const inferred = (await cellNow(world, 'qa')).chart_version ?? '';
+    const problem = await expectRejected(graduate(world, V1, { chartVersion: '8.10.5' }), 'chartVersion');
+    expect(problem.expected).toContain(inferred);
+    await world.client.workflow.getHandle(packageRolloutId(V1)).terminate('by hand');
+    const workflowId = packageRolloutId(V1);
+    await world.client.workflow.signalWithStart('PackageRollout', {
+      workflowId,
+      taskQueue: world.taskQueue,
+      args: [{ version: V1 }],
+      signal: 'graduate',
+      signalArgs: [{ by: 'release-tools', chartVersion: '8.10.6' }],
+    });
+    const refused = await seen(world, V1, (s) => s.rejected.length > 0);
+    expect(refused).toMatchObject({ chartVersion: null, graduatedAt: null, rejected: [{ path: 'chartVersion' }] });
+    await graduate(world, V1, { chartVersion: inferred });
+    expect(await ends(world, V1)).toMatchObject({ state: 'converged', chartVersion: inferred });
+    expect(toVersion(await world.jobs(), V1).map((j) => `${j.cell} ${j.chart_version}`)).toEqual([
+      `qa ${inferred}`,
+      `c2-1 ${inferred}`,
+    ]);
+  },
+);
+
+scenario(
+  'the same timestamp under other shas, or the same package under longer ones, is refused, and nothing of it runs',
   { rings: { 2: 1 } },
   async (world) => {
     const twin = '17.10.202503180906-ffff7d336a7.eeeec3e0177';
+    const longer = V1.replace('.c1c3e017782', 'abcdef.c1c3e017782abcdef');
     await world.deploy(V1);
-    const problems = await problemsOf(world.deploy(twin));
-    expect(problems).toMatchObject([{ path: 'version', value: twin, expected: expect.stringContaining(V1) }]);
-    expect((await ends(world, twin)).state).toBe('aborted');
-    expect(toVersion(await world.jobs(), twin)).toEqual([]);
-    // Longer shas of the same package are the same package.
+    for (const other of [twin, longer]) {
+      const problems = await problemsOf(world.deploy(other));
+      expect(problems).toMatchObject([{ path: 'version', value: other, expected: expect.stringContaining(V1) }]);
+      expect((await ends(world, other)).state).toBe('aborted');
+      expect(toVersion(await world.jobs(), other)).toEqual([]);
+    }
     await graduate(world, V1);
     expect((await ends(world, V1)).state).toBe('converged');
   },

@@ -16,6 +16,7 @@ import type { BrakeStatus } from '../../src/contract/status.js';
 import { covers } from '../../src/domain/brake.js';
 import { claimTurn, endTurn, forgetUnmet, handOver, meetPass } from '../../src/domain/cluster/holders.js';
 import { laneIsGone } from '../../src/domain/cluster/lanes.js';
+import { noteChart } from '../../src/domain/cluster/packages.js';
 import type { QueuedRequest, Turn } from '../../src/domain/cluster/state.js';
 import { topologyOf } from '../../src/domain/cluster/topology.js';
 import { decideTurns, type RingFacts, ringFacts, type TurnAction } from '../../src/domain/cluster/turns.js';
@@ -201,6 +202,7 @@ export class Turns {
     if (turn?.request.requestId !== report.requestId) return;
     turn.pass = report.pass;
     turn.state = report.view.state;
+    noteChart(state, report.version, report.runsWith ?? null);
     if (record) {
       record.state = report.view.state;
       record.observed = report.observed;

@@ -2,8 +2,11 @@ import { condition, workflowInfo } from '@temporalio/workflow';
 import { CLUSTER_WORKFLOW_ID } from '../../src/contract/ids.js';
 import type { GraduationAnswer, Registered } from '../../src/contract/internal.js';
 import type { Graduate } from '../../src/contract/messages.js';
+import type { Problem } from '../../src/contract/problem.js';
 import type { RolloutState } from '../../src/contract/status.js';
+import { chartConflict } from '../../src/domain/cluster/packages.js';
 import { takeUp } from '../../src/domain/rollout/earlier.js';
+import type { Graduation } from '../../src/domain/rollout/state.js';
 import { readRollout } from '../shared/activities.js';
 import * as signals from '../shared/signals.js';
 import type { PackageContext } from './context.js';
@@ -48,9 +51,11 @@ export class ClusterLink {
       ctx.fileRejection('register', m.conflict);
       if (!m.endedAs) return ctx.end('aborted', null);
     }
-    if (m.endedAs && !state.registered) return void ctx.detached(() => this.endedBefore(m));
+    const isRefused = this.refusesChart(m) || m.conflict !== null;
+    if (m.endedAs && !state.registered) return void ctx.detached(() => this.endedBefore(m, isRefused));
     state.registered = true;
     state.chartVersion = m.chartVersion ?? state.chartVersion;
+    state.runsWith ??= m.runsWith ?? null;
     state.graduationTimeoutMs = m.graduationTimeoutMs;
     if (state.graduation?.accepted === null) this.askGraduation();
     ctx.wake();
@@ -60,7 +65,7 @@ export class ClusterLink {
    * Another run of this version has ended: this one goes on from what that one left. Only one that converged may be
    * looked at again; what was aborted, rolled back or has expired is opened by `restart` alone, the rest by nothing.
    */
-  private async endedBefore(m: Registered): Promise<void> {
+  private async endedBefore(m: Registered, isRefused: boolean): Promise<void> {
     const { ctx } = this;
     const { state } = ctx;
     const endedAs = m.endedAs as RolloutState;
@@ -70,7 +75,7 @@ export class ClusterLink {
     const earlier = m.endedRun === null ? null : await readRollout({ version: state.version, runId: m.endedRun });
     if (state.registered || state.end || (state.reopened && canReopen)) return;
     if (earlier) takeUp(state, earlier, m);
-    if (endedAs !== 'converged' || m.conflict || state.reopened) return ctx.end(endedAs, m.supersededBy);
+    if (endedAs !== 'converged' || isRefused || state.reopened) return ctx.end(endedAs, m.supersededBy);
     this.lookAgain(m);
   }
 
@@ -97,20 +102,21 @@ export class ClusterLink {
       return this.ctx.record('graduate', message, outcome, detail);
     }
     this.ctx.refusal = null;
-    state.chartVersion = message.chartVersion ?? state.chartVersion;
-    state.lane = lane ?? null;
     const askedAt = new Date(Date.now()).toISOString();
     const at = pdmCompletedAt ? new Date(Date.parse(pdmCompletedAt)).toISOString() : askedAt;
-    state.graduation = { requestId, by: message.by, at, askedAt, accepted: null };
+    const asked = { chartVersion: message.chartVersion ?? null, lane: lane ?? null };
+    state.graduation = { requestId, by: message.by, at, askedAt, accepted: null, ...asked };
     this.ctx.record('graduate', message, 'asked the cluster', detail);
     if (state.registered) this.askGraduation();
     this.ctx.wake();
   }
 
   askGraduation(): void {
-    const { graduation, version, chartVersion, lane } = this.ctx.state;
+    const { graduation, version } = this.ctx.state;
     if (!graduation) return;
     const { requestId, by, at } = graduation;
+    const chartVersion = graduation.chartVersion ?? this.ctx.state.chartVersion;
+    const lane = graduation.lane ?? this.ctx.state.lane;
     const ask = { requestId, version, chartVersion, lane, by, at };
     void this.ctx.mail.send(CLUSTER_WORKFLOW_ID, signals.askGraduationSignal, ask);
   }
@@ -119,13 +125,25 @@ export class ClusterLink {
     const { state } = this.ctx;
     const { graduation } = state;
     if (graduation?.requestId !== requestId || graduation.accepted) return;
+    if (rejection) return this.refuseGraduation(rejection, graduation);
     graduation.accepted = accepted;
-    if (rejection) {
-      this.ctx.fileRejection('graduate', rejection, graduation.by);
-      this.ctx.refusal = rejection;
-      state.graduation = null;
-      state.lane = null;
-    }
+    state.chartVersion = graduation.chartVersion ?? state.chartVersion;
+    state.lane = graduation.lane ?? state.lane;
     this.ctx.wake();
+  }
+
+  private refuseGraduation(problem: Problem, { by }: Graduation): void {
+    this.ctx.fileRejection('graduate', problem, by);
+    this.ctx.refusal = problem;
+    this.ctx.state.graduation = null;
+  }
+
+  /** A graduation that was asked before the cluster said which chart the package has. */
+  private refusesChart({ chartVersion, runsWith }: Registered): boolean {
+    const { graduation } = this.ctx.state;
+    const asked = graduation?.accepted === null ? (graduation.chartVersion ?? null) : null;
+    const conflict = chartConflict(chartVersion ?? runsWith ?? null, asked);
+    if (graduation && conflict) this.refuseGraduation(conflict, graduation);
+    return conflict !== null;
   }
 }

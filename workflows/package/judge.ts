@@ -29,7 +29,9 @@ export class Judge {
     if (pdmCompletedAt !== undefined && Date.parse(pdmCompletedAt) > Date.now()) {
       throw rejectedBecause('pdmCompletedAt', pdmCompletedAt, 'an instant that is over: PDM has completed');
     }
-    const { version, abort, chartVersion: known, graduation, lane: present } = this.ctx.state;
+    const { version, abort, graduation, runsWith = null } = this.ctx.state;
+    const present = graduation?.lane ?? this.ctx.state.lane;
+    const known = this.ctx.state.chartVersion ?? graduation?.chartVersion ?? runsWith;
     if (graduation && lane !== undefined && lane !== present) {
       throw rejectedBecause('lane', lane, `${present ?? 'no lane'}, with which it has graduated`);
     }

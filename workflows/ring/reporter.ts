@@ -90,6 +90,7 @@ export class Reporter {
       purpose: ctx.input.purpose,
       view,
       observed: ctx.roster.observed,
+      runsWith: ctx.input.chartVersion === null ? ctx.state.runsWith : null,
       baked: ctx.state.bakedAtMs !== null,
       migrationFailed: this.migrationFailed(),
       result: refused ? { ...result, outcome: 'refused', code: 'newer_running' } : result,

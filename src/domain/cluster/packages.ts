@@ -2,7 +2,7 @@ import type { AskGraduation, Registered, RegisterRollout, RolloutEnded } from '.
 import type { Problem } from '../../contract/problem.js';
 import { conflictsWith, isNewer, sameVersion } from '../package-version.js';
 import { hasLane, type Topology } from '../topology/index.js';
-import type { ClusterState } from './state.js';
+import type { ClusterState, EndedRollout, OpenRollout } from './state.js';
 
 /** What the cluster remembers of packages: which are open, which graduated, and how the others ended. */
 
@@ -12,12 +12,17 @@ export function judgeRegistration(
   message: RegisterRollout,
 ): Omit<Registered, 'graduationTimeoutMs' | 'softRings' | 'alsoOn' | 'perimeter' | 'holds'> {
   const { version, run, startedAtMs, chartVersion, graduatedAt } = message;
-  const ended = state.ended[version];
-  const known = state.rollouts[version] ?? ended;
-  const conflict = conflictOf(state, version) ?? chartConflict(known?.chartVersion ?? null, chartVersion);
+  const before = state.ended[version];
+  const ended = before && message.reopen && mayReopen(before) ? undefined : before;
+  const known = state.rollouts[version] ?? before;
+  const conflict = conflictOf(state, version) ?? chartConflict(chartOf(known), chartVersion);
   const chart = chartVersion ?? known?.chartVersion ?? null;
+  const runsWith = known?.runsWith ?? null;
   const lane = state.rollouts[version]?.lane ?? null;
-  if (!conflict && !ended) state.rollouts[version] = { run, startedAtMs, chartVersion: chart, lane, graduatedAt };
+  if (!conflict && !ended) {
+    delete state.ended[version];
+    state.rollouts[version] = { run, startedAtMs, chartVersion: chart, runsWith, lane, graduatedAt };
+  }
   const at = state.graduated.find((g) => g.version === version)?.graduatedAt ?? null;
   return {
     graduatedAt: at,
@@ -26,7 +31,21 @@ export function judgeRegistration(
     endedRun: ended?.run ?? null,
     conflict,
     chartVersion: chart,
+    runsWith,
   };
+}
+
+/** A person may open it again: not what was superseded, nor what has converged. */
+const mayReopen = ({ state }: EndedRollout): boolean => state !== 'superseded' && state !== 'converged';
+
+/** A package has one chart: the one given with it, or else the one with which its cells run it. */
+const chartOf = (known: Pick<OpenRollout, 'chartVersion' | 'runsWith'> | undefined): string | null =>
+  known?.chartVersion ?? known?.runsWith ?? null;
+
+/** A pass saw with which chart cells run the package. */
+export function noteChart(state: ClusterState, version: string, runsWith: string | null): void {
+  const rollout = state.rollouts[version];
+  if (rollout) rollout.runsWith ??= runsWith;
 }
 
 /** An earlier run of this rollout, heard after a later one has registered: what it says is old. */
@@ -76,11 +95,13 @@ export function judgeGraduation(
   topology: Topology | null,
   message: AskGraduation,
 ): Problem | null {
-  const { version, lane } = message;
+  const { version, lane, chartVersion } = message;
   const newer = state.graduated.find((g) => isNewer(g.version, version));
   if (newer) {
     return { path: 'version', value: version, expected: `a package newer than ${newer.version}, which has graduated` };
   }
+  const conflict = chartConflict(chartOf(state.rollouts[version]), chartVersion);
+  if (conflict) return conflict;
   if (lane === null || (topology && hasLane(topology, lane))) return null;
   const lanes = Object.keys(topology?.lanes ?? {}).join(', ');
   return { path: 'lane', value: lane, expected: `a lane: ${lanes || 'the topology has none'}` };
@@ -102,17 +123,11 @@ export function recordGraduation(state: ClusterState, message: AskGraduation): s
 export function recordEnd(state: ClusterState, message: RolloutEnded, now: number): void {
   const { version, supersededBy, run } = message;
   const at = new Date(now).toISOString();
-  const { chartVersion } = state.rollouts[version] ?? state.ended[version] ?? { chartVersion: null };
+  const { chartVersion = null, runsWith = null } = state.rollouts[version] ?? state.ended[version] ?? {};
   delete state.rollouts[version];
-  state.ended[version] = { state: message.state, supersededBy, chartVersion, at, run };
+  state.ended[version] = { state: message.state, supersededBy, chartVersion, runsWith, at, run };
   const noLonger = message.state === 'aborted' || message.state === 'rolled-back';
   if (noLonger) state.graduated = state.graduated.filter((g) => g.version !== version);
   const graduated = state.graduated.find((g) => g.version === version);
   if (graduated && message.state === 'converged') graduated.convergedAt ??= at;
-}
-
-/** Forgets how a version ended, where a person may open it again: not what was superseded, nor what has converged. */
-export function reopen(state: ClusterState, version: string): void {
-  const ended = state.ended[version]?.state;
-  if (ended !== 'superseded' && ended !== 'converged') delete state.ended[version];
 }

@@ -89,6 +89,8 @@ export interface OpenRollout {
   run: string;
   startedAtMs: number;
   chartVersion: string | null;
+  /** Where it has none by name: the one with which cells were seen to run it. */
+  runsWith?: string | null;
   /** The lane with which it graduated. */
   lane: string | null;
   graduatedAt: string | null;
@@ -98,6 +100,7 @@ export interface EndedRollout {
   state: RolloutState;
   supersededBy: string | null;
   chartVersion: string | null;
+  runsWith?: string | null;
   at: string;
   /** The run that ended so. */
   run: string;

@@ -104,8 +104,9 @@ export function noteFirstLook(s: PassState, index: number, look: CellLook, rules
   }
   if (seen.state === 'migration-failed') s.pdmFailed[index] = true;
   setMark(s, index, seen.mark);
-  const isNewer = look.tenant === 'known' && judgeSeen(look.facts, rules.target) === 'newer';
-  return { isNewer, goesBack: seen.goesBack === true };
+  const stands = look.tenant === 'known' ? judgeSeen(look.facts, rules.target) : 'unknown';
+  if (stands === 'target') s.runsWith ??= look.facts.chartVersion;
+  return { isNewer: stands === 'newer', goesBack: seen.goesBack === true };
 }
 
 /**

@@ -75,6 +75,8 @@ export interface PassState {
   pdmFailed: Record<number, true>;
   /** Of those, the ones that a person has retried: their PDM runs again before anything else goes forward. */
   mending: Record<number, true>;
+  /** The chart with which the first cell was seen to run the package; null: none was. */
+  runsWith: string | null;
   /** Cells that gave no answer when the bake should have ended. */
   silent: string[];
   /** Watches over the cells that are under way: what they watch is not over before they are. */
@@ -111,6 +113,7 @@ export function newPass(purpose: PassPurpose, cells: number): PassState {
     holdForward: null,
     pdmFailed: {},
     mending: {},
+    runsWith: null,
     silent: [],
     watching: 0,
   };
@@ -286,6 +289,7 @@ function deployed(s: PassState, index: number, result: CellResult, ctx: Deployed
   const wasFirst = converged(s) < Math.min(ctx.policy.firstCells, concerned(s));
   if (result.state === 'converged') {
     delete s.exceptions[index];
+    s.runsWith ??= result.chartVersion ?? null;
     return setMark(s, index, ctx.policy.postDeployMigrations === 'with-deploy' ? 'M' : 'C');
   }
   if (ctx.skip) {

@@ -20,6 +20,8 @@ import type {
 export interface PackageState {
   version: string;
   chartVersion: string | null;
+  /** Where it has none by name: the one with which cells were seen to run it. */
+  runsWith?: string | null;
   lane: string | null;
   startedAtMs: number;
   finishedAtMs: number | null;
@@ -73,6 +75,9 @@ export interface Graduation {
   /** When its PDM succeeded on the main stage, where that was said; else when it was asked. */
   at: string;
   askedAt: string;
+  /** What was asked with it: the package's own once the cluster has accepted. */
+  chartVersion?: string | null;
+  lane?: string | null;
   /** null: the cluster has not answered yet. */
   accepted: boolean | null;
 }

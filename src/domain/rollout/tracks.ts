@@ -38,6 +38,7 @@ export function noteReport(s: PackageState, track: Track, report: RingReport, no
   noteFailures(s, track, report, now);
   track.stage = report.ended ? 'over' : 'running';
   track.pass = report.pass;
+  s.runsWith ??= report.runsWith ?? null;
   track.view = report.view;
   track.entered = true;
   track.result = report.result;

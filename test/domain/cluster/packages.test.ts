@@ -1,6 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { beginTurn } from '../../../src/domain/cluster/holders.js';
-import { judgeRegistration, recordEnd, recordGraduation } from '../../../src/domain/cluster/packages.js';
+import {
+  judgeGraduation,
+  judgeRegistration,
+  noteChart,
+  recordEnd,
+  recordGraduation,
+} from '../../../src/domain/cluster/packages.js';
 import {
   type ClusterState,
   newClusterState,
@@ -17,13 +23,21 @@ function cluster(): ClusterState {
   return state;
 }
 
-function registers(state: ClusterState, version: string, chartVersion: string | null = null) {
-  const message = { version, run: 'run', startedAtMs: NOW, chartVersion, reopen: false, graduatedAt: null };
+function registers(state: ClusterState, version: string, chartVersion: string | null = null, reopen = false) {
+  const message = { version, run: 'run', startedAtMs: NOW, chartVersion, reopen, graduatedAt: null };
   return judgeRegistration(state, message);
 }
 
+const asksToGraduate = (version: string, chartVersion: string | null = null) => ({
+  requestId: 'g',
+  version,
+  chartVersion,
+  lane: null,
+  by: 'rt',
+  at: '',
+});
 const graduates = (state: ClusterState, version: string, chartVersion: string | null = null) =>
-  recordGraduation(state, { requestId: 'g', version, chartVersion, lane: null, by: 'rt', at: '' });
+  recordGraduation(state, asksToGraduate(version, chartVersion));
 
 const asks = (version: string) =>
   ({ requestId: 'run/1', version, purpose: 'deploy', ring: 2, sender: '' }) as unknown as QueuedRequest;
@@ -62,5 +76,56 @@ describe('the same package under longer shas', () => {
     const state = cluster();
     if (state.rings[2]) state.rings[2].desired = LONGER;
     expect(registers(state, V1).conflict).toBeNull();
+  });
+});
+
+describe('the chart of a package', () => {
+  const CHART = '8.10.5';
+  const conflict = { path: 'chartVersion', expected: expect.stringContaining(`${CHART}, the chart of this package`) };
+
+  function expectOnlyItsOwn(state: ClusterState): void {
+    expect(registers(state, V1, '8.10.6').conflict).toMatchObject(conflict);
+    expect(judgeGraduation(state, null, asksToGraduate(V1, '8.10.6'))).toMatchObject(conflict);
+    for (const chart of [CHART, null]) {
+      expect(registers(state, V1, chart).conflict).toBeNull();
+      expect(judgeGraduation(state, null, asksToGraduate(V1, chart))).toBeNull();
+    }
+  }
+
+  it.each<[string, (state: ClusterState) => unknown]>([
+    ['it began with', (state) => registers(state, V1, CHART)],
+    ['it graduated with', (state) => [registers(state, V1), graduates(state, V1, CHART)]],
+    ['its cells run it with', (state) => [registers(state, V1), noteChart(state, V1, CHART)]],
+  ])('that %s is its only one, also for a run that begins anew', (_, happened) => {
+    const state = cluster();
+    happened(state);
+    expectOnlyItsOwn(state);
+    registers(state, V1);
+    expectOnlyItsOwn(state);
+  });
+
+  it('is the first that its cells were seen to run it with', () => {
+    const state = cluster();
+    registers(state, V1);
+    for (const chart of [null, CHART, '8.10.6']) noteChart(state, V1, chart);
+    expectOnlyItsOwn(state);
+  });
+
+  it.each(['aborted', 'rolled-back', 'expired'] as const)('outlives that it was %s and is opened again', (ended) => {
+    const state = cluster();
+    registers(state, V1, CHART);
+    recordEnd(state, { version: V1, state: ended, supersededBy: null, run: 'run' }, NOW);
+    expect(registers(state, V1, '8.10.6', true)).toMatchObject({ conflict, endedAs: null });
+    expect(registers(state, V1)).toMatchObject({ endedAs: ended, chartVersion: CHART });
+    expect(registers(state, V1, null, true)).toMatchObject({ conflict: null, endedAs: null, chartVersion: CHART });
+    expectOnlyItsOwn(state);
+  });
+
+  it('what was superseded or has converged no one opens', () => {
+    const state = cluster();
+    registers(state, V1);
+    recordEnd(state, { version: V1, state: 'superseded', supersededBy: V2, run: 'run' }, NOW);
+    expect(registers(state, V1, null, true)).toMatchObject({ endedAs: 'superseded', supersededBy: V2 });
+    expect(state.rollouts[V1]).toBeUndefined();
   });
 });

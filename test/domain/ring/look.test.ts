@@ -81,6 +81,21 @@ describe('the first look at a cell', () => {
   });
 });
 
+describe('the chart with which cells run the package', () => {
+  it('is that of the first one seen on it; another package’s says nothing', () => {
+    const s = newPass('deploy', 3);
+    const rulesOfLook = { target: TARGET, policy: policyOf(), askedFor: false };
+    const at = (version: string, chartVersion: string) => {
+      const seen = look({ version });
+      return { ...seen, facts: { ...seen.facts, chartVersion } };
+    };
+    [at(V0, '8.9.0'), at(V1, '8.10.1'), at(V1, '8.10.2')].forEach((seen, i) => {
+      noteFirstLook(s, i, seen, rulesOfLook);
+    });
+    expect(s.runsWith).toBe('8.10.1');
+  });
+});
+
 describe('the first look of a pass that only migrates', () => {
   it.each<[string, CellLook, string]>([
     ['well on the package: PDM may run', look(), 'C'],
