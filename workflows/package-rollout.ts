@@ -112,7 +112,8 @@ class PackageRun {
     const { state } = this.ctx;
     state.finishedAtMs = state.endedBeforeMs ?? Date.now();
     if (state.end && state.registered) {
-      const ended = { version: state.version, ...state.end, run: workflowInfo().runId };
+      const forget = state.end.state === 'aborted' && !state.accepted && state.abort === null;
+      const ended = { version: state.version, ...state.end, run: workflowInfo().runId, forget };
       await this.ctx.mail.send(CLUSTER_WORKFLOW_ID, signals.rolloutEndedSignal, ended);
     }
     await condition(() => this.isQuiet());

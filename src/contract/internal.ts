@@ -82,6 +82,8 @@ export interface RolloutEnded {
   supersededBy: string | null;
   /** The run that ended, and has the last status as its result. */
   run: string;
+  /** Nothing was ever accepted: it is as if this run had not been. */
+  forget?: boolean;
 }
 
 // ── CellCluster → PackageRollout ─────────────────────────────────────────────

@@ -128,7 +128,7 @@ const SHAPES: Record<string, Shape> = {
   askRing: { version: packageName, ring },
   ringKnown: { ring, problem: orNull(problem) },
   withdrawRequest: { requestId: text },
-  rolloutEnded: { version: packageName, state: text, supersededBy: orNull(text), run: text },
+  rolloutEnded: { version: packageName, state: text, supersededBy: orNull(text), run: text, forget: optional(flag) },
   registered: {
     endedAs: orNull(text),
     supersededBy: orNull(text),

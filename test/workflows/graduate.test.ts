@@ -135,7 +135,8 @@ scenario(
   },
 );
 
-scenario('a rollout that has nothing accepted a minute after its start ends as aborted', {}, async (world) => {
+const NOTHING = 'a rollout that has nothing accepted a minute after its start ends as aborted, and closes nothing';
+scenario(NOTHING, {}, async (world) => {
   const handle = await start(world, V1);
   await rawSignal(world, packageRolloutId(V1), 'graduate', { by: 7 });
   const startedAt = Date.now();
@@ -145,6 +146,7 @@ scenario('a rollout that has nothing accepted a minute after its start ends as a
   expect(end.rejected).toMatchObject([{ message: 'graduate', path: 'by' }]);
   expect(Date.now() - startedAt).toBeGreaterThan(50_000);
   expect((await handle.describe()).status.name).toBe('COMPLETED');
+  expect(await world.deploy(V1)).toMatchObject({ outcome: 'converged' });
 });
 
 scenario(

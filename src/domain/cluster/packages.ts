@@ -21,7 +21,8 @@ export function judgeRegistration(
   const lane = state.rollouts[version]?.lane ?? null;
   if (!conflict && !ended) {
     delete state.ended[version];
-    state.rollouts[version] = { run, startedAtMs, chartVersion: chart, runsWith, lane, graduatedAt };
+    const earlier = earlierThan(run, state.rollouts[version]);
+    state.rollouts[version] = { run, startedAtMs, chartVersion: chart, runsWith, lane, graduatedAt, earlier };
   }
   const at = state.graduated.find((g) => g.version === version)?.graduatedAt ?? null;
   return {
@@ -33,6 +34,12 @@ export function judgeRegistration(
     chartVersion: chart,
     runsWith,
   };
+}
+
+function earlierThan(run: string, known: OpenRollout | undefined): NonNullable<OpenRollout['earlier']> | null {
+  if (!known || known.run === run) return known?.earlier ?? null;
+  const { earlier: _, ...rest } = known;
+  return rest;
 }
 
 /** A person may open it again: not what was superseded, nor what has converged. */
@@ -122,6 +129,7 @@ export function recordGraduation(state: ClusterState, message: AskGraduation): s
 
 export function recordEnd(state: ClusterState, message: RolloutEnded, now: number): void {
   const { version, supersededBy, run } = message;
+  if (message.forget) return forgetRun(state, version);
   const at = new Date(now).toISOString();
   const { chartVersion = null, runsWith = null } = state.rollouts[version] ?? state.ended[version] ?? {};
   delete state.rollouts[version];
@@ -130,4 +138,11 @@ export function recordEnd(state: ClusterState, message: RolloutEnded, now: numbe
   if (noLonger) state.graduated = state.graduated.filter((g) => g.version !== version);
   const graduated = state.graduated.find((g) => g.version === version);
   if (graduated && message.state === 'converged') graduated.convergedAt ??= at;
+}
+
+/** A call that was rejected starts a run all the same: what was known before it is what is known. */
+function forgetRun(state: ClusterState, version: string): void {
+  const earlier = state.rollouts[version]?.earlier;
+  delete state.rollouts[version];
+  if (earlier) state.rollouts[version] = earlier;
 }

@@ -94,6 +94,8 @@ export interface OpenRollout {
   /** The lane with which it graduated. */
   lane: string | null;
   graduatedAt: string | null;
+  /** What an earlier run of it left, which has not said how it ended. */
+  earlier?: Omit<OpenRollout, 'earlier'> | null;
 }
 
 export interface EndedRollout {

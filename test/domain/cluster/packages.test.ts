@@ -23,8 +23,14 @@ function cluster(): ClusterState {
   return state;
 }
 
-function registers(state: ClusterState, version: string, chartVersion: string | null = null, reopen = false) {
-  const message = { version, run: 'run', startedAtMs: NOW, chartVersion, reopen, graduatedAt: null };
+function registers(
+  state: ClusterState,
+  version: string,
+  chartVersion: string | null = null,
+  reopen = false,
+  run = 'run',
+) {
+  const message = { version, run, startedAtMs: NOW, chartVersion, reopen, graduatedAt: null };
   return judgeRegistration(state, message);
 }
 
@@ -127,5 +133,31 @@ describe('the chart of a package', () => {
     recordEnd(state, { version: V1, state: 'superseded', supersededBy: V2, run: 'run' }, NOW);
     expect(registers(state, V1, null, true)).toMatchObject({ endedAs: 'superseded', supersededBy: V2 });
     expect(state.rollouts[V1]).toBeUndefined();
+  });
+});
+
+describe('a run of which nothing was accepted', () => {
+  const ends = (state: ClusterState, run: string) =>
+    recordEnd(state, { version: V1, state: 'aborted', supersededBy: null, run, forget: true }, NOW);
+
+  it('leaves nothing behind, not even its chart', () => {
+    const state = cluster();
+    registers(state, V1, '8.10.6');
+    ends(state, 'run');
+    expect(state).toEqual(cluster());
+  });
+
+  it('leaves what an earlier run of the package was as it was', () => {
+    const state = cluster();
+    registers(state, V1, '8.10.5');
+    graduates(state, V1);
+    const before = structuredClone(state);
+    // Asked again while its cluster is away, it registers again.
+    for (let i = 0; i < 2; i += 1) registers(state, V1, null, false, 'anew');
+    expect(state.rollouts[V1]).toMatchObject({ run: 'anew', chartVersion: '8.10.5' });
+    ends(state, 'anew');
+    expect(state.graduated).toEqual(before.graduated);
+    expect(state.ended).toEqual({});
+    expect(state.rollouts[V1]).toMatchObject({ run: 'run', chartVersion: '8.10.5' });
   });
 });
