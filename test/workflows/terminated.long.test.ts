@@ -84,3 +84,29 @@ scenario(
     await clusterSeen(world, (s) => s.graduated.some((g) => g.version === V1));
   },
 );
+
+scenario(
+  'a brake that a pass cannot confirm says so after 10 s and names it; it stays on, and whoever comes next obeys it',
+  { rings: { 2: 2 }, jobMs: 2500 },
+  async (world) => {
+    await graduate(world, V1);
+    await jobsSeen(world, (jobs) => toVersion(jobs, V1).some((j) => j.state === 'running'));
+    // First the package: it would give the ring back at once.
+    await terminate(world, `package-rollout/${V1}`);
+    await terminate(world, 'ring-rollout/2');
+    const askedAt = Date.now();
+    const brake = { by: 'alice', reason: 'incident', brakeId: 'stop' };
+    await expect(world.cells.cluster().engageBrake(brake)).rejects.toMatchObject({
+      type: 'BrakeUnconfirmed',
+      message: expect.stringMatching(/stop.*ring-rollout\/2 did not answer/),
+    });
+    expect(Date.now() - askedAt).toBeGreaterThanOrEqual(10_000);
+    expect((await world.cells.cluster().status()).brakes).toMatchObject([{ brakeId: 'stop', by: 'alice' }]);
+    await graduate(world, V1, { reason: 'again' });
+    await seen(world, V1, (s) => s.waitingFor?.kind === 'brake');
+    expect(toVersion(await world.jobs(), V1).map((j) => j.cell)).toEqual(['c2-1']);
+    await world.cells.cluster().releaseBrake({ by: 'alice', brakeId: 'stop', reason: 'over' });
+    expect(theRing(await ends(world, V1), 2)).toMatchObject({ converged: 2, exceptions: [] });
+    expect(toVersion(await world.jobs(), V1).map((j) => j.cell)).toEqual(['c2-1', 'c2-2']);
+  },
+);
