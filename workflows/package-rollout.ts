@@ -236,6 +236,8 @@ class PackageRun {
       void this.ctx.mail.send(ringRolloutId(ring), signals.retryPassSignal, { by, cells: cells ?? null });
     } else if (track.stage === 'over') {
       track.lost = 0;
+      // What a person ended were waits of the pass that is over.
+      this.ctx.state.overridden = this.ctx.state.overridden.filter((o) => o.ring !== ring);
       this.passes.askAgain(track, true);
     }
   }

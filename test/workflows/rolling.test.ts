@@ -199,6 +199,11 @@ scenario(
       const problem = await expectRejected(override({ wait }), 'wait');
       expect(problem.expected).toContain('bake');
     }
+    // Nor one that the package is not in.
+    for (const wait of ['grace-period', 'health', 'check', 'approval']) {
+      const problem = await expectRejected(override({ wait }), 'wait');
+      expect(problem.expected).toContain('bake, ring 2 bakes');
+    }
     await expectRejected(override({ wait: 'bake', ring: 9 }), 'ring');
     await expectRejected(override({ wait: 'bake', reason: '' }), 'reason');
     await expectRejected(world.cells.rollout(V1).retryRing({ ring: 8, by: 'alice' }), 'ring');

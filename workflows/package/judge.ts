@@ -2,6 +2,7 @@ import * as messages from '../../src/contract/messages.js';
 import type { z } from '../../src/contract/zod.js';
 import { chartConflict } from '../../src/domain/cluster/packages.js';
 import { type Track, tracksOf } from '../../src/domain/rollout/state.js';
+import { whyNoWait } from '../../src/domain/rollout/waits.js';
 import { type BrakeDesk, mustExpireLater } from '../shared/brake-desk.js';
 import { rejected, rejectedBecause, validated } from '../shared/validation.js';
 import type { Callers } from './callers.js';
@@ -57,6 +58,8 @@ export class Judge {
       throw rejectedBecause('wait', wait, 'a wait that is in force: bake, grace-period, health, check, approval');
     }
     if (wait !== 'approval') this.mustBeEntered(ring, (t) => t.stage === 'running');
+    const problem = whyNoWait(this.ctx.state, ring, wait);
+    if (problem) throw rejectedBecause('wait', wait, problem);
   }
 
   retryRing(payload: unknown): void {

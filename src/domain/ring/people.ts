@@ -71,6 +71,8 @@ export function resume(s: PassState, policy: RingPolicy, now: number): void {
 /** Clocks begin anew with the cells that are deployed now: a bake or a grace period is for what runs, not for what ran. */
 function backToDeploy(s: PassState): void {
   s.stage = 'deploy';
+  // What a person ended was a wait of what ran then.
+  s.overridden = [];
   s.graceUntilMs = null;
   if (s.bakedAtMs !== null) return;
   s.convergedAtMs = null;

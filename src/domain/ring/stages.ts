@@ -108,6 +108,8 @@ function bakeStage(s: PassState, a: Advance): void {
   // Counted from the bake's end; after a retry from when the ring was whole again.
   const since = s.wholeAgainMs ?? s.bakedAtMs;
   s.graceUntilMs ??= since + a.policy.gracePeriodMs;
+  // Silence that a person made up for in the bake is another silence in the grace period.
+  s.overridden = s.overridden.filter((wait) => wait !== 'health');
   enter(s, 'grace');
   graceStage(s, a);
 }

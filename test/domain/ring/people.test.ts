@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { setMark } from '../../../src/domain/ring/pass.js';
 import { resume, retried, retryable } from '../../../src/domain/ring/people.js';
 import { policyOf } from '../policies.js';
 import { marksOf, NOW, standing } from './passes.js';
@@ -25,6 +26,17 @@ describe('a retry', () => {
     expect(marksOf(s)).toBe('C.XC');
     expect(s.exceptions).toEqual({ 2: { state: 'rollback-failed', reason: 'busy: job-9' } });
     expect(s.halt).toBeNull();
+  });
+
+  it('deploys cells under waits that nobody has ended yet', () => {
+    const s = { ...standing('CX'), stage: 'grace' as const, overridden: ['bake', 'health', 'grace-period'] };
+    retried(s, 1, { on: 'target' });
+    resume(s, policyOf({}), NOW);
+    expect(s).toMatchObject({ stage: 'grace', overridden: ['bake', 'health', 'grace-period'] });
+    setMark(s, 1, 'X');
+    retried(s, 1, { on: 'other' });
+    resume(s, policyOf({}), NOW);
+    expect(s).toMatchObject({ stage: 'deploy', overridden: [] });
   });
 
   it('stays halted where what is left is beyond the budget, or PDM is not mended', () => {

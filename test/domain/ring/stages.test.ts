@@ -89,6 +89,21 @@ describe('advance: from stage to stage', () => {
     expect(soft).toMatchObject({ stage: 'done', halt: { kind: 'none-converged' } });
   });
 
+  it('a health wait that a person ended in the bake is another one in the grace period', () => {
+    const s = { ...standing('C'), stage: 'bake' as const, bakeUntilMs: NOW - 1, silent: ['c'] };
+    const a = rules(policyOf({ gracePeriodMs: 10 }));
+    advance(s, a);
+    expect(s.stage).toBe('bake');
+    override(s, 'health');
+    advance(s, a);
+    expect(s.stage).toBe('grace');
+    advance(s, { ...a, now: NOW + 10 });
+    expect(s.stage).toBe('grace');
+    override(s, 'health');
+    advance(s, { ...a, now: NOW + 10 });
+    expect(s.stage).toBe('migrate');
+  });
+
   it('a check that failed halts until that very check has passed, or a person says so', () => {
     const s = { ...standing('C'), stage: 'bake' as const, bakeUntilMs: NOW - 1 };
     noteCheck(s, { name: 'smoke', outcome: 'failed', by: 'qa' });

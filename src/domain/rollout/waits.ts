@@ -1,0 +1,31 @@
+import type { OverridableWait } from '../../contract/messages.js';
+import type { WaitingFor } from '../../contract/status.js';
+import { failedChecks, type PackageState, tracksOf } from './state.js';
+
+/** Which waits a person may end: only one that the package is in, since what is ended ahead of time ends unasked. */
+
+/** Why this wait of this ring cannot be overridden now, as what was expected; null: it can. */
+export function whyNoWait(s: PackageState, ring: number, wait: OverridableWait): string | null {
+  if (isIn(s, ring, wait)) return null;
+  const now = waitIn(s, ring);
+  return `a wait that the package is in, in ring ${ring}: ${now ? `${now.kind}, ${now.detail}` : 'there is none now'}`;
+}
+
+function isIn(s: PackageState, ring: number, wait: OverridableWait): boolean {
+  const track = s.tracks[ring];
+  // The same again changes nothing.
+  if (wait === 'approval' && s.approved.includes(ring)) return true;
+  if (wait === 'check') return Object.keys(failedChecks(s, ring)).length > 0;
+  if (waitIn(s, ring)?.kind === wait) return true;
+  // Their clocks run on whatever else holds the pass.
+  if (wait === 'bake') return track?.view?.state === 'baking';
+  if (wait === 'grace-period') return track?.view?.state === 'grace';
+  // Inside the perimeter its caller was answered at once.
+  return wait === 'approval' && track?.settled?.code === 'approval';
+}
+
+function waitIn(s: PackageState, ring: number): WaitingFor | null {
+  if (s.next?.held?.ring === ring) return s.next.held.waiting;
+  const track = tracksOf(s).find((t) => t.ring === ring && t.stage !== 'over');
+  return track?.held ?? track?.view?.waitingFor ?? null;
+}
