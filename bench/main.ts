@@ -45,7 +45,7 @@ function read(): Flags {
       'Measures the coordinator; results are added to bench/results/. Ends with status 1 where a target is missed.',
     )
     .option('--only <name>', `one benchmark: ${BENCHES.map((b) => b.name).join(', ')} (may be repeated)`, benchNamed)
-    .option('--pairs <n>', 'how often the two sides of ring-400 run in turn', wholeNumber, 3)
+    .option('--pairs <n>', 'how often the two sides of ring-400 run in turn', wholeNumber, 5)
     .option('--cells <n>', 'rings of another size, to try things out; the results are not kept', wholeNumber)
     .addHelpText(
       'after',

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { appendFileSync } from 'node:fs';
-import { cpus, loadavg } from 'node:os';
+import { availableParallelism, cpus, loadavg } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import Table from 'cli-table3';
 import type { Bound, Outcome } from './bench.js';
@@ -49,7 +49,8 @@ function holds(value: unknown, bound: Bound): boolean {
 /** The load tells whether the machine had other work: ratios bear that, absolute speeds do not. */
 function machine(): Record<string, unknown> {
   const load = loadavg().map((value) => Math.round(value * 10) / 10);
-  return { cpus: cpus().length, cpu: cpus()[0]?.model ?? '', load, node: process.version, commit: commit() };
+  // A process may be allowed fewer than the machine has.
+  return { cpus: availableParallelism(), cpu: cpus()[0]?.model ?? '', load, node: process.version, commit: commit() };
 }
 
 function commit(): string | null {

@@ -10,7 +10,8 @@ import { withSimulatorUrls } from '../../src/simulator/topology-urls.js';
 import { BARE_TASK_QUEUE } from '../bare/task-queue.js';
 import { type Child, startChild } from './child.js';
 
-const FIRST_LOOK_MS = 5 * 60_000;
+/** Generous: ten thousand cells on a machine that has other work take longer than five minutes. */
+const FIRST_LOOK_MS = 30 * 60_000;
 
 export interface StageOptions {
   topology: Topology;
