@@ -19,8 +19,9 @@ export interface JobDependencies {
 
 /** So many of a tenant's newest jobs are searched for a key: it runs one at a time, and ours is among the last. */
 const SEARCHED_JOBS = 50;
-/** A quick job's end is seen soon; then the order's own interval rules. */
+/** A job is looked at each time it has grown older by this share, at the soonest; then the order's own interval rules. */
 const FIRST_POLL_MS = 500;
+const POLLED_SHARE = 1 / 10;
 const CANCEL_POLL_MS = 1_000;
 const SHORTEST_PAUSE_MS = 50;
 /** How long a POST without an answer may still be on its way to AMP: so long its key is searched before it counts as lost. */
@@ -218,14 +219,21 @@ class JobRun {
   async #watch(found: AmpJob): Promise<JobReport> {
     const sinceMs = Date.now();
     this.#adopt(found);
-    let pauseMs = Math.min(FIRST_POLL_MS, this.#order.pollIntervalMs);
     for (let job = found; ; job = await this.#get(job.id)) {
       if (isFinal(job)) return this.#report(job);
       const leftMs = this.#timeLeftMs(job, sinceMs);
       if (leftMs <= 0 || this.#memory.timingOut) return this.#timeOut(job);
-      await this.#pause(Math.min(pauseMs, leftMs));
-      pauseMs = this.#order.pollIntervalMs;
+      await this.#pause(Math.min(this.#pollPauseMs(job), leftMs));
     }
+  }
+
+  /** The cell's slot stands idle from its job's end until the next look: a quick job is looked at often, a long one rarely. */
+  #pollPauseMs({ startedAt, createdAt, asOfMs }: AmpJob): number {
+    const ageMs = asOfMs - Date.parse(startedAt ?? createdAt);
+    const { pollIntervalMs } = this.#order;
+    return Number.isNaN(ageMs)
+      ? pollIntervalMs
+      : Math.min(pollIntervalMs, Math.max(FIRST_POLL_MS, ageMs * POLLED_SHARE));
   }
 
   /** Post-deployment migrations are never cancelled: half of them is worse than late. */

@@ -73,6 +73,21 @@ describe('the good path', () => {
     ]);
   });
 
+  it('looks at a young job more often than its interval says', async () => {
+    amp.next = { takesMs: 1_100, ends: 'succeeded' };
+    const beganMs = Date.now();
+    expect((await run({ pollIntervalMs: 60_000 })).outcome).toBe('succeeded');
+    expect(Date.now() - beganMs).toBeLessThan(20_000);
+  });
+
+  it('looks at an old job at its interval', async () => {
+    const job = amp.begin(cell, keyOf('pass-1'), 2_500);
+    job.started_at = new Date(Date.now() - 3_600_000).toISOString();
+    expect((await run({ pollIntervalMs: 1_500 })).outcome).toBe('succeeded');
+    // Once where it is found, and then at most every 1.2 s, an interval less a fifth.
+    expect(amp.count(/^GET \/v1\/jobs\/[^?]/)).toBeLessThanOrEqual(4);
+  });
+
   it('reports a job that fails with the words of AMP', async () => {
     amp.next = { takesMs: 50, ends: 'failed' };
     expect(await run()).toMatchObject({ outcome: 'failed', job: { error: 'it broke' } });
