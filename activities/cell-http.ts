@@ -3,6 +3,7 @@ import { causeOf, type HttpAnswer, request } from './http.js';
 import type { CellApi, MetadataAnswer, ReadinessAnswer } from './ports.js';
 
 const checkSchema = z.object({ status: z.string(), message: z.string().nullish() });
+const checksSchema = z.array(checkSchema);
 const metadataSchema = z.object({ version: z.string(), revision: z.string().min(1) });
 
 export interface CellHttpOptions {
@@ -55,7 +56,7 @@ function checksOf(json: unknown): { name: string; status: string }[] {
   if (typeof json !== 'object' || json === null) return [];
   return Object.entries(json).flatMap(([name, value]) => {
     if (name === 'status') return [{ name: 'the overall status', status: String(value) }];
-    const list = z.array(checkSchema).safeParse(Array.isArray(value) ? value : [value]).data ?? [];
+    const list = checksSchema.safeParse(Array.isArray(value) ? value : [value]).data ?? [];
     return list.map((check) => ({ name: check.message ? `${name} (${check.message})` : name, status: check.status }));
   });
 }
