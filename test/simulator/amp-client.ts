@@ -82,10 +82,11 @@ export class AmpClient {
   }
 
   /** Waits until a job has ended. */
-  async ended(id: string): Promise<AmpJob> {
+  async ended(id: string, withinMs?: number): Promise<AmpJob> {
     return until(
       () => this.job(id),
       (job) => job.finished_at !== null,
+      withinMs,
     );
   }
 

@@ -139,7 +139,7 @@ describe('AMP that misbehaves', () => {
 
   test('somebody else’s job takes an idle tenant at once', async () => {
     const amp = await simulate();
-    await amp.addFault({ kind: 'tenant-busy', cell: 'cell-1', forMs: 80 });
+    await amp.addFault({ kind: 'tenant-busy', cell: 'cell-1', forMs: 600 });
     const busy = await amp.post('k', order());
     expect(busy.status).toBe(409);
     const foreign = await amp.job(busy.body.error.job_id ?? '');
