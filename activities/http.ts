@@ -1,4 +1,10 @@
-import { type Dispatcher, getGlobalDispatcher } from 'undici';
+import { Agent, type Dispatcher } from 'undici';
+
+/**
+ * Of our own: the process-wide one may be the older undici in Node itself, whoever called `fetch` first, and that does not
+ * know today's handlers.
+ */
+const AGENT = new Agent();
 
 /** An answer whose body has been read. `json` is undefined where the body is none. */
 export interface HttpAnswer {
@@ -59,7 +65,7 @@ class Exchange implements Dispatcher.DispatchHandler {
     const { url, method = 'GET', headers, form } = this.request;
     try {
       const { origin, pathname, search } = new URL(url);
-      getGlobalDispatcher().dispatch(
+      AGENT.dispatch(
         {
           origin,
           path: pathname + search,

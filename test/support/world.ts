@@ -84,10 +84,14 @@ export async function newWorld(options: WorldOptions): Promise<World> {
     acts,
     apply: async (other) => {
       await cells.cluster().applyTopology({ topology: other ?? topology, by: 'test', releaseColdStart: true });
-      await world.until(
-        'the first look at every cell',
-        async () => (await cells.cluster().status()).waitingFor === null,
-      );
+      let waitingFor: unknown;
+      const looked = async () => {
+        ({ waitingFor } = await cells.cluster().status());
+        return waitingFor === null;
+      };
+      await world.until('the first look at every cell', looked).catch((error: Error) => {
+        throw new Error(`${error.message}: ${JSON.stringify(waitingFor)}`);
+      });
     },
     startWorker: async (workerOptions) => {
       const worker = await startWorker({
