@@ -268,6 +268,8 @@ scenario(
     expect(theRing(end, 2)).toMatchObject({ total: 3, converged: 2, skipped: 1, failed: 0, rolledBack: 0 });
     expect(exceptionOf(end, 2, 'c2-1')?.state).toBe('skipped');
     expect((await cellNow(world, 'c2-1')).version).toBe(V0);
+    // Once more at the end of the ring, and then not again.
+    expect(toVersion(await world.jobs(), V1).map((j) => j.cell)).toEqual(['c2-1', 'c2-2', 'c2-3', 'c2-1']);
     expect(
       toVersion(await world.jobs(), V1, 'post_deploy_migrations')
         .map((j) => j.cell)
@@ -280,14 +282,16 @@ scenario(
   'a skip takes effect when the run of the cell has ended, its rollback included',
   { rings: { 2: 3 }, jobMs: 2500 },
   async (world) => {
-    await world.fault({ kind: 'job-fails', cell: 'c2-1', version: V1, stage: 'finish' });
+    await world.fault({ kind: 'job-fails', cell: 'c2-1', version: V1, stage: 'finish', times: 1 });
     await graduate(world, V1);
     await jobsSeen(world, (jobs) => jobs[0]?.state === 'running');
     await world.cells.rollout(V1).skipCell({ cell: 'c2-1', by: 'alice', reason: 'busy today' });
     const skipped = await seen(world, V1, (s) => ringOf(s, 2)?.skipped === 1);
     expect(exceptionOf(skipped, 2, 'c2-1')).toMatchObject({ state: 'skipped' });
     expect((await world.jobs()).find((j) => j.kind === 'rollback')).toMatchObject({ cell: 'c2-1', state: 'succeeded' });
-    expect((await ends(world, V1)).state).toBe('converged');
+    const end = await ends(world, V1);
+    expect(end.state).toBe('converged');
+    expect(theRing(end, 2)).toMatchObject({ converged: 3, skipped: 0 });
   },
 );
 

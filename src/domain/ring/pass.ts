@@ -293,7 +293,7 @@ function deployed(s: PassState, index: number, result: CellResult, ctx: Deployed
     return setMark(s, index, ctx.policy.postDeployMigrations === 'with-deploy' ? 'M' : 'C');
   }
   if (ctx.skip) {
-    s.again[index] = true;
+    if (!mayTryAgain(result.state)) s.again[index] = true;
     return markSkipped(s, index, `skipped by ${ctx.skip.by}: ${ctx.skip.reason}; its run ended ${result.state}`);
   }
   if (wasSkipped(s, index)) {
@@ -318,6 +318,10 @@ function deployed(s: PassState, index: number, result: CellResult, ctx: Deployed
   const cause = haltOf(s, ctx.policy, wasFirst && result.jobId !== null, result.cell, result.reason);
   if (cause && !s.halt) s.halt = { kind: 'cells', reason: cause, sinceMs: ctx.now };
 }
+
+/** What nobody knows to be sane is not tried again at the end of the ring, skipped or not: a person looks first. */
+export const mayTryAgain = (state: CellState): boolean =>
+  state !== 'rollback-failed' && state !== 'cancel-unconfirmed' && state !== 'migration-failed';
 
 const SKIP_WORD = 'skipped';
 

@@ -1,7 +1,7 @@
 import type { CheckInPass } from '../../contract/internal.js';
 import type { OverridableWait } from '../../contract/messages.js';
 import type { RingPolicy } from '../../contract/policy.js';
-import { failures, haltForExceptions, type Mark, markSkipped, type PassState, setMark } from './pass.js';
+import { failures, haltForExceptions, type Mark, markSkipped, mayTryAgain, type PassState, setMark } from './pass.js';
 
 /** What people say to a pass: skips, checks, overrides, retries. */
 
@@ -17,8 +17,7 @@ export function skip(s: PassState, index: number, by: string, reason: string, po
     s.skips[index] = { by, reason };
     return null;
   }
-  // A cell that has had its try in this pass stays as it is until somebody asks: only an untried one is tried again.
-  if (mark === 'X' || mark === 'R') s.again[index] = true;
+  if (s.exceptions[index] && !mayTryAgain(s.exceptions[index].state)) s.again[index] = true;
   markSkipped(s, index, `skipped by ${by}: ${reason}`);
   if (s.halt?.kind === 'cells' && failures(s) <= policy.failureBudget) s.halt = null;
   if (s.halt?.kind === 'none-converged') s.halt = null;

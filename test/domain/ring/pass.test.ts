@@ -230,6 +230,33 @@ describe('a pass that was put off, skipped, or died', () => {
     expect(s.halt).toBeNull();
   });
 
+  it.each<[string, CellState, boolean]>([
+    ['rolled back', 'rolled-back', true],
+    ['not deployed', 'failed', true],
+    ['put off', 'busy', true],
+    ['not rolled back', 'rollback-failed', false],
+    ['not known to have stopped', 'cancel-unconfirmed', false],
+  ])('a cell that was %s and is skipped is tried once more at the end of its ring: %s %s', (_, state, isTried) => {
+    const policy = policyOf({ failureBudget: 0, bakeTimeMs: 1_000 });
+    const ended = (s: PassState) => cellEnded(s, 1, result(state, { deferred: state === 'busy' }), policy, NOW);
+    const skippedAfter = standing('C>');
+    ended(skippedAfter);
+    skip(skippedAfter, 1, 'alice', 'x', policy);
+    const skippedBefore = standing('C>');
+    skip(skippedBefore, 1, 'alice', 'x', policy);
+    ended(skippedBefore);
+    for (const s of [skippedAfter, skippedBefore]) {
+      expect(s).toMatchObject({ halt: null, exceptions: { 1: { state: 'skipped' } } });
+      advance(s, rules(policy));
+      expect(takeNext(s, policy, FREE)).toEqual(isTried ? [1] : []);
+      if (isTried) cellEnded(s, 1, result('rolled-back'), policy, NOW);
+      expect(marksOf(s)).toBe('Cs');
+      advance(s, rules(policy));
+      expect(takeNext(s, policy, FREE)).toEqual([]);
+      expect(s).toMatchObject({ stage: 'bake', halt: null });
+    }
+  });
+
   it('keeps a cell that converged although a skip was asked for', () => {
     const s = standing('C>.');
     skip(s, 1, 'alice', 'maintenance', policyOf({}));

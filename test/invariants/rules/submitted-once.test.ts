@@ -15,6 +15,10 @@ test.each<[string, Log]>([
     { jobs: [job(failed), rollback({ cell: 'a1', at: 2 }), again], acts: [act('retryRing', 15, { ring: 2 })] },
   ],
   [
+    'that failed, where a person skipped the cell',
+    { jobs: [job(failed), rollback({ cell: 'a1', at: 2 }), again], acts: [act('skipCell', 15, { cell: 'a1' })] },
+  ],
+  [
     'after the cell went back from what had worked',
     { jobs: [job({ cell: 'a1', at: 0 }), rollback({ cell: 'a1', at: 2 }), again] },
   ],
@@ -61,6 +65,10 @@ test.each<[string, Log]>([
   [
     'that had failed, when a person had asked for another package',
     { jobs: [job(failed), again], acts: [act('retryRing', 15, { ring: 2 }, { version: V2 })] },
+  ],
+  [
+    'that had failed, when a person had skipped another cell',
+    { jobs: [job(failed), again], acts: [act('skipCell', 15, { cell: 'a2' })] },
   ],
   [
     'that had failed, after a retry that was refused',

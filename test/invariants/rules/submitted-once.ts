@@ -40,7 +40,9 @@ function workTwice(facts: Facts): Violation[] {
 
 function isAllowed(facts: Facts, before: Job, job: Job): boolean {
   const asked = AGAIN.flatMap((act) => actsFor(facts, act, packageBehind(facts, job)));
-  if (askedBetween(asked, before.createdMs, job.createdMs, facts)) return true;
+  // A skipped cell is tried again at the end of its ring.
+  const skips = actsFor(facts, 'skipCell', job.version).filter((a) => a.payload.cell === job.cell);
+  if (askedBetween([...asked, ...skips], before.createdMs, job.createdMs, facts)) return true;
   const cancelled = before.state === 'canceled' && before.kind === 'configure';
   if (cancelled && askedBetween(cancels(facts), before.createdMs - ON_ITS_WAY_MS, job.createdMs, facts)) return true;
   const between = facts.jobs.filter(
