@@ -146,8 +146,9 @@ class ClusterRun {
   }
 
   private judgeBrake(payload: unknown): void {
-    const { expiresAt, scope } = validated(messages.engageClusterBrake, payload);
+    const { expiresAt, scope, brakeId } = validated(messages.engageClusterBrake, payload);
     mustExpireLater(expiresAt);
+    this.brakes.mustHaveRoom(brakeId);
     const { topology, rings } = this.ctx.state;
     if (typeof scope !== 'object' || !topology || rings[scope.ring]) return;
     throw rejectedBecause('scope.ring', scope.ring, `a ring: ${Object.keys(rings).join(', ')}`);

@@ -17,6 +17,7 @@ import type { Problem } from '../src/contract/problem.js';
 import { CELLS_VERSION } from '../src/contract/search-attributes.js';
 import type { BrakeResult, GraduateResult, PackageRolloutStatus, RingResult } from '../src/contract/status.js';
 import type { z } from '../src/contract/zod.js';
+import { noteSkip } from '../src/domain/rollout/skips.js';
 import { ring0Verdict, tracksOf } from '../src/domain/rollout/state.js';
 import { ACTS, detailOf } from './package/acts.js';
 import { argumentOf, type PackageRolloutInput } from './package/argument.js';
@@ -257,10 +258,10 @@ class PackageRun {
     return this.ctx.view();
   }
 
-  private leaveOut({ cell, by, reason }: messages.SkipCell): void {
-    this.ctx.state.skips.push({ cell, by, reason });
+  private leaveOut(message: messages.SkipCell): void {
+    const skip = noteSkip(this.ctx.state, message);
     for (const track of tracksOf(this.ctx.state).filter((t) => t.stage === 'running')) {
-      void this.ctx.mail.send(ringRolloutId(track.ring), signals.skipInPassSignal, { cell, by, reason });
+      void this.ctx.mail.send(ringRolloutId(track.ring), signals.skipInPassSignal, skip);
     }
     this.ctx.wake();
   }
@@ -380,7 +381,7 @@ class PackageRun {
 
   private listenToSkip(): void {
     const text = 'Leaves a cell out of the way for this package: {cell, by, reason}.';
-    const validator = (m: unknown) => this.judge.other(messages.skipCell, m);
+    const validator = (m: unknown) => this.judge.skipCell(m);
     handle(signals.skipCellUpdate, (m) => this.accepted(() => this.skipCell(m)), { description: text, validator });
     this.onSignal(signals.skipCellSignal, text, validator, (m) => void this.skipCell(m).catch(() => undefined));
   }

@@ -13,6 +13,15 @@ export interface NewBrake {
   url?: string | undefined;
 }
 
+/** Every list of brakes that a pass is told has all of them in it. */
+export const MAX_BRAKES = 50;
+
+/** Why one more brake cannot be engaged, as what was expected; null: it can. One with the same id takes no more room. */
+export function whyNoRoom(brakes: BrakeStatus[], brakeId: string | undefined): string | null {
+  if (brakes.length < MAX_BRAKES || brakes.some((b) => b.brakeId === brakeId)) return null;
+  return `at most ${MAX_BRAKES} brakes that are on; release one, or replace one by its id: ${brakes[0]?.brakeId}, …`;
+}
+
 /** Adds a brake; one with the same id takes the earlier one's place. */
 export function engage(brakes: BrakeStatus[], brake: NewBrake, now: number): BrakeStatus[] {
   const { expiresAt, url, ...rest } = brake;

@@ -8,10 +8,12 @@ import {
   hasExpired,
   holding,
   isOlderList,
+  MAX_BRAKES,
   type NewBrake,
   nextExpiry,
   release,
   scopeText,
+  whyNoRoom,
 } from '../../src/domain/brake.js';
 
 const NOW = Date.parse('2026-01-02T03:04:05Z');
@@ -36,6 +38,17 @@ test.each([
 });
 
 describe('brakes', () => {
+  it('are as many as a pass can be told; one in the place of another takes no more room', () => {
+    const few = Array.from({ length: MAX_BRAKES - 1 }, (_, i) => `b-${i}`);
+    const almost = few.reduce((all, brakeId) => engage(all, brake({ brakeId }), NOW), [] as BrakeStatus[]);
+    expect(whyNoRoom(almost, 'last')).toBeNull();
+    expect(whyNoRoom(almost, undefined)).toBeNull();
+    const full = engage(almost, brake({ brakeId: 'last' }), NOW);
+    for (const brakeId of ['one-more', undefined]) expect(whyNoRoom(full, brakeId)).toMatch(/at most 50.*b-0/);
+    expect(whyNoRoom(full, 'b-7')).toBeNull();
+    expect(whyNoRoom(release(full, 'b-7'), 'one-more')).toBeNull();
+  });
+
   it('keep who, why, since when, and until when in UTC', () => {
     expect(engage([], brake({ expiresAt: '2026-01-02T05:00:00+01:00', url: 'https://incident.example' }), NOW)).toEqual(
       [

@@ -329,3 +329,26 @@ scenario(
     expect(toVersion(await world.jobs(), V2)).toEqual([]);
   },
 );
+
+scenario(
+  'brakes with long reasons are as many as every pass can be told; one more is refused, and those that are on hold',
+  { rings: { 2: 1 }, policies: { 2: { bakeTime: '1h' } } },
+  async (world) => {
+    await graduate(world, V1);
+    await seen(world, V1, (s) => ringOf(s, 2)?.state === 'baking');
+    const long = { by: 'alice', reason: 'x'.repeat(2_000) };
+    const all = Array.from({ length: 50 }, (_, i) => ({ ...long, brakeId: `b${i}` }));
+    const [cluster, rollout] = [world.cells.cluster(), world.cells.rollout(V1)];
+    for (const id of ['cell-cluster', `package-rollout/${V1}`]) {
+      await Promise.all(all.map((b) => rawSignal(world, id, 'engageBrake', b)));
+    }
+    await seen(world, V1, (s) => s.brakes.length === 50);
+    for (const whose of [cluster, rollout]) {
+      const refused = await expectRejected(whose.engageBrake({ ...long, brakeId: 'one-more' }), 'brakeId');
+      expect(refused.expected).toContain('at most 50');
+      const replaced = { by: 'alice', reason: 'short', brakeId: 'b7' };
+      expect(await whose.engageBrake(replaced)).toMatchObject({ brakeId: 'b7' });
+      expect((await whose.status()).brakes).toHaveLength(50);
+    }
+  },
+);

@@ -1,6 +1,7 @@
 import * as messages from '../../src/contract/messages.js';
 import type { z } from '../../src/contract/zod.js';
 import { chartConflict } from '../../src/domain/cluster/packages.js';
+import { whyNoSkip } from '../../src/domain/rollout/skips.js';
 import { type Track, tracksOf } from '../../src/domain/rollout/state.js';
 import { whyNoWait } from '../../src/domain/rollout/waits.js';
 import { type BrakeDesk, mustExpireLater } from '../shared/brake-desk.js';
@@ -42,9 +43,10 @@ export class Judge {
   }
 
   engageBrake(payload: unknown): void {
-    const { expiresAt } = validated(messages.engageBrake, payload);
+    const { expiresAt, brakeId } = validated(messages.engageBrake, payload);
     this.mustGoOn();
     mustExpireLater(expiresAt);
+    this.brakes.mustHaveRoom(brakeId);
   }
 
   releaseBrake(payload: unknown): void {
@@ -75,6 +77,13 @@ export class Judge {
     if (!registered && !end) return;
     const expected = 'an aborted, rolled-back or expired rollout; this one goes on';
     throw rejectedBecause('version', version, expected);
+  }
+
+  skipCell(payload: unknown): void {
+    const { cell } = validated(messages.skipCell, payload);
+    this.mustGoOn();
+    const problem = whyNoSkip(this.ctx.state, cell);
+    if (problem) throw rejectedBecause('cell', cell, problem);
   }
 
   other(schema: () => z.ZodType, payload: unknown): void {

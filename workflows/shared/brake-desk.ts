@@ -12,6 +12,7 @@ import {
   type NewBrake,
   nextExpiry,
   release,
+  whyNoRoom,
 } from '../../src/domain/brake.js';
 import { Alarm } from './alarm.js';
 import { rejectedBecause } from './validation.js';
@@ -103,6 +104,12 @@ export class BrakeDesk {
   private silent(covered: number[], brake: BrakeStatus, seq: number): number[] {
     const still = this.host.coveredRings(brake) ?? covered;
     return covered.filter((ring) => still.includes(ring) && (this.holds.get(ring)?.seq ?? -1) < seq);
+  }
+
+  /** Throws `Rejected` where so many brakes are on that no more can be. */
+  mustHaveRoom(brakeId: string | undefined): void {
+    const problem = whyNoRoom(this.holding, brakeId);
+    if (problem) throw rejectedBecause('brakeId', brakeId ?? 'none named', problem);
   }
 
   /** The brake that a release speaks of; throws `Rejected` where there is no such one. */
