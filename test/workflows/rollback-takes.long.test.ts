@@ -1,6 +1,6 @@
 import { expect } from 'vitest';
 import { V0, V1, V2 } from '../support/fleet.js';
-import { cellNow, ends, graduate, jobsSeen, ringOf, scenario, seen, theRing, toVersion } from './support.js';
+import { cellNow, ends, graduate, jobsSeen, pause, ringOf, scenario, seen, theRing, toVersion } from './support.js';
 
 const ASKED_FIRST_MS = 4_000;
 /** Nothing but the takeover ends a job that hangs. */
@@ -58,5 +58,28 @@ scenario(
     expect(next.state).toBe('converged');
     expect(theRing(next, 2).converged).toBe(3);
     expect((await cellNow(world, 'c2-1')).version).toBe(V2);
+  },
+);
+
+scenario(
+  'a rollback reaches also the run that has not ordered its job yet: nothing is ordered once the package is gone',
+  { rings: { 2: 1 } },
+  async (world) => {
+    await world.client.workflow.start('PackageRollout', {
+      workflowId: `package-rollout/${V1}`,
+      taskQueue: world.taskQueue,
+      args: [{ version: V1, oustAfterMs: 1_000 }],
+    });
+    await world.fault({ kind: 'error-share', share: 1, status: 503, method: 'POST', on: 'amp' });
+    await graduate(world, V1);
+    await seen(world, V1, (s) => ringOf(s, 2)?.inFlight === 1);
+    await world.cells.rollout(V1).abort({ by: 'alice', reason: 'bad', rollback: true });
+    expect((await ends(world, V1)).state).toBe('rolled-back');
+    await world.clearFaults();
+    // Longer than the run would take to try its order again.
+    await pause(8_000);
+    expect(await world.jobs()).toEqual([]);
+    const run = await world.client.workflow.getHandle('cell-rollout/c2-1').describe();
+    expect(run.status.name).not.toBe('RUNNING');
   },
 );
