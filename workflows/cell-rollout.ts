@@ -30,12 +30,12 @@ const MAX_LOOKS_AGAIN = 3;
  * One cell, from the order to the verdict: deploys, migrates or takes back one package, and goes back by itself where
  * the deployment did not end well. Always ends with a `CellResult`; a Temporal cancel means: cancel the job, go back.
  */
-export async function CellRollout(input: CellRolloutInput): Promise<CellResult> {
+export function CellRollout(input: CellRolloutInput): Promise<CellResult> {
   mustBeStartedRightly('CellRollout', input, () => cellRolloutId(input.cell.id));
-  const run = new CellRun(input);
   const root = CancellationScope.current();
+  const run = new CellRun(input, root);
   root.cancelRequested.catch(() => run.cancel());
-  return await CancellationScope.nonCancellable(() => run.toTheEnd());
+  return CancellationScope.nonCancellable(() => run.toTheEnd());
 }
 
 class CellRun {
@@ -49,8 +49,11 @@ class CellRun {
   private now: string | null;
   private chart: string | null = null;
 
-  constructor(private readonly input: CellRolloutInput) {
-    this.errands = new Errands(input);
+  constructor(
+    private readonly input: CellRolloutInput,
+    root: CancellationScope,
+  ) {
+    this.errands = new Errands(input, root);
     this.from = input.expectedVersion;
     this.now = input.expectedVersion;
     handleOurs(hurrySignal, () => {

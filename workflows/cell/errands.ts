@@ -1,4 +1,4 @@
-import { CancellationScope, getExternalWorkflowHandle, isCancellation, sleep } from '@temporalio/workflow';
+import { type CancellationScope, getExternalWorkflowHandle, isCancellation, sleep } from '@temporalio/workflow';
 import type {
   CellLook,
   JobOrder,
@@ -19,27 +19,32 @@ const LOOK_AGAIN_MS = 5_000;
 /**
  * What one cell's run asks of AMP and of the cell. AMP's own trouble is no cell's failure: it is told to the pass, and
  * waited out, however long it takes.
+ *
+ * Promises are counted here: for its stack traces the SDK notes where each one is made, a quarter of what a cell costs the
+ * workflow thread. So what only passes a promise on does not await it.
  */
 export class Errands {
   cancelAsked = false;
-  private jobScope: CancellationScope | null = null;
   /** How often AMP was asked in vain, one time after another, and what was told of it. */
   private troubles = 0;
   private noted = '';
   /** Nothing forward may be ordered any more: it is cancelled, its pass is gone, or another package's has the ring. */
   private standsAside = false;
 
-  constructor(private readonly input: CellRolloutInput) {
+  /** @param root the scope that a Temporal cancel reaches */
+  constructor(
+    private readonly input: CellRolloutInput,
+    private readonly root: CancellationScope,
+  ) {
     handleOurs(standAsideSignal, ({ version }) => {
       this.standsAside ||= version !== input.version;
     });
   }
 
-  /** A cancel reaches the job only where a half-done job is one that can be gone back from; none is ordered after it. */
+  /** Nothing forward is ordered after it. */
   cancel(): void {
     this.cancelAsked = true;
     this.standsAside = true;
-    if (cancellable(this.input.purpose, this.input.policy)) this.jobScope?.cancel();
   }
 
   /** Orders one job and waits for its end. */
@@ -49,11 +54,12 @@ export class Errands {
     let cancelOnly = stoppable && this.cancelAsked;
     for (;;) {
       try {
-        const report = await this.inJobScope(stoppable && !cancelOnly, {
+        const asked = {
           ...order,
           ...(cancelOnly ? { cancelOnly } : {}),
           ...(isForward && this.standsAside ? { findOnly: true } : {}),
-        });
+        };
+        const report = await this.runJob(asked, stoppable && !cancelOnly);
         if (this.troubles > 0) await this.noTrouble();
         return report;
       } catch (error) {
@@ -65,7 +71,7 @@ export class Errands {
   }
 
   /** Looks at the cell until it runs `target`, is ready and says so itself, or its time is over. */
-  async verify(target: Target, migrated: boolean): Promise<Verification> {
+  verify(target: Target, migrated: boolean): Promise<Verification> {
     const { cluster, ring, cell, witness, policy } = this.input;
     const order: VerifyOrder = {
       cluster,
@@ -78,7 +84,7 @@ export class Errands {
       timeoutMs: policy.verifyTimeoutMs,
       intervalMs: policy.verifyIntervalMs,
     };
-    return await this.patiently(() => verifyCell(order));
+    return this.patiently(() => verifyCell(order));
   }
 
   /** What AMP says of the cell's tenant; null where it is not known as this cell's. */
@@ -103,15 +109,9 @@ export class Errands {
     return look;
   }
 
-  private async inJobScope(stoppable: boolean, order: JobOrder): Promise<JobReport> {
-    if (!stoppable) return await runJob(order);
-    const scope = new CancellationScope({ cancellable: true });
-    this.jobScope = scope;
-    try {
-      return await scope.run(() => runJob(order));
-    } finally {
-      this.jobScope = null;
-    }
+  /** A cancel reaches the job only where a half-done job is one that can be gone back from. */
+  private runJob(order: JobOrder, stoppable: boolean): Promise<JobReport> {
+    return stoppable ? this.root.run(() => runJob(order)) : runJob(order);
   }
 
   private async patiently<T>(ask: () => Promise<T>): Promise<T> {
