@@ -14,7 +14,17 @@ import type {
 } from '../../src/contract/internal.js';
 import type { BrakeStatus } from '../../src/contract/status.js';
 import { covers } from '../../src/domain/brake.js';
-import { claimTurn, endTurn, forgetUnmet, handOver, meetPass } from '../../src/domain/cluster/holders.js';
+import {
+  claimTurn,
+  endTurn,
+  enterTurn,
+  forgetUnmet,
+  handOver,
+  loseStarter,
+  meetPass,
+  watchedTurns,
+  whoIsGone,
+} from '../../src/domain/cluster/holders.js';
 import { laneIsGone } from '../../src/domain/cluster/lanes.js';
 import { noteChart } from '../../src/domain/cluster/packages.js';
 import type { QueuedRequest, Turn } from '../../src/domain/cluster/state.js';
@@ -143,8 +153,9 @@ export class Turns {
     const turn = this.ctx.state.turns[ring];
     const isItsTurn = turn?.request.requestId === requestId;
     if (turn && isItsTurn) {
-      turn.pass = pass;
+      enterTurn(turn, pass);
       this.brakes.forget(ring);
+      this.ctx.wake();
     }
     const entry = this.entry(ring, isItsTurn);
     await this.ctx.mail.send(ringRolloutId(ring), signals.ringEntrySignal, entry);
@@ -295,15 +306,17 @@ export class Turns {
 
   private async lookOnce(): Promise<void> {
     const { state } = this.ctx;
-    const turns = Object.entries(state.turns).map(([ring, turn]) => ({ ring: Number(ring), turn }));
+    const turns = watchedTurns(state);
     const asking = [...state.queue];
     const unmet = state.unmet ?? [];
     const senders = [...turns.map((t) => t.turn.request), ...asking].map((request) => request.sender);
     const passes = [...turns.map((t) => t.ring), ...unmet].map(ringRolloutId);
     const open = await this.openOf([...new Set([...passes, ...senders])]);
     for (const ring of unmet) if (!open.has(ringRolloutId(ring))) forgetUnmet(state, ring);
-    for (const { ring, turn } of turns) {
-      if (state.turns[ring] === turn) await this.lookAfterTurn(ring, turn, open);
+    for (const watched of turns) {
+      const gone = whoIsGone(state, watched, open);
+      if (gone === 'pass') await this.passGone(watched.ring, watched.turn);
+      if (gone === 'starter') this.brakeOrphan(watched.ring, watched.turn);
     }
     const gone = new Set(asking.filter((q) => !open.has(q.sender)).map((q) => q.requestId));
     state.queue = state.queue.filter((q) => !gone.has(q.requestId));
@@ -316,18 +329,6 @@ export class Turns {
     return new Set(runs.filter((r) => r.state === 'open').map((r) => r.workflowId));
   }
 
-  private async lookAfterTurn(ring: number, turn: Turn, open: Set<string>): Promise<void> {
-    const { sender } = turn.request;
-    const isStarterOpen = open.has(sender);
-    if (open.has(ringRolloutId(ring))) {
-      if (!isStarterOpen && !turn.starterGone) this.brakeOrphan(ring, turn);
-      return;
-    }
-    // A pass that was never entered may be about to start, while its starter is there.
-    if (turn.pass === null && isStarterOpen) return;
-    await this.passGone(ring, turn);
-  }
-
   private async passGone(ring: number, { request: { sender, requestId } }: Turn): Promise<void> {
     log.warn('the pass that held a ring is gone; its turn is free', { ring, sender });
     this.free(ring);
@@ -336,7 +337,7 @@ export class Turns {
   }
 
   private brakeOrphan(ring: number, turn: Turn): void {
-    turn.starterGone = true;
+    loseStarter(turn);
     const reason = `${turn.request.sender}, which started the pass over ring ${ring}, is gone`;
     const brakeId = `starter-gone-ring-${ring}`;
     this.brakes.engage({ by: COORDINATOR, reason, brakeId, scope: { ring }, mode: 'finish-cells' });

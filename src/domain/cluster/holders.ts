@@ -1,4 +1,4 @@
-import { packageRolloutId } from '../../contract/ids.js';
+import { packageRolloutId, ringRolloutId } from '../../contract/ids.js';
 import type { ClaimRing, PassSpeaks, RegisterRollout } from '../../contract/internal.js';
 import { isPackage, newest } from '../package-version.js';
 import type { ClusterState, QueuedRequest, Turn } from './state.js';
@@ -25,6 +25,57 @@ export function beginTurn(
     starterGone: false,
   };
   if (record && request.purpose === 'deploy') record.desired = request.version;
+}
+
+/**
+ * The pass of a turn is there. What was said to it, or to whoever it makes room for, before it was there to hear has
+ * reached nobody: it is said again.
+ */
+export function enterTurn(turn: Turn, pass: string): void {
+  if (turn.pass !== pass) turn.asked = false;
+  turn.pass = pass;
+}
+
+/** Nobody is left who could end the pass, whatever its starter was told. */
+export function loseStarter(turn: Turn): void {
+  turn.starterGone = true;
+  turn.asked = false;
+}
+
+/** A turn as it stood when Temporal was asked who is still there. */
+export interface WatchedTurn {
+  ring: number;
+  turn: Turn;
+  pass: string | null;
+  /** The run of its rollout that registered last. */
+  run: string | null;
+}
+
+export const watchedTurns = (state: ClusterState): WatchedTurn[] =>
+  Object.entries(state.turns).map(([ring, turn]) => ({
+    ring: Number(ring),
+    turn,
+    pass: turn.pass,
+    run: registeredRun(state, turn),
+  }));
+
+const registeredRun = (state: ClusterState, { request }: Turn): string | null =>
+  state.rollouts[request.version]?.run ?? null;
+
+/**
+ * Who of a turn is gone, by the ids of the workflows that were open when Temporal was asked; null: nobody, or that is not
+ * known. A pass that has entered since, or a rollout that has begun anew, the answer does not speak of.
+ */
+export function whoIsGone(
+  state: ClusterState,
+  { ring, turn, pass, run }: WatchedTurn,
+  open: ReadonlySet<string>,
+): 'pass' | 'starter' | null {
+  if (state.turns[ring] !== turn || turn.pass !== pass || registeredRun(state, turn) !== run) return null;
+  const isStarterOpen = open.has(turn.request.sender);
+  if (open.has(ringRolloutId(ring))) return isStarterOpen || turn.starterGone ? null : 'starter';
+  // A pass that was never entered may be about to start, while its starter is there.
+  return pass === null && isStarterOpen ? null : 'pass';
 }
 
 /** The ring is free again; where the package is on no cell of it, the ring is no longer to run it. */
@@ -56,7 +107,7 @@ export function meetPass(state: ClusterState, speaks: PassSpeaks, now: number): 
   if (!state.unmet?.includes(ring)) return false;
   forgetUnmet(state, ring);
   const turn = state.turns[ring];
-  if (turn?.request.requestId === requestId) turn.pass = pass;
+  if (turn?.request.requestId === requestId) enterTurn(turn, pass);
   if (turn) return false;
   const request = { requestId, version, purpose, ring, chartVersion: null, lane: null, approved: [], sinceMs: now };
   beginTurn(state, ring, queued(request), pass, now);
@@ -81,7 +132,8 @@ export function handOver(
   const free = orphans.filter(({ pass }) => pass === null).map(({ ring }) => ring);
   for (const ring of free) endTurn(state, ring);
   const passes = orphans.flatMap(({ ring, turn, pass }) => (pass === null ? [] : [{ ring, turn, pass }]));
-  for (const { turn } of passes) turn.starterGone = false;
+  // Whoever was told to make room is gone: the new run is told anew.
+  for (const { turn } of passes) Object.assign(turn, { starterGone: false, asked: false });
   return { passes, free };
 }
 

@@ -1,6 +1,16 @@
 import { describe, expect, it } from 'vitest';
 import type { ClaimRing, PassSpeaks } from '../../../src/contract/internal.js';
-import { claimTurn, endTurn, forgetUnmet, handOver, meetPass } from '../../../src/domain/cluster/holders.js';
+import {
+  claimTurn,
+  endTurn,
+  enterTurn,
+  forgetUnmet,
+  handOver,
+  loseStarter,
+  meetPass,
+  watchedTurns,
+  whoIsGone,
+} from '../../../src/domain/cluster/holders.js';
 import { isFromEarlierRun } from '../../../src/domain/cluster/packages.js';
 import { type ClusterState, newClusterState, newRingRecord } from '../../../src/domain/cluster/state.js';
 import { V0, V1, V2 } from '../../support/fleet.js';
@@ -143,5 +153,46 @@ describe('a rollout that begins anew', () => {
     state.rollouts[V1] = { run: 'anew', startedAtMs: NOW, chartVersion: null, lane: null, graduatedAt: null };
     const heard = (run: string, startedAtMs: number) => isFromEarlierRun(state, { version: V1, run, startedAtMs });
     expect([heard('run', NOW - 1), heard('anew', NOW), heard('later', NOW + 1)]).toEqual([true, false, false]);
+  });
+});
+
+describe('a look at who is still there', () => {
+  const ROLLOUT = `package-rollout/${V1}`;
+  const PASS = 'ring-rollout/2';
+  const look = (pass: string | null, open: string[], meanwhile: (state: ClusterState) => void = () => undefined) => {
+    const state = began([]);
+    state.rollouts[V1] = { run: 'run', startedAtMs: NOW, chartVersion: null, lane: null, graduatedAt: null };
+    claimTurn(state, claim({ pass }), NOW);
+    const [watched] = watchedTurns(state);
+    meanwhile(state);
+    return watched && whoIsGone(state, watched, new Set(open));
+  };
+
+  it.each([
+    ['both', 'pass-1', [ROLLOUT, PASS], null],
+    ['the rollout alone: its pass is gone', 'pass-1', [ROLLOUT], 'pass'],
+    ['the pass alone: its starter is gone', 'pass-1', [PASS], 'starter'],
+    ['nobody', 'pass-1', [], 'pass'],
+    ['the rollout, which is about to start its pass', null, [ROLLOUT], null],
+    ['nobody, and the pass never came', null, [], 'pass'],
+  ] as const)('finds %s', (_, pass, open, expected) => {
+    expect(look(pass, [...open])).toBe(expected);
+  });
+
+  it('says nothing of a pass that entered while Temporal was asked', () => {
+    const enters = (state: ClusterState) => void (state.turns[2] && enterTurn(state.turns[2], 'pass-1'));
+    expect(look(null, [ROLLOUT], enters)).toBeNull();
+    expect(look(null, [], enters)).toBeNull();
+  });
+
+  it('says nothing of a rollout that began anew meanwhile, nor of a turn that is over', () => {
+    const anew = (state: ClusterState) =>
+      void (state.rollouts[V1] && Object.assign(state.rollouts[V1], { run: 'anew' }));
+    expect(look('pass-1', [PASS], anew)).toBeNull();
+    expect(look('pass-1', [], (state) => endTurn(state, 2))).toBeNull();
+  });
+
+  it('brakes a ring without its starter once', () => {
+    expect(look('pass-1', [PASS], (state) => state.turns[2] && loseStarter(state.turns[2]))).toBeNull();
   });
 });

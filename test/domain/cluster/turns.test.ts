@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { RequestRing, RingAnswer } from '../../../src/contract/internal.js';
 import { engage } from '../../../src/domain/brake.js';
+import { enterTurn, handOver, loseStarter } from '../../../src/domain/cluster/holders.js';
 import { type ClusterState, newClusterState, newRingRecord, type Turn } from '../../../src/domain/cluster/state.js';
 import { decideTurns, nextOust, type TurnAction } from '../../../src/domain/cluster/turns.js';
 import { parseTopology, type Topology } from '../../../src/domain/topology/index.js';
@@ -256,6 +257,27 @@ describe('making room', () => {
     holds(state, V1, ring, { state: stands });
     asks(state, V2, { after: null });
     expect(kinds(decide(state))).toEqual([`${B} held`, ...(expected ? [expected] : [])]);
+  });
+
+  it('is asked again by its pass’s arrival, or the loss of whoever was told: nobody else would end it', () => {
+    const soft = cluster();
+    holds(soft, V1, 0, { pass: null, state: 'waiting' });
+    asks(soft, V2, 0);
+    expect(kinds(decide(soft))).toEqual([`${B} held`, 'make room: hurry']);
+    enterTurn(soft.turns[0] as Turn, 'pass');
+    expect(kinds(decide(soft))).toEqual(['make room: hurry']);
+    enterTurn(soft.turns[0] as Turn, 'pass');
+    expect(kinds(decide(soft))).toEqual([]);
+
+    const halted = cluster();
+    holds(halted, V1, 2, { state: 'halted' });
+    asks(halted, V2, { after: null });
+    expect(kinds(decide(halted))).toEqual([`${B} held`, 'make room: supersede']);
+    loseStarter(halted.turns[2] as Turn);
+    expect(kinds(decide(halted))).toEqual(['make room: yield']);
+    handOver(halted, { version: V1, run: 'anew' });
+    expect(kinds(decide(halted))).toEqual(['make room: supersede']);
+    expect(kinds(decide(halted))).toEqual([]);
   });
 
   it('never for an older package, nor for a PDM', () => {
