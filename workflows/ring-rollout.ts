@@ -57,7 +57,7 @@ class RingRun {
 
   constructor(private readonly input: RingRolloutInput) {
     this.ctx = new PassContext(input);
-    this.flights = new Flights(this.ctx, (cells) => this.look(cells));
+    this.flights = new Flights(this.ctx, (cells) => this.look(cells, () => false));
     this.watch = new Watch(this.ctx, this.flights);
     this.reporter = new Reporter(this.ctx);
     this.listen();
@@ -181,8 +181,8 @@ class RingRun {
     this.stop({ outcome: 'superseded', by: '', reason: 'the ring runs a newer package', hurry: false });
   }
 
-  /** Looks until AMP answers; meanwhile the ring is held, and says so. */
-  private async look(cells: CellRef[]): Promise<CellLook[]> {
+  /** Looks until AMP answers, or nobody needs to know any more; meanwhile the ring is held, and says so. */
+  private async look(cells: CellRef[], isIdle = () => this.ctx.state.stop !== null): Promise<CellLook[]> {
     const { ctx } = this;
     const order = { cluster: ctx.entered.cluster, ring: this.input.ring, ...ctx.target, askReadiness: false };
     for (let tries = 1; ; tries += 1) {
@@ -195,7 +195,7 @@ class RingRun {
         if (!trouble) throw error;
         ctx.setTrouble('the look', trouble.detail);
         this.reporter.publish();
-        if (ctx.state.stop) return [];
+        if (isIdle()) return [];
         await sleep(troublePauseMs(tries));
       }
     }
@@ -220,7 +220,7 @@ class RingRun {
     );
     handleOurs(signals.reportNowSignal, () => this.reporter.reportNow());
     handleOurs(signals.cellNoteSignal, ({ cell, trouble }) =>
-      this.change(() => ctx.setTrouble(cell, trouble?.detail ?? null)),
+      this.change(() => ctx.noteCell(cell, trouble?.detail ?? null)),
     );
     setHandler(ringStatusQuery, () => this.reporter.view(), {
       description: 'What this pass does, and what it waits for.',

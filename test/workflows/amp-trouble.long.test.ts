@@ -48,3 +48,22 @@ scenario(
     expect(toVersion(await world.jobs(), V1)).toHaveLength(5);
   },
 );
+
+scenario(
+  'trouble that a run told before it was terminated, while another pass waited for it, holds nobody',
+  { rings: { 2: 2 }, policies: { 2: { maxParallel: 1 } }, more: { coordination: { lookEvery: '1s' } } },
+  async (world) => {
+    await world.fault({ kind: 'error-share', share: 1, status: 503, method: 'POST', on: 'amp' });
+    await graduate(world, V1);
+    await seen(world, V1, (s) => ringOf(s, 2)?.waitingFor?.kind === 'operator');
+    const pass = world.client.workflow.getHandle('ring-rollout/2');
+    const { runId } = await pass.describe();
+    await pass.terminate('by hand');
+    await world.until('another pass', async () => (await pass.describe()).runId !== runId, 30_000);
+    await seen(world, V1, (s) => ringOf(s, 2)?.waitingFor?.kind === 'operator' && ringOf(s, 2)?.inFlight === 1);
+    await world.client.workflow.getHandle('cell-rollout/c2-1').terminate('by hand');
+    await world.clearFaults();
+    expect(await ends(world, V1)).toMatchObject({ state: 'converged', failures: [] });
+    expect(toVersion(await world.jobs(), V1)).toHaveLength(2);
+  },
+);

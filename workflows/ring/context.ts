@@ -132,6 +132,12 @@ export class PassContext {
       .map(([index]) => Number(index));
   }
 
+  /** Only a run that the pass waits for: the trouble of any other nobody would take back. */
+  noteCell(cell: string, detail: string | null): void {
+    const index = this.roster.indexOf(cell) ?? -1;
+    if (detail === null || this.state.inFlight[index]) this.setTrouble(cell, detail);
+  }
+
   setTrouble(who: string, detail: string | null): void {
     if (this.troubles.size === 0) this.troubleSinceMs = Date.now();
     if (detail === null) this.troubles.delete(who);

@@ -66,6 +66,8 @@ export class Flights {
     for (const { index, result } of this.ended.splice(0)) {
       const flight = ctx.state.inFlight[index];
       if (!flight) continue;
+      // Whoever had it is over: the next run, if there is one, tells its own.
+      ctx.setTrouble(ctx.roster.idOf(index), null);
       if (flight.foreign && !this.isOurEnd(flight, result)) {
         void this.lookBeforeOwn(index);
         continue;
@@ -76,7 +78,6 @@ export class Flights {
         this.start(index);
         continue;
       }
-      ctx.setTrouble(ctx.roster.idOf(index), null);
       const end = result ?? this.diedTooOften(index);
       if (end.to !== null) ctx.roster.see(index, end.to);
       cellEnded(ctx.state, index, end, ctx.entered.policy, Date.now());
