@@ -68,6 +68,9 @@ export function nextOust(s: PackageState, now: number, oustAfterMs: number): num
 function backStep(s: PackageState): Step {
   const outermostFirst = tracksOf(s).reverse();
   if (outermostFirst.some((t) => t.purpose === 'rollback' && t.stage !== 'over')) return nothing;
+  // One that was not let in has looked at nothing, and taken nothing back.
+  const keptOut = outermostFirst.find((t) => t.purpose === 'rollback' && t.result?.outcome === 'yielded');
+  if (keptOut) return { do: 'roll-back', ring: keptOut.ring };
   const entered = outermostFirst.filter((t) => t.purpose !== 'rollback' && t.entered).map((t) => t.ring);
   const before = s.alsoOn.filter((ring) => s.tracks[ring] === undefined);
   const [ring] = [...entered, ...before].sort((a, b) => b - a);

@@ -181,6 +181,17 @@ describe('an abort', () => {
       { do: 'roll-back', ring: 2 },
     ],
     [
+      'asks again for a ring that its pass was not let into',
+      graduated({
+        ...abort(true),
+        ...on(
+          track(2, { stage: 'over' }),
+          track(3, { purpose: 'rollback', stage: 'over', result: { ...CONVERGED, outcome: 'yielded' } }),
+        ),
+      }),
+      { do: 'roll-back', ring: 3 },
+    ],
+    [
       'leaves out a ring that it never entered',
       graduated({ ...abort(true), ...on(track(2, { stage: 'over', view: null, entered: false })) }),
       { do: 'end', state: 'rolled-back' },
