@@ -10,7 +10,7 @@ import {
   upsertSearchAttributes,
   workflowInfo,
 } from '@temporalio/workflow';
-import { CLUSTER_WORKFLOW_ID, ringRolloutId } from '../src/contract/ids.js';
+import { CLUSTER_WORKFLOW_ID } from '../src/contract/ids.js';
 import type { Registered, RingReport } from '../src/contract/internal.js';
 import * as messages from '../src/contract/messages.js';
 import type { Problem } from '../src/contract/problem.js';
@@ -206,7 +206,7 @@ class PackageRun {
     state.checks.push({ ring, name, outcome, by, at });
     const track = state.tracks[ring];
     if (track?.stage === 'running') {
-      void this.ctx.mail.send(ringRolloutId(ring), signals.checkInPassSignal, { name, outcome, by });
+      void this.ctx.tellPass(track, signals.checkInPassSignal, { name, outcome, by });
     }
     if (outcome === 'failed' && !track?.soft) {
       state.failures.push({ at, ring, reason: `check ${name} failed, says ${by}` });
@@ -226,7 +226,8 @@ class PackageRun {
     for (const check of checks) {
       if (wait === 'check' && check.ring === ring && check.outcome === 'failed') check.overriddenBy ??= by;
     }
-    void this.ctx.mail.send(ringRolloutId(ring), signals.overrideInPassSignal, { wait, by, reason });
+    const track = this.ctx.state.tracks[ring];
+    if (track) void this.ctx.tellPass(track, signals.overrideInPassSignal, { wait, by, reason });
   }
 
   private retryRing({ ring, cells, by }: messages.RetryRing): void {
@@ -234,7 +235,7 @@ class PackageRun {
     if (!track) return;
     track.settled = null;
     if (track.stage === 'running') {
-      void this.ctx.mail.send(ringRolloutId(ring), signals.retryPassSignal, { by, cells: cells ?? null });
+      void this.ctx.tellPass(track, signals.retryPassSignal, { by, cells: cells ?? null });
     } else if (track.stage === 'over') {
       track.lost = 0;
       // What a person ended were waits of the pass that is over.
@@ -261,7 +262,7 @@ class PackageRun {
   private leaveOut(message: messages.SkipCell): void {
     const skip = noteSkip(this.ctx.state, message);
     for (const track of tracksOf(this.ctx.state).filter((t) => t.stage === 'running')) {
-      void this.ctx.mail.send(ringRolloutId(track.ring), signals.skipInPassSignal, skip);
+      void this.ctx.tellPass(track, signals.skipInPassSignal, skip);
     }
     this.ctx.wake();
   }

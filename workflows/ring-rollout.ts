@@ -4,6 +4,7 @@ import {
   condition,
   continueAsNew,
   defineQuery,
+  type SignalDefinition,
   setHandler,
   sleep,
   workflowInfo,
@@ -17,6 +18,7 @@ import { awaitOther, judgeRetry, keepAsLeft, noteFailedMigration, noteFirstLook 
 import { haltForExceptions, settled } from '../src/domain/ring/pass.js';
 import { noteCheck, override, resume, retried, retryable, skip } from '../src/domain/ring/people.js';
 import { advance } from '../src/domain/ring/stages.js';
+import { isMeantFor } from '../src/domain/shapes.js';
 import { PassContext, type RingRolloutInput } from './ring/context.js';
 import { Flights } from './ring/flights.js';
 import { Reporter } from './ring/reporter.js';
@@ -205,26 +207,31 @@ class RingRun {
 
   private listen(): void {
     const { ctx } = this;
-    handleOurs(signals.ringEntrySignal, (m) => ctx.enter(m));
-    handleOurs(signals.setBrakesSignal, (m) => this.setBrakes(m));
-    handleOurs(signals.stopPassSignal, (m) => this.stop(m));
-    handleOurs(signals.retryPassSignal, (m) => this.retry(m));
-    handleOurs(signals.skipInPassSignal, (m) => this.change(() => this.skip(m)));
-    handleOurs(signals.overrideInPassSignal, ({ wait }) => this.change(() => override(ctx.state, wait)));
-    handleOurs(signals.checkInPassSignal, (m) => this.change(() => noteCheck(ctx.state, m)));
-    handleOurs(signals.holdForwardSignal, ({ held }) =>
+    this.hear(signals.ringEntrySignal, (m) => ctx.enter(m));
+    this.hear(signals.setBrakesSignal, (m) => this.setBrakes(m));
+    this.hear(signals.stopPassSignal, (m) => this.stop(m));
+    this.hear(signals.retryPassSignal, (m) => this.retry(m));
+    this.hear(signals.skipInPassSignal, (m) => this.change(() => this.skip(m)));
+    this.hear(signals.overrideInPassSignal, ({ wait }) => this.change(() => override(ctx.state, wait)));
+    this.hear(signals.checkInPassSignal, (m) => this.change(() => noteCheck(ctx.state, m)));
+    this.hear(signals.holdForwardSignal, ({ held }) =>
       this.change(() => Object.assign(ctx.state, { holdForward: held })),
     );
-    handleOurs(signals.bakedEverywhereSignal, () =>
+    this.hear(signals.bakedEverywhereSignal, () =>
       this.change(() => Object.assign(ctx.state, { bakedEverywhere: true })),
     );
-    handleOurs(signals.reportNowSignal, () => this.reporter.reportNow());
+    this.hear(signals.reportNowSignal, () => this.reporter.reportNow());
     handleOurs(signals.cellNoteSignal, ({ cell, trouble }) =>
       this.change(() => ctx.noteCell(cell, trouble?.detail ?? null)),
     );
     setHandler(ringStatusQuery, () => this.reporter.view(), {
       description: 'What this pass does, and what it waits for.',
     });
+  }
+
+  /** What was sent to the pass before this one, or after it, changes nothing here. */
+  private hear<Message>(signal: SignalDefinition<[Message]>, handler: (message: Message) => unknown): void {
+    handleOurs(signal, (m) => (isMeantFor(this.input.requestId, m) ? handler(m) : undefined));
   }
 
   private change(act: () => unknown): void {

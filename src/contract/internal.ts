@@ -237,7 +237,7 @@ export interface BrakesNumber {
 // ── to RingRollout ───────────────────────────────────────────────────────────
 
 /** The answer to `EnterRing`: what the pass works on, frozen. */
-export interface RingEntry {
+export interface RingEntry extends ForPass {
   cluster: string;
   name: string;
   policy: RingPolicy;
@@ -255,14 +255,19 @@ export interface RingEntry {
   continueAsNewAfter?: number;
 }
 
+/** Passes over a ring come one after the other under one workflow id: what is meant for one of them names its request. */
+export interface ForPass {
+  requestId?: string;
+}
+
 /** The whole list; an older one of the same epoch than was seen is ignored. */
-export interface SetBrakes extends BrakesNumber {
+export interface SetBrakes extends BrakesNumber, ForPass {
   from: 'cluster' | 'package';
   brakes: BrakeStatus[];
 }
 
 /** Start nothing more, let what runs settle, and end. */
-export interface StopPass {
+export interface StopPass extends ForPass {
   outcome: 'aborted' | 'superseded' | 'yielded';
   by: string;
   reason: string;
@@ -270,29 +275,29 @@ export interface StopPass {
   hurry: boolean;
 }
 
-export interface RetryPass {
+export interface RetryPass extends ForPass {
   by: string;
   cells: string[] | null;
 }
 
-export interface SkipInPass {
+export interface SkipInPass extends ForPass {
   cell: string;
   by: string;
   reason: string;
 }
 
-export interface OverrideInPass {
+export interface OverrideInPass extends ForPass {
   wait: OverridableWait;
   by: string;
   reason: string;
 }
 
 /** PDM of this package failed in some ring (no new cell, no PDM anywhere), or that is over (null). */
-export interface HoldForward {
+export interface HoldForward extends ForPass {
   held: { reason: string; sinceMs: number } | null;
 }
 
-export interface CheckInPass {
+export interface CheckInPass extends ForPass {
   name: string;
   outcome: 'passed' | 'failed';
   by: string;

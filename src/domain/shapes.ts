@@ -245,6 +245,10 @@ export function misfit(name: string, payload: unknown): Problem | null {
   return judgeShape({ ...shape, ...answer }, payload, `what the coordinator itself sends as ${name}`);
 }
 
+/** Whether a message to a pass is for the one of this request; one that names none is for whichever there is. */
+export const isMeantFor = (requestId: string, message: unknown): boolean =>
+  !isObject(message) || message.requestId === undefined || message.requestId === requestId;
+
 function judgeShape(shape: Shape, payload: unknown, expected: string): Problem | null {
   if (!isObject(payload)) return { path: '', value: short(payload), expected };
   const wrong = Object.entries(shape).find(([field, judge]) => !judge(payload[field]));

@@ -1,5 +1,5 @@
 import { describe, expect, it, test } from 'vitest';
-import { LONGEST_MS, misfit } from '../../src/domain/shapes.js';
+import { isMeantFor, LONGEST_MS, misfit } from '../../src/domain/shapes.js';
 import { packCells } from '../../src/domain/snapshot.js';
 import { absolutePolicy, DEFAULT_POLICY } from '../../src/domain/topology/index.js';
 import { V1 } from '../support/fleet.js';
@@ -89,4 +89,13 @@ describe('one of our own messages', () => {
   });
 
   it('is not judged where nobody sends such a one', () => expect(misfit('noise', 7)).toBeNull());
+});
+
+describe('a message to a pass', () => {
+  it.each([
+    ['that names its request', { by: 'alice', requestId: 'r/1' }, true],
+    ['that names no request', { by: 'alice' }, true],
+    ['without a payload, as an older version sends it', undefined, true],
+    ['that names another pass’s request', { by: 'alice', requestId: 'other/1' }, false],
+  ])('%s', (_, message, expected) => expect(isMeantFor('r/1', message)).toBe(expected));
 });

@@ -143,7 +143,8 @@ export class Turns {
     } else {
       const hurry = action.how === 'hurry';
       const outcome = action.how === 'yield' ? ('yielded' as const) : ('superseded' as const);
-      const stop = { outcome, by: action.by, reason: `the ring is needed for ${action.by}`, hurry };
+      const { requestId } = action.turn.request;
+      const stop = { outcome, by: action.by, reason: `the ring is needed for ${action.by}`, hurry, requestId };
       await this.ctx.mail.send(ringRolloutId(action.ring), signals.stopPassSignal, stop);
     }
   }
@@ -157,7 +158,7 @@ export class Turns {
       this.brakes.forget(ring);
       this.ctx.wake();
     }
-    const entry = this.entry(ring, isItsTurn);
+    const entry = { ...this.entry(ring, isItsTurn), requestId };
     await this.ctx.mail.send(ringRolloutId(ring), signals.ringEntrySignal, entry);
   }
 

@@ -36,6 +36,7 @@ export function packageBrakes(ctx: PackageContext, knowsItsPasses: () => boolean
 async function tellBrakes({ state, mail }: PackageContext, desk: BrakeDesk, track: Track): Promise<void> {
   await condition(() => track.stage !== 'granted');
   if (track.stage !== 'running') return;
-  const brakes = { from: 'package' as const, ...desk.number, brakes: state.brakes };
+  const { requestId } = track;
+  const brakes = { from: 'package' as const, ...desk.number, brakes: state.brakes, requestId };
   await mail.sendAtOnce(ringRolloutId(track.ring), signals.setBrakesSignal, brakes);
 }

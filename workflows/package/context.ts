@@ -1,7 +1,9 @@
-import { log } from '@temporalio/workflow';
+import { log, type SignalDefinition } from '@temporalio/workflow';
+import { ringRolloutId } from '../../src/contract/ids.js';
+import type { ForPass } from '../../src/contract/internal.js';
 import type { Problem } from '../../src/contract/problem.js';
 import type { PackageRolloutStatus, RolloutState } from '../../src/contract/status.js';
-import { newPackageState, type PackageState } from '../../src/domain/rollout/state.js';
+import { newPackageState, type PackageState, type Track } from '../../src/domain/rollout/state.js';
 import { viewOfRollout } from '../../src/domain/rollout/view.js';
 import { Mail } from '../shared/mail.js';
 
@@ -27,6 +29,15 @@ export class PackageContext {
   }
 
   readonly view = (): PackageRolloutStatus => viewOfRollout(this.state, Date.now());
+
+  /** Tells the pass of this track, and no other one that may be over the ring by now. Answers whether one is there. */
+  async tellPass<Message extends ForPass>(
+    { ring, requestId }: Pick<Track, 'ring' | 'requestId'>,
+    signal: SignalDefinition<[Message]>,
+    message: Omit<Message, 'requestId'>,
+  ): Promise<boolean> {
+    return await this.mail.send(ringRolloutId(ring), signal, { ...message, requestId } as unknown as Message);
+  }
 
   /** Ends the rollout; how it ended first stays. */
   end(state: RolloutState, supersededBy: string | null): void {

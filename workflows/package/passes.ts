@@ -294,7 +294,7 @@ export class Passes {
       track.stopped = true;
       // A pass that is just being started is told once it is there.
       if (track.stage !== 'running') continue;
-      void this.ctx.mail.send(ringRolloutId(track.ring), signals.stopPassSignal, { outcome, by, reason, hurry: false });
+      void this.ctx.tellPass(track, signals.stopPassSignal, { outcome, by, reason, hurry: false });
     }
   }
 
@@ -337,20 +337,21 @@ export class Passes {
   private async tellHold(track: Track): Promise<void> {
     await condition(() => track.stage !== 'granted');
     const held = migrationHold(this.ctx.state, track.ring);
-    await this.ctx.mail.send(ringRolloutId(track.ring), signals.holdForwardSignal, { held });
+    await this.ctx.tellPass(track, signals.holdForwardSignal, { held });
   }
 
   private tellBakedEverywhere(): void {
     const outer = tracksOf(this.ctx.state).filter((t) => !t.perimeter);
     if (!this.ctx.state.noMoreRings || !outer.every((t) => t.baked)) return;
-    for (const { ring, pass } of outer.filter((t) => t.stage === 'running')) {
-      if (pass !== null && !this.toldBaked.has(pass)) void this.sendBakedEverywhere(ring, pass);
+    for (const track of outer.filter((t) => t.stage === 'running')) {
+      const { pass } = track;
+      if (pass !== null && !this.toldBaked.has(pass)) void this.sendBakedEverywhere(track, pass);
     }
   }
 
-  private async sendBakedEverywhere(ring: number, pass: string): Promise<void> {
+  private async sendBakedEverywhere(track: Track, pass: string): Promise<void> {
     this.toldBaked.add(pass);
-    const arrived = await this.ctx.mail.send(ringRolloutId(ring), signals.bakedEverywhereSignal);
+    const arrived = await this.ctx.tellPass(track, signals.bakedEverywhereSignal, {});
     if (!arrived) this.toldBaked.delete(pass);
   }
 }

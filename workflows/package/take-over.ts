@@ -1,4 +1,4 @@
-import { CLUSTER_WORKFLOW_ID, ringRolloutId } from '../../src/contract/ids.js';
+import { CLUSTER_WORKFLOW_ID } from '../../src/contract/ids.js';
 import type { HeldRing, RingReport } from '../../src/contract/internal.js';
 import { adopt } from '../../src/domain/rollout/adopt.js';
 import type { Track } from '../../src/domain/rollout/state.js';
@@ -52,7 +52,7 @@ export class TakeOver {
   /** One that has just ended has said so to the run before: its ring is as if this run had never been in it. */
   private async askHowItStands(track: Track): Promise<void> {
     const { tracks } = this.ctx.state;
-    if (await this.ctx.mail.send(ringRolloutId(track.ring), signals.reportNowSignal)) return;
+    if (await this.ctx.tellPass(track, signals.reportNowSignal, {})) return;
     if (tracks[track.ring] !== track || track.stage !== 'granted') return;
     delete tracks[track.ring];
     track.stage = 'over';

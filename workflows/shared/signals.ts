@@ -74,8 +74,8 @@ export const skipInPassSignal = defineSignal<[internal.SkipInPass]>('skipInPass'
 export const overrideInPassSignal = defineSignal<[internal.OverrideInPass]>('overrideInPass');
 export const holdForwardSignal = defineSignal<[internal.HoldForward]>('holdForward');
 export const checkInPassSignal = defineSignal<[internal.CheckInPass]>('checkInPass');
-export const reportNowSignal = defineSignal('reportNow');
-export const bakedEverywhereSignal = defineSignal('bakedEverywhere');
+export const reportNowSignal = defineSignal<[internal.ForPass]>('reportNow');
+export const bakedEverywhereSignal = defineSignal<[internal.ForPass]>('bakedEverywhere');
 
 export const cellNoteSignal = defineSignal<[internal.CellNote]>('cellNote');
 export const standAsideSignal = defineSignal<[internal.StandAside]>('standAside');
