@@ -22,6 +22,8 @@ import {
   handOver,
   loseStarter,
   meetPass,
+  noteRing,
+  type TurnEnd,
   watchedTurns,
   whoIsGone,
 } from '../../src/domain/cluster/holders.js';
@@ -215,22 +217,13 @@ export class Turns {
     turn.pass = report.pass;
     turn.state = report.view.state;
     noteChart(state, report.version, report.runsWith ?? null);
-    if (record) {
-      record.state = report.view.state;
-      record.observed = report.observed;
-      record.exceptions = report.view.exceptions;
-      record.exceptionsTotal = report.view.exceptionsTotal;
-      if (report.view.convergedAt && report.purpose === 'deploy') {
-        record.converged = report.version;
-        record.convergedAt = report.view.convergedAt;
-      }
-    }
-    if (report.ended) this.free(ring);
+    const end = record ? noteRing(record, report) : 'looked';
+    if (report.ended) this.free(ring, end);
     this.ctx.wake();
   }
 
-  private free(ring: number): void {
-    endTurn(this.ctx.state, ring);
+  private free(ring: number, end?: TurnEnd): void {
+    endTurn(this.ctx.state, ring, end);
     this.brakes.forget(ring);
   }
 

@@ -1,7 +1,7 @@
 import { packageRolloutId, ringRolloutId } from '../../contract/ids.js';
-import type { ClaimRing, PassSpeaks, RegisterRollout } from '../../contract/internal.js';
+import type { ClaimRing, PassSpeaks, RegisterRollout, RingReport } from '../../contract/internal.js';
 import { isPackage, newest } from '../package-version.js';
-import type { ClusterState, QueuedRequest, Turn } from './state.js';
+import type { ClusterState, QueuedRequest, RingRecord, Turn } from './state.js';
 
 /** Who holds which ring: how a turn begins and ends, and how a cluster without memory learns of the turns there are. */
 
@@ -78,16 +78,39 @@ export function whoIsGone(
   return pass === null && isStarterOpen ? null : 'pass';
 }
 
-/** The ring is free again; where the package is on no cell of it, the ring is no longer to run it. */
-export function endTurn(state: ClusterState, ring: number): void {
+/**
+ * How a turn ended: `looked` by the word of a pass that knows its cells, `unused` where nothing was done in it, `lost`
+ * without a word.
+ */
+export type TurnEnd = 'looked' | 'unused' | 'lost';
+
+/** What the pass that holds a ring says of it; answers what its end would be. Before it has looked it does nothing. */
+export function noteRing(record: RingRecord, { view, observed, version, purpose }: RingReport): TurnEnd {
+  const hasLooked = Object.keys(observed).length > 0 || record.total === 0;
+  record.state = view.state;
+  if (hasLooked) record.observed = observed;
+  record.exceptions = view.exceptions;
+  record.exceptionsTotal = view.exceptionsTotal;
+  if (view.convergedAt && purpose === 'deploy')
+    Object.assign(record, { converged: version, convergedAt: view.convergedAt });
+  return hasLooked ? 'looked' : 'unused';
+}
+
+/**
+ * The ring is free again; where the package is on no cell of it, the ring is no longer to run it. Of a pass that was lost
+ * that is not known: its cells may have come to the package since it last spoke.
+ */
+export function endTurn(state: ClusterState, ring: number, end: TurnEnd = 'lost'): void {
   const turn = state.turns[ring];
   const record = state.rings[ring];
   delete state.turns[ring];
   if (!turn || !record) return;
   if (record.state !== 'halted' && record.state !== 'converged') record.state = 'idle';
   const { version } = turn.request;
-  if (record.desired !== version || record.observed[version]) return;
-  record.desired = newest(Object.keys(record.observed).filter(isPackage)) ?? turn.before;
+  const isUnused = end === 'unused' || turn.pass === null;
+  if (record.desired !== version || record.observed[version] || (end === 'lost' && !isUnused)) return;
+  const seen = newest(Object.keys(record.observed).filter(isPackage));
+  record.desired = isUnused ? (turn.before ?? seen) : (seen ?? turn.before);
 }
 
 /** A rollout says that it holds a ring, with all that it asked for; whoever holds it by another request keeps it. */

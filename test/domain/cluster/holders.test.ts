@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { ClaimRing, PassSpeaks } from '../../../src/contract/internal.js';
+import type { ClaimRing, PassSpeaks, RingReport } from '../../../src/contract/internal.js';
 import {
   claimTurn,
   endTurn,
@@ -8,6 +8,7 @@ import {
   handOver,
   loseStarter,
   meetPass,
+  noteRing,
   watchedTurns,
   whoIsGone,
 } from '../../../src/domain/cluster/holders.js';
@@ -89,18 +90,44 @@ describe('a cluster that began without memory', () => {
 });
 
 describe('a ring that is free again', () => {
-  it('is to run what it ran before, where no cell has the package', () => {
-    const state = began();
+  it.each([
+    ['what its cells run, where no cell has the package', 'looked', 'pass-1', V0],
+    ['what it was to run before, where its pass did nothing', 'unused', 'pass-1', V0],
+    ['what it was to run before, where its pass never came', 'lost', null, V0],
+    ['the package still, where its pass was lost: a cell may have it', 'lost', 'pass-1', V1],
+  ] as const)('is to run %s', (_, end, pass, desired) => {
+    const state = began([]);
+    claimTurn(state, claim({ pass }), NOW);
+    endTurn(state, 2, end);
+    expect([state.turns, state.rings[2]?.desired, state.rings[2]?.state]).toEqual([{}, desired, 'idle']);
+  });
+
+  it('is to run what a lost pass may have brought there, also after one that did nothing', () => {
+    const state = began([]);
     claimTurn(state, claim(), NOW);
-    endTurn(state, 2);
-    expect([state.turns, state.rings[2]?.desired, state.rings[2]?.state]).toEqual([{}, V0, 'idle']);
+    endTurn(state, 2, 'lost');
+    claimTurn(state, claim({ requestId: 'run/2', pass: 'pass-2' }), NOW);
+    endTurn(state, 2, 'unused');
+    expect(state.rings[2]?.desired).toBe(V1);
+  });
+
+  it('is known by what its pass saw; one that has not looked yet says nothing of it', () => {
+    const record = { ...newRingRecord('two'), total: 3, observed: { [V0]: 3 } };
+    const report = (observed: Record<string, number>) => {
+      const view = { state: 'rolling', exceptions: [], exceptionsTotal: 0, convergedAt: null };
+      return { view, observed, version: V1, purpose: 'deploy' } as unknown as RingReport;
+    };
+    expect([noteRing(record, report({})), record.observed]).toEqual(['unused', { [V0]: 3 }]);
+    expect([noteRing(record, report({ [V1]: 3 })), record.observed]).toEqual(['looked', { [V1]: 3 }]);
+    record.total = 0;
+    expect([noteRing(record, report({})), record.observed]).toEqual(['looked', {}]);
   });
 
   it('is to run the package that some cell of it has', () => {
     const state = began();
     claimTurn(state, claim(), NOW);
     Object.assign(state.rings[2] ?? {}, { observed: { [V0]: 2, [V1]: 1 }, state: 'halted' });
-    endTurn(state, 2);
+    endTurn(state, 2, 'looked');
     expect([state.rings[2]?.desired, state.rings[2]?.state]).toEqual([V1, 'halted']);
   });
 });
