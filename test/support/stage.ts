@@ -63,12 +63,16 @@ export interface StageOptions {
   ampAt?: () => string;
 }
 
-const PATIENCE_MS = 60_000;
+const PATIENCE_MS = 120_000;
+/** Workers come and go on a busy machine: no healthy cell is to miss its verification for that. */
+const VERIFY_TIMEOUT = '20s';
 /** So many of each worker's last lines are shown where something does not come. */
 const WORDS = 5;
 
 export async function openStage(options: StageOptions): Promise<Stage> {
-  const { durationMs = 1000, topology: written } = options;
+  const { durationMs = 1000 } = options;
+  const policy = { ...(options.topology.policy as object), verifyTimeout: VERIFY_TIMEOUT };
+  const written = { ...options.topology, policy };
   const inside = options.ampAt
     ? null
     : await startSimulator({ topology: written as never, durationMs, spread: 0.2, seed: 7 });

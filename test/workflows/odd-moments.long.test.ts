@@ -82,7 +82,7 @@ scenario(
 
 scenario(
   'a deployment that failed while its runs were terminated is taken back, and not ordered again',
-  { rings: { 2: 1, 3: 1 }, jobMs: 2_000, more: { coordination: { lookEvery: '1s' } } },
+  { rings: { 2: 1, 3: 1 }, jobMs: 6_000, more: { coordination: { lookEvery: '1s' } } },
   async (world) => {
     await world.fault({
       kind: 'job-fails',
