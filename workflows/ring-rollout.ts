@@ -10,8 +10,8 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import type { CellLook, CellRef } from '../src/contract/activities.js';
-import { CLUSTER_WORKFLOW_ID, ringRolloutId } from '../src/contract/ids.js';
-import type { EnterRing, RetryPass, SetBrakes, SkipInPass, StopPass } from '../src/contract/internal.js';
+import { CLUSTER_WORKFLOW_ID, cellRolloutId, ringRolloutId } from '../src/contract/ids.js';
+import type { CellNote, EnterRing, RetryPass, SetBrakes, SkipInPass, StopPass } from '../src/contract/internal.js';
 import type { RolloutRing } from '../src/contract/status.js';
 import { cancellable } from '../src/domain/cell.js';
 import { awaitOther, judgeRetry, keepAsLeft, noteFailedMigration, noteFirstLook } from '../src/domain/ring/look.js';
@@ -221,9 +221,7 @@ class RingRun {
       this.change(() => Object.assign(ctx.state, { bakedEverywhere: true })),
     );
     this.hear(signals.reportNowSignal, () => this.reporter.reportNow());
-    handleOurs(signals.cellNoteSignal, ({ cell, trouble }) =>
-      this.change(() => ctx.noteCell(cell, trouble?.detail ?? null)),
-    );
+    handleOurs(signals.cellNoteSignal, (m) => this.change(() => this.noteCell(m)));
     setHandler(ringStatusQuery, () => this.reporter.view(), {
       description: 'What this pass does, and what it waits for.',
     });
@@ -232,6 +230,15 @@ class RingRun {
   /** What was sent to the pass before this one, or after it, changes nothing here. */
   private hear<Message>(signal: SignalDefinition<[Message]>, handler: (message: Message) => unknown): void {
     handleOurs(signal, (m) => (isMeantFor(this.input.requestId, m) ? handler(m) : undefined));
+  }
+
+  /** A run that another package's pass left behind orders nothing any more, although this one has not come to its cell. */
+  private noteCell({ cell, version = this.input.version, trouble }: CellNote): void {
+    const { ctx, input } = this;
+    if (trouble && version !== input.version) {
+      void ctx.mail.send(cellRolloutId(cell), signals.standAsideSignal, { version: input.version });
+    }
+    ctx.noteCell(cell, trouble?.detail ?? null);
   }
 
   private change(act: () => unknown): void {

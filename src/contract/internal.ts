@@ -358,5 +358,7 @@ export interface CellResult {
 /** What a cell's run says while it goes on: only trouble that is not the cell's. */
 export interface CellNote {
   cell: string;
+  /** The package of the run: a pass of another one tells it to stand aside. */
+  version?: string;
   trouble: { kind: 'amp' | 'access'; detail: string } | null;
 }

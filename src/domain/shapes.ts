@@ -185,7 +185,7 @@ const SHAPES: Record<string, Shape> = {
   checkInPass: { name: text, outcome: oneOf('passed', 'failed'), by: text },
   bakedEverywhere: {},
   reportNow: {},
-  cellNote: { cell: text, trouble: orNull(object({ kind: text, detail: text })) },
+  cellNote: { cell: text, version: optional(packageName), trouble: orNull(object({ kind: text, detail: text })) },
   hurry: {},
   standAside: { version: packageName },
 };

@@ -210,3 +210,26 @@ scenario(
     expect(toVersion(await world.jobs(), V1).filter((j) => j.cell === 'c2-1')).toEqual([]);
   },
 );
+
+scenario(
+  'a cell run of a lost pass orders nothing where another package is in the ring, and has not come to its cell yet',
+  { rings: { 2: 3 }, policies: { 2: { firstCells: 1, maxParallel: 3, deployTimeout: '10m' } }, more: quickLook },
+  async (world) => {
+    await world.fault({ kind: 'error-share', share: 1, status: 503, method: 'POST', on: 'amp', cell: 'c2-3' });
+    await graduate(world, V1);
+    await seen(world, V1, (s) => ringOf(s, 2)?.converged === 2);
+    await world.cells.rollout(V1).engageBrake({ by, reason, brakeId: 'p' });
+    await world.client.workflow.getHandle('ring-rollout/2').terminate('by hand');
+    await seen(world, V1, (s) => s.state === 'braked' && s.waitingFor?.kind === 'brake');
+    await world.cells.rollout(V1).abort({ by, reason });
+    expect((await ends(world, V1)).state).toBe('aborted');
+    // The first cell alone is under way for as long as its run needs to notice.
+    await world.fault({ kind: 'job-hangs', cell: 'c2-1', version: V2, times: 1 });
+    await graduate(world, V2);
+    await jobsSeen(world, (jobs) => toVersion(jobs, V2).length > 0);
+    const run = world.client.workflow.getHandle('cell-rollout/c2-3');
+    const result = await world.client.withDeadline(Date.now() + 80_000, () => run.result());
+    expect(result).toMatchObject({ version: V1, state: 'pending', jobId: null });
+    expect(toVersion(await world.jobs(), V1).filter((j) => j.cell === 'c2-3')).toEqual([]);
+  },
+);

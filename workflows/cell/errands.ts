@@ -1,4 +1,10 @@
-import { type CancellationScope, getExternalWorkflowHandle, isCancellation, sleep } from '@temporalio/workflow';
+import {
+  type CancellationScope,
+  condition,
+  getExternalWorkflowHandle,
+  isCancellation,
+  sleep,
+} from '@temporalio/workflow';
 import type {
   CellLook,
   JobOrder,
@@ -15,6 +21,7 @@ import { cellNoteSignal, standAsideSignal } from '../shared/signals.js';
 import { type Trouble, troubleOf, troublePauseMs } from '../shared/trouble.js';
 
 const LOOK_AGAIN_MS = 5_000;
+const PASS_ANSWERS_MS = 2_000;
 
 /**
  * What one cell's run asks of AMP and of the cell. AMP's own trouble is no cell's failure: it is told to the pass, and
@@ -128,7 +135,8 @@ export class Errands {
 
   /**
    * The pass is told when trouble begins, when it is another, and when it is over. Before an order is tried again it is
-   * told once more: where nobody is there any more to hear it, nobody would answer for the order either.
+   * told once more: where nobody is there any more to hear it, nobody would answer for the order either; and where that
+   * is another package's pass, it says so.
    */
   private async waitOut(error: unknown): Promise<void> {
     const trouble = troubleOf(error);
@@ -137,7 +145,9 @@ export class Errands {
     if (trouble.detail !== this.noted) await this.note(trouble);
     this.noted = trouble.detail;
     await sleep(troublePauseMs(this.troubles));
-    if (trouble.jobId === null && !(await this.note(trouble))) this.standsAside = true;
+    if (trouble.jobId !== null) return;
+    if (await this.note(trouble)) await condition(() => this.standsAside, PASS_ANSWERS_MS);
+    else this.standsAside = true;
   }
 
   private async noTrouble(): Promise<void> {
@@ -149,7 +159,8 @@ export class Errands {
   /** Answers whether a pass over the ring is there to hear it. */
   private async note(trouble: Trouble | null): Promise<boolean> {
     const told = trouble && { kind: trouble.kind, detail: trouble.detail };
-    const note: CellNote = { cell: this.input.cell.id, trouble: told };
+    const { cell, version } = this.input;
+    const note: CellNote = { cell: cell.id, version, trouble: told };
     try {
       await getExternalWorkflowHandle(this.input.passWorkflowId).signal(cellNoteSignal, note);
       return true;
