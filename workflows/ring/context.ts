@@ -5,7 +5,7 @@ import type { BrakeStatus, CellException, PassPurpose } from '../../src/contract
 import { holding, isOlderList } from '../../src/domain/brake.js';
 import type { Target } from '../../src/domain/cell.js';
 import type { LookRules } from '../../src/domain/ring/look.js';
-import { type Held, newPass, type PassState } from '../../src/domain/ring/pass.js';
+import { forwardCells, type Held, newPass, type PassState } from '../../src/domain/ring/pass.js';
 import { type CarriedRoster, Roster } from '../../src/domain/ring/roster.js';
 import type { Advance } from '../../src/domain/ring/stages.js';
 import { packCells } from '../../src/domain/snapshot.js';
@@ -125,11 +125,8 @@ export class PassContext {
     return all.filter((b) => b.mode !== 'finish-ring' || this.brakes.atEntry.includes(b.brakeId));
   }
 
-  /** Cells with a run that may order something forward, or has. */
   forwardCells(): number[] {
-    return Object.entries(this.state.inFlight)
-      .filter(([, flight]) => flight.purpose !== 'rollback')
-      .map(([index]) => Number(index));
+    return forwardCells(this.state);
   }
 
   /** Only a run that the pass waits for: the trouble of any other nobody would take back. */

@@ -131,6 +131,15 @@ export function setMark(s: PassState, index: number, mark: Mark): void {
 
 export const flying = (s: PassState): number => s.counts['>'] + s.counts.m + s.counts['<'];
 
+/**
+ * Cells with a run that may order something forward, or has. What another pass's run does on a cell that is to go back is
+ * not known: it may well be forward.
+ */
+export const forwardCells = (s: PassState): number[] =>
+  Object.entries(s.inFlight)
+    .filter(([, flight]) => flight.purpose !== 'rollback' || flight.foreign)
+    .map(([index]) => Number(index));
+
 /** Cells that spent the failure budget. */
 export const failures = (s: PassState): number => s.counts.X + s.counts.R;
 

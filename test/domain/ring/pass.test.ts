@@ -10,6 +10,7 @@ import {
   converged,
   failures,
   flying,
+  forwardCells,
   newPass,
   type PassState,
   room,
@@ -21,6 +22,13 @@ import { advance } from '../../../src/domain/ring/stages.js';
 import { countsOf } from '../../../src/domain/ring/view.js';
 import { policyOf } from '../policies.js';
 import { FREE, marksOf, NOW, result, rules, standing } from './passes.js';
+
+it('names as forward what goes forward, and every cell with another pass’s run, also where it is to go back', () => {
+  const s = standing('>m<<C');
+  expect(forwardCells(s)).toEqual([0, 1]);
+  Object.assign(s.inFlight[3] ?? {}, { foreign: true });
+  expect(forwardCells(s)).toEqual([0, 1, 3]);
+});
 
 describe('room: how many more cells may start', () => {
   it.each<[string, string, Partial<RingPolicy>, number]>([
