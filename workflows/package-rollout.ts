@@ -18,7 +18,7 @@ import { CELLS_VERSION } from '../src/contract/search-attributes.js';
 import type { BrakeResult, GraduateResult, PackageRolloutStatus, RingResult } from '../src/contract/status.js';
 import type { z } from '../src/contract/zod.js';
 import { noteSkip } from '../src/domain/rollout/skips.js';
-import { ring0Verdict, tracksOf } from '../src/domain/rollout/state.js';
+import { noteAbort, ring0Verdict, tracksOf } from '../src/domain/rollout/state.js';
 import { ACTS, detailOf } from './package/acts.js';
 import { argumentOf, type PackageRolloutInput } from './package/argument.js';
 import { packageBrakes } from './package/brakes.js';
@@ -272,9 +272,8 @@ class PackageRun {
   }
 
   private abort({ by, reason, rollback = false }: messages.Abort): void {
-    const { state } = this.ctx;
-    if (state.end) return;
-    state.abort = { by, reason, rollback: rollback || state.abort?.rollback === true };
+    if (this.ctx.state.end) return;
+    noteAbort(this.ctx.state, { by, reason, rollback }, Date.now());
     this.ctx.wake();
   }
 

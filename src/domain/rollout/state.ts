@@ -208,6 +208,17 @@ export function trim(s: PackageState): void {
 /** Tracks from the innermost ring to the outermost. */
 export const tracksOf = (s: PackageState): Track[] => Object.values(s.tracks).sort((a, b) => a.ring - b.ring);
 
+/**
+ * An abort that takes cells back goes on doing so, whatever is asked after it. From when it is asked for its passes have
+ * their time to end, also where an abort that lets them settle came before.
+ */
+export function noteAbort(s: PackageState, asked: NonNullable<PackageState['abort']>, now: number): void {
+  const before = s.abort?.rollback === true;
+  s.abort = { ...asked, rollback: asked.rollback || before };
+  if (before || !asked.rollback) return;
+  for (const track of tracksOf(s).filter((t) => t.stopped)) track.stoppedAtMs = now;
+}
+
 export const outerTracks = (s: PackageState): Track[] => tracksOf(s).filter((t) => !t.perimeter);
 
 /** Tracks that people are to see: what was asked for and refused has not been entered. */

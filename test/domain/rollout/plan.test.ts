@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { nextOust, nextStep } from '../../../src/domain/rollout/plan.js';
-import { newPackageState, type PackageState, type Track } from '../../../src/domain/rollout/state.js';
+import { newPackageState, noteAbort, type PackageState, type Track } from '../../../src/domain/rollout/state.js';
 import { V1 } from '../../support/fleet.js';
 
 const NOW = 1_000_000;
@@ -231,6 +231,15 @@ describe('a pass that does not end for the rollback of its package', () => {
     expect(nextOust(s, NOW, MINUTE)).toBe(NOW + MINUTE);
     expect(nextStep(s, NOW + MINUTE)).toEqual({ do: 'oust', ring: 2 });
     expect(nextOust(s, NOW + MINUTE, MINUTE)).toBeNull();
+  });
+
+  it('has its minute from the rollback, and not from an abort before it', () => {
+    const s = graduated({ ...abort(false), ...stopped() });
+    noteAbort(s, { by: 'bob', reason: 'worse', rollback: true }, NOW + MINUTE);
+    expect(nextOust(s, NOW + MINUTE, MINUTE)).toBe(NOW + 2 * MINUTE);
+    noteAbort(s, { by: 'bob', reason: 'again', rollback: false }, NOW + 2 * MINUTE);
+    expect(s.abort).toMatchObject({ reason: 'again', rollback: true });
+    expect(nextStep(s, NOW + 2 * MINUTE)).toEqual({ do: 'oust', ring: 2 });
   });
 
   it.each<[string, PackageState]>([
