@@ -158,3 +158,19 @@ scenario(
     expect(toVersion(await world.jobs(), V1).filter((j) => j.cell === 'qa')).toHaveLength(1);
   },
 );
+
+scenario(
+  'a look at a ring so large that it outlasts a run goes on where it was',
+  { rings: { 2: 450 }, apply: false },
+  async (world) => {
+    await world.client.workflow.start('CellCluster', {
+      workflowId: 'cell-cluster',
+      taskQueue: world.taskQueue,
+      args: [{ continueAsNewAfter: 20 }],
+    });
+    await world.apply();
+    expect((await turnsOf(world, 'cell-cluster')).length).toBeGreaterThan(0);
+    const { rings } = await world.cells.cluster().status();
+    expect(rings.find((r) => r.ring === 2)).toMatchObject({ observed: { [V0]: 450 } });
+  },
+);

@@ -1,5 +1,6 @@
 import { condition, log, sleep } from '@temporalio/workflow';
 import type { CellLook, CellRef } from '../../src/contract/activities.js';
+import type { RingLook } from '../../src/domain/cluster/state.js';
 import { topologyOf } from '../../src/domain/cluster/topology.js';
 import { isPackage, newest } from '../../src/domain/package-version.js';
 import { deployableCells, ringOf } from '../../src/domain/topology/index.js';
@@ -35,6 +36,8 @@ export class Looks {
   lookAgainAt(rings: number[]): void {
     const { state } = this.ctx;
     state.toLook = [...new Set([...state.toLook, ...rings])];
+    // Its cells may be others now.
+    if (state.looking && rings.includes(state.looking.ring)) state.looking = null;
     this.ctx.wake();
   }
 
@@ -43,8 +46,7 @@ export class Looks {
     for (;;) {
       await condition(() => state.toLook.length > 0 || state.cold !== null);
       const [ring] = state.toLook;
-      if (ring !== undefined) await this.lookAt(ring);
-      state.toLook = state.toLook.filter((r) => r !== ring);
+      if (ring !== undefined && (await this.lookAt(ring))) state.toLook = state.toLook.filter((r) => r !== ring);
       if (state.toLook.length === 0 && state.cold) this.endCold(state.cold);
       this.ctx.wake();
     }
@@ -77,36 +79,41 @@ export class Looks {
     return rings.join('; ');
   }
 
-  /** A pass that is in the ring knows better than this look. */
-  private async lookAt(ring: number): Promise<void> {
+  /** Answers whether nothing is left to look at there. A pass that is in the ring knows better than this look. */
+  private async lookAt(ring: number): Promise<boolean> {
     const { state } = this.ctx;
-    if (state.turns[ring]) return;
-    const looks = await this.lookAtCellsOf(ring);
-    const record = state.rings[ring];
-    if (!record || state.turns[ring]) return;
-    record.observed = {};
-    for (const look of looks) {
-      const version = look.facts.version ?? 'unknown';
-      record.observed[version] = (record.observed[version] ?? 0) + 1;
+    if (state.turns[ring]) return this.endLook();
+    if (state.looking?.ring !== ring) state.looking = { ring, cells: 0, observed: {} };
+    const looking = state.looking;
+    const batch = this.cellsOf(ring).slice(looking.cells, looking.cells + BATCH);
+    if (batch.length > 0) {
+      const looks = await this.lookAtCells(ring, batch);
+      if (state.looking !== looking) return false;
+      noteLooks(looking, looks);
+      return false;
     }
+    const record = state.rings[ring];
+    if (!record) return this.endLook();
+    record.observed = looking.observed;
     record.desired ??= newest(Object.keys(record.observed).filter(isPackage));
+    return this.endLook();
   }
 
-  private async lookAtCellsOf(ring: number): Promise<CellLook[]> {
-    const cells = this.cellsOf(ring);
-    const looks: CellLook[] = [];
-    const cluster = this.ctx.state.cluster ?? '';
-    const order = { cluster, ring, version: '', chartVersion: null, askReadiness: false };
-    for (let at = 0; at < cells.length; ) {
+  private endLook(): true {
+    this.ctx.state.looking = null;
+    return true;
+  }
+
+  private async lookAtCells(ring: number, cells: CellRef[]): Promise<CellLook[]> {
+    const order = { cluster: this.ctx.state.cluster ?? '', ring, version: '', chartVersion: null, askReadiness: false };
+    for (;;) {
       try {
-        looks.push(...(await lookAtCells({ ...order, cells: cells.slice(at, at + BATCH) })));
-        at += BATCH;
+        return await lookAtCells({ ...order, cells });
       } catch (error) {
         log.warn('the look at the cells failed, and is tried again', { ring, error: String(error) });
         await sleep(TRY_AGAIN_MS);
       }
     }
-    return looks;
   }
 
   private cellsOf(ring: number): CellRef[] {
@@ -116,5 +123,13 @@ export class Looks {
     const { cells, leftOut } = deployableCells(found, Date.now());
     const all = [...cells, ...leftOut.map((l) => l.cell)];
     return all.flatMap(({ id, tenant, url }) => (tenant && url ? [{ id, tenant, url }] : []));
+  }
+}
+
+function noteLooks(looking: RingLook, looks: CellLook[]): void {
+  looking.cells += looks.length;
+  for (const { facts } of looks) {
+    const version = facts.version ?? 'unknown';
+    looking.observed[version] = (looking.observed[version] ?? 0) + 1;
   }
 }

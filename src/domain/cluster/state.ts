@@ -42,8 +42,19 @@ export interface ClusterState {
   rejected: Rejection[];
   /** Rings that are still to be looked at. */
   toLook: number[];
+  /** How far the look at the first of them has come; null: it has not begun. */
+  looking: RingLook | null;
   /** The first look at every cell is under way: nothing is granted before it ends. */
   cold: { by: string; isReleased: boolean } | null;
+}
+
+/** A look at the cells of one ring, some of which have been looked at: of a large ring it outlasts a run. */
+export interface RingLook {
+  ring: number;
+  /** Cells looked at, in the topology's order. */
+  cells: number;
+  /** How many of them run what; `unknown` where nobody knows. */
+  observed: Record<string, number>;
 }
 
 export interface RingRecord {
@@ -129,6 +140,7 @@ export const newClusterState = (): ClusterState => ({
   acts: [],
   rejected: [],
   toLook: [],
+  looking: null,
   cold: null,
 });
 
