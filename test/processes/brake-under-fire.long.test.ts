@@ -231,7 +231,7 @@ describe.concurrent('a brake', () => {
   test('in the middle of a continue-as-new holds', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'brake-under-fire-'));
     // The server asks every workflow to continue as new after so few events that one is always about to.
-    const often = ['--dynamic-config-value', 'limit.historyCount.suggestContinueAsNew=50'];
+    const often = ['--dynamic-config-value', 'limit.historyCount.suggestContinueAsNew=40'];
     const server = await startEmbeddedServer({ dbFile: join(folder, 'temporal.db'), extraArgs: often });
     leftovers.push(server.stop, () => rm(folder, { recursive: true, force: true }));
     const temporal = { address: server.address, namespace: 'default' };
