@@ -9,14 +9,15 @@ import { raiseAlert } from '../shared/activities.js';
 import { ringReportSignal } from '../shared/signals.js';
 import type { PassContext } from './context.js';
 
-const REPORT_EVERY_MS = 2_000;
+const REPORT_EVERY_MS = 5_000;
 
 /**
  * Tells starter, cluster and Web UI what changed: at once where it matters, otherwise gathered, and the more rarely the
- * longer the pass takes, so that telling costs a small, bounded part of the history.
+ * longer nothing of importance did, so that telling costs a small, bounded part of the history.
  */
 export class Reporter {
   private important = '';
+  private importantAtMs = Date.now();
   private counted = '';
   private timerRuns = false;
   private shown: RingState | null = null;
@@ -58,6 +59,7 @@ export class Reporter {
     ]);
     if (important !== this.important) {
       this.important = important;
+      this.importantAtMs = Date.now();
       void this.send(report);
       this.alert(report);
     } else if (!this.timerRuns && countsOf(report) !== this.counted) {
@@ -115,7 +117,7 @@ export class Reporter {
 
   private async sendLater(): Promise<void> {
     this.timerRuns = true;
-    await sleep(Math.max(REPORT_EVERY_MS, (Date.now() - this.ctx.startedAtMs) / 10));
+    await sleep(Math.max(REPORT_EVERY_MS, (Date.now() - this.importantAtMs) / 10));
     this.timerRuns = false;
     if (this.ctx.state.stage !== 'done') await this.send(this.report(false));
   }
