@@ -22,6 +22,8 @@ export class Reporter {
   private timerRuns = false;
   private shown: RingState | null = null;
   private alerted = '';
+  /** The alert that was raised last; a run that closes before a worker has it loses it. */
+  private alerting: Promise<void> = Promise.resolve();
 
   constructor(private readonly ctx: PassContext) {}
 
@@ -78,6 +80,7 @@ export class Reporter {
     this.show(report.view);
     this.alert(report);
     await this.send(report);
+    await this.alerting;
   }
 
   private report(ended: boolean): RingReport {
@@ -136,7 +139,7 @@ export class Reporter {
     this.alerted = reason;
     if (reason === '') return;
     const { ring, version } = input;
-    void raiseAlert({
+    this.alerting = raiseAlert({
       name: 'RingHalted',
       severity: entry?.soft ? 's4' : 's2',
       cluster: entry?.cluster ?? '',
