@@ -65,7 +65,9 @@ async function raise(
     const bareEnv = { ...env, CELLS_TASK_QUEUE: BARE_TASK_QUEUE };
     workers.push(await child(startWorker('bareWorker', 'bench/bare/worker.ts', bareEnv)));
   }
-  const connection = await Connection.connect({ address: server.address });
+  // A page of a history is as many events as the server likes: of a large ring that is more than the usual 4 MB.
+  const channelArgs = { 'grpc.max_receive_message_length': -1 };
+  const connection = await Connection.connect({ address: server.address, channelArgs });
   later(() => connection.close());
   const client = new Client({ connection });
   const cells = new CellsClient({ client, taskQueue: DEFAULT_TASK_QUEUE });
