@@ -118,21 +118,23 @@ export function createReadRollout({ client }: RunsDependencies): Activities['rea
 /** `listOpenRollouts`: workflow ids of the open `PackageRollout`s, by visibility (which may lag by a second). */
 export function createListOpenRollouts({ client }: RunsDependencies): Activities['listOpenRollouts'] {
   return async () => {
-    const ids: string[] = [];
-    const query = "WorkflowType = 'PackageRollout' AND ExecutionStatus = 'Running'";
-    for await (const run of client.workflow.list({ query })) ids.push(run.workflowId);
-    return ids;
+    return await openIds(client, "WorkflowType = 'PackageRollout'");
   };
 }
 
 /** `listOpenCells`: cells of a ring whose `CellRollout` is open, by visibility (which may lag by a second). */
 export function createListOpenCells({ client }: RunsDependencies): Activities['listOpenCells'] {
   return async ({ ring }) => {
-    const cells: string[] = [];
-    const query = `WorkflowType = 'CellRollout' AND ${CELLS_RING.name} = ${ring} AND ExecutionStatus = 'Running'`;
-    for await (const run of client.workflow.list({ query })) cells.push(cellOfCellRolloutId(run.workflowId) ?? '');
-    return cells;
+    const ids = await openIds(client, `WorkflowType = 'CellRollout' AND ${CELLS_RING.name} = ${ring}`);
+    return ids.flatMap((id) => cellOfCellRolloutId(id) ?? []);
   };
+}
+
+async function openIds(client: RunsDependencies['client'], which: string): Promise<string[]> {
+  const ids: string[] = [];
+  const query = `${which} AND ExecutionStatus = 'Running'`;
+  for await (const run of client.workflow.list({ query })) ids.push(run.workflowId);
+  return ids;
 }
 
 /** `terminatePass`: terminates one pass over a ring, and no other one. See `Activities`. */

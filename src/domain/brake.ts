@@ -1,5 +1,6 @@
 import type { BrakesNumber } from '../contract/internal.js';
 import type { BrakeMode, BrakeScope, BrakeStatus } from '../contract/status.js';
+import { earliest } from './instant.js';
 
 /** Brakes are a plain list, newest last; every function here answers a new list or a verdict and changes nothing. */
 
@@ -71,8 +72,7 @@ export const holding = (brakes: BrakeStatus[], now: number): BrakeStatus[] => br
 
 /** When the next brake expires, in epoch milliseconds, or null where none will. */
 export function nextExpiry(brakes: BrakeStatus[]): number | null {
-  const ends = brakes.flatMap((b) => (b.expiresAt === undefined ? [] : [Date.parse(b.expiresAt)]));
-  return ends.length === 0 ? null : Math.min(...ends);
+  return earliest(brakes.flatMap((b) => (b.expiresAt === undefined ? [] : [Date.parse(b.expiresAt)])));
 }
 
 /** Whether a brake's scope covers a ring; a package's own brake covers that package wherever it is. */

@@ -18,6 +18,9 @@ export function parseInstant(text: string): number | null {
   return Number.isNaN(ms) ? null : ms;
 }
 
+/** The first of these instants, in epoch ms; null where there are none. */
+export const earliest = (instants: number[]): number | null => (instants.length === 0 ? null : Math.min(...instants));
+
 const DAY = /^(\d{4})-(\d{2})-(\d{2})$/;
 const DAY_MS = 86_400_000;
 

@@ -88,8 +88,8 @@ export class Looks {
     const batch = this.cellsOf(ring).slice(looking.cells, looking.cells + BATCH);
     if (batch.length > 0) {
       const looks = await this.lookAtCells(ring, batch);
-      if (state.looking !== looking) return false;
-      noteLooks(looking, looks);
+      // Meanwhile it may have begun anew, with other cells.
+      if (state.looking === looking) noteLooks(looking, looks);
       return false;
     }
     const record = state.rings[ring];

@@ -2,6 +2,7 @@ import type { RingAnswer } from '../../contract/internal.js';
 import type { Problem } from '../../contract/problem.js';
 import type { BrakeStatus, RefusalCode, WaitingFor } from '../../contract/status.js';
 import { covers, holding } from '../brake.js';
+import { earliest } from '../instant.js';
 import { OUST_AFTER_MS } from '../ousting.js';
 import { isNewer } from '../package-version.js';
 import { waitForBrake } from '../ring/view.js';
@@ -252,8 +253,7 @@ function roomFor(state: ClusterState, request: QueuedRequest, about: RingFacts, 
 /** When the next holder is to be terminated that has not made room for a rollback; null: none is waited for. */
 export function nextOust(state: ClusterState, now: number, oustAfterMs: number): number | null {
   const since = Object.values(state.turns).flatMap((turn) => turn.rollbackSinceMs ?? []);
-  const due = since.map((ms) => ms + oustAfterMs).filter((ms) => ms > now);
-  return due.length === 0 ? null : Math.min(...due);
+  return earliest(since.map((ms) => ms + oustAfterMs).filter((ms) => ms > now));
 }
 
 function howToMakeRoom(turn: Turn, request: QueuedRequest, about: RingFacts): MakeRoom | null {

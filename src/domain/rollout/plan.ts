@@ -1,4 +1,5 @@
 import { holding } from '../brake.js';
+import { earliest } from '../instant.js';
 import { OUST_AFTER_MS } from '../ousting.js';
 import { isOpen, migrationHold, outerTracks, type PackageState, type Track, tracksOf } from './state.js';
 
@@ -60,8 +61,7 @@ function oustAt(s: PackageState, track: Track, oustAfterMs: number): number | nu
 /** When the next of them is due; null: none. */
 export function nextOust(s: PackageState, now: number, oustAfterMs: number): number | null {
   const due = tracksOf(s).flatMap((t) => oustAt(s, t, oustAfterMs) ?? []);
-  const ahead = due.filter((ms) => ms > now);
-  return ahead.length === 0 ? null : Math.min(...ahead);
+  return earliest(due.filter((ms) => ms > now));
 }
 
 /** Outermost ring first, one after the other; rings that the package never entered have nothing to take back. */

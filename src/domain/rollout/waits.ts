@@ -1,6 +1,6 @@
 import type { OverridableWait } from '../../contract/messages.js';
 import type { WaitingFor } from '../../contract/status.js';
-import { failedChecks, type PackageState, tracksOf } from './state.js';
+import { failedChecks, type PackageState } from './state.js';
 
 /** Which waits a person may end: only one that the package is in, since what is ended ahead of time ends unasked. */
 
@@ -26,6 +26,6 @@ function isIn(s: PackageState, ring: number, wait: OverridableWait): boolean {
 
 function waitIn(s: PackageState, ring: number): WaitingFor | null {
   if (s.next?.held?.ring === ring) return s.next.held.waiting;
-  const track = tracksOf(s).find((t) => t.ring === ring && t.stage !== 'over');
-  return track?.held ?? track?.view?.waitingFor ?? null;
+  const track = s.tracks[ring];
+  return track && track.stage !== 'over' ? (track.held ?? track.view?.waitingFor ?? null) : null;
 }
