@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
 import type { Activities } from '../src/contract/activities.js';
 import { type Alerting, DEFAULT_ALERTING } from './alert-content.js';
@@ -53,6 +54,7 @@ export function createActivities(dependencies: Dependencies): Activities {
     readRollout: createReadRollout(all),
     listOpenRollouts: createListOpenRollouts(all),
     raiseAlert: createRaiseAlert(all),
+    linger: (ms) => setTimeout(ms),
   };
 }
 

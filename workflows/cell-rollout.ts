@@ -54,6 +54,7 @@ class CellRun {
     root: CancellationScope,
   ) {
     this.errands = new Errands(input, root);
+    if (input.cancelled) this.cancel();
     this.from = input.expectedVersion;
     this.now = input.expectedVersion;
     handleOurs(hurrySignal, () => {

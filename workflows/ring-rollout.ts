@@ -78,6 +78,7 @@ class RingRun {
   /** Takes what happened, starts what may start, tells what changed; then waits for more to happen. */
   private async goOn(): Promise<void> {
     const { ctx } = this;
+    await this.flights.gatherEnds();
     ctx.woken = false;
     this.flights.takeEnds();
     while (advance(ctx.state, ctx.rules)) ctx.wake();

@@ -235,4 +235,6 @@ export interface Activities {
    * that its cause lasts raises it again, an hour later or so, since an Alertmanager that restarts forgets.
    */
   raiseAlert(alert: Alert): Promise<void>;
+  /** Lets so many milliseconds pass. */
+  linger(ms: number): Promise<void>;
 }

@@ -325,6 +325,8 @@ export interface CellRolloutInput {
   policy: RingPolicy;
   /** How often this pass has ordered this work for this cell, from 1. */
   order: number;
+  /** An earlier run of the same order was cancelled, and died over it: this one finds its job, cancels it, goes back. */
+  cancelled: boolean;
   lane: string | null;
   reason: string;
 }

@@ -1,9 +1,11 @@
 import {
+  ActivityFailure,
   type CancellationScope,
   condition,
   getExternalWorkflowHandle,
   isCancellation,
   sleep,
+  TimeoutFailure,
 } from '@temporalio/workflow';
 import type {
   CellLook,
@@ -70,7 +72,9 @@ export class Errands {
         if (this.troubles > 0) await this.noTrouble();
         return report;
       } catch (error) {
-        if (isCancellation(error) && stoppable && !cancelOnly) cancelOnly = true;
+        // Temporal never tries a cancelled activity again, not even where its worker died over it.
+        const overCancel = isCancellation(error) || (this.cancelAsked && isTimeout(error));
+        if (overCancel && stoppable && !cancelOnly) cancelOnly = true;
         else await this.waitOut(error);
         cancelOnly ||= stoppable && this.cancelAsked;
       }
@@ -171,3 +175,6 @@ export class Errands {
 }
 
 const factsOf = (look: CellLook | undefined): TenantFacts | null => (look?.tenant === 'known' ? look.facts : null);
+
+const isTimeout = (error: unknown): boolean =>
+  error instanceof ActivityFailure && error.cause instanceof TimeoutFailure;

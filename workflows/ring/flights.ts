@@ -15,16 +15,21 @@ import {
   takeNext,
 } from '../../src/domain/ring/pass.js';
 import { CellRollout, hurrySignal } from '../cell-rollout.js';
-import { awaitCells } from '../shared/activities.js';
+import { awaitCells, linger } from '../shared/activities.js';
 import { standAsideSignal } from '../shared/signals.js';
 import type { PassContext } from './context.js';
 
 /** What a cell's run does while it is open and nothing is wrong. */
 const STATE_OF = { deploy: 'deploying', migrate: 'migrating', rollback: 'rolling-back' } as const;
 
+const THICK_MS = 500;
+/** A brake waits for a turn, so this stays well under the second in which it is to be answered. */
+const GATHER_MS = 150;
+
 /** The cells' own runs: starts them, learns how they ended, and never loses a slot. */
 export class Flights {
   private readonly ended: { index: number; result: CellResult | null }[] = [];
+  private lastEndsMs = 0;
 
   /** @param look looks at cells, however long AMP takes to answer */
   constructor(
@@ -35,6 +40,16 @@ export class Flights {
   /** Ends that arrived and were not taken yet: a continue-as-new must not drop them. */
   get hasEnds(): boolean {
     return this.ended.length > 0;
+  }
+
+  /**
+   * Each start and each end wakes the pass, at three events a turn. Where ends come thick, as in a ring of jobs that were
+   * done before, a turn lets some more come first: fewer turns, and a shorter history.
+   */
+  async gatherEnds(): Promise<void> {
+    const comeThick = Date.now() - this.lastEndsMs < THICK_MS;
+    if (this.hasEnds) this.lastEndsMs = Date.now();
+    if (comeThick) await linger(GATHER_MS).catch(() => undefined);
   }
 
   startNext(): void {
@@ -151,11 +166,12 @@ export class Flights {
     this.ctx.wake();
   }
 
-  private optionsFor(index: number, { purpose }: FlightRecord, cell: CellRef) {
+  private optionsFor(index: number, flight: FlightRecord, cell: CellRef) {
+    const { purpose } = flight;
     const { version, ring } = this.ctx.input;
     return {
       workflowId: cellRolloutId(cell.id),
-      args: [this.orderFor(index, purpose, cell)] as [CellRolloutInput],
+      args: [this.orderFor(index, flight, cell)] as [CellRolloutInput],
       // With the default policy a continue-as-new of this pass would kill its cells.
       parentClosePolicy: ParentClosePolicy.ABANDON,
       workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
@@ -169,7 +185,7 @@ export class Flights {
     };
   }
 
-  private orderFor(index: number, purpose: FlightRecord['purpose'], cell: CellRef): CellRolloutInput {
+  private orderFor(index: number, { purpose, cancelled }: FlightRecord, cell: CellRef): CellRolloutInput {
     const { ctx } = this;
     const { ring, version, chartVersion, lane, reason } = ctx.input;
     return {
@@ -185,6 +201,7 @@ export class Flights {
       expectedVersion: ctx.roster.versionOf(index),
       policy: ctx.entered.policy,
       order: ctx.state.orders[index] ?? 1,
+      cancelled,
       lane,
       reason,
     };

@@ -1,4 +1,4 @@
-import { proxyActivities } from '@temporalio/workflow';
+import { proxyActivities, proxyLocalActivities } from '@temporalio/workflow';
 import type { Activities } from '../../src/contract/activities.js';
 import { FAILURE } from '../../src/contract/failures.js';
 
@@ -57,8 +57,12 @@ const telling = proxyActivities<Activities>({
   retry: { initialInterval: '1s', maximumInterval: '1m' },
 });
 
+/** Within the workflow task that asks: what happens meanwhile comes with the next one, all at once. */
+const within = proxyLocalActivities<Activities>({ startToCloseTimeout: '2s', retry: { maximumAttempts: 1 } });
+
 export const { runJob, verifyCell } = watching;
 export const { lookAtCells, describeRuns, terminatePass, readRollout, listOpenRollouts } = looking;
 export const { listOpenCells } = glancing;
 export const { watchCells, awaitCells } = dropping;
 export const { raiseAlert } = telling;
+export const { linger } = within;
