@@ -7,6 +7,7 @@ import { createRaiseAlert } from './alerts.js';
 import { ampOverHttp } from './amp-http.js';
 import { cellsOverHttp } from './cell-http.js';
 import type { Endpoint } from './endpoint.js';
+import { createJudgeCell } from './health.js';
 import { createRunJob } from './job.js';
 import { createLookAtCells } from './look.js';
 import { DEFAULT_PATIENCE, type Patience } from './patience.js';
@@ -46,6 +47,7 @@ export function createActivities(dependencies: Dependencies): Activities {
     lookAtCells: createLookAtCells(all),
     runJob: createRunJob(all),
     verifyCell: createVerifyCell(all),
+    judgeCell: createJudgeCell(all),
     watchCells: createWatchCells(all),
     awaitCells: createAwaitCells(all),
     describeRuns: createDescribeRuns(all),

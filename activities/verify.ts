@@ -1,14 +1,16 @@
 import { ApplicationFailure } from '@temporalio/common';
-import type { Activities, Verification, VerifyOrder } from '../src/contract/activities.js';
+import type { Activities, HealthWatch, Verification, VerifyOrder } from '../src/contract/activities.js';
 import { FAILURE } from '../src/contract/failures.js';
+import type { CellVerdict } from '../src/contract/health.js';
 import { comparePackages, isPackage } from '../src/domain/package-version.js';
+import { CellHealth, type HealthDependencies } from './health.js';
 import { heartbeating } from './heartbeat.js';
 import { wrongForAmp, wrongForCell } from './on-target.js';
 import { askAmp, jittered, type Patience, pauseFor } from './patience.js';
 import type { AmpDriver, AmpTenant, CellApi } from './ports.js';
 import { mismatchOf, orNull, UNKNOWN_FACTS } from './tenants.js';
 
-export interface VerifyDependencies {
+export interface VerifyDependencies extends HealthDependencies {
   amp: AmpDriver;
   cells: CellApi;
   patience: Patience;
@@ -23,19 +25,45 @@ export function createVerifyCell(dependencies: VerifyDependencies): Activities['
     heartbeating(
       () => undefined,
       async ({ signal }) => {
-        const untilMs = order.sinceMs + order.timeoutMs;
-        for (let denials = 0; ; ) {
-          const { verification, denied } = await look(dependencies, order, signal);
-          if (verification.verified) return verification;
-          denials = denied === null ? 0 : denials + 1;
-          const leftMs = untilMs - Date.now();
-          const isRefused = denied !== null && (denials >= DENIALS || leftMs <= 0);
-          if (isRefused && !(await isOnlyThisCell(dependencies, order, signal))) throw accessDenied(denied);
-          if (leftMs <= 0) return verification;
-          await pauseFor(Math.min(leftMs, jittered(order.intervalMs)), signal);
-        }
+        const verification = await verified(dependencies, order, signal);
+        if (!verification.verified || !order.health) return verification;
+        return { ...verification, health: await watched(dependencies, order, order.health, signal) };
       },
     );
+}
+
+async function verified(
+  dependencies: VerifyDependencies,
+  order: VerifyOrder,
+  signal: AbortSignal,
+): Promise<Verification> {
+  const untilMs = order.sinceMs + order.timeoutMs;
+  for (let denials = 0; ; ) {
+    const { verification, denied } = await look(dependencies, order, signal);
+    if (verification.verified) return verification;
+    denials = denied === null ? 0 : denials + 1;
+    const leftMs = untilMs - Date.now();
+    const isRefused = denied !== null && (denials >= DENIALS || leftMs <= 0);
+    if (isRefused && !(await isOnlyThisCell(dependencies, order, signal))) throw accessDenied(denied);
+    if (leftMs <= 0) return verification;
+    await pauseFor(Math.min(leftMs, jittered(order.intervalMs)), signal);
+  }
+}
+
+/** Unhealthy is known at once, healthy at the window's end; in shadow nothing ends the window early. */
+async function watched(
+  dependencies: VerifyDependencies,
+  { cell, version }: VerifyOrder,
+  { policy, untilMs, ...known }: HealthWatch,
+  signal: AbortSignal,
+): Promise<CellVerdict> {
+  const endMs = known.deployedAtMs + policy.windowMs;
+  const isEnough = ({ verdict, atMs }: CellVerdict): boolean => {
+    if (policy.mode === 'shadow') return atMs >= endMs;
+    if (verdict === 'unhealthy') return true;
+    return atMs >= (verdict === 'healthy' ? endMs : Math.max(endMs, untilMs));
+  };
+  return await new CellHealth(dependencies, { cell, policy, expected: version, ...known }).until(isEnough, signal);
 }
 
 interface Look {
@@ -60,6 +88,7 @@ async function look(dependencies: VerifyDependencies, order: VerifyOrder, signal
       readiness: readiness.state,
       revision: metadata.state === 'known' ? metadata.revision : null,
       problem,
+      health: null,
     },
     denied: metadata.state === 'denied' ? metadata.detail : null,
   };

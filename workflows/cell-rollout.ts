@@ -16,6 +16,7 @@ import { cancellable, hasMigrated, judgeSeen, type Target, targetBefore } from '
 import { sameVersion } from '../src/domain/package-version.js';
 import { returnsWithoutDowntime } from '../src/domain/return-rule.js';
 import { Errands } from './cell/errands.js';
+import { CellHealth } from './cell/health.js';
 import { raiseAlert } from './shared/activities.js';
 import { mustBeStartedRightly } from './shared/argument.js';
 import { handleOurs } from './shared/handle.js';
@@ -40,6 +41,7 @@ export function CellRollout(input: CellRolloutInput): Promise<CellResult> {
 
 class CellRun {
   private readonly errands: Errands;
+  private readonly health: CellHealth;
   /** The cancel, and nothing else, kept the deployment from its end. */
   private wasCancelled = false;
   private hurried = false;
@@ -54,11 +56,13 @@ class CellRun {
     root: CancellationScope,
   ) {
     this.errands = new Errands(input, root);
+    this.health = new CellHealth(input, this.errands, () => this.smokeTest());
     if (input.cancelled) this.cancel();
     this.from = input.expectedVersion;
     this.now = input.expectedVersion;
     handleOurs(hurrySignal, () => {
       this.hurried = true;
+      if (input.purpose === 'deploy') this.errands.drop();
     });
     setHandler(cellStatusQuery, () => ({ ...this.result(this.doing, ''), doing: this.doing }), {
       description: 'What this cell is doing.',
@@ -85,6 +89,9 @@ class CellRun {
   // ── deployment ─────────────────────────────────────────────────────────────
 
   private async deploy(): Promise<CellResult> {
+    const against = await this.health.speaksAgainst();
+    if (this.hurried) return this.result('pending', 'gave way to a newer package before its job was ordered');
+    if (against !== null) return this.deferred('failed', against);
     this.show('deploying');
     const report = await this.orderDeployment();
     if (report === 'already') return await this.verifyUnordered();
@@ -98,12 +105,24 @@ class CellRun {
     if (report.outcome !== 'succeeded') return await this.goBack(jobProblem(report), report.job);
     if (stopped) return await this.goBack('cancelled when its job had just ended', report.job);
     if (this.hurried) return this.result('pending', 'gave way to a newer package before it was verified');
-    const verdict = await this.verify(this.target(), this.input.policy.postDeployMigrations === 'with-deploy');
-    this.wasCancelled = verdict.verified && this.errands.cancelAsked && cancellable('deploy', this.input.policy);
-    if (verdict.verified && !this.wasCancelled) return this.result('converged', '');
-    if (this.hurried) return this.result('pending', 'gave way to a newer package');
-    const why = verdict.verified ? 'cancelled while it was verified' : `not verified after its job: ${verdict.problem}`;
-    return await this.goBack(why, report.job);
+    return await this.judgeDeployment(report.job);
+  }
+
+  /** The job has succeeded: now the cell itself is asked, and its health watched. */
+  private async judgeDeployment(job: JobFacts): Promise<CellResult> {
+    const { policy } = this.input;
+    const withPdm = policy.postDeployMigrations === 'with-deploy';
+    this.show('verifying');
+    const verdict = this.seen(await this.health.verify(this.target(), withPdm, job));
+    this.wasCancelled = verdict?.verified !== false && this.errands.cancelAsked && cancellable('deploy', policy);
+    if (this.wasCancelled) return await this.goBack('cancelled while it was verified', job);
+    if (this.hurried && !verdict?.verified) return this.result('pending', 'gave way to a newer package');
+    if (!verdict?.verified)
+      return await this.goBack(`not verified after its job: ${verdict?.problem ?? 'dropped'}`, job);
+    const ruling = this.health.ruling();
+    if (ruling.does === 'go-back') return await this.goBack(ruling.why, job);
+    if (ruling.does === 'stay') return this.result('failed', ruling.why);
+    return this.result('converged', '');
   }
 
   /** Orders the job; where somebody changed the cell since the pass looked, judges it anew, a few times. */
@@ -301,10 +320,28 @@ class CellRun {
 
   private async verify(target: Target, migrated: boolean): Promise<Verification> {
     if (this.doing !== 'rolling-back') this.show('verifying');
-    const verdict = await this.errands.verify(target, migrated);
+    return this.seen(await this.errands.verify(target, migrated));
+  }
+
+  private seen<V extends Verification | null>(verdict: V): V {
+    if (verdict === null) return verdict;
     this.now = verdict.facts.version ?? this.now;
     this.chart = verdict.facts.chartVersion;
     return verdict;
+  }
+
+  private async smokeTest(): Promise<'passed' | 'failed' | null> {
+    const { version, chartVersion, policy } = this.input;
+    const report = await this.errands.order({
+      ...this.orderBase('smoke_tests', version, 1),
+      chartVersion,
+      expectedVersion: version,
+      scope: policy.scope,
+      postDeployMigrations: 'skip',
+      requireReady: false,
+    });
+    if (report.outcome === 'not-ordered') return null;
+    return report.outcome === 'succeeded' ? 'passed' : 'failed';
   }
 
   private target(): Target {
@@ -313,6 +350,7 @@ class CellRun {
 
   private remember(job: JobFacts): void {
     this.jobId = job.id;
+    this.health.note(job);
     this.from = job.fromVersion ?? this.from;
     this.now = null;
   }
@@ -329,6 +367,7 @@ class CellRun {
       from: this.from,
       to,
       ...(state === 'converged' ? { chartVersion: this.chart } : {}),
+      ...this.health.record(),
       deferred: false,
       needsDowntime: false,
       cancelled: this.wasCancelled,

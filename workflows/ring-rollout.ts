@@ -11,7 +11,15 @@ import {
 } from '@temporalio/workflow';
 import type { CellLook, CellRef } from '../src/contract/activities.js';
 import { CLUSTER_WORKFLOW_ID, cellRolloutId, ringRolloutId } from '../src/contract/ids.js';
-import type { CellNote, EnterRing, RetryPass, SetBrakes, SkipInPass, StopPass } from '../src/contract/internal.js';
+import type {
+  CellNote,
+  EnterRing,
+  OverrideInPass,
+  RetryPass,
+  SetBrakes,
+  SkipInPass,
+  StopPass,
+} from '../src/contract/internal.js';
 import type { RolloutRing } from '../src/contract/status.js';
 import { cancellable } from '../src/domain/cell.js';
 import { awaitOther, judgeRetry, keepAsLeft, noteFailedMigration, noteFirstLook } from '../src/domain/ring/look.js';
@@ -196,7 +204,7 @@ class RingRun {
       } catch (error) {
         const trouble = troubleOf(error);
         if (!trouble) throw error;
-        ctx.setTrouble('the look', trouble.detail);
+        ctx.setTrouble('the look', trouble);
         this.reporter.publish();
         if (isIdle()) return [];
         await sleep(troublePauseMs(tries));
@@ -213,7 +221,7 @@ class RingRun {
     this.hear(signals.stopPassSignal, (m) => this.stop(m));
     this.hear(signals.retryPassSignal, (m) => this.retry(m));
     this.hear(signals.skipInPassSignal, (m) => this.change(() => this.skip(m)));
-    this.hear(signals.overrideInPassSignal, ({ wait }) => this.change(() => override(ctx.state, wait)));
+    this.hear(signals.overrideInPassSignal, (m) => this.change(() => this.override(m)));
     this.hear(signals.checkInPassSignal, (m) => this.change(() => noteCheck(ctx.state, m)));
     this.hear(signals.holdForwardSignal, ({ held }) =>
       this.change(() => Object.assign(ctx.state, { holdForward: held })),
@@ -233,13 +241,18 @@ class RingRun {
     handleOurs(signal, (m) => (isMeantFor(this.input.requestId, m) ? handler(m) : undefined));
   }
 
+  private override({ wait }: OverrideInPass): void {
+    override(this.ctx.state, wait);
+    if (wait === 'health') void this.flights.waiveHealth();
+  }
+
   /** A run that another package's pass left behind orders nothing any more, although this one has not come to its cell. */
   private noteCell({ cell, version = this.input.version, trouble }: CellNote): void {
     const { ctx, input } = this;
     if (trouble && version !== input.version) {
       void ctx.mail.send(cellRolloutId(cell), signals.standAsideSignal, { version: input.version });
     }
-    ctx.noteCell(cell, trouble?.detail ?? null);
+    ctx.noteCell(cell, trouble);
   }
 
   private change(act: () => unknown): void {

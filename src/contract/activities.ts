@@ -1,3 +1,4 @@
+import type { CellVerdict, HealthPolicy } from './health.js';
 import type { PackageRolloutStatus } from './status.js';
 
 /**
@@ -11,6 +12,8 @@ export interface CellRef {
   tenant: string;
   /** Base address of the cell itself, without a trailing slash. */
   url: string;
+  /** For the queries of its signals; absent: none. */
+  labels?: Record<string, string> | undefined;
 }
 
 export type JobKind = 'configure' | 'rollback' | 'post_deploy_migrations' | 'smoke_tests';
@@ -125,6 +128,29 @@ export interface VerifyOrder {
   sinceMs: number;
   timeoutMs: number;
   intervalMs: number;
+  /** How its health is watched once all of that is so; null: nothing is measured. */
+  health: HealthWatch | null;
+}
+
+/** How a cell's health is watched after its deployment. Instants are epoch ms. */
+export interface HealthWatch {
+  policy: HealthPolicy;
+  /** What was measured before is the cell's past. */
+  begunAtMs: number;
+  /** What was measured from here on is judged: healthy after the policy's window, unhealthy at once. */
+  deployedAtMs: number;
+  /** A cell about which not enough is known is looked at until then, if that is later than the window's end. */
+  untilMs: number;
+  smokeTests: 'passed' | 'failed' | null;
+  /** How it was judged before its deployment. */
+  before: CellVerdict | null;
+}
+
+export interface JudgeOrder {
+  cell: CellRef;
+  policy: HealthPolicy;
+  /** A cell about which not enough is known is looked at until then, epoch ms; once at least. */
+  untilMs: number;
 }
 
 export interface Verification {
@@ -134,6 +160,8 @@ export interface Verification {
   revision: string | null;
   /** One sentence; empty where verified. */
   problem: string;
+  /** null: it was not asked for, or the cell was not verified. */
+  health: CellVerdict | null;
 }
 
 export interface WatchOrder {
@@ -213,8 +241,13 @@ export interface Activities {
    * the watching. Fails with `AmpUnavailable` or `AccessDenied` where AMP cannot be asked: ask again with the same key.
    */
   runJob(order: JobOrder): Promise<JobReport>;
-  /** Looks at one cell until it is as wanted, or its time is over. */
+  /**
+   * Looks at one cell until it is as wanted, or its time is over; then, where asked to, watches its health. Fails with
+   * `HealthUnavailable` where its signals cannot be asked for.
+   */
   verifyCell(order: VerifyOrder): Promise<Verification>;
+  /** Judges a cell as it is, by what it runs. Fails with `HealthUnavailable` where its signals cannot be asked for. */
+  judgeCell(order: JudgeOrder): Promise<CellVerdict>;
   /** Watches up to 100 cells' readiness until a time, or until one is bad. */
   watchCells(order: WatchOrder): Promise<WatchReport>;
   /** Waits until at least one of these `CellRollout`s has ended, and answers all that have. */

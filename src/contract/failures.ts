@@ -8,6 +8,8 @@ export const FAILURE = {
   ampUnavailable: 'AmpUnavailable',
   /** AMP, or a cell's API, does not accept our token (401, 403): no cell's fault. */
   accessDenied: 'AccessDenied',
+  /** Prometheus cannot be asked, or there is none: nothing is known of any cell's health, and no cell is at fault. */
+  healthUnavailable: 'HealthUnavailable',
   /** The watching of a job stopped without anybody having asked to cancel it; another attempt goes on. */
   watchInterrupted: 'WatchInterrupted',
   /** A workflow was started with an argument that cannot be used. */

@@ -1,4 +1,5 @@
 import type { CellRef } from './activities.js';
+import type { CellVerdict, HealthPolicy } from './health.js';
 import type { OverridableWait } from './messages.js';
 import type { RingPolicy } from './policy.js';
 import type {
@@ -244,7 +245,9 @@ export interface RingEntry extends ForPass {
   soft: boolean;
   perimeter: boolean;
   topologyRevision: number;
-  /** Gzipped, base64: JSON of `[id, tenant, url][]`. */
+  /** How the health of its cells is judged; null: readiness and revision alone decide. */
+  health: HealthPolicy | null;
+  /** Gzipped, base64: JSON of `[id, tenant, url, labels?][]`. */
   cellsGz: string;
   leftOut: CellException[];
   brakes: BrakeStatus[];
@@ -323,6 +326,8 @@ export interface CellRolloutInput {
   /** What the pass saw on the cell: the fence of the first order. */
   expectedVersion: string | null;
   policy: RingPolicy;
+  /** null: readiness and revision alone decide. */
+  health: HealthPolicy | null;
   /** How often this pass has ordered this work for this cell, from 1. */
   order: number;
   /** An earlier run of the same order was cancelled, and died over it: this one finds its job, cancels it, goes back. */
@@ -355,12 +360,28 @@ export interface CellResult {
   needsDowntime: boolean;
   /** A cancel was why it did not converge: no fault of the cell's. */
   cancelled: boolean;
+  /** When the job that brought the package began and ended, epoch ms; absent where nothing is measured. */
+  deployed?: { begunAtMs: number; endedAtMs: number };
+  /** How the cell was judged before its deployment, where that was not healthy. */
+  before?: CellVerdict;
+  /** How it was judged after it, where that was not healthy or nobody obeyed it. */
+  health?: CellVerdict;
 }
 
-/** What a cell's run says while it goes on: only trouble that is not the cell's. */
+/** Whose trouble holds a ring: AMP's, that of a token, or that nobody knows how the cells are. */
+export type TroubleKind = 'amp' | 'access' | 'health';
+
+/** Trouble that holds a whole pass. */
+export interface PassTrouble {
+  kind: TroubleKind;
+  detail: string;
+  sinceMs: number;
+}
+
+/** What a cell's run says while it goes on: what is no fault of the cell's, and must hold the ring. */
 export interface CellNote {
   cell: string;
   /** The package of the run: a pass of another one tells it to stand aside. */
   version?: string;
-  trouble: { kind: 'amp' | 'access'; detail: string } | null;
+  trouble: { kind: TroubleKind; detail: string } | null;
 }

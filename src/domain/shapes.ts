@@ -55,6 +55,7 @@ const brakes = listOf(
 );
 const waiting = object({ kind: text, since: instant, until: optional(instant), detail: text, next: texts });
 const exceptions = listOf(object({ cell: text, state: text, reason: text }));
+const health = orNull(object({ windowMs: number, intervalMs: number, signals: object(), mode: text }));
 const cells: Judge = (value) => text(value) && arePackedCells(value as string);
 /** Every field of a policy, each of its kind. */
 const policy: Judge = (value) =>
@@ -168,6 +169,7 @@ const SHAPES: Record<string, Shape> = {
     cluster: text,
     name: text,
     policy,
+    health,
     soft: flag,
     perimeter: flag,
     cellsGz: cells,
@@ -226,6 +228,7 @@ const ARGUMENTS: Record<string, Shape> = {
     chartVersion: orNull(text),
     expectedVersion: orNull(text),
     policy,
+    health,
     order: number,
     lane: orNull(text),
     reason: text,

@@ -13,10 +13,20 @@ export const pack = (value: unknown): string => toBase64(gzipSync(strToU8(JSON.s
 /** Throws where `text` is not base64 of gzipped JSON. */
 export const unpack = (text: string): unknown => JSON.parse(strFromU8(gunzipSync(base64ToBytes(text))));
 
-export const packCells = (cells: CellRef[]): string => pack(cells.map((c) => [c.id, c.tenant, c.url]));
+export const packCells = (cells: CellRef[]): string =>
+  pack(cells.map((c) => [c.id, c.tenant, c.url, ...(hasLabels(c) ? [c.labels] : [])]));
 
 export const unpackCells = (text: string): CellRef[] =>
-  (unpack(text) as [string, string, string][]).map(([id, tenant, url]) => ({ id, tenant, url }));
+  (unpack(text) as PackedCell[]).map(([id, tenant, url, labels]) => ({
+    id,
+    tenant,
+    url,
+    ...(labels === undefined ? {} : { labels }),
+  }));
+
+type PackedCell = [id: string, tenant: string, url: string, labels?: CellRef['labels']];
+
+const hasLabels = ({ labels = {} }: CellRef): boolean => Object.keys(labels).length > 0;
 
 function toBase64(bytes: Uint8Array): string {
   const out: string[] = [];

@@ -98,6 +98,7 @@ describe('the verification of a cell', () => {
     cluster: 'prod',
     ring: 2,
     cell,
+    health: null,
     witness: null,
     version: NEW,
     chartVersion: null,

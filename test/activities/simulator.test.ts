@@ -60,6 +60,7 @@ it('brings a simulated cell to a package through lost answers and errors, with o
     ...target,
     cell,
     migrated: false,
+    health: null,
     witness: null,
     sinceMs: Date.now(),
     timeoutMs: 5_000,

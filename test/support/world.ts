@@ -58,6 +58,8 @@ export interface WorldOptions {
   topology: Record<string, unknown>;
   simulator?: Partial<SimulatorOptions>;
   worker?: Partial<WorkerOptions> | false;
+  /** Where signals are asked for: an address; by default nowhere. `simulator`: the simulator itself answers. */
+  prometheus?: string | 'simulator' | null;
   /** Use this running AMP instead of one in this process. */
   amp?: Simulator;
 }
@@ -101,7 +103,7 @@ export async function newWorld(options: WorldOptions): Promise<World> {
         outside: {
           amp: { url: simulator.url, token: null },
           cellsToken: null,
-          prometheusUrl: null,
+          prometheusUrl: options.prometheus === 'simulator' ? simulator.url : (options.prometheus ?? null),
           alertmanagerUrl: null,
         } as never,
         workflowBundle: inject('bundlePath'),

@@ -1,6 +1,6 @@
 import {
   ActivityFailure,
-  type CancellationScope,
+  CancellationScope,
   condition,
   getExternalWorkflowHandle,
   isCancellation,
@@ -9,17 +9,19 @@ import {
 } from '@temporalio/workflow';
 import type {
   CellLook,
+  HealthWatch,
   JobOrder,
   JobReport,
   TenantFacts,
   Verification,
   VerifyOrder,
 } from '../../src/contract/activities.js';
+import type { CellVerdict, HealthPolicy } from '../../src/contract/health.js';
 import type { CellNote, CellRolloutInput } from '../../src/contract/internal.js';
 import { cancellable, type Target } from '../../src/domain/cell.js';
-import { lookAtCells, runJob, verifyCell } from '../shared/activities.js';
+import { judgeCell, lookAtCells, runJob, verifyCell } from '../shared/activities.js';
 import { handleOurs } from '../shared/handle.js';
-import { cellNoteSignal, standAsideSignal } from '../shared/signals.js';
+import { cellNoteSignal, standAsideSignal, waiveHealthSignal } from '../shared/signals.js';
 import { type Trouble, troubleOf, troublePauseMs } from '../shared/trouble.js';
 
 const LOOK_AGAIN_MS = 5_000;
@@ -39,6 +41,10 @@ export class Errands {
   private noted = '';
   /** Nothing forward may be ordered any more: it is cancelled, its pass is gone, or another package's has the ring. */
   private standsAside = false;
+  /** A person wants nobody to wait for this cell's health any longer. */
+  waived = false;
+  /** What may be dropped half way, at present. */
+  private readonly idle = new Set<CancellationScope>();
 
   /** @param root the scope that a Temporal cancel reaches */
   constructor(
@@ -48,12 +54,22 @@ export class Errands {
     handleOurs(standAsideSignal, ({ version }) => {
       this.standsAside ||= version !== input.version;
     });
+    handleOurs(waiveHealthSignal, () => {
+      this.waived = true;
+      this.drop();
+    });
   }
 
-  /** Nothing forward is ordered after it. */
+  /** Nothing forward is ordered after it, and nothing is waited for that only judges. */
   cancel(): void {
     this.cancelAsked = true;
     this.standsAside = true;
+    if (cancellable(this.input.purpose, this.input.policy)) this.drop();
+  }
+
+  /** Ends every look and watch that may be dropped. */
+  drop(): void {
+    for (const scope of this.idle) scope.cancel();
   }
 
   /** Orders one job and waits for its end. */
@@ -81,8 +97,24 @@ export class Errands {
     }
   }
 
-  /** Looks at the cell until it runs `target`, is ready and says so itself, or its time is over. */
-  verify(target: Target, migrated: boolean): Promise<Verification> {
+  /** The cell's health as it is, as soon as it is known, `waitMs` from now at the latest; null: dropped half way. */
+  judge(policy: HealthPolicy, waitMs: number): Promise<CellVerdict | null> {
+    const order = { cell: this.input.cell, policy, untilMs: Date.now() + waitMs };
+    return this.droppable(() => this.patiently(() => judgeCell(order)));
+  }
+
+  /** The same as `verify`; null: dropped half way. */
+  verifyUnlessDropped(target: Target, migrated: boolean, health: HealthWatch | null): Promise<Verification | null> {
+    return this.droppable(() => this.verify(target, migrated, health));
+  }
+
+  /** Tells the pass why this cell holds its ring, or that it does no more (null). */
+  async hold(detail: string | null): Promise<void> {
+    await this.note(detail === null ? null : { kind: 'health', detail, jobId: null });
+  }
+
+  /** Looks at the cell until it runs `target`, is ready and says so itself, or its time is over; then at its health. */
+  verify(target: Target, migrated: boolean, health: HealthWatch | null = null): Promise<Verification> {
     const { cluster, ring, cell, witness, policy } = this.input;
     const order: VerifyOrder = {
       cluster,
@@ -94,6 +126,7 @@ export class Errands {
       sinceMs: Date.now(),
       timeoutMs: policy.verifyTimeoutMs,
       intervalMs: policy.verifyIntervalMs,
+      health,
     };
     return this.patiently(() => verifyCell(order));
   }
@@ -123,6 +156,19 @@ export class Errands {
   /** A cancel reaches the job only where a half-done job is one that can be gone back from. */
   private runJob(order: JobOrder, stoppable: boolean): Promise<JobReport> {
     return stoppable ? this.root.run(() => runJob(order)) : runJob(order);
+  }
+
+  private async droppable<T>(ask: () => Promise<T>): Promise<T | null> {
+    const scope = new CancellationScope({ cancellable: true });
+    this.idle.add(scope);
+    try {
+      return await scope.run(ask);
+    } catch (error) {
+      if (isCancellation(error)) return null;
+      throw error;
+    } finally {
+      this.idle.delete(scope);
+    }
   }
 
   private async patiently<T>(ask: () => Promise<T>): Promise<T> {

@@ -32,6 +32,7 @@ import { noteChart } from '../../src/domain/cluster/packages.js';
 import type { QueuedRequest, Turn } from '../../src/domain/cluster/state.js';
 import { topologyOf } from '../../src/domain/cluster/topology.js';
 import { decideTurns, type RingFacts, ringFacts, type TurnAction } from '../../src/domain/cluster/turns.js';
+import { healthOf } from '../../src/domain/health/policy.js';
 import { OUST_AFTER_MS } from '../../src/domain/ousting.js';
 import { packCells } from '../../src/domain/snapshot.js';
 import {
@@ -183,6 +184,7 @@ export class Turns {
       policy,
       soft: policy.onFailure === 'soft',
       perimeter: ring <= topology.perimeter,
+      health: healthOf(topology, ring),
       cellsGz: packCells(cells),
       leftOut: leftOut.map((l) => ({ cell: l.cell.id, state: l.state, reason: l.reason })),
     };
@@ -198,6 +200,7 @@ export class Turns {
       soft: false,
       perimeter: false,
       topologyRevision: state.revision,
+      health: null,
       cellsGz: packCells([]),
       leftOut: [],
       brakes: this.brakesFor(ring),

@@ -1,5 +1,12 @@
 import { workflowInfo } from '@temporalio/workflow';
-import type { BrakesNumber, RingEntry, SetBrakes, SkipInPass } from '../../src/contract/internal.js';
+import type {
+  BrakesNumber,
+  CellNote,
+  PassTrouble,
+  RingEntry,
+  SetBrakes,
+  SkipInPass,
+} from '../../src/contract/internal.js';
 import type { OverridableWait } from '../../src/contract/messages.js';
 import type { BrakeStatus, CellException, PassPurpose } from '../../src/contract/status.js';
 import { holding, isOlderList } from '../../src/domain/brake.js';
@@ -82,7 +89,7 @@ export class PassContext {
   /** Cells to leave out of the way, named before that. */
   readonly skipsBefore: SkipInPass[] = [];
   readonly mail = new Mail(() => this.wake());
-  private readonly troubles = new Map<string, string>();
+  private readonly troubles = new Map<string, NonNullable<CellNote['trouble']>>();
   private troubleSinceMs = 0;
 
   constructor(readonly input: RingRolloutInput) {
@@ -130,20 +137,20 @@ export class PassContext {
   }
 
   /** Only a run that the pass waits for: the trouble of any other nobody would take back. */
-  noteCell(cell: string, detail: string | null): void {
+  noteCell(cell: string, trouble: CellNote['trouble']): void {
     const index = this.roster.indexOf(cell) ?? -1;
-    if (detail === null || this.state.inFlight[index]) this.setTrouble(cell, detail);
+    if (trouble === null || this.state.inFlight[index]) this.setTrouble(cell, trouble);
   }
 
-  setTrouble(who: string, detail: string | null): void {
+  setTrouble(who: string, trouble: CellNote['trouble']): void {
     if (this.troubles.size === 0) this.troubleSinceMs = Date.now();
-    if (detail === null) this.troubles.delete(who);
-    else this.troubles.set(who, detail);
+    if (trouble === null) this.troubles.delete(who);
+    else this.troubles.set(who, trouble);
   }
 
-  get trouble(): { detail: string; sinceMs: number } | null {
-    const [detail] = this.troubles.values();
-    return detail === undefined ? null : { detail, sinceMs: this.troubleSinceMs };
+  get trouble(): PassTrouble | null {
+    const [trouble] = this.troubles.values();
+    return trouble === undefined ? null : { ...trouble, sinceMs: this.troubleSinceMs };
   }
 
   get entered(): RingEntry {

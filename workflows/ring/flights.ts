@@ -16,7 +16,7 @@ import {
 } from '../../src/domain/ring/pass.js';
 import { CellRollout, hurrySignal } from '../cell-rollout.js';
 import { awaitCells, linger } from '../shared/activities.js';
-import { standAsideSignal } from '../shared/signals.js';
+import { standAsideSignal, waiveHealthSignal } from '../shared/signals.js';
 import type { PassContext } from './context.js';
 
 /** What a cell's run does while it is open and nothing is wrong. */
@@ -115,6 +115,12 @@ export class Flights {
     );
   }
 
+  /** A person waits for nobody's health any longer. */
+  async waiveHealth(): Promise<void> {
+    const ids = Object.keys(this.ctx.state.inFlight).map((index) => this.ctx.roster.idOf(Number(index)));
+    await Promise.all(ids.map((cell) => this.ctx.mail.send(cellRolloutId(cell), waiveHealthSignal)));
+  }
+
   /**
    * What a run of another pass over the same package came to counts as this pass's own, where it ended badly: a
    * rollback or a PDM that failed is never repeated unasked.
@@ -200,6 +206,7 @@ export class Flights {
       chartVersion,
       expectedVersion: ctx.roster.versionOf(index),
       policy: ctx.entered.policy,
+      health: ctx.entered.health,
       order: ctx.state.orders[index] ?? 1,
       cancelled,
       lane,

@@ -7,7 +7,7 @@ import { FAILURE } from '../../src/contract/failures.js';
  * activity; a worker that dies is noticed by the missing heartbeat, and another attempt goes on within seconds.
  */
 
-const TROUBLE_IS_FOR_THE_WORKFLOW = [FAILURE.ampUnavailable, FAILURE.accessDenied];
+const TROUBLE_IS_FOR_THE_WORKFLOW = [FAILURE.ampUnavailable, FAILURE.accessDenied, FAILURE.healthUnavailable];
 
 /** Watches something for as long as it takes. A cancel is an order: its outcome is waited for. */
 const watching = proxyActivities<Activities>({
@@ -60,7 +60,7 @@ const telling = proxyActivities<Activities>({
 /** Within the workflow task that asks: what happens meanwhile comes with the next one, all at once. */
 const within = proxyLocalActivities<Activities>({ startToCloseTimeout: '2s', retry: { maximumAttempts: 1 } });
 
-export const { runJob, verifyCell } = watching;
+export const { runJob, verifyCell, judgeCell } = watching;
 export const { lookAtCells, describeRuns, terminatePass, readRollout, listOpenRollouts } = looking;
 export const { listOpenCells } = glancing;
 export const { watchCells, awaitCells } = dropping;

@@ -79,3 +79,4 @@ export const bakedEverywhereSignal = defineSignal<[internal.ForPass]>('bakedEver
 
 export const cellNoteSignal = defineSignal<[internal.CellNote]>('cellNote');
 export const standAsideSignal = defineSignal<[internal.StandAside]>('standAside');
+export const waiveHealthSignal = defineSignal('waiveHealth');

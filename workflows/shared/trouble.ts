@@ -1,5 +1,6 @@
 import { ActivityFailure, ApplicationFailure } from '@temporalio/workflow';
 import { FAILURE } from '../../src/contract/failures.js';
+import type { TroubleKind } from '../../src/contract/internal.js';
 
 const FIRST_PAUSE_MS = 5_000;
 const LONGEST_PAUSE_MS = 120_000;
@@ -14,7 +15,7 @@ export const troublePauseMs = (times: number): number =>
   Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** (times - 1)) * (0.75 + Math.random() / 2);
 
 export interface Trouble {
-  kind: 'amp' | 'access';
+  kind: TroubleKind;
   detail: string;
   /** The job that it is about, where one is known to be ordered. */
   jobId: string | null;
@@ -26,5 +27,6 @@ export function troubleOf(error: unknown): Trouble | null {
   const { type, message, details } = error.cause;
   const { jobId = null } = (details?.[0] ?? {}) as { jobId?: string };
   if (type === FAILURE.ampUnavailable) return { kind: 'amp', detail: message, jobId };
+  if (type === FAILURE.healthUnavailable) return { kind: 'health', detail: message, jobId };
   return type === FAILURE.accessDenied ? { kind: 'access', detail: message, jobId } : null;
 }

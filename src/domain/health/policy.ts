@@ -31,6 +31,12 @@ export function resolveHealth(topology: Topology, ring: number): HealthPolicy {
   };
 }
 
+/** How the health of a ring's cells is judged; null where no signals are written: then nothing is measured. */
+export function healthOf(topology: Topology, ring: number): HealthPolicy | null {
+  const policy = resolveHealth(topology, ring);
+  return Object.keys(policy.signals).length > 0 ? policy : null;
+}
+
 /** A layer must not hide what lies below it with an undefined. */
 function laidOver(below: WrittenHealth, layer: WrittenHealth): WrittenHealth {
   const written = Object.entries(layer).filter(([, value]) => value !== undefined);

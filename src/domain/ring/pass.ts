@@ -1,3 +1,4 @@
+import type { Evidence } from '../../contract/health.js';
 import type { CellPurpose, CellResult, StopPass } from '../../contract/internal.js';
 import type { RingPolicy } from '../../contract/policy.js';
 import type { CellException, CellState, PassPurpose } from '../../contract/status.js';
@@ -46,7 +47,10 @@ export interface PassState {
   /** No cell that may start stands before this index. */
   cursor: number;
   inFlight: Record<number, FlightRecord>;
-  exceptions: Record<number, { state: CellState; reason: string; jobId?: string; needsDowntime?: boolean }>;
+  exceptions: Record<
+    number,
+    { state: CellState; reason: string; jobId?: string; needsDowntime?: boolean; evidence?: Evidence[] }
+  >;
   /** How often this pass has ordered work for a cell; absent: never. */
   orders: Record<number, number>;
   /** Runs of this order that died without a result. */
@@ -264,7 +268,18 @@ function except(s: PassState, index: number, result: CellResult, state: CellStat
     reason: result.reason,
     ...(result.jobId === null ? {} : { jobId: result.jobId }),
     ...(result.needsDowntime ? { needsDowntime: true } : {}),
+    ...evidenceFor(s, result),
   };
+}
+
+const WITH_EVIDENCE = 100;
+const FINDINGS = 2;
+
+/** So that a ring of thousands of failures carries over in little, only the first ones keep what they rest on. */
+function evidenceFor(s: PassState, { health, before }: CellResult): { evidence?: Evidence[] } {
+  const judged = health ?? before;
+  if (!judged || Object.keys(s.exceptions).length >= WITH_EVIDENCE) return {};
+  return { evidence: judged.evidence.filter(({ verdict }) => verdict !== 'healthy').slice(0, FINDINGS) };
 }
 
 /** Why a cell's failure ends the pass's going forward, or null where the budget bears it. */
@@ -411,5 +426,6 @@ export function exceptionsOf(s: PassState, idOf: (index: number) => string): Cel
     state: e.state,
     reason: e.reason,
     ...(e.jobId === undefined ? {} : { jobId: e.jobId }),
+    ...(e.evidence === undefined ? {} : { evidence: e.evidence }),
   }));
 }

@@ -1,4 +1,4 @@
-import type { PassResult } from '../../contract/internal.js';
+import type { PassResult, PassTrouble } from '../../contract/internal.js';
 import type {
   BrakeStatus,
   CellException,
@@ -22,8 +22,7 @@ export interface ViewContext {
   leftOut: CellException[];
   /** Brakes that hold now and cover what this pass would do next. */
   brakes: BrakeStatus[];
-  /** AMP's own trouble, in words, or null. */
-  trouble: { detail: string; sinceMs: number } | null;
+  trouble: PassTrouble | null;
   startedAtMs: number;
   nowMs: number;
 }
@@ -98,12 +97,18 @@ function haltWait(s: PassState, ctx: ViewContext): WaitingFor | null {
 }
 
 function troubleWait(ctx: ViewContext): WaitingFor | null {
-  if (!ctx.trouble) return null;
+  const { trouble, ring, version } = ctx;
+  if (!trouble) return null;
+  const since = new Date(trouble.sinceMs).toISOString();
+  if (trouble.kind === 'health') {
+    const override = `cellctl override --wait health --ring ${ring} ${version} --reason "…"`;
+    return { kind: 'health', ring, since, detail: trouble.detail, next: [`cellctl health --ring ${ring}`, override] };
+  }
   return {
     kind: 'operator',
-    ring: ctx.ring,
-    since: new Date(ctx.trouble.sinceMs).toISOString(),
-    detail: `${ctx.trouble.detail}; goes on by itself once it answers`,
+    ring,
+    since,
+    detail: `${trouble.detail}; goes on by itself once it answers`,
     next: ['check AMP_URL, AMP_TOKEN and CELLS_API_TOKEN of the workers, and AMP itself'],
   };
 }

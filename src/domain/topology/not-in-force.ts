@@ -1,9 +1,8 @@
-import { asObject, cellsOf, healthsOf, policiesOf } from './loose.js';
+import { asObject, cellsOf, policiesOf } from './loose.js';
 
 const isWritten = (value: unknown): boolean => value !== undefined;
 const hasEntries = (value: unknown): boolean =>
   typeof value === 'object' && value !== null && Object.keys(value).length > 0;
-const isTrue = (value: unknown): boolean => value === true;
 
 /**
  * Fields that a topology may have and that this version does not obey yet, each with when a value is really missed.
@@ -14,10 +13,8 @@ const NOT_IN_FORCE = {
     deployWindows: hasEntries,
     freezes: hasEntries,
     checks: hasEntries,
-    smokeTests: isTrue,
     convergeWithin: isWritten,
   },
-  health: { signals: hasEntries },
   coordination: {
     maxDrift: isWritten,
     supersede: isWritten,
@@ -34,7 +31,6 @@ export function fieldsNotInForce(input: unknown): string[] {
   return [
     ...policiesOf(input).flatMap(({ path, policy }) => missed(NOT_IN_FORCE.policy, path, policy)),
     ...missed(NOT_IN_FORCE.coordination, 'coordination', asObject(asObject(input).coordination)),
-    ...healthsOf(input).flatMap(({ path, health }) => missed(NOT_IN_FORCE.health, path, health)),
     ...cellsOf(input).flatMap(({ path, cell }) => missed(NOT_IN_FORCE.cell, path, cell)),
   ];
 }

@@ -1,0 +1,90 @@
+import { ApplicationFailure } from '@temporalio/common';
+import type { Activities, CellRef } from '../src/contract/activities.js';
+import { FAILURE } from '../src/contract/failures.js';
+import type { CellObservation, CellVerdict, HealthPolicy } from '../src/contract/health.js';
+import { judgeCell, Memo } from '../src/domain/health/index.js';
+import { heartbeating } from './heartbeat.js';
+import { createObserve, type Observe, type ObserveDependencies } from './observe.js';
+import { jittered, pauseFor } from './patience.js';
+import type { PrometheusApi } from './ports.js';
+
+export interface HealthDependencies extends Omit<ObserveDependencies, 'prometheus'> {
+  /** null: there is none, and no signal can be measured. */
+  prometheus?: PrometheusApi | null;
+}
+
+/** What is judged of one cell; instants are epoch ms. */
+export interface Judged {
+  cell: CellRef;
+  policy: HealthPolicy;
+  /** The package that should run; null: whatever runs is judged. */
+  expected: string | null;
+  begunAtMs: number | null;
+  deployedAtMs: number | null;
+  smokeTests: 'passed' | 'failed' | null;
+  before: CellVerdict | null;
+}
+
+/** `judgeCell`: a cell's health as it is. See `Activities`. */
+export function createJudgeCell(dependencies: HealthDependencies): Activities['judgeCell'] {
+  return ({ cell, policy, untilMs }) =>
+    heartbeating(
+      () => undefined,
+      async ({ signal }) => {
+        const none = { expected: null, begunAtMs: null, deployedAtMs: null, smokeTests: null, before: null };
+        const health = new CellHealth(dependencies, { cell, policy, ...none });
+        return await health.until(({ verdict, atMs }) => verdict !== 'inconclusive' || atMs >= untilMs, signal);
+      },
+    );
+}
+
+/** The health of one cell over several looks: its past is measured once. */
+export class CellHealth {
+  private readonly observe: Observe | null;
+  private readonly memo = new Memo();
+  private baseline: CellObservation['baseline'] | undefined;
+
+  constructor(
+    { prometheus, ...dependencies }: HealthDependencies,
+    private readonly judged: Judged,
+  ) {
+    this.observe = prometheus ? createObserve({ ...dependencies, prometheus }) : null;
+  }
+
+  /** Looks every interval until a verdict is enough. */
+  async until(isEnough: (verdict: CellVerdict) => boolean, signal: AbortSignal): Promise<CellVerdict> {
+    for (;;) {
+      const verdict = await this.look(signal);
+      if (isEnough(verdict)) return verdict;
+      await pauseFor(jittered(this.judged.policy.intervalMs), signal);
+    }
+  }
+
+  /** @throws `HealthUnavailable`, where that is to be obeyed; in shadow nobody waits for it */
+  private async look(signal: AbortSignal): Promise<CellVerdict> {
+    const { cell, policy, ...known } = this.judged;
+    if (!this.observe) return unavailable(this.judged, 'there is no Prometheus: PROMETHEUS_URL is not set');
+    const { id, tenant, url, labels } = cell;
+    const one = { id, tenant, url, labels, ...known, baseline: this.baseline };
+    const observed = await this.observe({ cells: [one], policy }, signal);
+    if (observed.outcome === 'unavailable') return unavailable(this.judged, observed.reason);
+    const [observation] = observed.observations;
+    if (!observation) return unavailable(this.judged, 'the cell was not observed');
+    this.baseline = observation.baseline;
+    return judgeCell(observation, policy, { memo: this.memo });
+  }
+}
+
+function unavailable({ cell, policy }: Judged, reason: string): CellVerdict {
+  if (policy.mode === 'enforce') throw ApplicationFailure.nonRetryable(reason, FAILURE.healthUnavailable, {});
+  const sentence = `nothing is known of ${cell.id}: ${reason}`;
+  return {
+    cell: cell.id,
+    verdict: 'inconclusive',
+    quiet: false,
+    package: null,
+    atMs: Date.now(),
+    sentence,
+    evidence: [],
+  };
+}

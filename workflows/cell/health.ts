@@ -1,0 +1,133 @@
+import type { HealthWatch, JobFacts, Verification } from '../../src/contract/activities.js';
+import type { CellVerdict } from '../../src/contract/health.js';
+import type { CellResult, CellRolloutInput } from '../../src/contract/internal.js';
+import type { Target } from '../../src/domain/cell.js';
+import type { Errands } from './errands.js';
+
+/** What the health of a verified cell asks for: that it counts, that it goes back, or that it stays and has failed. */
+export type Ruling = { does: 'converge' } | { does: 'go-back' | 'stay'; why: string };
+
+/**
+ * How health decides on one cell, before and after its deployment. While too little is known of the cell the ring is
+ * held, where the policy says so: nothing that is not known counts as healthy.
+ */
+export class CellHealth {
+  /** How the cell was judged before its deployment, where that was not healthy. */
+  before: CellVerdict | null = null;
+  /** How it was judged after it. */
+  private after: CellVerdict | null = null;
+  private times: CellResult['deployed'];
+
+  constructor(
+    private readonly input: CellRolloutInput,
+    private readonly errands: Errands,
+    /** Runs AMP's smoke tests on the cell; null: they could not be run. */
+    private readonly smokeTest: () => Promise<'passed' | 'failed' | null>,
+  ) {}
+
+  private get isObeyed(): boolean {
+    return this.input.health?.mode === 'enforce';
+  }
+
+  /** Why nothing is to be ordered for the cell as it is; null: nothing speaks against it. */
+  async speaksAgainst(): Promise<string | null> {
+    const { health, policy } = this.input;
+    if (!health) return null;
+    const mayHold = this.isObeyed && !policy.deployToUnhealthy;
+    const verdict = await this.untilKnown(mayHold, (waitMs) => this.errands.judge(health, waitMs), itself);
+    if (verdict === null || verdict.verdict === 'healthy') return null;
+    this.before = verdict;
+    if (!mayHold || (verdict.verdict === 'inconclusive' && this.errands.waived)) return null;
+    const known = verdict.verdict === 'unhealthy' ? 'unhealthy' : 'not known to be healthy';
+    return `${known} before its deployment: ${verdict.sentence}`;
+  }
+
+  /** Verifies the cell, and watches its health after the job that changed it; null: that was dropped half way. */
+  async verify(target: Target, migrated: boolean, job: JobFacts): Promise<Verification | null> {
+    const { health, policy } = this.input;
+    if (policy.smokeTests) {
+      const ready = await this.errands.verifyUnlessDropped(target, migrated, null);
+      if (!ready?.verified) return ready;
+    }
+    let smokeTests = policy.smokeTests ? await this.smokeTest() : null;
+    const look = async (waitMs: number): Promise<Verification | null> => {
+      const seen = await this.errands.verifyUnlessDropped(target, migrated, this.watch(job, smokeTests, waitMs));
+      if (smokeTests !== null || !asksForSmokeTests(seen, health?.quiet?.then)) return seen;
+      smokeTests = await this.smokeTest();
+      return await this.errands.verifyUnlessDropped(target, migrated, this.watch(job, smokeTests, waitMs));
+    };
+    if (policy.smokeTests && smokeTests !== 'passed') {
+      const problem = smokeTests === 'failed' ? 'its smoke tests failed' : 'its smoke tests could not be run';
+      const seen = await this.errands.verifyUnlessDropped(target, migrated, null);
+      return seen && { ...seen, verified: false, problem };
+    }
+    const seen = await this.untilKnown(this.isObeyed, look, (verification) => verification.health);
+    this.after = seen?.health ?? null;
+    return seen;
+  }
+
+  /** The job that brought what the cell runs now. */
+  note(job: JobFacts): void {
+    this.times = timesOf(job);
+  }
+
+  /** What is to become of a verified cell. */
+  ruling(): Ruling {
+    const { health } = this.input;
+    const { after } = this;
+    if (!health || !after || !this.isObeyed || after.verdict === 'healthy') return { does: 'converge' };
+    if (after.verdict === 'unhealthy') return { does: 'go-back', why: `unhealthy after its job: ${after.sentence}` };
+    if (this.errands.waived) return { does: 'converge' };
+    const why = `not known to be healthy after its job: ${after.sentence}`;
+    return { does: health.onInconclusive === 'rollback' ? 'go-back' : 'stay', why };
+  }
+
+  /** What is kept of it beside the result. */
+  record(): Pick<CellResult, 'deployed' | 'before' | 'health'> {
+    const { before, after, times } = this;
+    if (!this.input.health) return {};
+    return {
+      ...(times ? { deployed: times } : {}),
+      ...(before ? { before } : {}),
+      ...(after && (after.verdict !== 'healthy' || !this.isObeyed) ? { health: after } : {}),
+    };
+  }
+
+  /** Asks once; where too little is known, holds the ring and asks on, until more is, or the time for it is over. */
+  private async untilKnown<T>(
+    mayHold: boolean,
+    ask: (waitMs: number) => Promise<T | null>,
+    verdictOf: (answer: T) => CellVerdict | null,
+  ): Promise<T | null> {
+    const first = await ask(0);
+    const { health } = this.input;
+    const verdict = first && verdictOf(first);
+    if (!health || !mayHold || verdict?.verdict !== 'inconclusive' || health.onInconclusive !== 'hold') return first;
+    await this.errands.hold(verdict.sentence);
+    const later = await ask(health.inconclusiveTimeoutMs);
+    await this.errands.hold(null);
+    return later ?? (this.errands.waived ? first : null);
+  }
+
+  private watch(job: JobFacts, smokeTests: HealthWatch['smokeTests'], waitMs: number): HealthWatch | null {
+    const { health: policy } = this.input;
+    if (!policy) return null;
+    const { begunAtMs, endedAtMs } = timesOf(job);
+    const { before } = this;
+    const windowEndsMs = endedAtMs + policy.windowMs;
+    const untilMs = waitMs === 0 ? windowEndsMs : Date.now() + waitMs;
+    return { policy, begunAtMs, deployedAtMs: endedAtMs, untilMs, smokeTests, before };
+  }
+}
+
+const itself = (verdict: CellVerdict): CellVerdict => verdict;
+
+/** A cell without traffic is decided by its smoke tests: they are run where they were not. */
+const asksForSmokeTests = (seen: Verification | null, then: 'smoke-tests' | 'hold' | undefined): boolean =>
+  then === 'smoke-tests' && seen?.health?.quiet === true && seen.health.verdict === 'inconclusive';
+
+/** When a job began and ended, epoch ms, by AMP's clock. */
+function timesOf({ startedAt, finishedAt }: JobFacts): { begunAtMs: number; endedAtMs: number } {
+  const endedAtMs = finishedAt === null ? Date.now() : Date.parse(finishedAt);
+  return { begunAtMs: startedAt === null ? endedAtMs : Date.parse(startedAt), endedAtMs };
+}
