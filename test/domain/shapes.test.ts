@@ -41,6 +41,7 @@ const entry = {
   policy: absolutePolicy(DEFAULT_POLICY, 3),
   soft: false,
   perimeter: false,
+  health: null,
   cellsGz: packCells([{ id: 'c', tenant: 't', url: 'https://c.example' }]),
   leftOut: [{ cell: 'd', state: 'skipped', reason: 'pinned' }],
   brakes: [brake],

@@ -26,15 +26,12 @@ describe('a topology', () => {
     const parsed = parseTopology(example);
     expect(parsed.ok && parsed.notInForce).toEqual([
       'policy.convergeWithin',
-      'rings[0].policy.smokeTests',
       'coordination.maxDrift',
       'coordination.supersede',
       'coordination.requireRing0',
       'coordination.graduationExpectedEvery',
       'coordination.reconcileEvery',
       'coordination.reconcileHandChanges',
-      'health.signals',
-      'rings[1].health.signals',
     ]);
   });
 
@@ -366,13 +363,13 @@ describe('what is not in force', () => {
     const lanes = { fast: { checks: [{ name: 'x', url: 'http://a' }] } };
     const rings = [
       { ring: 2, cells: [cell('a', { join: 'auto' })] },
-      { ring: 0, policy: { smokeTests: true } },
+      { ring: 0, policy: { convergeWithin: '1h' } },
     ];
     expect(notInForce(written({ policy, lanes, rings }))).toEqual([
       'policy.deployWindows',
       'policy.freezes',
       'lanes.fast.checks',
-      'rings[1].policy.smokeTests',
+      'rings[1].policy.convergeWithin',
       'rings[0].cells[0].join',
     ]);
   });
