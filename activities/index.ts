@@ -13,6 +13,7 @@ import { createLookAtCells } from './look.js';
 import { DEFAULT_PATIENCE, type Patience } from './patience.js';
 import type { AlertmanagerApi, AmpDriver, CellApi, Logger, PrometheusApi } from './ports.js';
 import { prometheusOverHttp } from './prometheus-http.js';
+import { createWatchRing } from './ring-health.js';
 import {
   createAwaitCells,
   createDescribeRuns,
@@ -48,6 +49,7 @@ export function createActivities(dependencies: Dependencies): Activities {
     runJob: createRunJob(all),
     verifyCell: createVerifyCell(all),
     judgeCell: createJudgeCell(all),
+    watchRing: createWatchRing(all),
     watchCells: createWatchCells(all),
     awaitCells: createAwaitCells(all),
     describeRuns: createDescribeRuns(all),

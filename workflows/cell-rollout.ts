@@ -265,8 +265,12 @@ class CellRun {
     if (report.outcome === 'not-ordered') return this.notMigrated(report);
     this.remember({ ...report.job, fromVersion: version });
     if (report.outcome !== 'succeeded') return await this.migrationFailed(jobProblem(report));
-    const verdict = await this.verify(this.target(), true);
-    return verdict.verified ? this.result('converged', '') : await this.migrationFailed(verdict.problem);
+    const verdict = this.seen(await this.health.verify(this.target(), true, report.job));
+    if (!verdict?.verified) return await this.migrationFailed(verdict?.problem ?? 'dropped');
+    const ruling = this.health.ruling();
+    if (ruling.does === 'converge') return this.result('converged', '');
+    // Going back would take the cell down: only a person decides that.
+    return await this.migrationFailed(`${ruling.why}; rollback needs downtime`);
   }
 
   private notMigrated(report: Extract<JobReport, { outcome: 'not-ordered' }>): CellResult {

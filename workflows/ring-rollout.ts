@@ -19,9 +19,10 @@ import type {
   SetBrakes,
   SkipInPass,
   StopPass,
+  WatchedCells,
 } from '../src/contract/internal.js';
 import type { RolloutRing } from '../src/contract/status.js';
-import { cancellable } from '../src/domain/cell.js';
+import { watchedCells } from '../src/domain/ring/health.js';
 import { awaitOther, judgeRetry, keepAsLeft, noteFailedMigration, noteFirstLook } from '../src/domain/ring/look.js';
 import { haltForExceptions, settled } from '../src/domain/ring/pass.js';
 import { noteCheck, override, resume, retried, retryable, skip } from '../src/domain/ring/people.js';
@@ -29,6 +30,7 @@ import { advance } from '../src/domain/ring/stages.js';
 import { isMeantFor } from '../src/domain/shapes.js';
 import { PassContext, type RingRolloutInput } from './ring/context.js';
 import { Flights } from './ring/flights.js';
+import { HealthWatch } from './ring/health-watch.js';
 import { Reporter } from './ring/reporter.js';
 import { Watch } from './ring/watch.js';
 import { listOpenCells, lookAtCells } from './shared/activities.js';
@@ -40,6 +42,7 @@ import { troubleOf, troublePauseMs } from './shared/trouble.js';
 export type { RingRolloutInput } from './ring/context.js';
 
 export const ringStatusQuery = defineQuery<RolloutRing>('status');
+export const watchedQuery = defineQuery<WatchedCells>('watched');
 
 const LOOK_BATCH = 100;
 const LOOKS_AT_ONCE = 4;
@@ -63,12 +66,14 @@ class RingRun {
   private readonly ctx: PassContext;
   private readonly flights: Flights;
   private readonly watch: Watch;
+  private readonly health: HealthWatch;
   private readonly reporter: Reporter;
 
   constructor(private readonly input: RingRolloutInput) {
     this.ctx = new PassContext(input);
     this.flights = new Flights(this.ctx, (cells) => this.look(cells, () => false));
     this.watch = new Watch(this.ctx, this.flights);
+    this.health = new HealthWatch(this.ctx, this.flights);
     this.reporter = new Reporter(this.ctx);
     this.listen();
   }
@@ -93,6 +98,7 @@ class RingRun {
     // A long history starts nothing more: the window stays as it is, and goes over into the next run.
     if (!this.isLong()) this.flights.startNext();
     this.watch.keep();
+    this.health.keep();
     // The last report follows by itself.
     if (this.isOver()) return;
     this.reporter.publish();
@@ -229,8 +235,12 @@ class RingRun {
     this.hear(signals.bakedEverywhereSignal, () =>
       this.change(() => Object.assign(ctx.state, { bakedEverywhere: true })),
     );
+    this.hear(signals.ringHealthSignal, (m) => this.change(() => this.health.note(m)));
     this.hear(signals.reportNowSignal, () => this.reporter.reportNow());
     handleOurs(signals.cellNoteSignal, (m) => this.change(() => this.noteCell(m)));
+    setHandler(watchedQuery, () => ({ requestId: this.input.requestId, ...watchedCells(ctx.state) }), {
+      description: 'Which cells are to be watched for their health.',
+    });
     setHandler(ringStatusQuery, () => this.reporter.view(), {
       description: 'What this pass does, and what it waits for.',
     });
@@ -243,7 +253,9 @@ class RingRun {
 
   private override({ wait }: OverrideInPass): void {
     override(this.ctx.state, wait);
-    if (wait === 'health') void this.flights.waiveHealth();
+    if (wait !== 'health') return;
+    this.health.hold();
+    void this.flights.waiveHealth();
   }
 
   /** A run that another package's pass left behind orders nothing any more, although this one has not come to its cell. */
@@ -270,18 +282,7 @@ class RingRun {
     ctx.wake();
     const hold = { ring, requestId, pass: ctx.pass, version, purpose, ...inForce, inFlight };
     await this.ctx.mail.sendAtOnce(asker, signals.brakesHoldSignal, hold);
-    if (ctx.holdingBrakes().some((b) => b.mode === 'cancel-cells')) await this.cancelCells();
-  }
-
-  private async cancelCells(): Promise<void> {
-    const { ctx } = this;
-    if (!ctx.entry) return;
-    const { policy } = ctx.entry;
-    const stoppable = ctx.forwardCells().filter((index) => {
-      const flight = ctx.state.inFlight[index];
-      return flight && !flight.cancelled && cancellable(flight.purpose, policy);
-    });
-    await this.flights.cancel(stoppable);
+    if (ctx.entry && ctx.holdingBrakes().some((b) => b.mode === 'cancel-cells')) await this.flights.cancelForward();
   }
 
   /** A rollback is never stopped; and what stops a pass first stays its reason. */

@@ -1,4 +1,4 @@
-import type { CellVerdict, HealthPolicy } from './health.js';
+import type { CellVerdict, HealthPolicy, RingVerdict } from './health.js';
 import type { PackageRolloutStatus } from './status.js';
 
 /**
@@ -173,6 +173,16 @@ export interface WatchOrder {
   badInARow: number;
 }
 
+export interface WatchRingOrder {
+  ring: number;
+  /** Which pass is asked: another one over the same ring is none of this watch's business. */
+  requestId: string;
+  version: string;
+  policy: HealthPolicy;
+  /** Gzipped, base64, as in the pass's entry. */
+  cellsGz: string;
+}
+
 export interface WatchReport {
   /** Cells that answered, several times in a row, that they are not ready. */
   bad: { cell: string; reason: string }[];
@@ -248,6 +258,12 @@ export interface Activities {
   verifyCell(order: VerifyOrder): Promise<Verification>;
   /** Judges a cell as it is, by what it runs. Fails with `HealthUnavailable` where its signals cannot be asked for. */
   judgeCell(order: JudgeOrder): Promise<CellVerdict>;
+  /**
+   * Watches the health of a ring while a package rolls over it and bakes, asking the pass at each look which cells run
+   * what. Tells the pass by signal how the ring stands, where that changes or it waits for a word; ends with the verdict
+   * where something must be done, with null where the watch is over.
+   */
+  watchRing(order: WatchRingOrder): Promise<RingVerdict | null>;
   /** Watches up to 100 cells' readiness until a time, or until one is bad. */
   watchCells(order: WatchOrder): Promise<WatchReport>;
   /** Waits until at least one of these `CellRollout`s has ended, and answers all that have. */

@@ -8,6 +8,7 @@ import type {
   CellState,
   PassPurpose,
   RefusalCode,
+  RingHealth,
   RingOutcome,
   RolloutRing,
   RolloutState,
@@ -362,14 +363,36 @@ export interface CellResult {
   cancelled: boolean;
   /** When the job that brought the package began and ended, epoch ms; absent where nothing is measured. */
   deployed?: { begunAtMs: number; endedAtMs: number };
+  smokeTests?: 'passed' | 'failed';
   /** How the cell was judged before its deployment, where that was not healthy. */
   before?: CellVerdict;
-  /** How it was judged after it, where that was not healthy or nobody obeyed it. */
+  /** How it was judged after it; with its evidence where that was not healthy. */
   health?: CellVerdict;
 }
 
 /** Whose trouble holds a ring: AMP's, that of a token, or that nobody knows how the cells are. */
 export type TroubleKind = 'amp' | 'access' | 'health';
+
+/** A word on a ring as a whole. */
+export type RingHealthNote = NonNullable<RingHealth['ring']>;
+
+/** How the ring stands, from whoever watches it. */
+export type RingHealthMessage = RingHealthNote & ForPass;
+
+/** What a pass answers to whoever watches its cells' health; cells by their index in its snapshot. */
+export interface WatchedCells {
+  requestId: string;
+  /** The watch is over. */
+  over: boolean;
+  /** On the package: when their job began and ended, epoch ms, null where none did, and whether smoke tests passed. */
+  onNew: [index: number, begunAtMs: number | null, endedAtMs: number | null, smokeTested: 0 | 1][];
+  /** To be deployed yet. */
+  onOld: number[];
+  /** Those that were unhealthy before their deployment. */
+  before: Record<number, CellVerdict>;
+  /** From then on the pass waits for a word, epoch ms; null: it does not. */
+  tellAfterMs: number | null;
+}
 
 /** Trouble that holds a whole pass. */
 export interface PassTrouble {

@@ -1,5 +1,7 @@
 /** Status types that queries answer and results carry. Names as in the contract; instants are RFC 3339 in UTC. */
 
+import type { Evidence } from './health.js';
+
 export type CellState =
   | 'pending'
   | 'deploying'
@@ -92,7 +94,7 @@ export interface CellException {
   state: CellState;
   reason: string;
   jobId?: string;
-  evidence?: unknown;
+  evidence?: Evidence[];
 }
 
 export interface RingCounts {
@@ -117,6 +119,24 @@ export interface CheckRecord {
 }
 
 /** One ring as one package sees it. */
+/** How a ring was found while a package rolled over it; only where it has signals. */
+export interface RingHealth {
+  /** `shadow`: judged and kept, and not obeyed. */
+  mode: 'enforce' | 'shadow';
+  /** Cells by how they were judged after their deployment; `quiet` ones are among the others too. */
+  cells: { healthy: number; quiet: number; unhealthy: number; inconclusive: number };
+  /** The last word on the ring as a whole. */
+  ring?: {
+    verdict: 'healthy' | 'unhealthy' | 'inconclusive';
+    /** `systemic`: the package; `local`: single cells. */
+    scope: 'none' | 'local' | 'systemic';
+    sentence: string;
+    /** Epoch ms. */
+    atMs: number;
+    evidence: Evidence[];
+  };
+}
+
 export interface RolloutRing extends RingCounts {
   ring: number;
   name: string;
@@ -133,6 +153,7 @@ export interface RolloutRing extends RingCounts {
   outcome?: RingOutcome;
   /** Why this ring waits, where it does. */
   waitingFor: WaitingFor | null;
+  health?: RingHealth;
 }
 
 export interface Failure {
@@ -215,6 +236,7 @@ export interface RingResult {
   exceptions: CellException[];
   checks: CheckRecord[];
   smokeTests?: unknown;
+  health?: RingHealth;
 }
 
 export type Ring0Verdict = 'converged' | 'failed' | 'superseded' | 'never';

@@ -187,6 +187,7 @@ const SHAPES: Record<string, Shape> = {
   checkInPass: { name: text, outcome: oneOf('passed', 'failed'), by: text },
   bakedEverywhere: {},
   reportNow: {},
+  ringHealth: { verdict: text, scope: text, sentence: text, atMs: instantMs, evidence: listOf(object({})) },
   cellNote: { cell: text, version: optional(packageName), trouble: orNull(object({ kind: text, detail: text })) },
   hurry: {},
   standAside: { version: packageName },

@@ -50,6 +50,7 @@ const RING_RESULT: Record<keyof RingResult, true> = {
   exceptions: true,
   checks: true,
   smokeTests: true,
+  health: true,
 };
 
 const blocks = documents().flatMap(codeBlocks);

@@ -33,7 +33,7 @@ const SIGNALS = {
 const health = (more: Record<string, unknown> = {}) => ({
   health: {
     window: '5s',
-    baseline: '2m',
+    baseline: '10m',
     interval: '1s',
     minSamples: 3,
     inconclusiveTimeout: '30s',
@@ -118,7 +118,14 @@ scenario(
     await world.fault({ kind: 'missing-series', cell: 'c2-1', version: V1, signals: ['errors'] });
     await graduate(world, V1);
     await holdsForHealth(world);
-    await world.cells.rollout(V1).override({ wait: 'health', ring: 2, by: 'alice', reason: 'seen by eye' });
+    const override = () =>
+      world.cells.rollout(V1).override({ wait: 'health', ring: 2, by: 'alice', reason: 'seen by eye' });
+    await override();
+    // PDM cannot be gone back from: before it, and after it, a person is asked once more.
+    await seen(world, V1, (s) => ringOf(s, 2)?.state === 'grace' && ringOf(s, 2)?.waitingFor?.kind === 'health');
+    await override();
+    await seen(world, V1, (s) => ringOf(s, 2)?.state === 'migrating' && ringOf(s, 2)?.waitingFor?.kind === 'health');
+    await override();
     expect(theRing(await ends(world, V1), 2)).toMatchObject({ converged: 1 });
   },
 );
@@ -139,3 +146,41 @@ scenario('in shadow nothing is obeyed', scene({ health: { mode: 'shadow' } }), a
   await graduate(world, V1);
   expect(theRing(await ends(world, V1), 2)).toMatchObject({ converged: 3 });
 });
+
+scenario(
+  'a fault of the package stops the ring as systemic, and its cells go back where the policy says so',
+  scene({
+    rings: { 2: 6 },
+    policies: { 2: { failureBudget: 5, maxParallel: 6, autoRollback: 'ring', bakeTime: '40s' } },
+  }),
+  async (world) => {
+    // Too late for any cell's own window: only who watches the ring as a whole sees it.
+    await world.fault({ kind: 'error-burst', version: V1, size: 0.3, delayMs: 12_000 });
+    await graduate(world, V1);
+    const status = await seen(
+      world,
+      V1,
+      (s) => ringOf(s, 2)?.state === 'halted' && ringOf(s, 2)?.rolledBack === 6,
+      90_000,
+    );
+    const ring = theRing(status, 2);
+    expect(ring.health?.ring).toMatchObject({ verdict: 'unhealthy', scope: 'systemic' });
+    expect(ring.waitingFor).toMatchObject({
+      kind: 'operator',
+      detail: expect.stringContaining('the package is unhealthy'),
+    });
+    for (const cell of ['c2-1', 'c2-6']) expect(await cellNow(world, cell)).toMatchObject({ version: V0 });
+  },
+);
+
+scenario(
+  'a fault of one cell while the ring bakes takes that cell back, and the ring goes on',
+  scene({ rings: { 2: 5 }, policies: { 2: { failureBudget: 1, maxParallel: 5, bakeTime: '30s' } } }),
+  async (world) => {
+    await world.fault({ kind: 'error-burst', cell: 'c2-3', version: V1, size: 0.3, delayMs: 12_000 });
+    await graduate(world, V1);
+    const end = await ends(world, V1);
+    expect(theRing(end, 2)).toMatchObject({ converged: 4, rolledBack: 1 });
+    expect(exceptionOf(end, 2, 'c2-3')).toMatchObject({ reason: expect.stringContaining('errors') });
+  },
+);

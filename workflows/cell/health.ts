@@ -17,6 +17,7 @@ export class CellHealth {
   /** How it was judged after it. */
   private after: CellVerdict | null = null;
   private times: CellResult['deployed'];
+  private smokeTests: HealthWatch['smokeTests'] = null;
 
   constructor(
     private readonly input: CellRolloutInput,
@@ -44,20 +45,21 @@ export class CellHealth {
 
   /** Verifies the cell, and watches its health after the job that changed it; null: that was dropped half way. */
   async verify(target: Target, migrated: boolean, job: JobFacts): Promise<Verification | null> {
-    const { health, policy } = this.input;
-    if (policy.smokeTests) {
+    const { health, policy, purpose } = this.input;
+    const mustSmoke = policy.smokeTests && purpose === 'deploy';
+    if (mustSmoke) {
       const ready = await this.errands.verifyUnlessDropped(target, migrated, null);
       if (!ready?.verified) return ready;
     }
-    let smokeTests = policy.smokeTests ? await this.smokeTest() : null;
+    if (mustSmoke) this.smokeTests = await this.smokeTest();
     const look = async (waitMs: number): Promise<Verification | null> => {
-      const seen = await this.errands.verifyUnlessDropped(target, migrated, this.watch(job, smokeTests, waitMs));
-      if (smokeTests !== null || !asksForSmokeTests(seen, health?.quiet?.then)) return seen;
-      smokeTests = await this.smokeTest();
-      return await this.errands.verifyUnlessDropped(target, migrated, this.watch(job, smokeTests, waitMs));
+      const seen = await this.errands.verifyUnlessDropped(target, migrated, this.watch(job, waitMs));
+      if (this.smokeTests !== null || !asksForSmokeTests(seen, health?.quiet?.then)) return seen;
+      this.smokeTests = await this.smokeTest();
+      return await this.errands.verifyUnlessDropped(target, migrated, this.watch(job, waitMs));
     };
-    if (policy.smokeTests && smokeTests !== 'passed') {
-      const problem = smokeTests === 'failed' ? 'its smoke tests failed' : 'its smoke tests could not be run';
+    if (mustSmoke && this.smokeTests !== 'passed') {
+      const problem = this.smokeTests === 'failed' ? 'its smoke tests failed' : 'its smoke tests could not be run';
       const seen = await this.errands.verifyUnlessDropped(target, migrated, null);
       return seen && { ...seen, verified: false, problem };
     }
@@ -83,13 +85,14 @@ export class CellHealth {
   }
 
   /** What is kept of it beside the result. */
-  record(): Pick<CellResult, 'deployed' | 'before' | 'health'> {
+  record(): Pick<CellResult, 'deployed' | 'before' | 'health' | 'smokeTests'> {
     const { before, after, times } = this;
     if (!this.input.health) return {};
     return {
       ...(times ? { deployed: times } : {}),
       ...(before ? { before } : {}),
-      ...(after && (after.verdict !== 'healthy' || !this.isObeyed) ? { health: after } : {}),
+      ...(after ? { health: after.verdict === 'healthy' ? { ...after, evidence: [] } : after } : {}),
+      ...(this.smokeTests ? { smokeTests: this.smokeTests } : {}),
     };
   }
 
@@ -109,11 +112,11 @@ export class CellHealth {
     return later ?? (this.errands.waived ? first : null);
   }
 
-  private watch(job: JobFacts, smokeTests: HealthWatch['smokeTests'], waitMs: number): HealthWatch | null {
+  private watch(job: JobFacts, waitMs: number): HealthWatch | null {
     const { health: policy } = this.input;
     if (!policy) return null;
     const { begunAtMs, endedAtMs } = timesOf(job);
-    const { before } = this;
+    const { before, smokeTests } = this;
     const windowEndsMs = endedAtMs + policy.windowMs;
     const untilMs = waitMs === 0 ? windowEndsMs : Date.now() + waitMs;
     return { policy, begunAtMs, deployedAtMs: endedAtMs, untilMs, smokeTests, before };

@@ -11,6 +11,7 @@ import type { OverridableWait } from '../../src/contract/messages.js';
 import type { BrakeStatus, CellException, PassPurpose } from '../../src/contract/status.js';
 import { holding, isOlderList } from '../../src/domain/brake.js';
 import type { Target } from '../../src/domain/cell.js';
+import { modeOf, newHealth } from '../../src/domain/ring/health.js';
 import type { LookRules } from '../../src/domain/ring/look.js';
 import { forwardCells, type Held, newPass, type PassState } from '../../src/domain/ring/pass.js';
 import { type CarriedRoster, Roster } from '../../src/domain/ring/roster.js';
@@ -110,7 +111,9 @@ export class PassContext {
     this.roster = Roster.of(entry.cellsGz);
     const { stop, overridden, failedChecks, holdForward, bakedEverywhere } = this.state;
     const fresh = newPass(this.input.purpose, this.roster.cells.length);
-    this.state = { ...fresh, stop, overridden, failedChecks, holdForward, bakedEverywhere };
+    const { health } = entry;
+    const healthState = { health: health && newHealth(), healthMode: modeOf(health) };
+    this.state = { ...fresh, ...healthState, stop, overridden, failedChecks, holdForward, bakedEverywhere };
     this.setBrakes({ from: 'cluster', ...entry.brakesNumber, brakes: entry.brakes });
     const all = [...this.brakes.cluster, ...this.brakes.package];
     this.brakes.atEntry = all.filter((b) => b.mode === 'finish-ring').map((b) => b.brakeId);

@@ -4,6 +4,7 @@ import type { CellLook, CellRef } from '../../src/contract/activities.js';
 import { cellRolloutId } from '../../src/contract/ids.js';
 import type { CellResult, CellRolloutInput } from '../../src/contract/internal.js';
 import { CELLS_CELL, CELLS_RING, CELLS_STATE, CELLS_VERSION } from '../../src/contract/search-attributes.js';
+import { cancellable } from '../../src/domain/cell.js';
 import { noteFirstLook } from '../../src/domain/ring/look.js';
 import {
   cellDied,
@@ -108,6 +109,17 @@ export class Flights {
     await Promise.all(indices.map((index) => this.cancelOne(index)));
   }
 
+  /** Cancels what goes forward, where a half-done job can be gone back from. */
+  async cancelForward(): Promise<void> {
+    const { ctx } = this;
+    const { policy } = ctx.entered;
+    const stoppable = ctx.forwardCells().filter((index) => {
+      const flight = ctx.state.inFlight[index];
+      return flight && !flight.cancelled && cancellable(flight.purpose, policy);
+    });
+    await this.cancel(stoppable);
+  }
+
   /** Asks the runs of these cells to let their jobs end, and to judge nothing. */
   async hurry(indices: number[]): Promise<void> {
     await Promise.all(
@@ -210,7 +222,7 @@ export class Flights {
       order: ctx.state.orders[index] ?? 1,
       cancelled,
       lane,
-      reason,
+      reason: ctx.state.health?.bad[index]?.reason ?? reason,
     };
   }
 

@@ -77,6 +77,7 @@ export const checkInPassSignal = defineSignal<[internal.CheckInPass]>('checkInPa
 export const reportNowSignal = defineSignal<[internal.ForPass]>('reportNow');
 export const bakedEverywhereSignal = defineSignal<[internal.ForPass]>('bakedEverywhere');
 
+export const ringHealthSignal = defineSignal<[internal.RingHealthMessage]>('ringHealth');
 export const cellNoteSignal = defineSignal<[internal.CellNote]>('cellNote');
 export const standAsideSignal = defineSignal<[internal.StandAside]>('standAside');
 export const waiveHealthSignal = defineSignal('waiveHealth');

@@ -1,7 +1,8 @@
-import type { Evidence } from '../../contract/health.js';
+import type { Evidence, HealthMode } from '../../contract/health.js';
 import type { CellPurpose, CellResult, StopPass } from '../../contract/internal.js';
 import type { RingPolicy } from '../../contract/policy.js';
 import type { CellException, CellState, PassPurpose } from '../../contract/status.js';
+import { noteJudged, type PassHealth } from './health.js';
 
 /**
  * One pass over one ring, as plain data. A cell is its index in the pass's snapshot, and its standing is one mark:
@@ -29,7 +30,8 @@ export interface FlightRecord {
 }
 
 export interface Halt {
-  kind: 'cells' | 'migration' | 'check' | 'none-converged';
+  /** `systemic`: the package is at fault, whatever single cells say. */
+  kind: 'cells' | 'migration' | 'check' | 'none-converged' | 'systemic';
   reason: string;
   sinceMs: number;
 }
@@ -85,6 +87,9 @@ export interface PassState {
   silent: string[];
   /** Watches over the cells that are under way: what they watch is not over before they are. */
   watching: number;
+  /** Null: nothing is measured in this ring. */
+  health: PassHealth | null;
+  healthMode: HealthMode | null;
 }
 
 const MARKS: Mark[] = ['.', 'd', 's', '>', 'C', 'D', 'm', 'M', '<', 'R', 'X', 'L'];
@@ -120,6 +125,8 @@ export function newPass(purpose: PassPurpose, cells: number): PassState {
     runsWith: null,
     silent: [],
     watching: 0,
+    health: null,
+    healthMode: null,
   };
 }
 
@@ -268,7 +275,7 @@ function except(s: PassState, index: number, result: CellResult, state: CellStat
     reason: result.reason,
     ...(result.jobId === null ? {} : { jobId: result.jobId }),
     ...(result.needsDowntime ? { needsDowntime: true } : {}),
-    ...evidenceFor(s, result),
+    ...evidenceFor(s, index, result),
   };
 }
 
@@ -276,8 +283,8 @@ const WITH_EVIDENCE = 100;
 const FINDINGS = 2;
 
 /** So that a ring of thousands of failures carries over in little, only the first ones keep what they rest on. */
-function evidenceFor(s: PassState, { health, before }: CellResult): { evidence?: Evidence[] } {
-  const judged = health ?? before;
+function evidenceFor(s: PassState, index: number, { health, before }: CellResult): { evidence?: Evidence[] } {
+  const judged = s.health?.bad[index] ?? health ?? before;
   if (!judged || Object.keys(s.exceptions).length >= WITH_EVIDENCE) return {};
   return { evidence: judged.evidence.filter(({ verdict }) => verdict !== 'healthy').slice(0, FINDINGS) };
 }
@@ -297,6 +304,7 @@ export function cellEnded(s: PassState, index: number, result: CellResult, polic
   delete s.deaths[index];
   const skip = s.skips[index];
   delete s.skips[index];
+  noteJudged(s, index, result);
   if (flight.purpose === 'rollback') return wentBack(s, index, result, policy, now);
   if (flight.purpose === 'migrate') return migrated(s, index, result, now);
   deployed(s, index, result, { policy, now, cancelled: flight.cancelled, skip });
@@ -377,6 +385,7 @@ function migrated(s: PassState, index: number, result: CellResult, now: number):
 
 function wentBack(s: PassState, index: number, result: CellResult, policy: RingPolicy, now: number): void {
   delete s.mending[index];
+  if (s.health) delete s.health.deployed[index];
   const hadLeft = result.state === 'left';
   if (hadLeft && s.purpose === 'rollback') {
     delete s.exceptions[index];

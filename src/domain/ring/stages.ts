@@ -1,4 +1,5 @@
 import type { RingPolicy } from '../../contract/policy.js';
+import { healthUnknown } from './health.js';
 import { concerned, converged, isMending, type Mark, type PassState, type Stage, setMark, settled } from './pass.js';
 
 /** From stage to stage: what must be over before a pass goes on. */
@@ -44,7 +45,8 @@ function stopped(s: PassState): void {
 
 function halted(s: PassState, a: Advance): void {
   if (!settled(s)) return;
-  const goBack = a.policy.autoRollback === 'ring' && s.halt?.kind === 'cells' && s.counts.C > 0;
+  const isFault = s.halt?.kind === 'cells' || s.halt?.kind === 'systemic';
+  const goBack = a.policy.autoRollback === 'ring' && isFault && s.counts.C > 0;
   if (goBack) return enter(s, 'rollback');
   // A soft ring is never left halted: its turn is free.
   if (a.soft) enter(s, 'done');
@@ -97,7 +99,7 @@ function tryAgain(s: PassState, from: Mark[], to: Mark): boolean {
 
 /** No answer, or none yet, is never taken for healthy. */
 const unwatched = (s: PassState): boolean =>
-  !s.overridden.includes('health') && (s.watching > 0 || s.silent.length > 0);
+  healthUnknown(s) || (!s.overridden.includes('health') && (s.watching > 0 || s.silent.length > 0));
 
 function bakeStage(s: PassState, a: Advance): void {
   if (!settled(s) || haltForNone(s, a)) return;

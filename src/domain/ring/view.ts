@@ -8,6 +8,7 @@ import type {
   WaitingFor,
 } from '../../contract/status.js';
 import { scopeText } from '../brake.js';
+import { healthUnknown, ringHealthOf } from './health.js';
 import { concerned, converged, exceptionsOf, failures, flying, isMending, type PassState, settled } from './pass.js';
 
 /** What people see of a pass: counts, state, what it waits for and how it ended. */
@@ -138,6 +139,11 @@ function clockWait(s: PassState, ctx: ViewContext): WaitingFor | null {
   const wait = s.stage === 'bake' ? 'bake' : 'grace-period';
   const since = new Date((s.stage === 'bake' ? s.convergedAtMs : s.bakedAtMs) ?? ctx.nowMs).toISOString();
   const next = [`cellctl override --wait ${wait} --ring ${ring} ${version} --reason "…"`];
+  if (ctx.nowMs >= clock && healthUnknown(s)) {
+    const detail = s.health?.ring?.sentence ?? 'the ring has not been judged yet';
+    const override = `cellctl override --wait health --ring ${ring} ${version} --reason "…"`;
+    return { kind: 'health', ring, since, detail, next: [`cellctl health --ring ${ring}`, override] };
+  }
   if (s.silent.length > 0 && ctx.nowMs >= clock) {
     const detail = `no answer from ${s.silent.slice(0, 5).join(', ')}: not known to be healthy`;
     return { kind: 'health', ring, since, detail, next };
@@ -174,6 +180,7 @@ export function resultOf(s: PassState, soft: boolean): PassResult | null {
 
 export function viewOf(s: PassState, ctx: ViewContext): RolloutRing {
   const all = [...exceptionsOf(s, ctx.idOf), ...ctx.leftOut];
+  const health = ringHealthOf(s);
   const flights = Object.keys(s.inFlight).slice(0, MAX_IN_FLIGHT_NAMED);
   return {
     ring: ctx.ring,
@@ -188,5 +195,6 @@ export function viewOf(s: PassState, ctx: ViewContext): RolloutRing {
     cellsInFlight: flights.map((index) => ctx.idOf(Number(index))),
     ...(concerned(s) + ctx.leftOut.length === 0 ? { empty: true } : {}),
     waitingFor: waitOf(s, ctx),
+    ...(health ? { health } : {}),
   };
 }

@@ -221,5 +221,6 @@ export function ringResult(s: PackageState, track: Track, pass: PassResult, now:
     cells: { total, converged, failed, rolledBack, quarantined, skipped },
     exceptions: view.exceptions,
     checks: s.checks.filter((c) => c.ring === track.ring),
+    ...(view.health ? { health: view.health } : {}),
   };
 }

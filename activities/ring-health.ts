@@ -1,0 +1,148 @@
+import { Context } from '@temporalio/activity';
+import type { Client } from '@temporalio/client';
+import { WorkflowNotFoundError } from '@temporalio/common';
+import type { Activities, WatchRingOrder } from '../src/contract/activities.js';
+import type { CellObservation, LooksState, RingVerdict } from '../src/contract/health.js';
+import { ringRolloutId } from '../src/contract/ids.js';
+import type { RingHealthNote, WatchedCells } from '../src/contract/internal.js';
+import { z } from '../src/contract/zod.js';
+import { judgeRing, Memo } from '../src/domain/health/index.js';
+import { noteOf } from '../src/domain/ring/health.js';
+import { unpackCells } from '../src/domain/snapshot.js';
+import type { HealthDependencies } from './health.js';
+import { heartbeating } from './heartbeat.js';
+import { type CellToObserve, createObserve, type Observe } from './observe.js';
+import { jittered, pauseFor } from './patience.js';
+
+export interface RingHealthDependencies extends HealthDependencies {
+  client: Pick<Client, 'workflow' | 'withAbortSignal'>;
+}
+
+const memorySchema = z.object({ looks: z.object({ spent: z.number(), lastMs: z.number() }).nullable() });
+
+/** `watchRing`: the health of a ring under a package. See `Activities`. */
+export function createWatchRing(dependencies: RingHealthDependencies): Activities['watchRing'] {
+  return (order) => {
+    const before = memorySchema.safeParse(Context.current().info.heartbeatDetails).data?.looks ?? null;
+    const watch = new RingWatch(dependencies, order, before);
+    return heartbeating(
+      () => ({ looks: watch.looks }),
+      async ({ signal }) => {
+        for (;;) {
+          const watched = await watch.ask(signal);
+          if (watched?.over) return null;
+          const verdict = watched && (await watch.look(watched, signal));
+          if (verdict) return verdict;
+          await pauseFor(jittered(order.policy.intervalMs), signal);
+        }
+      },
+    );
+  };
+}
+
+class RingWatch {
+  private readonly observe: Observe | null;
+  private readonly cells;
+  private readonly memo = new Memo();
+  /** Pasts that were measured: by cell, and by the deployment that ended them. */
+  private readonly baselines = new Map<string, CellObservation['baseline']>();
+  /** What the pass was told last. */
+  private told: RingHealthNote | null = null;
+
+  constructor(
+    { prometheus, ...dependencies }: RingHealthDependencies,
+    private readonly order: WatchRingOrder,
+    /** What earlier looks spent of the error allowed. */
+    public looks: LooksState | null,
+  ) {
+    this.observe = prometheus ? createObserve({ ...dependencies, prometheus }) : null;
+    this.client = dependencies.client;
+    this.cells = unpackCells(order.cellsGz);
+  }
+
+  private readonly client: RingHealthDependencies['client'];
+
+  private get pass() {
+    return this.client.workflow.getHandle(ringRolloutId(this.order.ring));
+  }
+
+  /** What the pass wants watched; null where it does not answer now: it is asked again. */
+  async ask(signal: AbortSignal): Promise<WatchedCells | null> {
+    try {
+      const watched = await this.client.withAbortSignal(signal, () => this.pass.query<WatchedCells>('watched'));
+      return watched.requestId === this.order.requestId ? watched : { ...watched, over: true };
+    } catch (error) {
+      if (signal.aborted) throw signal.reason;
+      if (error instanceof WorkflowNotFoundError) throw error;
+      return null;
+    }
+  }
+
+  /** Answers a verdict that something must be done about. */
+  async look(watched: WatchedCells, signal: AbortSignal): Promise<RingVerdict | null> {
+    const verdict = await this.judge(watched, signal);
+    this.looks = verdict.looks;
+    if (verdict.verdict === 'unhealthy' && this.order.policy.mode === 'enforce') return verdict;
+    const note = noteOf(verdict);
+    if (this.isNews(note, watched)) {
+      const message = { ...note, requestId: this.order.requestId };
+      await this.client.withAbortSignal(signal, () => this.pass.signal('ringHealth', message));
+      this.told = note;
+    }
+    return null;
+  }
+
+  private isNews({ verdict, scope, atMs }: RingHealthNote, { tellAfterMs }: WatchedCells): boolean {
+    const { told } = this;
+    if (told === null || told.verdict !== verdict || told.scope !== scope) return true;
+    return tellAfterMs !== null && told.atMs < tellAfterMs && atMs >= tellAfterMs;
+  }
+
+  private async judge({ onNew, onOld, before }: WatchedCells, signal: AbortSignal): Promise<RingVerdict> {
+    const { policy, version } = this.order;
+    if (!this.observe) return this.unknown('there is no Prometheus: PROMETHEUS_URL is not set');
+    const news = onNew.map(([index, begunAtMs, deployedAtMs, smoked]) =>
+      this.toObserve(index, { expected: version, begunAtMs, deployedAtMs, smoked, before: before[index] ?? null }),
+    );
+    const none = { expected: null, begunAtMs: null, deployedAtMs: null, smoked: 0, before: null } as const;
+    const olds = onOld.map((index) => this.toObserve(index, none));
+    const observed = await this.observe({ cells: [...news, ...olds], policy }, signal);
+    if (observed.outcome === 'unavailable') return this.unknown(observed.reason);
+    const { observations } = observed;
+    [...news, ...olds].forEach((cell, i) => {
+      this.baselines.set(keyOf(cell), observations[i]?.baseline ?? {});
+    });
+    return judgeRing({
+      onNew: observations.slice(0, news.length),
+      onOld: observations.slice(news.length),
+      policy,
+      looks: this.looks,
+      nowMs: Date.now(),
+      memo: this.memo,
+    });
+  }
+
+  private toObserve(index: number, known: Known): CellToObserve {
+    const { id = '', tenant = '', url = '', labels } = this.cells[index] ?? {};
+    const { smoked, ...rest } = known;
+    const cell: CellToObserve = { id, tenant, url, labels, ...rest, smokeTests: smoked ? 'passed' : null };
+    const baseline = this.baselines.get(keyOf(cell));
+    return baseline ? { ...cell, baseline } : cell;
+  }
+
+  private unknown(reason: string): RingVerdict {
+    return {
+      verdict: 'inconclusive',
+      scope: 'none',
+      atMs: Date.now(),
+      sentence: `nothing is known of ring ${this.order.ring}: ${reason}`,
+      evidence: [],
+      cells: [],
+      looks: this.looks ?? { spent: 0, lastMs: 0 },
+    };
+  }
+}
+
+type Known = Pick<CellToObserve, 'expected' | 'begunAtMs' | 'deployedAtMs' | 'before'> & { smoked: 0 | 1 };
+
+const keyOf = ({ id, begunAtMs }: CellToObserve): string => `${id} ${begunAtMs}`;

@@ -1,0 +1,117 @@
+import type { CellVerdict, Evidence, HealthPolicy, RingVerdict } from '../../contract/health.js';
+import type { CellResult, RingHealthNote, WatchedCells } from '../../contract/internal.js';
+import type { RingHealth } from '../../contract/status.js';
+import type { PassState } from './pass.js';
+
+/**
+ * What health says of a pass: which cells are watched, how they were judged, and the last word on the ring. Only where the
+ * ring has signals.
+ */
+
+export interface PassHealth {
+  /** How many cells were judged how after their deployment. */
+  cells: RingHealth['cells'];
+  /** The last word on the ring as a whole; null: none yet. */
+  ring: RingHealthNote | null;
+  /** Cells that the package was brought to: when the job began and ended, epoch ms, and whether smoke tests passed. */
+  deployed: Record<number, [begunAtMs: number, endedAtMs: number, smokeTested: 0 | 1]>;
+  /** Cells that were unhealthy before their deployment: they must not become worse. */
+  before: Record<number, CellVerdict>;
+  /** Why the watch sent a cell back. */
+  bad: Record<number, { reason: string; evidence: Evidence[] }>;
+}
+
+export const newHealth = (): PassHealth => ({
+  cells: { healthy: 0, quiet: 0, unhealthy: 0, inconclusive: 0 },
+  ring: null,
+  deployed: {},
+  before: {},
+  bad: {},
+});
+
+/** More are neither asked at each look nor kept. */
+const ON_NEW_AT_MOST = 500;
+const ON_OLD_AT_MOST = 100;
+const BEFORE_AT_MOST = 100;
+
+/** Twice as many as are asked, so that a pass over thousands of cells carries over in little. */
+const DEPLOYED_AT_MOST = 2 * ON_NEW_AT_MOST;
+
+const ON_NEW = new Set(['C', 'D', 'm', 'M']);
+const ON_OLD = new Set(['.', 'd', 's']);
+
+/** Notes how a cell was judged after its deployment. */
+export function noteJudged(s: PassState, index: number, result: CellResult): void {
+  const kept = s.health;
+  const { deployed, before, health, smokeTests } = result;
+  if (!kept || result.purpose === 'rollback') return;
+  if (health && result.purpose === 'deploy') {
+    kept.cells[health.verdict] += 1;
+    if (health.quiet) kept.cells.quiet += 1;
+  }
+  if (!deployed || result.state !== 'converged') return;
+  kept.deployed[index] = [deployed.begunAtMs, deployed.endedAtMs, smokeTests === 'passed' ? 1 : 0];
+  if (Object.keys(kept.deployed).length > DEPLOYED_AT_MOST) forgetFirst(kept.deployed);
+  const mayKeep = Object.keys(kept.before).length < BEFORE_AT_MOST;
+  if (before?.verdict === 'unhealthy' && mayKeep) kept.before[index] = before;
+}
+
+function forgetFirst(record: Record<number, unknown>): void {
+  for (const first in record) {
+    delete record[first];
+    return;
+  }
+}
+
+/** Whether there is anything to watch: a cell on the package, in a pass that goes on. */
+export function hasWatched(s: PassState): boolean {
+  if (!s.health || s.halt || s.stop || s.stage === 'rollback' || s.stage === 'done') return false;
+  return s.counts.C + s.counts.D + s.counts.m + s.counts.M > 0;
+}
+
+/** What is to be watched now. */
+export function watchedCells(s: PassState): Omit<WatchedCells, 'requestId'> {
+  const onNew: WatchedCells['onNew'] = [];
+  const onOld: number[] = [];
+  // The newest first: what is wrong with a package shows on them, and on those deployed long ago it has shown.
+  for (let index = s.marks.length - 1; index >= 0; index -= 1) {
+    const mark = s.marks[index] ?? 'L';
+    const [begunAtMs = null, endedAtMs = null, smokeTested = 0] = s.health?.deployed[index] ?? [];
+    if (ON_NEW.has(mark) && onNew.length < ON_NEW_AT_MOST) onNew.push([index, begunAtMs, endedAtMs, smokeTested]);
+    if (ON_OLD.has(mark) && onOld.length < ON_OLD_AT_MOST) onOld.push(index);
+  }
+  return { over: !hasWatched(s), onNew, onOld, before: s.health?.before ?? {}, tellAfterMs: clockOf(s) };
+}
+
+/** When the present wait should be over: by then the ring must be known to be healthy. */
+function clockOf(s: PassState): number | null {
+  if (s.stage === 'bake') return s.bakeUntilMs;
+  return s.stage === 'grace' ? s.graceUntilMs : null;
+}
+
+/** Whether the ring is not known to be healthy although its clock has run out. */
+export function healthUnknown(s: PassState): boolean {
+  if (!s.health || s.healthMode !== 'enforce' || !hasWatched(s) || s.overridden.includes('health')) return false;
+  const { ring } = s.health;
+  return ring?.verdict !== 'healthy' || ring.atMs < (clockOf(s) ?? 0);
+}
+
+/** What people see of it. */
+export function ringHealthOf(s: PassState): RingHealth | undefined {
+  if (!s.health || s.healthMode === null) return undefined;
+  const { cells, ring } = s.health;
+  return { mode: s.healthMode, cells, ...(ring ? { ring } : {}) };
+}
+
+const FINDINGS = 3;
+
+/** What is kept of a verdict on the ring. */
+export const noteOf = ({ verdict, scope, sentence, atMs, evidence }: RingVerdict): RingHealthNote => ({
+  verdict,
+  scope,
+  sentence,
+  atMs,
+  evidence: evidence.filter((e) => e.verdict !== 'healthy').slice(0, FINDINGS),
+});
+
+export const modeOf = (health: HealthPolicy | null): HealthPolicy['mode'] | null => health?.mode ?? null;

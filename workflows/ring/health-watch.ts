@@ -1,0 +1,93 @@
+import { CancellationScope, isCancellation, log } from '@temporalio/workflow';
+import type { RingVerdict } from '../../src/contract/health.js';
+import type { RingHealthMessage } from '../../src/contract/internal.js';
+import { hasWatched, noteOf } from '../../src/domain/ring/health.js';
+import { turnedBad } from '../../src/domain/ring/pass.js';
+import { watchRing } from '../shared/activities.js';
+import type { PassContext } from './context.js';
+import type { Flights } from './flights.js';
+
+const WHO = 'the ring';
+
+/**
+ * Watches the health of the ring from its first converged cell on. Cells at fault go back; where the package is, the ring
+ * stops at once; and while too little is known, nothing more starts.
+ */
+export class HealthWatch {
+  private scope: CancellationScope | null = null;
+
+  constructor(
+    private readonly ctx: PassContext,
+    private readonly flights: Flights,
+  ) {}
+
+  /** Begins, goes on or ends as the pass wants it. */
+  keep(): void {
+    if (!hasWatched(this.ctx.state)) return this.end();
+    if (this.scope) return;
+    const scope = new CancellationScope({ cancellable: true });
+    this.scope = scope;
+    void scope.run(() => this.watch(scope));
+  }
+
+  /** How the ring stands, where nothing has to be done but perhaps to wait. */
+  note({ requestId: _, ...note }: RingHealthMessage): void {
+    const { state } = this.ctx;
+    if (!state.health) return;
+    state.health.ring = note;
+    this.hold();
+  }
+
+  /** A ring of which too little is known is held, unless a person said that this is no reason to wait. */
+  hold(): void {
+    const { state } = this.ctx;
+    const note = state.health?.ring;
+    const holds = state.healthMode === 'enforce' && !state.overridden.includes('health') && hasWatched(state);
+    const isUnknown = holds && note?.verdict === 'inconclusive';
+    this.ctx.setTrouble(WHO, isUnknown && note ? { kind: 'health', detail: note.sentence } : null);
+  }
+
+  private end(): void {
+    this.scope?.cancel();
+    this.scope = null;
+    this.ctx.setTrouble(WHO, null);
+  }
+
+  private async watch(scope: CancellationScope): Promise<void> {
+    const { requestId, ring, version } = this.ctx.input;
+    const { health: policy, cellsGz } = this.ctx.entered;
+    if (!policy) return;
+    try {
+      const verdict = await watchRing({ requestId, ring, version, policy, cellsGz });
+      if (this.scope === scope && verdict) this.obey(verdict);
+    } catch (error) {
+      if (!isCancellation(error)) throw error;
+    } finally {
+      if (this.scope === scope) this.scope = null;
+      this.ctx.wake();
+    }
+  }
+
+  private obey(verdict: RingVerdict): void {
+    const { state } = this.ctx;
+    if (!state.health || !hasWatched(state)) return;
+    log.warn('the ring is unhealthy', { scope: verdict.scope, sentence: verdict.sentence });
+    state.health.ring = noteOf(verdict);
+    for (const { cell, verdict: word, sentence, evidence } of verdict.cells) {
+      if (word === 'unhealthy') this.sendBack(cell, sentence, evidence);
+    }
+    if (verdict.scope !== 'systemic' || state.halt) return;
+    state.halt = { kind: 'systemic', reason: `the package is unhealthy: ${verdict.sentence}`, sinceMs: Date.now() };
+    if (this.ctx.entered.policy.autoRollback === 'ring') void this.flights.cancelForward();
+  }
+
+  private sendBack(cell: string, reason: string, evidence: RingVerdict['evidence']): void {
+    const { state, roster, rules } = this.ctx;
+    const index = roster.indexOf(cell);
+    if (index === undefined || !state.health) return;
+    const mark = state.marks[index];
+    if (mark !== 'C' && mark !== 'D' && mark !== 'M') return;
+    state.health.bad[index] = { reason: `unhealthy after its deployment: ${reason}`, evidence: evidence.slice(0, 3) };
+    if (turnedBad(state, index, { cell, reason }, rules)) this.flights.start(index);
+  }
+}
