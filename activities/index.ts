@@ -6,7 +6,9 @@ import { alertmanagerOverHttp } from './alertmanager-http.js';
 import { createRaiseAlert } from './alerts.js';
 import { ampOverHttp } from './amp-http.js';
 import { cellsOverHttp } from './cell-http.js';
+import { createWatchChecks } from './checks.js';
 import type { Endpoint } from './endpoint.js';
+import { createAwaitHealthyRings } from './gate.js';
 import { createJudgeCell } from './health.js';
 import { createRunJob } from './job.js';
 import { createLookAtCells } from './look.js';
@@ -49,6 +51,8 @@ export function createActivities(dependencies: Dependencies): Activities {
     runJob: createRunJob(all),
     verifyCell: createVerifyCell(all),
     judgeCell: createJudgeCell(all),
+    awaitHealthyRings: createAwaitHealthyRings(all),
+    watchChecks: createWatchChecks(all),
     watchRing: createWatchRing(all),
     watchCells: createWatchCells(all),
     awaitCells: createAwaitCells(all),

@@ -237,6 +237,11 @@ class ClusterRun {
     });
     this.onSignal(signals.releaseBrakeSignal, off, judgeOff, (m) => this.releaseBrake(m));
     setHandler(signals.clusterStatusQuery, () => this.view(), { description: 'What runs where, and what waits.' });
+    setHandler(
+      signals.clusterTopologyQuery,
+      () => ({ revision: this.ctx.state.revision, gzip: this.ctx.state.topology }),
+      { description: 'The topology in force, gzipped.' },
+    );
     setDefaultSignalHandler((name, ...args) => {
       const expected = 'a signal of the contract: engageBrake, releaseBrake';
       this.ctx.fileRejection(name, { path: '', value: JSON.stringify(args)?.slice(0, 200) ?? '', expected });

@@ -30,6 +30,7 @@ import { advance } from '../src/domain/ring/stages.js';
 import { isMeantFor } from '../src/domain/shapes.js';
 import { PassContext, type RingRolloutInput } from './ring/context.js';
 import { Flights } from './ring/flights.js';
+import { Gates } from './ring/gates.js';
 import { HealthWatch } from './ring/health-watch.js';
 import { Reporter } from './ring/reporter.js';
 import { Watch } from './ring/watch.js';
@@ -67,6 +68,7 @@ class RingRun {
   private readonly flights: Flights;
   private readonly watch: Watch;
   private readonly health: HealthWatch;
+  private readonly gates: Gates;
   private readonly reporter: Reporter;
 
   constructor(private readonly input: RingRolloutInput) {
@@ -74,6 +76,7 @@ class RingRun {
     this.flights = new Flights(this.ctx, (cells) => this.look(cells, () => false));
     this.watch = new Watch(this.ctx, this.flights);
     this.health = new HealthWatch(this.ctx, this.flights);
+    this.gates = new Gates(this.ctx);
     this.reporter = new Reporter(this.ctx);
     this.listen();
   }
@@ -81,6 +84,7 @@ class RingRun {
   async toTheEnd(): Promise<RolloutRing> {
     if (this.input.carried) this.flights.followAllCarried();
     else if (await this.enterRing()) await this.lookAtAllCells();
+    if (this.ctx.entry) this.gates.begin();
     while (this.ctx.entry && !this.isOver()) await this.goOn();
     this.ctx.state.stage = 'done';
     await this.reporter.end();
@@ -99,6 +103,7 @@ class RingRun {
     if (!this.isLong()) this.flights.startNext();
     this.watch.keep();
     this.health.keep();
+    this.gates.keep();
     // The last report follows by itself.
     if (this.isOver()) return;
     this.reporter.publish();
@@ -236,6 +241,8 @@ class RingRun {
       this.change(() => Object.assign(ctx.state, { bakedEverywhere: true })),
     );
     this.hear(signals.ringHealthSignal, (m) => this.change(() => this.health.note(m)));
+    this.hear(signals.ringGateSignal, (m) => this.change(() => this.gates.noteGate(m.detail)));
+    this.hear(signals.ringChecksSignal, (m) => this.change(() => this.gates.noteChecks(m.detail)));
     this.hear(signals.reportNowSignal, () => this.reporter.reportNow());
     handleOurs(signals.cellNoteSignal, (m) => this.change(() => this.noteCell(m)));
     setHandler(watchedQuery, () => ({ requestId: this.input.requestId, ...watchedCells(ctx.state) }), {

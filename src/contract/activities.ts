@@ -1,4 +1,5 @@
 import type { CellVerdict, HealthPolicy, RingVerdict } from './health.js';
+import type { OutsideCheck } from './policy.js';
 import type { PackageRolloutStatus } from './status.js';
 
 /**
@@ -183,6 +184,20 @@ export interface WatchRingOrder {
   cellsGz: string;
 }
 
+export interface GateOrder {
+  ring: number;
+  /** Which pass waits, and is told why. */
+  requestId: string;
+  /** Look once, and answer what speaks against the ring. */
+  once: boolean;
+}
+
+export interface WatchChecksOrder {
+  ring: number;
+  requestId: string;
+  checks: OutsideCheck[];
+}
+
 export interface WatchReport {
   /** Cells that answered, several times in a row, that they are not ready. */
   bad: { cell: string; reason: string }[];
@@ -264,6 +279,13 @@ export interface Activities {
    * where something must be done, with null where the watch is over.
    */
   watchRing(order: WatchRingOrder): Promise<RingVerdict | null>;
+  /**
+   * Looks at the health of a ring and of all before it until nothing speaks against entering it; tells the pass by signal
+   * why it waits. Answers what speaks against it (only where it was to look once), or null.
+   */
+  awaitHealthyRings(order: GateOrder): Promise<string | null>;
+  /** Asks outside checks until it is cancelled, and tells the pass by signal what speaks against going on. */
+  watchChecks(order: WatchChecksOrder): Promise<void>;
   /** Watches up to 100 cells' readiness until a time, or until one is bad. */
   watchCells(order: WatchOrder): Promise<WatchReport>;
   /** Waits until at least one of these `CellRollout`s has ended, and answers all that have. */

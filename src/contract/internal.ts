@@ -206,6 +206,8 @@ export interface RingReport {
   runsWith?: string | null;
   /** The package may go on to the next ring: converged and baked. */
   baked: boolean;
+  /** The ring stopped because the package is at fault, whatever single cells say. */
+  systemic: boolean;
   /** PDM has failed on these cells, and nobody has retried it. */
   migrationFailed: string[];
   /** How the pass stands for somebody who waits for it: null while it is under way. */
@@ -248,6 +250,8 @@ export interface RingEntry extends ForPass {
   topologyRevision: number;
   /** How the health of its cells is judged; null: readiness and revision alone decide. */
   health: HealthPolicy | null;
+  /** The ring, or one before it, has signals: they must be healthy first. */
+  gated: boolean;
   /** Gzipped, base64: JSON of `[id, tenant, url, labels?][]`. */
   cellsGz: string;
   leftOut: CellException[];
@@ -329,6 +333,8 @@ export interface CellRolloutInput {
   policy: RingPolicy;
   /** null: readiness and revision alone decide. */
   health: HealthPolicy | null;
+  /** How the cell was judged before this package came, where it was unhealthy: it is held to that. */
+  before: CellVerdict | null;
   /** How often this pass has ordered this work for this cell, from 1. */
   order: number;
   /** An earlier run of the same order was cancelled, and died over it: this one finds its job, cancels it, goes back. */
@@ -371,13 +377,25 @@ export interface CellResult {
 }
 
 /** Whose trouble holds a ring: AMP's, that of a token, or that nobody knows how the cells are. */
-export type TroubleKind = 'amp' | 'access' | 'health';
+export type TroubleKind = 'amp' | 'access' | 'health' | 'check';
 
 /** A word on a ring as a whole. */
 export type RingHealthNote = NonNullable<RingHealth['ring']>;
 
 /** How the ring stands, from whoever watches it. */
 export type RingHealthMessage = RingHealthNote & ForPass;
+
+/** Why the rings before one, and it itself, are waited for. */
+export type RingGateMessage = { detail: string } & ForPass;
+
+/** What speaks against going on, from outside checks; null: nothing. */
+export type RingChecksMessage = { detail: string | null } & ForPass;
+
+/** The topology in force, gzipped, base64; null where there is none yet. */
+export interface PackedTopology {
+  revision: number;
+  gzip: string | null;
+}
 
 /** What a pass answers to whoever watches its cells' health; cells by their index in its snapshot. */
 export interface WatchedCells {

@@ -1,3 +1,13 @@
+/** Somebody else's word that a rollout may go on: `{"ok": true}`. */
+export interface OutsideCheck {
+  name: string;
+  url: string;
+  /** Time in ms between two questions. */
+  everyMs: number;
+  /** No answer, or none that can be read, speaks against going on. */
+  failClosed: boolean;
+}
+
 /**
  * How one ring is worked on: every field of the policy in force there, lane included, with shares as numbers of cells
  * and durations in ms. A pass freezes it when it enters the ring.
@@ -31,6 +41,8 @@ export interface RingPolicy {
   migrateWhen: 'grace' | 'everywhere';
   /** Whether a person must approve the package for this ring. */
   approval: 'none' | 'required';
+  /** Outside checks that must agree before the ring and while it rolls. */
+  checks: OutsideCheck[];
   /** Whether smoke tests run after the deployment. */
   smokeTests: boolean;
   /** `observe`: watch, judge and say what would be done; touch nothing. */

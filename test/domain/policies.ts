@@ -17,6 +17,7 @@ export const policyOf = (more: Partial<RingPolicy> = {}): RingPolicy => ({
   migrateWhen: 'grace',
   approval: 'none',
   smokeTests: false,
+  checks: [],
   mode: 'act',
   convergeWithinMs: 3_600_000,
   deployTimeoutMs: 60_000,

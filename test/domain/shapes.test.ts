@@ -42,6 +42,7 @@ const entry = {
   soft: false,
   perimeter: false,
   health: null,
+  gated: false,
   cellsGz: packCells([{ id: 'c', tenant: 't', url: 'https://c.example' }]),
   leftOut: [{ cell: 'd', state: 'skipped', reason: 'pinned' }],
   brakes: [brake],

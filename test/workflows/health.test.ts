@@ -1,11 +1,15 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { expect } from 'vitest';
-import { V0, V1 } from '../support/fleet.js';
+import type { PackageRolloutStatus } from '../../src/contract/status.js';
+import { V0, V1, V2 } from '../support/fleet.js';
 import type { World } from '../support/world.js';
 import {
   cellNow,
   ends,
   exceptionOf,
   graduate,
+  jobsSeen,
   ringOf,
   type Scene,
   scenario,
@@ -182,5 +186,111 @@ scenario(
     const end = await ends(world, V1);
     expect(theRing(end, 2)).toMatchObject({ converged: 4, rolledBack: 1 });
     expect(exceptionOf(end, 2, 'c2-3')).toMatchObject({ reason: expect.stringContaining('errors') });
+  },
+);
+
+/** The main stage as other tools deploy it: it has no tenant, and is judged by a signal of its own. */
+const mainStage = (signal: Record<string, unknown>) => ({
+  ring: 1,
+  name: 'main-stage',
+  deployedBy: 'external',
+  cells: [{ id: 'legacy', url: 'https://gitlab.example', observe: true }],
+  health: { signals: { deployment: signal } },
+});
+
+scenario(
+  'a ring is not entered while the main stage is not healthy, and the package says so; a person may override that',
+  {
+    ...scene({ rings: { 2: 1 } }),
+    more: {
+      ...health(),
+      rings: [
+        mainStage({ query: 'min(gitlab_deployment_health:service{env="gprd",stage="main"})', worse: 'lower', min: 2 }),
+        { ring: 2, name: 'first', cells: [{ id: 'c2-1', tenant: 't-c2-1', url: 'https://c2-1.cells.example' }] },
+      ],
+    },
+  },
+  async (world) => {
+    await graduate(world, V1);
+    const held = await seen(world, V1, (s) => /legacy/.test(ringOf(s, 2)?.waitingFor?.detail ?? ''));
+    expect(held.waitingFor).toMatchObject({
+      kind: 'health',
+      ring: 2,
+      detail: expect.stringContaining('ring 1 is unhealthy'),
+    });
+    expect(toVersion(await world.jobs(), V1)).toEqual([]);
+    await world.cells.rollout(V1).override({ wait: 'health', ring: 2, by: 'alice', reason: 'known, and not ours' });
+    expect(theRing(await ends(world, V1), 2)).toMatchObject({ converged: 1 });
+  },
+);
+
+scenario(
+  'a fix is not rolled back for the fault that it came to mend, and one that makes it worse stops',
+  scene({ rings: { 2: 3 }, policies: { 2: { deployToUnhealthy: true, maxParallel: 3, bakeTime: '10s' } } }),
+  async (world) => {
+    await world.fault([
+      { kind: 'error-burst', version: V0, size: 0.4, startAt: new Date(Date.now() - 3_600_000).toISOString() },
+      { kind: 'error-burst', version: V1, size: 0.2 },
+      { kind: 'error-burst', version: V2, size: 0.8 },
+    ]);
+    await graduate(world, V1);
+    expect(theRing(await ends(world, V1), 2)).toMatchObject({ converged: 3, rolledBack: 0 });
+    await graduate(world, V2);
+    const worse = await seen(world, V2, (s) => ringOf(s, 2)?.state === 'halted');
+    expect(theRing(worse, 2).rolledBack).toBeGreaterThan(0);
+    for (const cell of ['c2-2', 'c2-3']) expect(await cellNow(world, cell)).toMatchObject({ version: V1 });
+  },
+);
+
+scenario(
+  'after a systemic stop a newer package enters no outer ring before a person has approved it',
+  scene({
+    rings: { 2: 6 },
+    policies: { 2: { failureBudget: 5, maxParallel: 6, autoRollback: 'ring', bakeTime: '30s' } },
+  }),
+  async (world) => {
+    await world.fault({ kind: 'error-burst', version: V1, size: 0.4, delayMs: 12_000 });
+    await graduate(world, V1);
+    await seen(world, V1, (s) => ringOf(s, 2)?.state === 'halted' && ringOf(s, 2)?.health?.ring?.scope === 'systemic');
+    await graduate(world, V2);
+    const held = await seen(world, V2, (s) => s.waitingFor?.kind === 'approval');
+    expect(held.waitingFor).toMatchObject({ ring: 2, detail: expect.stringContaining(V1) });
+    expect(toVersion(await world.jobs(), V2)).toEqual([]);
+    await world.cells.rollout(V2).approveRing({ ring: 2, by: 'alice', reason: 'the fault is mended' });
+    expect(theRing(await ends(world, V2), 2)).toMatchObject({ converged: 6 });
+  },
+);
+
+scenario(
+  'an outside check holds the ring before and while it rolls, until it says ok',
+  { rings: { 2: 2 }, jobMs: 1_500, apply: false },
+  async (world) => {
+    const answers = { body: '{"ok": false, "reason": "incident 7 is open"}' };
+    const server = createServer((_, response) => response.end(answers.body));
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const { port } = server.address() as AddressInfo;
+    try {
+      const checks = [{ name: 'incidents', url: `http://127.0.0.1:${port}/`, every: '1s' }];
+      const { topology } = world;
+      await world.apply({ ...topology, policy: { ...(topology.policy as object), checks, maxParallel: 1 } });
+      await graduate(world, V1);
+      const isHeld = (s: PackageRolloutStatus) => ringOf(s, 2)?.waitingFor?.detail.includes('incident 7 is open');
+      const held = await seen(world, V1, isHeld);
+      expect(held.waitingFor).toMatchObject({
+        kind: 'check',
+        ring: 2,
+        next: [expect.stringContaining('--wait check')],
+      });
+      expect(toVersion(await world.jobs(), V1)).toEqual([]);
+      answers.body = '{"ok": true}';
+      await jobsSeen(world, (jobs) => toVersion(jobs, V1).length === 1);
+      answers.body = 'nonsense';
+      await seen(world, V1, (s) => ringOf(s, 2)?.waitingFor?.detail.includes('neither yes nor no'));
+      expect(toVersion(await world.jobs(), V1)).toHaveLength(1);
+      answers.body = '{"ok": true}';
+      expect(theRing(await ends(world, V1), 2)).toMatchObject({ converged: 2 });
+    } finally {
+      server.close();
+    }
   },
 );

@@ -13,7 +13,7 @@ export type Ruling = { does: 'converge' } | { does: 'go-back' | 'stay'; why: str
  */
 export class CellHealth {
   /** How the cell was judged before its deployment, where that was not healthy. */
-  before: CellVerdict | null = null;
+  before: CellVerdict | null;
   /** How it was judged after it. */
   private after: CellVerdict | null = null;
   private times: CellResult['deployed'];
@@ -24,7 +24,9 @@ export class CellHealth {
     private readonly errands: Errands,
     /** Runs AMP's smoke tests on the cell; null: they could not be run. */
     private readonly smokeTest: () => Promise<'passed' | 'failed' | null>,
-  ) {}
+  ) {
+    this.before = input.before;
+  }
 
   private get isObeyed(): boolean {
     return this.input.health?.mode === 'enforce';

@@ -23,6 +23,7 @@ import {
   loseStarter,
   meetPass,
   noteRing,
+  noteSystemic,
   type TurnEnd,
   watchedTurns,
   whoIsGone,
@@ -32,6 +33,7 @@ import { noteChart } from '../../src/domain/cluster/packages.js';
 import type { QueuedRequest, Turn } from '../../src/domain/cluster/state.js';
 import { topologyOf } from '../../src/domain/cluster/topology.js';
 import { decideTurns, type RingFacts, ringFacts, type TurnAction } from '../../src/domain/cluster/turns.js';
+import { gatesBefore } from '../../src/domain/health/gates.js';
 import { healthOf } from '../../src/domain/health/policy.js';
 import { OUST_AFTER_MS } from '../../src/domain/ousting.js';
 import { packCells } from '../../src/domain/snapshot.js';
@@ -185,6 +187,7 @@ export class Turns {
       soft: policy.onFailure === 'soft',
       perimeter: ring <= topology.perimeter,
       health: healthOf(topology, ring),
+      gated: gatesBefore(topology, ring, Date.now()).length > 0,
       cellsGz: packCells(cells),
       leftOut: leftOut.map((l) => ({ cell: l.cell.id, state: l.state, reason: l.reason })),
     };
@@ -201,6 +204,7 @@ export class Turns {
       perimeter: false,
       topologyRevision: state.revision,
       health: null,
+      gated: false,
       cellsGz: packCells([]),
       leftOut: [],
       brakes: this.brakesFor(ring),
@@ -219,6 +223,7 @@ export class Turns {
     if (turn?.request.requestId !== report.requestId) return;
     turn.pass = report.pass;
     turn.state = report.view.state;
+    noteSystemic(state, ring, report, Date.now());
     noteChart(state, report.version, report.runsWith ?? null);
     const end = record ? noteRing(record, report) : 'looked';
     if (report.ended) this.free(ring, end);

@@ -219,6 +219,7 @@ export class Flights {
       expectedVersion: ctx.roster.versionOf(index),
       policy: ctx.entered.policy,
       health: ctx.entered.health,
+      before: ctx.state.health?.before[index] ?? null,
       order: ctx.state.orders[index] ?? 1,
       cancelled,
       lane,

@@ -97,6 +97,7 @@ export class Reporter {
       observed: ctx.roster.observed,
       runsWith: ctx.input.chartVersion === null ? ctx.state.runsWith : null,
       baked: ctx.state.bakedAtMs !== null,
+      systemic: ctx.state.halt?.kind === 'systemic',
       migrationFailed: this.migrationFailed(),
       result: refused ? { ...result, outcome: 'refused', code: 'newer_running' } : result,
       ended,

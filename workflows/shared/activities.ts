@@ -63,6 +63,6 @@ const within = proxyLocalActivities<Activities>({ startToCloseTimeout: '2s', ret
 export const { runJob, verifyCell, judgeCell } = watching;
 export const { lookAtCells, describeRuns, terminatePass, readRollout, listOpenRollouts } = looking;
 export const { listOpenCells } = glancing;
-export const { watchCells, awaitCells, watchRing } = dropping;
+export const { watchCells, awaitCells, watchRing, awaitHealthyRings, watchChecks } = dropping;
 export const { raiseAlert } = telling;
 export const { linger } = within;

@@ -40,6 +40,7 @@ export const abortSignal = defineSignal<[unknown]>('abort');
 export const restartSignal = defineSignal<[unknown]>('restart');
 
 export const rolloutStatusQuery = defineQuery<PackageRolloutStatus>('status');
+export const clusterTopologyQuery = defineQuery<internal.PackedTopology>('topology');
 export const clusterStatusQuery = defineQuery<ClusterStatus>('status');
 
 // ── between our own workflows ──
@@ -78,6 +79,8 @@ export const reportNowSignal = defineSignal<[internal.ForPass]>('reportNow');
 export const bakedEverywhereSignal = defineSignal<[internal.ForPass]>('bakedEverywhere');
 
 export const ringHealthSignal = defineSignal<[internal.RingHealthMessage]>('ringHealth');
+export const ringGateSignal = defineSignal<[internal.RingGateMessage]>('ringGate');
+export const ringChecksSignal = defineSignal<[internal.RingChecksMessage]>('ringChecks');
 export const cellNoteSignal = defineSignal<[internal.CellNote]>('cellNote');
 export const standAsideSignal = defineSignal<[internal.StandAside]>('standAside');
 export const waiveHealthSignal = defineSignal('waiveHealth');

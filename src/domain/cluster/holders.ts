@@ -1,6 +1,6 @@
 import { packageRolloutId, ringRolloutId } from '../../contract/ids.js';
 import type { ClaimRing, PassSpeaks, RegisterRollout, RingReport } from '../../contract/internal.js';
-import { isPackage, newest } from '../package-version.js';
+import { isNewer, isPackage, newest } from '../package-version.js';
 import type { ClusterState, QueuedRequest, RingRecord, Turn } from './state.js';
 
 /** Who holds which ring: how a turn begins and ends, and how a cluster without memory learns of the turns there are. */
@@ -94,6 +94,18 @@ export function noteRing(record: RingRecord, { view, observed, version, purpose 
   if (view.convergedAt && purpose === 'deploy')
     Object.assign(record, { converged: version, convergedAt: view.convergedAt });
   return hasLooked ? 'looked' : 'unused';
+}
+
+/** A package that stopped by its own fault is remembered until a newer one has converged where it stopped. */
+export function noteSystemic(
+  state: ClusterState,
+  ring: number,
+  { version, systemic, baked }: Pick<RingReport, 'version' | 'systemic' | 'baked'>,
+  now: number,
+): void {
+  const { systemic: known } = state;
+  if (systemic && (!known || isNewer(version, known.version))) state.systemic = { version, ring, sinceMs: now };
+  if (known && baked && ring === known.ring && isNewer(version, known.version)) state.systemic = null;
 }
 
 /**

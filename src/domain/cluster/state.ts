@@ -37,6 +37,8 @@ export interface ClusterState {
   /** Open rollouts by version. */
   rollouts: Record<string, OpenRollout>;
   graduated: GraduatedPackage[];
+  /** The newest package that was stopped as its own fault, and where; null: none, or a newer one has converged there. */
+  systemic: { version: string; ring: number; sinceMs: number } | null;
   ended: Record<string, EndedRollout>;
   acts: Act[];
   rejected: Rejection[];
@@ -136,6 +138,7 @@ export const newClusterState = (): ClusterState => ({
   unmet: null,
   rollouts: {},
   graduated: [],
+  systemic: null,
   ended: {},
   acts: [],
   rejected: [],

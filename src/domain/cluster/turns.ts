@@ -80,6 +80,9 @@ function decide(state: ClusterState, request: QueuedRequest, rules: Rules): Deci
   const about = ringFacts(request, rules.topology, ring.ring);
   const refusal = refuse(state, request, about, rules);
   if (refusal) return { actions: [{ do: 'answer', request, answer: refusal }], over: true };
+  const stopped = afterSystemicStop(state, request, about);
+  // Not even a halted pass makes room before a person has said yes.
+  if (stopped) return hold(request, about, stopped, []);
   const wait = mustWait(state, request, about, rules);
   if (wait) return hold(request, about, wait, roomFor(state, request, about, rules));
   beginTurn(state, about.ring, request, null, rules.now);
@@ -218,6 +221,23 @@ function approvalWait(request: QueuedRequest, { ring }: RingFacts, rules: Rules)
   const since = new Date(request.sinceMs).toISOString();
   const next = [`cellctl approve --ring ${ring} ${request.version}`];
   return { kind: 'approval', ring, since, detail: `ring ${ring} needs a person's approval`, next };
+}
+
+/**
+ * Packages are cumulative: what stopped one as its own fault is in the newer ones too, until a person says that it is not.
+ */
+function afterSystemicStop(
+  state: ClusterState,
+  request: QueuedRequest,
+  { ring, perimeter }: RingFacts,
+): WaitingFor | null {
+  const { systemic } = state;
+  if (!systemic || perimeter || request.purpose !== 'deploy') return null;
+  if (!isNewer(request.version, systemic.version) || request.approved.includes(ring)) return null;
+  const since = new Date(Math.max(request.sinceMs, systemic.sinceMs)).toISOString();
+  const detail = `${systemic.version} stopped in ring ${systemic.ring} by its own fault, which a newer package may have too`;
+  const next = [`cellctl status ${systemic.version}`, `cellctl approve --ring ${ring} ${request.version}`];
+  return { kind: 'approval', ring, since, detail, next };
 }
 
 function hold(request: QueuedRequest, about: RingFacts, waiting: WaitingFor, room: TurnAction[]): Decision {

@@ -13,6 +13,8 @@ export interface PassHealth {
   cells: RingHealth['cells'];
   /** The last word on the ring as a whole; null: none yet. */
   ring: RingHealthNote | null;
+  /** What spoke against the ring before it was entered, where that was only told. */
+  gate: string | null;
   /** Cells that the package was brought to: when the job began and ended, epoch ms, and whether smoke tests passed. */
   deployed: Record<number, [begunAtMs: number, endedAtMs: number, smokeTested: 0 | 1]>;
   /** Cells that were unhealthy before their deployment: they must not become worse. */
@@ -24,6 +26,7 @@ export interface PassHealth {
 export const newHealth = (): PassHealth => ({
   cells: { healthy: 0, quiet: 0, unhealthy: 0, inconclusive: 0 },
   ring: null,
+  gate: null,
   deployed: {},
   before: {},
   bad: {},
@@ -99,8 +102,8 @@ export function healthUnknown(s: PassState): boolean {
 /** What people see of it. */
 export function ringHealthOf(s: PassState): RingHealth | undefined {
   if (!s.health || s.healthMode === null) return undefined;
-  const { cells, ring } = s.health;
-  return { mode: s.healthMode, cells, ...(ring ? { ring } : {}) };
+  const { cells, ring, gate } = s.health;
+  return { mode: s.healthMode, cells, ...(ring ? { ring } : {}), ...(gate ? { before: gate } : {}) };
 }
 
 const FINDINGS = 3;

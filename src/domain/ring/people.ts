@@ -33,7 +33,7 @@ export function noteCheck(s: PassState, { name, outcome, by }: CheckInPass): voi
 /** Ends one wait of this pass by a person's word; a check that fails later is another wait. */
 export function override(s: PassState, wait: OverridableWait): void {
   if (wait === 'check') s.failedChecks = {};
-  else s.overridden.push(wait);
+  s.overridden.push(wait);
 }
 
 /** What a fresh look says of a cell that a person wants retried. */

@@ -105,6 +105,10 @@ function troubleWait(ctx: ViewContext): WaitingFor | null {
     const override = `cellctl override --wait health --ring ${ring} ${version} --reason "…"`;
     return { kind: 'health', ring, since, detail: trouble.detail, next: [`cellctl health --ring ${ring}`, override] };
   }
+  if (trouble.kind === 'check') {
+    const override = `cellctl override --wait check --ring ${ring} ${version} --reason "…"`;
+    return { kind: 'check', ring, since, detail: trouble.detail, next: [override] };
+  }
   return {
     kind: 'operator',
     ring,

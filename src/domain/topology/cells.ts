@@ -61,7 +61,8 @@ function hasAddress(cell: Cell): cell is DeployableCell {
   throw new RangeError(`cell ${cell.id} has no tenant or no url`);
 }
 
-function whyLeftOut(cell: Cell, now: number, mode: 'act' | 'observe'): Omit<LeftOutCell, 'cell'> | null {
+/** Why automation leaves a cell alone at `now` (ms), or null. */
+export function whyLeftOut(cell: Cell, now: number, mode: 'act' | 'observe'): Omit<LeftOutCell, 'cell'> | null {
   if (cell.quarantined) return { state: 'quarantined', reason: cell.quarantined.reason };
   if (cell.pinned && isHolding(cell.pinned.until, now)) {
     const until = cell.pinned.until ? ` (until ${cell.pinned.until})` : '';

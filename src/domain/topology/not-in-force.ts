@@ -12,7 +12,6 @@ const NOT_IN_FORCE = {
   policy: {
     deployWindows: hasEntries,
     freezes: hasEntries,
-    checks: hasEntries,
     convergeWithin: isWritten,
   },
   coordination: {

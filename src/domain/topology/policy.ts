@@ -78,6 +78,12 @@ export function absolutePolicy(policy: CompletePolicy, total: number): RingPolic
     migrateWhen: policy.migrateWhen,
     approval: policy.approval,
     smokeTests: policy.smokeTests,
+    checks: policy.checks.map(({ name, url, every, failClosed = true }) => ({
+      name,
+      url,
+      everyMs: ms(every ?? '1m'),
+      failClosed,
+    })),
     mode: policy.mode,
     convergeWithinMs: ms(policy.convergeWithin),
     deployTimeoutMs: ms(policy.deployTimeout),

@@ -360,7 +360,7 @@ describe('what is not in force', () => {
       deployWindows: [aWindow],
       freezes: [{ from: '2026-12-23T00:00:00Z', to: '2027-01-02T00:00:00Z' }],
     };
-    const lanes = { fast: { checks: [{ name: 'x', url: 'http://a' }] } };
+    const lanes = { fast: { convergeWithin: '2h' } };
     const rings = [
       { ring: 2, cells: [cell('a', { join: 'auto' })] },
       { ring: 0, policy: { convergeWithin: '1h' } },
@@ -368,7 +368,7 @@ describe('what is not in force', () => {
     expect(notInForce(written({ policy, lanes, rings }))).toEqual([
       'policy.deployWindows',
       'policy.freezes',
-      'lanes.fast.checks',
+      'lanes.fast.convergeWithin',
       'rings[1].policy.convergeWithin',
       'rings[0].cells[0].join',
     ]);

@@ -29,6 +29,7 @@ describe('the policy of a ring', () => {
       migrateWhen: 'grace',
       approval: 'none',
       smokeTests: false,
+      checks: [],
       mode: 'act',
       convergeWithinMs: 14_400_000,
       deployTimeoutMs: 7_200_000,

@@ -1,0 +1,53 @@
+import type { HealthPolicy } from '../../contract/health.js';
+import { resolveDown } from '../share.js';
+import { whyLeftOut } from '../topology/cells.js';
+import type { Ring, Topology } from '../topology/index.js';
+import { layeredPolicy } from '../topology/index.js';
+import { healthOf } from './policy.js';
+
+/** A ring that must be healthy before a package enters another one. */
+export interface Gate {
+  ring: number;
+  policy: HealthPolicy;
+  /** At most a hundred, spread evenly over the ring. */
+  cells: { id: string; tenant: string | null; url: string; labels?: Record<string, string> | undefined }[];
+  /** So many unhealthy cells its failure budget bears. */
+  bears: number;
+}
+
+const CELLS_AT_MOST = 100;
+
+/**
+ * The gates before a ring: itself and every ring before it that has signals to be obeyed, cells that other tools deploy
+ * among them. Inside the perimeter a ring stands for itself: those before it are deployed on command.
+ */
+export function gatesBefore(topology: Topology, ring: number, now = Number.NEGATIVE_INFINITY): Gate[] {
+  const isOuter = ring > topology.perimeter;
+  const before = topology.rings.filter((r) => r.ring === ring || (isOuter && r.ring < ring));
+  return before
+    .sort((a, b) => a.ring - b.ring)
+    .flatMap((found) => {
+      const policy = healthOf(topology, found.ring);
+      const cells = spread(found.cells.flatMap((cell) => (whyLeftOut(cell, now, 'act') ? [] : [asked(cell, found)])));
+      if (!policy || policy.mode === 'shadow' || cells.length === 0) return [];
+      return [{ ring: found.ring, policy, cells, bears: bearsOf(topology, found) }];
+    });
+}
+
+type Cell = Ring['cells'][number];
+
+const asked = (cell: Cell, { deployedBy }: Ring): Gate['cells'][number] => ({
+  id: cell.id,
+  tenant: deployedBy === 'external' || cell.observe ? null : (cell.tenant ?? null),
+  url: cell.url ?? '',
+  labels: cell.labels,
+});
+
+function bearsOf(topology: Topology, { ring, cells }: Ring): number {
+  return resolveDown(layeredPolicy(topology, ring, null).failureBudget, cells.length);
+}
+
+function spread<T>(items: readonly T[]): T[] {
+  const step = Math.max(1, items.length / CELLS_AT_MOST);
+  return Array.from({ length: Math.min(items.length, CELLS_AT_MOST) }, (_, i) => items[Math.floor(i * step)] as T);
+}

@@ -1,0 +1,85 @@
+import { CancellationScope, isCancellation } from '@temporalio/workflow';
+import { awaitHealthyRings, watchChecks } from '../shared/activities.js';
+import type { PassContext } from './context.js';
+
+const GATE = 'the gate';
+const CHECKS = 'the checks';
+
+/** What must agree before a package goes forward in a ring: the rings before it and it itself, and outside checks. */
+export class Gates {
+  private gate: CancellationScope | null = null;
+  private checks: CancellationScope | null = null;
+
+  constructor(private readonly ctx: PassContext) {}
+
+  /** Only what goes forward is asked for: nothing holds a rollback. */
+  begin(): void {
+    const { purpose } = this.ctx.input;
+    if (purpose === 'rollback') return;
+    const { policy, gated } = this.ctx.entered;
+    if (gated && purpose === 'deploy' && this.ctx.state.stage === 'deploy')
+      this.gate = this.run(() => this.awaitHealth());
+    if (policy.checks.length > 0) this.checks = this.run(() => this.watch());
+  }
+
+  /** Ends what nobody has to wait for any more. */
+  keep(): void {
+    const { state } = this.ctx;
+    const isOver = state.stop !== null || state.stage === 'done' || state.stage === 'rollback';
+    if (isOver || state.overridden.includes('health')) this.open();
+    if (isOver || state.overridden.includes('check')) this.endChecks();
+  }
+
+  /** Why the rings before are waited for. */
+  noteGate(detail: string): void {
+    if (this.gate) this.holdFor(detail);
+  }
+
+  /** What the checks say; null: nothing against going on. */
+  noteChecks(detail: string | null): void {
+    if (this.checks) this.ctx.setTrouble(CHECKS, detail === null ? null : { kind: 'check', detail });
+  }
+
+  private holdFor(detail: string): void {
+    if (!this.ctx.entered.policy.deployToUnhealthy) this.ctx.setTrouble(GATE, { kind: 'health', detail });
+  }
+
+  private open(): void {
+    this.gate?.cancel();
+    this.gate = null;
+    this.ctx.setTrouble(GATE, null);
+  }
+
+  private endChecks(): void {
+    this.checks?.cancel();
+    this.checks = null;
+    this.ctx.setTrouble(CHECKS, null);
+  }
+
+  private async awaitHealth(): Promise<void> {
+    const { requestId, ring } = this.ctx.input;
+    const { deployToUnhealthy } = this.ctx.entered.policy;
+    this.holdFor('the rings before it, and it itself, are looked at');
+    const problem = await awaitHealthyRings({ requestId, ring, once: deployToUnhealthy });
+    // A fix is not kept from the cells that need it: how they were is only told.
+    if (problem !== null && this.ctx.state.health) this.ctx.state.health.gate = problem;
+    this.open();
+  }
+
+  private async watch(): Promise<void> {
+    const { requestId, ring } = this.ctx.input;
+    this.ctx.setTrouble(CHECKS, { kind: 'check', detail: 'the outside checks are asked' });
+    await watchChecks({ requestId, ring, checks: this.ctx.entered.policy.checks });
+  }
+
+  private run(body: () => Promise<void>): CancellationScope {
+    const scope = new CancellationScope({ cancellable: true });
+    scope
+      .run(body)
+      .catch((error) => {
+        if (!isCancellation(error)) throw error;
+      })
+      .finally(() => this.ctx.wake());
+    return scope;
+  }
+}
