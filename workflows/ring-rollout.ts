@@ -4,6 +4,7 @@ import {
   condition,
   continueAsNew,
   defineQuery,
+  log,
   type SignalDefinition,
   setHandler,
   sleep,
@@ -48,6 +49,7 @@ export const watchedQuery = defineQuery<WatchedCells>('watched');
 const LOOK_BATCH = 100;
 const LOOKS_AT_ONCE = 4;
 const ENTER_AGAIN_MS = 10_000;
+const LIST_AGAIN_MS = 5_000;
 /** Low enough that the window's own ends, at most 500 in flight, stay well under Temporal's limits. */
 const CONTINUE_AFTER_EVENTS = 6_000;
 
@@ -141,7 +143,7 @@ class RingRun {
 
   private async lookAtAllCells(): Promise<void> {
     const { cells } = this.ctx.roster;
-    const open = await this.openCells();
+    const open = (await this.openCells()).flatMap((cell) => this.ctx.roster.indexOf(cell) ?? []);
     const looks: CellLook[] = new Array(cells.length);
     let next = 0;
     const lookOn = async () => {
@@ -154,24 +156,37 @@ class RingRun {
     };
     await Promise.all(Array.from({ length: LOOKS_AT_ONCE }, lookOn));
     if (this.ctx.state.stop) return;
-    this.noteLooks(looks);
-    for (const cell of open) awaitOther(this.ctx.state, this.ctx.roster.indexOf(cell) ?? -1);
+    const isBack = this.input.purpose === 'rollback';
+    this.noteLooks(looks, isBack ? [] : open);
+    if (isBack) for (const index of open) awaitOther(this.ctx.state, index);
   }
 
   /**
-   * Cells that runs of another pass still work on, which was terminated: they may bring the package there, or back, after
-   * the look. Where nobody can tell, the look alone has to do: a rollback waits for nothing.
+   * Cells that runs of another pass still work on, which was lost: they may bring the package there, or take it back,
+   * after the look. Where nobody can tell, a rollback goes by the look alone; what goes forward waits until it is known.
    */
   private async openCells(): Promise<string[]> {
-    if (this.input.purpose !== 'rollback') return [];
-    return await listOpenCells({ ring: this.input.ring }).catch(() => []);
+    const { ring, purpose, afterLoss } = this.input;
+    if (purpose === 'rollback') return await listOpenCells({ ring }).catch(() => []);
+    while (afterLoss && !this.ctx.state.stop) {
+      try {
+        return await listOpenCells({ ring });
+      } catch (error) {
+        log.warn('Temporal does not say which cells have a run, and is asked again', { ring, error: String(error) });
+        await sleep(LIST_AGAIN_MS);
+      }
+    }
+    return [];
   }
 
-  private noteLooks(looks: CellLook[]): void {
+  /** @param joined cells on which a run goes on that a lost pass left behind */
+  private noteLooks(looks: CellLook[], joined: number[]): void {
     const { ctx } = this;
+    this.flights.join(joined);
     let newer = 0;
     for (const [index, look] of looks.entries()) {
       ctx.roster.see(index, look.facts.version);
+      if (ctx.state.inFlight[index]) continue;
       const { isNewer, goesBack } = noteFirstLook(ctx.state, index, look, ctx.lookRules);
       if (isNewer) newer += 1;
       if (goesBack) this.flights.sendBack(index);

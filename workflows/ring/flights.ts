@@ -5,12 +5,13 @@ import { cellRolloutId } from '../../src/contract/ids.js';
 import type { CellResult, CellRolloutInput } from '../../src/contract/internal.js';
 import { CELLS_CELL, CELLS_RING, CELLS_STATE, CELLS_VERSION } from '../../src/contract/search-attributes.js';
 import { cancellable } from '../../src/domain/cell.js';
-import { noteFirstLook } from '../../src/domain/ring/look.js';
+import { noteFailedMigration, noteFirstLook } from '../../src/domain/ring/look.js';
 import {
   cellDied,
   cellEnded,
   type FlightRecord,
   haltForExceptions,
+  joinRun,
   landAgain,
   sendBack,
   takeNext,
@@ -71,6 +72,12 @@ export class Flights {
     this.start(index);
   }
 
+  /** Follows the runs that a lost pass left on these cells. */
+  join(indices: number[]): void {
+    for (const index of indices) joinRun(this.ctx.state, index);
+    if (indices.length > 0) void this.followCarried(indices);
+  }
+
   /** Follows cells that an earlier run of this pass started. */
   followAllCarried(): void {
     const flying = Object.keys(this.ctx.state.inFlight).map(Number);
@@ -84,9 +91,12 @@ export class Flights {
       if (!flight) continue;
       // Whoever had it is over: the next run, if there is one, tells its own.
       ctx.setTrouble(ctx.roster.idOf(index), null);
-      if (flight.foreign && !this.isOurEnd(flight, result)) {
-        void this.lookBeforeOwn(index);
-        continue;
+      if (flight.foreign) {
+        if (!this.isOurEnd(result)) {
+          void this.lookBeforeOwn(index, result);
+          continue;
+        }
+        flight.purpose = result.purpose;
       }
       // Ours died: its order stands, and the next run finds its job under the same key.
       if (result === null && cellDied(ctx.state, index) === 'restart') {
@@ -134,16 +144,18 @@ export class Flights {
   }
 
   /**
-   * What a run of another pass over the same package came to counts as this pass's own, where it ended badly: a
-   * rollback or a PDM that failed is never repeated unasked.
+   * What a run of another pass over the same package came to counts as this pass's own, where it ended badly: nothing
+   * that failed is repeated unasked. A pass that takes back asks only how the taking back ended.
    */
-  private isOurEnd({ purpose }: FlightRecord, result: CellResult | null): boolean {
-    if (result === null || result.version !== this.ctx.input.version || result.purpose !== purpose) return false;
+  private isOurEnd(result: CellResult | null): result is CellResult {
+    const { version, purpose } = this.ctx.input;
+    if (result === null || result.version !== version) return false;
+    if (purpose === 'rollback' && result.purpose !== purpose) return false;
     return result.state !== 'pending' && result.state !== 'converged' && !result.deferred;
   }
 
   /** A run of another pass was in the way, and is over: what it left is looked at before anything is ordered. */
-  private async lookBeforeOwn(index: number): Promise<void> {
+  private async lookBeforeOwn(index: number, result: CellResult | null): Promise<void> {
     const { ctx } = this;
     const cell = ctx.roster.cells[index];
     if (!cell) return;
@@ -151,10 +163,14 @@ export class Flights {
     const [look] = await this.look([cell]);
     ctx.pending -= 1;
     ctx.wake();
-    if (!look) return this.hear(index, null);
+    if (!look) return this.hear(index, result);
     ctx.roster.see(index, look.facts.version);
     landAgain(ctx.state, index);
     if (noteFirstLook(ctx.state, index, look, ctx.lookRules).goesBack) this.sendBack(index);
+    const isMended = result?.purpose === 'migrate' && result.state === 'converged';
+    if (!isMended && ctx.input.migrationFailed.includes(cell.id)) {
+      noteFailedMigration(ctx.state, index, look, ctx.target, ctx.input.mend);
+    }
     haltForExceptions(ctx.state, ctx.entered.policy, Date.now());
   }
 

@@ -263,6 +263,17 @@ export function turnedBad(
   return false;
 }
 
+/**
+ * A run that a lost pass left behind works on the cell: it is in flight in this one too, and stands where that run leaves
+ * it, whatever a look finds meanwhile.
+ */
+export function joinRun(s: PassState, index: number): void {
+  const purpose = s.purpose === 'migrate' ? 'migrate' : 'deploy';
+  setMark(s, index, START[purpose].to);
+  takeOff(s, index, purpose);
+  Object.assign(s.inFlight[index] as FlightRecord, { foreign: true, carried: true });
+}
+
 /** Sends one cell back, outside the stage's own order. */
 export function sendBack(s: PassState, index: number): void {
   setMark(s, index, '<');

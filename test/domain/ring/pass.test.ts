@@ -11,6 +11,7 @@ import {
   failures,
   flying,
   forwardCells,
+  joinRun,
   newPass,
   type PassState,
   room,
@@ -28,6 +29,17 @@ it('names as forward what goes forward, and every cell with another pass’s run
   expect(forwardCells(s)).toEqual([0, 1]);
   Object.assign(s.inFlight[3] ?? {}, { foreign: true });
   expect(forwardCells(s)).toEqual([0, 1, 3]);
+});
+
+it('a cell with a run of a lost pass takes its place in the window, and what the run came to is the cell’s end', () => {
+  const s = newPass('deploy', 3);
+  joinRun(s, 1);
+  expect(marksOf(s)).toBe('.>.');
+  expect(forwardCells(s)).toEqual([1]);
+  Object.assign(s.inFlight[1] ?? {}, { purpose: 'rollback' });
+  cellEnded(s, 1, result('rolled-back', { purpose: 'rollback' }), policyOf(), NOW);
+  expect(marksOf(s)).toBe('.R.');
+  expect(s.halt?.kind).toBe('cells');
 });
 
 describe('room: how many more cells may start', () => {
