@@ -89,7 +89,7 @@ const WORDS: Record<PassPurpose, string> = {
 };
 
 export interface FirstLook {
-  /** The cell runs a newer package. */
+  /** The cell runs a newer package, so that this one has no place there; a rollback finds nothing to take back. */
   isNewer: boolean;
   /** A deployment of this package failed there, and nobody took it back. */
   goesBack: boolean;
@@ -106,7 +106,7 @@ export function noteFirstLook(s: PassState, index: number, look: CellLook, rules
   setMark(s, index, seen.mark);
   const stands = look.tenant === 'known' ? judgeSeen(look.facts, rules.target) : 'unknown';
   if (stands === 'target') s.runsWith ??= look.facts.chartVersion;
-  return { isNewer: stands === 'newer', goesBack: seen.goesBack === true };
+  return { isNewer: stands === 'newer' && s.purpose !== 'rollback', goesBack: seen.goesBack === true };
 }
 
 /**

@@ -81,6 +81,15 @@ describe('the first look at a cell', () => {
   });
 });
 
+it.each<[PassPurpose, string, boolean]>([
+  ['deploy', 'X', true],
+  ['migrate', 'X', true],
+  ['rollback', 'L', false],
+])('a cell that runs a newer package: to a %s it is %s, and that the package came too late is %s', (...row) => {
+  const [purpose, mark, isNewer] = row;
+  expect(firstLook(look({ version: V2 }), purpose)).toMatchObject({ mark, isNewer });
+});
+
 describe('the chart with which cells run the package', () => {
   it('is that of the first one seen on it; another package’s says nothing', () => {
     const s = newPass('deploy', 3);
