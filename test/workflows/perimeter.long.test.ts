@@ -145,6 +145,20 @@ scenario(
 );
 
 scenario(
+  'a deployRing whose pass makes room for a rollback waits for its turn again, and answers what came of it',
+  { jobMs: 1500 },
+  async (world) => {
+    await world.deploy(V1);
+    const asked = await ask(world, V2);
+    await jobsSeen(world, (jobs) => toVersion(jobs, V2)[0]?.state === 'running');
+    await world.cells.rollout(V1).abort({ by: 'alice', reason: 'bad', rollback: true });
+    expect((await ends(world, V1)).state).toBe('rolled-back');
+    expect(await asked.answer(40_000)).toMatchObject({ outcome: 'converged', cells: { converged: 1 } });
+    expect(toVersion(await world.jobs(), V2)).toHaveLength(1);
+  },
+);
+
+scenario(
   'in a ring that blocks, a newer package waits for the one that runs',
   { policies: BLOCKS, jobMs: 1500 },
   async (world) => {

@@ -320,11 +320,12 @@ export class Passes {
       state.needsDowntime.push(...stayed);
       return;
     }
-    if (track.perimeter || state.end || state.abort) return;
+    if (state.end || state.abort) return;
     const { outcome, supersededBy = null } = track.result ?? {};
+    // A rollback took the ring: this package asks for it again, and its callers wait on.
+    if (outcome === 'yielded') return this.askAgain(track);
+    if (track.perimeter) return;
     if (outcome === 'refused' || outcome === 'superseded') this.ctx.supersede(supersededBy);
-    // A rollback took the ring: this package asks for it again.
-    if (outcome === 'yielded') this.askAgain(track);
   }
 
   /** A failed PDM stops everything of this package that goes forward, in whichever ring; until it has succeeded. */
