@@ -159,6 +159,29 @@ scenario(
 );
 
 scenario(
+  'a deployRing that waits for its turn answers refused, braked, as soon as its package is braked',
+  { policies: BLOCKS, jobMs: 1000 },
+  async (world) => {
+    await world.fault({ kind: 'slow', version: V1, factor: 12 });
+    const first = await ask(world, V1);
+    await jobsSeen(world, (jobs) => jobs[0]?.state === 'running');
+    const second = await ask(world, V2);
+    await clusterSeen(world, (s) => s.queue.some((q) => q.version === V2));
+    await world.cells.rollout(V2).engageBrake({ by: 'alice', reason: 'suspicious', brakeId: 'mine' });
+    expect(await second.answer(6_000)).toMatchObject({
+      outcome: 'refused',
+      code: 'braked',
+      next: [expect.stringContaining('--id mine')],
+    });
+    expect((await world.jobs())[0]?.state).toBe('running');
+    await clusterSeen(world, (s) => s.queue.length === 0);
+    expect(await first.answer(40_000)).toMatchObject({ outcome: 'converged' });
+    await world.cells.rollout(V2).releaseBrake({ by: 'alice', brakeId: 'mine' });
+    expect(await world.deploy(V2)).toMatchObject({ outcome: 'converged' });
+  },
+);
+
+scenario(
   'in a ring that blocks, a newer package waits for the one that runs',
   { policies: BLOCKS, jobMs: 1500 },
   async (world) => {

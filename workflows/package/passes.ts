@@ -48,6 +48,7 @@ export class Passes {
   }
 
   private doSteps(callers: number): void {
+    this.refuseAsked();
     for (let i = 0; i < MAX_STEPS; i += 1) {
       const step = nextStep(this.ctx.state, Date.now(), callers, this.oustAfterMs);
       if (step.do === 'request-next') return this.requestNext(step.after);
@@ -224,6 +225,18 @@ export class Passes {
     track.stage = 'granted';
     state.tracks[track.ring] = track;
     void this.ctx.detached(() => this.startPass(track));
+  }
+
+  /** Who waits for a turn that could not be used by now waits for a person: that is answered at once. */
+  private refuseAsked(): void {
+    const { state } = this.ctx;
+    for (const track of tracksOf(state).filter((t) => t.stage === 'asked' && t.purpose !== 'rollback')) {
+      const refused = refusedNow(state, track.ring, Date.now());
+      // Where the rollout ends, its own steps take back what it asked for.
+      if (!refused || refused.code === 'ended') continue;
+      track.settled = refused;
+      this.withdraw(track.requestId);
+    }
   }
 
   // ── passes ─────────────────────────────────────────────────────────────────
