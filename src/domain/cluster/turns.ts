@@ -4,7 +4,7 @@ import type { BrakeStatus, RefusalCode, WaitingFor } from '../../contract/status
 import { covers, holding } from '../brake.js';
 import { earliest } from '../instant.js';
 import { OUST_AFTER_MS } from '../ousting.js';
-import { isNewer } from '../package-version.js';
+import { isNewer, newest } from '../package-version.js';
 import { waitForBrake } from '../ring/view.js';
 import { nextOuterRing, resolvePolicy, ringOf, type Topology } from '../topology/index.js';
 import { beginTurn } from './holders.js';
@@ -127,9 +127,18 @@ export function ringFacts(request: QueuedRequest, topology: Topology, ring: numb
 
 function refuse(state: ClusterState, request: QueuedRequest, about: RingFacts, rules: Rules): RingAnswer | null {
   if (request.purpose === 'rollback') return null;
-  const newer = newerThan(state, request, about.ring);
+  const newer = newerThan(state, request, about, rules);
   if (newer && (about.soft || !newer.waits)) return newerAnswer(request, about, newer);
-  // Inside the perimeter a caller waits for machines, not for people: those refuse at once.
+  return refuseForPeople(state, request, about, rules);
+}
+
+/** Inside the perimeter a caller waits for machines, not for people: those refuse at once. */
+function refuseForPeople(
+  state: ClusterState,
+  request: QueuedRequest,
+  about: RingFacts,
+  rules: Rules,
+): RingAnswer | null {
   if (!about.perimeter) return null;
   const brake = brakesOn(state, about.ring, rules)[0];
   if (brake) return refusal(request, about, 'braked', waitForBrake(brake, about.ring, request.version));
@@ -169,22 +178,29 @@ function refusal(request: QueuedRequest, about: RingFacts, code: RefusalCode, wa
   };
 }
 
-/** A newer package that the ring has, is getting, or has waiting for it. */
+/** A newer package that the ring has, is getting, or has waiting for it; of those that wait the newest. */
 function newerThan(
   state: ClusterState,
-  { version, requestId }: QueuedRequest,
-  ring: number,
+  { version }: QueuedRequest,
+  about: RingFacts,
+  rules: Rules,
 ): { version: string; waits: boolean } | null {
+  const { ring } = about;
   const desired = state.rings[ring]?.desired;
   if (desired && isNewer(desired, version)) return { version: desired, waits: false };
   const turn = state.turns[ring]?.request;
   if (turn && turn.purpose !== 'rollback' && isNewer(turn.version, version)) {
     return { version: turn.version, waits: false };
   }
-  const waiting = state.queue.find((q) => q.at === ring && q.requestId !== requestId && isNewer(q.version, version));
-  return waiting && waiting.purpose === 'deploy' && typeof waiting.ring === 'number'
-    ? { version: waiting.version, waits: true }
-    : null;
+  const inLine = state.queue.filter((q) => isNewer(q.version, version) && isInLine(state, q, about, rules));
+  const next = newest(inLine.map((q) => q.version));
+  return next === null ? null : { version: next, waits: true };
+}
+
+/** It waits to be deployed to this ring by its number; one that is sent away itself takes nobody's place. */
+function isInLine(state: ClusterState, q: QueuedRequest, about: RingFacts, rules: Rules): boolean {
+  if (q.at !== about.ring || q.purpose !== 'deploy' || typeof q.ring !== 'number') return false;
+  return refuseForPeople(state, q, about, rules) === null;
 }
 
 function brakesOn(state: ClusterState, ring: number, { topology, now }: Rules): BrakeStatus[] {

@@ -5,7 +5,7 @@ import { enterTurn, handOver, loseStarter } from '../../../src/domain/cluster/ho
 import { type ClusterState, newClusterState, newRingRecord, type Turn } from '../../../src/domain/cluster/state.js';
 import { decideTurns, nextOust, type TurnAction } from '../../../src/domain/cluster/turns.js';
 import { parseTopology, type Topology } from '../../../src/domain/topology/index.js';
-import { fleet, type Policy, V1, V2, V3 } from '../../support/fleet.js';
+import { fleet, type Policy, V0, V1, V2, V3 } from '../../support/fleet.js';
 
 const NOW = Date.parse('2026-01-02T03:04:05Z');
 
@@ -226,6 +226,34 @@ describe('a ring that has, or is getting, a newer package', () => {
     expect(said).toContain('make room: hurry');
     expect(said).toContain(`${B} replaced`);
     expect(state.queue.map((q) => q.version.slice(6, 18))).toEqual([C]);
+  });
+});
+
+describe('of several newer packages that wait for a soft ring', () => {
+  it('the newest is named, whatever else of a newer one waits before it', () => {
+    const state = cluster();
+    holds(state, V0, 0);
+    asks(state, V1, 0);
+    asks(state, V3, 0, { purpose: 'migrate' });
+    asks(state, V2, 0);
+    decide(state);
+    expect(answers(decide(state))).toMatchObject([{ kind: 'replaced', by: V2 }]);
+    asks(state, V1, 0);
+    asks(state, V3, 0);
+    decide(state);
+    expect(answers(decide(state))).toContainEqual(expect.objectContaining({ kind: 'replaced', by: V3 }));
+    expect(state.queue.map((q) => `${q.purpose} ${q.version}`)).toEqual([`migrate ${V3}`, `deploy ${V3}`]);
+  });
+
+  it('one that is sent away itself replaces nobody', () => {
+    const state = cluster();
+    holds(state, V0, 0);
+    asks(state, V1, 0, { approved: [0] });
+    asks(state, V2, 0);
+    expect(kinds(decide(state))).toEqual([`${A} held`, 'make room: hurry', `${B} held`]);
+    const required = topologyOf({ 0: { approval: 'required' } });
+    expect(kinds(decide(state, required))).toEqual([`${B} refused`]);
+    expect(state.queue.map((q) => q.version)).toEqual([V1]);
   });
 });
 
