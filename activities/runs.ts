@@ -137,11 +137,12 @@ async function openIds(client: RunsDependencies['client'], which: string): Promi
   return ids;
 }
 
-/** `terminatePass`: terminates one pass over a ring, and no other one. See `Activities`. */
+/** `terminatePass`: terminates the pass over a ring. See `Activities`. */
 export function createTerminatePass({ client, log }: RunsDependencies): Activities['terminatePass'] {
   return async ({ ring, pass, reason }) => {
     try {
-      await client.workflow.getHandle(ringRolloutId(ring), undefined, { firstExecutionRunId: pass }).terminate(reason);
+      const which = pass === null ? {} : { firstExecutionRunId: pass };
+      await client.workflow.getHandle(ringRolloutId(ring), undefined, which).terminate(reason);
     } catch (error) {
       if (!(error instanceof WorkflowNotFoundError)) throw error;
       log.info({ ring, pass }, 'a pass that was to be terminated has ended by itself');

@@ -294,8 +294,11 @@ export interface Activities {
   describeRuns(order: { workflowIds: string[] }): Promise<RunState[]>;
   /** Cells of a ring whose `CellRollout` is open, by visibility: one that has just started may be missing. */
   listOpenCells(order: { ring: number }): Promise<string[]>;
-  /** Terminates the pass with this first run id, and no other one; one that has ended is as good as terminated. */
-  terminatePass(order: { ring: number; pass: string; reason: string }): Promise<void>;
+  /**
+   * Terminates the pass with this first run id, and no other one; null: whatever has the ring's workflow id now. One that
+   * has ended is as good as terminated.
+   */
+  terminatePass(order: { ring: number; pass: string | null; reason: string }): Promise<void>;
   /** The status that an ended run of a `PackageRollout` left as its result; null where Temporal has none of it. */
   readRollout(order: { version: string; runId: string }): Promise<PackageRolloutStatus | null>;
   /** Open `PackageRollout`s, by visibility. */

@@ -131,6 +131,8 @@ describe('a ring that is taken over', () => {
     await terminate(first.firstExecutionRunId);
     await terminate(randomUUID());
     expect((await second.describe()).status.name).toBe('RUNNING');
+    await attempt().run(activities.terminatePass, { ring, pass: null, reason: 'nobody knows whose it is' });
+    expect((await second.describe()).status.name).toBe('TERMINATED');
   });
 
   it('has its cells listed whose runs are open', async () => {

@@ -62,6 +62,33 @@ scenario(
 );
 
 scenario(
+  'a rollback waits only so long for a pass that does not say whose it is to a cluster that began anew',
+  { rings: { 2: 2 }, policies: { 2: { bakeTime: '1h', maxParallel: 2 } } },
+  async (world) => {
+    await graduate(world, V1);
+    await seen(world, V1, (s) => ringOf(s, 2)?.state === 'baking');
+    const { workflow } = world.client;
+    for (const id of ['cell-cluster', 'ring-rollout/2']) await workflow.getHandle(id).terminate('by hand');
+    const dumb = await workflow.start('Nobody', { workflowId: 'ring-rollout/2', taskQueue: 'nobody' });
+    await workflow.start('CellCluster', {
+      workflowId: 'cell-cluster',
+      taskQueue: world.taskQueue,
+      args: [{ oustAfterMs: ASKED_FIRST_MS }],
+    });
+    world.acts.splice(0, world.acts.length, ...world.acts.filter((a) => a.version !== null));
+    await world.apply();
+    await seen(world, V1, (s) => s.waitingFor?.detail.includes('finds out who is in the ring'));
+    const askedAt = Date.now();
+    await world.cells.rollout(V1).abort({ by: 'alice', reason: 'bad', rollback: true });
+    expect((await ends(world, V1)).state).toBe('rolled-back');
+    const { status, closeTime } = await workflow.getHandle('ring-rollout/2', dumb.firstExecutionRunId).describe();
+    expect(status.name).toBe('TERMINATED');
+    expect((closeTime?.getTime() ?? 0) - askedAt).toBeGreaterThanOrEqual(ASKED_FIRST_MS);
+    for (const cell of ['c2-1', 'c2-2']) expect((await cellNow(world, cell)).version).toBe(V0);
+  },
+);
+
+scenario(
   'a rollback reaches also the run that has not ordered its job yet: nothing is ordered once the package is gone',
   { rings: { 2: 1 } },
   async (world) => {

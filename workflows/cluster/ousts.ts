@@ -1,4 +1,5 @@
 import { log } from '@temporalio/workflow';
+import { forgetUnmet } from '../../src/domain/cluster/holders.js';
 import type { Turn } from '../../src/domain/cluster/state.js';
 import { nextOust, type TurnAction } from '../../src/domain/cluster/turns.js';
 import { terminatePass } from '../shared/activities.js';
@@ -30,14 +31,21 @@ export class Ousts {
   }
 
   async carryOut({ ring, turn, by }: Oust): Promise<void> {
-    const { requestId } = turn.request;
-    if (this.underWay.has(requestId)) return;
-    this.underWay.add(requestId);
+    const holder = turn?.request.requestId ?? `ring ${ring}`;
+    if (this.underWay.has(holder)) return;
+    this.underWay.add(holder);
     const reason = `it has not made room for the rollback of ${by} on ring ${ring}`;
-    log.warn('a pass is terminated', { ring, version: turn.request.version, reason });
+    log.warn('a pass is terminated', { ring, version: turn?.request.version ?? 'unknown', reason });
     // One that was granted the ring and never entered it is kept from entering by its turn alone.
-    if (turn.pass !== null) await terminatePass({ ring, pass: turn.pass, reason });
-    this.underWay.delete(requestId);
-    if (this.ctx.state.turns[ring] === turn) await this.isGone(ring, turn);
+    if (turn?.pass !== null) await terminatePass({ ring, pass: turn?.pass ?? null, reason });
+    this.underWay.delete(holder);
+    if (turn === null) this.unmetIsGone(ring);
+    else if (this.ctx.state.turns[ring] === turn) await this.isGone(ring, turn);
+  }
+
+  /** Who started it hears of its end from Temporal. */
+  private unmetIsGone(ring: number): void {
+    forgetUnmet(this.ctx.state, ring);
+    this.ctx.wake();
   }
 }

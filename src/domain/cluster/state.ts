@@ -79,6 +79,8 @@ export interface QueuedRequest extends RequestRing {
   /** The last answer given, so that the same is not said twice. */
   told: string;
   held: WaitingFor | null;
+  /** Since when this rollback waits for a pass that has not said whose it is. */
+  unmetSinceMs?: number;
 }
 
 /** A ring that is granted to one rollout. */

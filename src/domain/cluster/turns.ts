@@ -22,8 +22,11 @@ export type TurnAction =
   | { do: 'drop'; request: QueuedRequest; problem: Problem }
   /** The pass that holds the ring is to make room for the version named. */
   | { do: 'make-room'; ring: number; turn: Turn; by: string; how: MakeRoom }
-  /** It has not made room for the rollback of the version named: its pass is to be terminated. */
-  | { do: 'oust'; ring: number; turn: Turn; by: string };
+  /**
+   * It has not made room for the rollback of the version named: its pass is to be terminated. Null: one that was there
+   * before this cluster, and has not said whose it is.
+   */
+  | { do: 'oust'; ring: number; turn: Turn | null; by: string };
 
 /**
  * `supersede`: the rollout that holds the ring ends. Otherwise only its pass does: `hurry` drops what only judges,
@@ -271,8 +274,9 @@ function hold(request: QueuedRequest, about: RingFacts, waiting: WaitingFor, roo
  */
 function roomFor(state: ClusterState, request: QueuedRequest, about: RingFacts, rules: Rules): TurnAction[] {
   const turn = state.turns[about.ring];
-  const how = turn ? howToMakeRoom(turn, request, about) : null;
-  if (!turn || how === null) return [];
+  if (!turn) return oustUnmet(state, request, about.ring, rules);
+  const how = howToMakeRoom(turn, request, about);
+  if (how === null) return [];
   const { ring } = about;
   const by = request.version;
   const sinceMs = turn.rollbackSinceMs ?? null;
@@ -286,9 +290,19 @@ function roomFor(state: ClusterState, request: QueuedRequest, about: RingFacts, 
   return [{ do: 'make-room', ring, turn, by, how }];
 }
 
-/** When the next holder is to be terminated that has not made room for a rollback; null: none is waited for. */
+/** A pass that has not answered its brakes would not hear that it is to make room either: it gets the time for that. */
+function oustUnmet(state: ClusterState, request: QueuedRequest, ring: number, rules: Rules): TurnAction[] {
+  if (request.purpose !== 'rollback' || !state.unmet?.includes(ring)) return [];
+  request.unmetSinceMs ??= rules.now;
+  if (rules.now < request.unmetSinceMs + rules.oustAfterMs) return [];
+  return [{ do: 'oust', ring, turn: null, by: request.version }];
+}
+
+/** When the next pass is to be terminated that has not made room for a rollback; null: none is waited for. */
 export function nextOust(state: ClusterState, now: number, oustAfterMs: number): number | null {
-  const since = Object.values(state.turns).flatMap((turn) => turn.rollbackSinceMs ?? []);
+  const turns = Object.values(state.turns).map((turn) => turn.rollbackSinceMs);
+  const unmet = state.queue.map((request) => request.unmetSinceMs);
+  const since = [...turns, ...unmet].flatMap((ms) => ms ?? []);
   return earliest(since.map((ms) => ms + oustAfterMs).filter((ms) => ms > now));
 }
 

@@ -344,6 +344,18 @@ describe('a rollback takes the ring', () => {
     expect(kinds(later(state, MINUTE + 2))).toEqual([`${A} granted`]);
   });
 
+  it('also from one that was there before the cluster, and does not say whose it is in a minute’s time', () => {
+    const state = Object.assign(cluster(), { unmet: [2] });
+    asks(state, V1, 2, { purpose: 'rollback', sinceMs: NOW - 9 * MINUTE });
+    asks(state, V2, { after: null });
+    expect(kinds(decide(state))).toEqual([`${A} held`, `${B} held`]);
+    expect(nextOust(state, NOW, MINUTE)).toBe(NOW + MINUTE);
+    expect(kinds(later(state, MINUTE - 1))).toEqual([]);
+    expect(later(state, MINUTE)).toEqual([{ do: 'oust', ring: 2, turn: null, by: V1 }]);
+    state.unmet = [];
+    expect(kinds(later(state, MINUTE + 1))).toContain(`${A} granted`);
+  });
+
   it('also from one that was told to make room for a newer package and has not', () => {
     const state = cluster();
     holds(state, V2, 2, { state: 'halted', asked: true });
