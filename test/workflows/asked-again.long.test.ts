@@ -80,3 +80,17 @@ scenario('a superseded package that is asked again names what took its place', {
   expect(await statusOrNull(world, V1)).toEqual({ ...first, acts: expect.any(Array) });
   await ends(world, V2);
 });
+
+scenario(
+  'a chart that comes with a second graduate is refused: the package has graduated with the one that AMP infers',
+  { rings: { 2: 1 } },
+  async (world) => {
+    await world.cells.cluster().engageBrake({ by: 'alice', reason: 'wait', brakeId: 'two', scope: { ring: 2 } });
+    await graduate(world, V1);
+    const problem = await expectRejected(graduate(world, V1, { chartVersion: CHART }), 'chartVersion');
+    expect(problem.expected).toContain('chart_conflict');
+    expect(await graduate(world, V1)).toEqual({ ring0: 'never' });
+    await world.cells.cluster().releaseBrake({ by: 'alice', brakeId: 'two' });
+    expect(await ends(world, V1)).toMatchObject({ state: 'converged', chartVersion: null });
+  },
+);

@@ -38,6 +38,11 @@ export class Judge {
       throw rejectedBecause('lane', lane, `${present ?? 'no lane'}, with which it has graduated`);
     }
     if (abort) throw rejectedBecause('version', version, 'a rollout that is not being aborted');
+    // Whoever graduated it without a chart took the one that AMP infers.
+    if (graduation && known === null && chartVersion !== undefined) {
+      const expected = 'none: it has graduated with the chart that AMP infers (chart_conflict)';
+      throw rejectedBecause('chartVersion', chartVersion, expected);
+    }
     const conflict = chartConflict(known, chartVersion ?? null);
     if (conflict) throw rejected([conflict]);
   }
