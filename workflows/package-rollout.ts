@@ -92,16 +92,21 @@ class PackageRun {
     this.brakes.expire();
     this.expireGraduation();
     this.takeOver.take();
-    if (this.knowsItsPasses()) this.passes.drive(this.callers.waiting);
+    if (this.isKnown()) this.passes.drive(this.callers.waiting);
     this.shown.show();
     if (this.mayContinueAsNew()) await this.continueAsNew();
     if (!this.isOver()) await condition(() => this.ctx.woken || this.mayContinueAsNew());
   }
 
+  /** The cluster knows of this rollout: what it would end as before that, nobody would remember. */
+  private isKnown(): boolean {
+    const { registered, end } = this.ctx.state;
+    return (registered && this.takeOver.isDone) || end !== null;
+  }
+
   /** An earlier run may have left passes, of which the cluster knows. Where that does not answer there are none. */
   private knowsItsPasses(): boolean {
-    const { registered, end } = this.ctx.state;
-    return (registered && this.takeOver.isDone) || end !== null || this.link.unanswered;
+    return this.isKnown() || this.link.unanswered;
   }
 
   private isOver(): boolean {

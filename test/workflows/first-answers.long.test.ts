@@ -3,7 +3,7 @@ import type { ApplicationFailure } from '@temporalio/common';
 import { expect } from 'vitest';
 import { packageRolloutId } from '../../src/contract/ids.js';
 import { V1 } from '../support/fleet.js';
-import { ends, rawSignal, scenario, seen, statusOrNull } from './support.js';
+import { ends, expectRejected, pause, rawSignal, scenario, seen, statusOrNull } from './support.js';
 
 async function failureOf(act: Promise<unknown>): Promise<ApplicationFailure> {
   const answer = await act.catch((error: unknown) => error);
@@ -50,6 +50,27 @@ scenario(
     await silent.terminate('one that works takes its place');
     await world.apply();
     expect((await ends(world, V1)).state).toBe('converged');
+  },
+);
+
+scenario(
+  'a package that is aborted before there is a cluster waits for it, so that it stays aborted',
+  { rings: { 2: 1 }, apply: false },
+  async (world) => {
+    const [workflowId, { taskQueue }] = [packageRolloutId(V1), world];
+    await world.client.workflow.start('PackageRollout', { workflowId, taskQueue, args: [{ version: V1 }] });
+    await rawSignal(world, workflowId, 'abort', { by: 'alice', reason: 'wrong' });
+    // Longer than it waits for the cluster's answer before it asks again.
+    await pause(17_000);
+    expect((await statusOrNull(world, V1))?.waitingFor).toMatchObject({
+      kind: 'topology',
+      next: [expect.stringContaining('cluster apply')],
+    });
+    await world.apply();
+    expect((await ends(world, V1)).state).toBe('aborted');
+    await expectRejected(world.cells.rollout(V1).graduate({ by: 'release-tools' }), 'version');
+    expect((await ends(world, V1)).state).toBe('aborted');
+    expect(await world.jobs()).toEqual([]);
   },
 );
 

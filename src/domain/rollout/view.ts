@@ -145,9 +145,10 @@ function innerState(s: PackageState): RolloutState {
 }
 
 function waitOf(s: PackageState, now: number): WaitingFor | null {
-  if (s.end || s.abort) return null;
+  if (s.end) return null;
   const since = new Date(s.startedAtMs).toISOString();
   if (!s.registered) return clusterWait(s, since);
+  if (s.abort) return null;
   const brake = holding(s.brakes, now)[0];
   if (s.graduation?.accepted !== true) return perimeterWait(s, since);
   if (s.next?.held) return s.next.held.waiting;
