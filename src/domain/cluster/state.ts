@@ -123,7 +123,7 @@ export interface EndedRollout {
   run: string;
 }
 
-const KEPT = { acts: 200, rejected: 50, graduated: 100, ended: 500 };
+const KEPT = { acts: 200, rejected: 50, graduated: 100, ended: 500, rollouts: 200 };
 
 export const newClusterState = (): ClusterState => ({
   cluster: null,
@@ -171,4 +171,20 @@ export function trim(state: ClusterState): void {
     ended.sort(([, a], [, b]) => a.at.localeCompare(b.at));
     state.ended = Object.fromEntries(ended.slice(-KEPT.ended));
   }
+  forgetIdle(state);
+}
+
+/**
+ * Rollouts that somebody terminated never say that they ended. Of those that neither have nor wait for a ring the ones
+ * that began first are forgotten: one of them that is open after all is heard as before, only what chart and lane it has
+ * is not held against anybody any more.
+ */
+function forgetIdle(state: ClusterState): void {
+  const tooMany = Object.keys(state.rollouts).length - KEPT.rollouts;
+  if (tooMany <= 0) return;
+  const requests = [...state.queue, ...Object.values(state.turns).map((turn) => turn.request)];
+  const busy = new Set(requests.map((request) => request.version));
+  const idle = Object.entries(state.rollouts).filter(([version]) => !busy.has(version));
+  idle.sort(([, a], [, b]) => a.startedAtMs - b.startedAtMs);
+  for (const [version] of idle.slice(0, tooMany)) delete state.rollouts[version];
 }

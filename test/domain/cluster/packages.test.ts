@@ -12,6 +12,7 @@ import {
   newClusterState,
   newRingRecord,
   type QueuedRequest,
+  trim,
 } from '../../../src/domain/cluster/state.js';
 import { V1, V2 } from '../../support/fleet.js';
 
@@ -159,5 +160,37 @@ describe('a run of which nothing was accepted', () => {
     expect(state.graduated).toEqual(before.graduated);
     expect(state.ended).toEqual({});
     expect(state.rollouts[V1]).toMatchObject({ run: 'run', chartVersion: '8.10.5' });
+  });
+});
+
+describe('rollouts that nobody ended', () => {
+  const version = (i: number) => `17.${i}.202503180906-6a387d336a7.c1c3e017782`;
+  const began = (state: ClusterState, i: number) => {
+    const message = { version: version(i), run: `run-${i}`, startedAtMs: NOW + i, chartVersion: null };
+    judgeRegistration(state, { ...message, reopen: false, graduatedAt: null });
+  };
+
+  it('are forgotten, the oldest first, once they are too many; those that have or want a ring never', () => {
+    const state = cluster();
+    for (let i = 204; i > 0; i -= 1) began(state, i);
+    state.queue.push(asks(version(1)));
+    beginTurn(state, 2, asks(version(3)), 'pass', NOW);
+    trim(state);
+    const known = Object.keys(state.rollouts);
+    expect(known).toHaveLength(200);
+    expect([1, 2, 3, 4, 5, 6, 7].filter((i) => !known.includes(version(i)))).toEqual([2, 4, 5, 6]);
+    trim(state);
+    expect(Object.keys(state.rollouts)).toEqual(known);
+  });
+
+  it('are heard all the same when they turn out to be open', () => {
+    const state = cluster();
+    for (let i = 201; i > 0; i -= 1) began(state, i);
+    trim(state);
+    expect(state.rollouts[version(1)]).toBeUndefined();
+    graduates(state, version(1));
+    recordEnd(state, { version: version(1), state: 'aborted', supersededBy: null, run: 'run-1' }, NOW);
+    expect(state.graduated).toEqual([]);
+    expect(registers(state, version(1))).toMatchObject({ endedAs: 'aborted' });
   });
 });
