@@ -240,12 +240,10 @@ class PackageRun {
     if (!track) return;
     track.settled = null;
     if (track.stage === 'running') {
+      track.retries = (track.retries ?? 0) + 1;
       void this.ctx.tellPass(track, signals.retryPassSignal, { by, cells: cells ?? null });
     } else if (track.stage === 'over') {
-      track.lost = 0;
-      // What a person ended were waits of the pass that is over.
-      this.ctx.state.overridden = this.ctx.state.overridden.filter((o) => o.ring !== ring);
-      this.passes.askAgain(track, true);
+      this.passes.retryAnew(track);
     }
   }
 

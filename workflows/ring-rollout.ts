@@ -89,6 +89,7 @@ class RingRun {
     if (this.ctx.entry) this.gates.begin();
     while (this.ctx.entry && !this.isOver()) await this.goOn();
     this.ctx.state.stage = 'done';
+    this.ctx.isOver = true;
     await this.reporter.end();
     await condition(() => this.ctx.mail.onItsWay === 0 && allHandlersFinished());
     return this.reporter.view();
@@ -319,6 +320,9 @@ class RingRun {
 
   private async retry({ cells }: RetryPass): Promise<void> {
     const { ctx } = this;
+    // Its starter sees by the last report that this retry was not heard.
+    if (ctx.isOver) return;
+    ctx.state.retries = (ctx.state.retries ?? 0) + 1;
     if (!ctx.entry) return;
     const named = cells === null ? null : cells.flatMap((id) => ctx.roster.indexOf(id) ?? []);
     const asked = retryable(ctx.state, named);

@@ -214,6 +214,8 @@ export interface RingReport {
   result: PassResult | null;
   /** The pass is over, and its ring free. */
   ended: boolean;
+  /** How many retries it has heard of; one that came when all was over it has not. */
+  retries?: number;
   /** The package's brakes that it knows, and whose list that is: a rollout that began anew learns them here. */
   packageBrakes: { epoch: string; brakes: BrakeStatus[] };
 }

@@ -163,6 +163,7 @@ const SHAPES: Record<string, Shape> = {
     migrationFailed: texts,
     result: orNull(object({ outcome: text, reason: text })),
     ended: flag,
+    retries: optional(number),
     packageBrakes: object({ epoch: text, brakes }),
   },
   brakesHold: { ...speaks, ...brakesNumber, inFlight: texts },

@@ -1,6 +1,19 @@
 import { expect } from 'vitest';
 import { V0, V1, V2 } from '../support/fleet.js';
-import { cellNow, ends, graduate, jobsSeen, pause, ringOf, scenario, seen, theRing, toVersion } from './support.js';
+import type { World } from '../support/world.js';
+import {
+  cellNow,
+  ends,
+  graduate,
+  jobsSeen,
+  pause,
+  rawSignal,
+  ringOf,
+  scenario,
+  seen,
+  theRing,
+  toVersion,
+} from './support.js';
 
 /** What people say before its moment has come, or while something else goes on. */
 
@@ -126,3 +139,36 @@ scenario(
     expect((await ends(world, V1)).state).toBe('converged');
   },
 );
+
+scenario(
+  'a retry that reaches a soft ring’s pass when all is over for it is done by another pass',
+  { rings: { 2: 1 }, policies: { 2: { onFailure: 'soft' } } },
+  async (world) => {
+    await world.fault({ kind: 'slow', cell: 'c2-1', version: V1, factor: 120, times: 1 });
+    await graduate(world, V1);
+    const running = await seen(world, V1, (s) => ringOf(s, 2)?.inFlight === 1);
+    await world.cells.rollout(V1).retryRing({ ring: 2, by });
+    // The last word of a pass whose only cell went back in the moment in which the retry was on its way to it.
+    const view = { ...theRing(running, 2), state: 'mixed', inFlight: 0, cellsInFlight: [], rolledBack: 1 };
+    const result = { outcome: 'failed', code: null, supersededBy: null, reason: 'first cell' };
+    const { requestId, pass } = await whose(world, 2);
+    await rawSignal(world, `package-rollout/${V1}`, 'ringReport', {
+      ...{ requestId, pass, version: V1, purpose: 'deploy', view, observed: { [V0]: 1 }, baked: false },
+      ...{ migrationFailed: [], result, ended: true, retries: 0, packageBrakes: { epoch: '', brakes: [] } },
+    });
+    const asks = await seen(world, V1, (s) => s.waitingFor?.kind === 'ring-turn');
+    expect(asks).toMatchObject({ state: 'waiting', waitingFor: { ring: 2 } });
+    const end = await ends(world, V1);
+    expect(theRing(end, 2)).toMatchObject({ converged: 1, rolledBack: 0 });
+    expect((await whose(world, 2)).pass).not.toBe(pass);
+  },
+);
+
+/** The pass over a ring, and the request that it is for. */
+async function whose(world: World, ring: number): Promise<{ requestId: string; pass: string }> {
+  const { events } = await world.client.workflow.getHandle(`ring-rollout/${ring}`).fetchHistory();
+  const started = events?.[0]?.workflowExecutionStartedEventAttributes;
+  const [payload] = started?.input?.payloads ?? [];
+  const { requestId } = JSON.parse(Buffer.from(payload?.data ?? []).toString()) as { requestId: string };
+  return { requestId, pass: started?.firstExecutionRunId ?? '' };
+}

@@ -15,7 +15,7 @@ import type { PassPurpose } from '../../src/contract/status.js';
 import { OUST_AFTER_MS } from '../../src/domain/ousting.js';
 import { nextOust, nextStep } from '../../src/domain/rollout/plan.js';
 import { failedChecks, isOpen, migrationHold, newTrack, type Track, tracksOf } from '../../src/domain/rollout/state.js';
-import { noteReport, refusedNow, settleTrack } from '../../src/domain/rollout/tracks.js';
+import { missedRetry, noteReport, refusedNow, settleTrack } from '../../src/domain/rollout/tracks.js';
 import { ringResult } from '../../src/domain/rollout/view.js';
 import { RingRollout } from '../ring-rollout.js';
 import { terminatePass } from '../shared/activities.js';
@@ -83,6 +83,15 @@ export class Passes {
     this.ctx.wake();
   }
 
+  /** A person wants a ring retried whose pass is over. */
+  retryAnew(track: Track): void {
+    const { state } = this.ctx;
+    track.lost = 0;
+    // What a person ended were waits of the pass that is over.
+    state.overridden = state.overridden.filter((o) => o.ring !== track.ring);
+    this.askAgain(track, true);
+  }
+
   /** Every ring that is waited for is asked for again, with what has changed meanwhile. */
   resend(): void {
     this.resendNext();
@@ -122,7 +131,7 @@ export class Passes {
     const failedBefore = track.migrationFailed.length > 0;
     noteReport(this.ctx.state, track, report, Date.now());
     if (track.migrationFailed.length > 0 !== failedBefore) this.holdForward(track);
-    if (report.ended) this.passEnded(track);
+    if (report.ended) this.passEnded(track, report);
     if (track.baked) this.tellBakedEverywhere();
     this.ctx.wake();
   }
@@ -325,7 +334,7 @@ export class Passes {
     });
   }
 
-  private passEnded(track: Track): void {
+  private passEnded(track: Track, report: RingReport): void {
     const { state } = this.ctx;
     track.lost = 0;
     if (track.purpose === 'rollback') {
@@ -337,6 +346,7 @@ export class Passes {
     const { outcome, supersededBy = null } = track.result ?? {};
     // A rollback took the ring: this package asks for it again, and its callers wait on.
     if (outcome === 'yielded') return this.askAgain(track);
+    if (missedRetry(track, report)) return this.retryAnew(track);
     if (track.perimeter) return;
     if (outcome === 'refused' || outcome === 'superseded') this.ctx.supersede(supersededBy);
   }

@@ -85,6 +85,8 @@ export class PassContext {
   /** Things under way that a continue-as-new would lose. */
   pending = 0;
   woken = false;
+  /** Nothing more is begun: only the last report is still to be sent. */
+  isOver = false;
   /** Every cell was looked at: the pass knows where each of them stands. */
   looked: boolean;
   /** Cells to leave out of the way, named before that. */
@@ -109,11 +111,11 @@ export class PassContext {
     if (this.entry) return;
     this.entry = entry;
     this.roster = Roster.of(entry.cellsGz);
-    const { stop, overridden, failedChecks, holdForward, bakedEverywhere } = this.state;
+    const { stop, overridden, failedChecks, holdForward, bakedEverywhere, retries = 0 } = this.state;
     const fresh = newPass(this.input.purpose, this.roster.cells.length);
     const { health } = entry;
-    const healthState = { health: health && newHealth(), healthMode: modeOf(health) };
-    this.state = { ...fresh, ...healthState, stop, overridden, failedChecks, holdForward, bakedEverywhere };
+    const kept = { stop, overridden, failedChecks, holdForward, bakedEverywhere, retries };
+    this.state = { ...fresh, ...kept, health: health && newHealth(), healthMode: modeOf(health) };
     this.setBrakes({ from: 'cluster', ...entry.brakesNumber, brakes: entry.brakes });
     const all = [...this.brakes.cluster, ...this.brakes.package];
     this.brakes.atEntry = all.filter((b) => b.mode === 'finish-ring').map((b) => b.brakeId);

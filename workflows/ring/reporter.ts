@@ -101,6 +101,7 @@ export class Reporter {
       migrationFailed: this.migrationFailed(),
       result: refused ? { ...result, outcome: 'refused', code: 'newer_running' } : result,
       ended,
+      retries: ctx.state.retries ?? 0,
       packageBrakes: { epoch: ctx.brakes.packageNumber.epoch, brakes: ctx.brakes.package },
     };
   }

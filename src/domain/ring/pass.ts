@@ -85,6 +85,8 @@ export interface PassState {
   runsWith: string | null;
   /** Cells that gave no answer when the bake should have ended. */
   silent: string[];
+  /** Retries heard so far. */
+  retries?: number;
   /** Watches over the cells that are under way: what they watch is not over before they are. */
   watching: number;
   /** Null: nothing is measured in this ring. */

@@ -103,6 +103,8 @@ export interface Track {
   migrationFailedAtMs: number | null;
   /** A person has asked for this pass to run failed PDM again. */
   mend: boolean;
+  /** Retries that its pass was told of. */
+  retries?: number;
   /** Cells that ended badly in a pass that was then lost. */
   leftBehind: CellException[];
   /** Passes in a row that ended without saying so. */

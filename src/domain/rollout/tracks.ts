@@ -50,6 +50,15 @@ export function noteReport(s: PackageState, track: Track, report: RingReport, no
   track.settled = report.result ? ringResult(s, track, report.result, now) : null;
 }
 
+/**
+ * A pass that has ended was told of a retry when all was over for it, and left cells that it was meant for: another pass
+ * is to do it. What has taken the ring from it for good is past retrying.
+ */
+export function missedRetry({ retries = 0, result }: Track, { retries: heard = 0, view }: RingReport): boolean {
+  const isTaken = result?.outcome === 'superseded' || result?.outcome === 'refused';
+  return retries > heard && !isTaken && view.failed + view.rolledBack > 0;
+}
+
 function noteFailures(s: PackageState, track: Track, report: RingReport, now: number): void {
   const before = new Set(track.view?.exceptions.map((e) => `${e.cell} ${e.state}`));
   const at = new Date(now).toISOString();

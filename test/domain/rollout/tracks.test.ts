@@ -1,0 +1,37 @@
+import { describe, expect, it } from 'vitest';
+import type { PassResult, RingReport } from '../../../src/contract/internal.js';
+import { newTrack, type Track } from '../../../src/domain/rollout/state.js';
+import { missedRetry } from '../../../src/domain/rollout/tracks.js';
+
+const NOW = 1_000_000;
+
+function missed(track: Partial<Track>, heard: number | undefined, left = { failed: 0, rolledBack: 1 }): boolean {
+  const report = { ended: true, view: left, ...(heard === undefined ? {} : { retries: heard }) };
+  return missedRetry({ ...newTrack({ ring: 2 }, 'deploy', 'r', NOW), ...track }, report as unknown as RingReport);
+}
+
+const ended = (outcome: PassResult['outcome']) => ({
+  result: { outcome, code: null, supersededBy: null, reason: '' },
+});
+
+describe('a retry that reached a pass when all was over for it', () => {
+  it.each<[string, boolean, boolean]>([
+    ['is done by another pass: a cell went back', missed({ retries: 1 }, 0), true],
+    ['a cell failed', missed({ retries: 1 }, 0, { failed: 1, rolledBack: 0 }), true],
+    ['it was the second', missed({ retries: 2 }, 1), true],
+    ['the ring failed, and is soft', missed({ retries: 1, ...ended('failed') }, 0), true],
+    ['it converged within its budget', missed({ retries: 1, ...ended('converged') }, 0), true],
+    ['not where the pass has heard it', missed({ retries: 1 }, 1), false],
+    ['nor where nobody asked', missed({}, 0), false],
+    ['nor where nothing is left to do', missed({ retries: 1 }, 0, { failed: 0, rolledBack: 0 }), false],
+    ['nor where a newer package took the ring', missed({ retries: 1, ...ended('superseded') }, 0), false],
+    ['nor where the ring was past the package', missed({ retries: 1, ...ended('refused') }, 0), false],
+  ])('%s', (_, is, expected) => {
+    expect(is).toBe(expected);
+  });
+
+  it('is none of the next pass’s', () => {
+    const before = { ...newTrack({ ring: 2 }, 'deploy', 'r', NOW), retries: 3 };
+    expect(newTrack(before, 'deploy', 'r2', NOW).retries ?? 0).toBe(0);
+  });
+});
