@@ -4,6 +4,7 @@ import { ends, graduate, jobsSeen, ringOf, scenario, seen, theRing, toVersion } 
 
 for (const [what, fault] of [
   ['refuses our token', { kind: 'error-share', status: 401, share: 1 }],
+  ['no longer lets our token do anything', { kind: 'error-share', status: 403, share: 1 }],
   ['answers only errors', { kind: 'error-share', status: 503, share: 1 }],
 ] as const) {
   scenario(
@@ -14,7 +15,12 @@ for (const [what, fault] of [
       await jobsSeen(world, (jobs) => toVersion(jobs, V1).length > 1);
       await world.fault(fault);
       const held = await seen(world, V1, (s) => ringOf(s, 2)?.waitingFor?.kind === 'operator', 60_000);
-      expect(held.waitingFor).toMatchObject({ kind: 'operator', ring: 2 });
+      expect(held.waitingFor).toMatchObject({
+        kind: 'operator',
+        ring: 2,
+        detail: expect.stringContaining(`AMP answers ${fault.status}`),
+        next: [expect.stringContaining('AMP_TOKEN')],
+      });
       expect(theRing(held, 2)).toMatchObject({ failed: 0, rolledBack: 0, exceptions: [] });
       const before = (await world.jobs()).length;
       await world.clearFaults();
