@@ -86,6 +86,7 @@ class RingRun {
   async toTheEnd(): Promise<RolloutRing> {
     if (this.input.carried) this.flights.followAllCarried();
     else if (await this.enterRing()) await this.lookAtAllCells();
+    this.ctx.knowsFlights = true;
     if (this.ctx.entry) this.gates.begin();
     while (this.ctx.entry && !this.isOver()) await this.goOn();
     this.ctx.state.stage = 'done';
@@ -145,6 +146,9 @@ class RingRun {
   private async lookAtAllCells(): Promise<void> {
     const { cells } = this.ctx.roster;
     const open = (await this.openCells()).flatMap((cell) => this.ctx.roster.indexOf(cell) ?? []);
+    const isBack = this.input.purpose === 'rollback';
+    if (!isBack) this.flights.join(open);
+    this.ctx.knowsFlights = true;
     const looks: CellLook[] = new Array(cells.length);
     let next = 0;
     const lookOn = async () => {
@@ -157,8 +161,7 @@ class RingRun {
     };
     await Promise.all(Array.from({ length: LOOKS_AT_ONCE }, lookOn));
     if (this.ctx.state.stop) return;
-    const isBack = this.input.purpose === 'rollback';
-    this.noteLooks(looks, isBack ? [] : open);
+    this.noteLooks(looks);
     if (isBack) for (const index of open) awaitOther(this.ctx.state, index);
   }
 
@@ -180,13 +183,12 @@ class RingRun {
     return [];
   }
 
-  /** @param joined cells on which a run goes on that a lost pass left behind */
-  private noteLooks(looks: CellLook[], joined: number[]): void {
+  private noteLooks(looks: CellLook[]): void {
     const { ctx } = this;
-    this.flights.join(joined);
     let newer = 0;
     for (const [index, look] of looks.entries()) {
       ctx.roster.see(index, look.facts.version);
+      // What the run comes to that a lost pass left there counts, and not what is seen before its end.
       if (ctx.state.inFlight[index]) continue;
       const { isNewer, goesBack } = noteFirstLook(ctx.state, index, look, ctx.lookRules);
       if (isNewer) newer += 1;
@@ -299,6 +301,8 @@ class RingRun {
   private async setBrakes(message: SetBrakes): Promise<void> {
     const { ctx } = this;
     const inForce = ctx.setBrakes(message);
+    // Runs of a lost pass may order something still: an answer that does not name them would be none.
+    if (!ctx.knowsFlights) await condition(() => ctx.knowsFlights);
     const asker = message.from === 'cluster' ? CLUSTER_WORKFLOW_ID : this.input.starter;
     const { ring, requestId, version, purpose } = this.input;
     const inFlight = ctx.forwardCells().map(ctx.roster.idOf);

@@ -87,6 +87,8 @@ export class PassContext {
   woken = false;
   /** Nothing more is begun: only the last report is still to be sent. */
   isOver = false;
+  /** Every run is known that is under way on a cell of the ring: those of a lost pass are asked for. */
+  knowsFlights: boolean;
   /** Every cell was looked at: the pass knows where each of them stands. */
   looked: boolean;
   /** Cells to leave out of the way, named before that. */
@@ -103,6 +105,7 @@ export class PassContext {
     const { failedChecks, overridden, holdForward } = input;
     Object.assign(this.state, { failedChecks, overridden, holdForward });
     this.looked = input.carried !== undefined;
+    this.knowsFlights = !input.afterLoss || this.looked;
     if (input.carried) this.restore(input.carried);
   }
 
