@@ -21,7 +21,6 @@ import { CELLS, World } from './world.js';
 
 const JUDGES: readonly Judge[] = [
   ours,
-  oursAlone,
   fixedThreshold('fixed threshold', { budgets: 1, consecutive: 3 }),
   fixedThreshold('fixed threshold, longer', LONGER_THRESHOLD),
   mannWhitney('Mann-Whitney, ring', 'ring'),
@@ -29,7 +28,9 @@ const JUDGES: readonly Judge[] = [
   plainZScore,
   burnRateOnly,
 ];
-const RIVALS_FROM = 2;
+const RIVALS_FROM = 1;
+/** Judged only where it is asked for by name. */
+const ON_DEMAND: readonly Judge[] = [oursAlone];
 
 const GOOD_STOPPED_AT_MOST = 0.01;
 const RECALL_AT_LEAST = 0.95;
@@ -55,7 +56,7 @@ function read(): Flags {
       'evaluation',
     )
     .option('--rollouts <n>', 'only the first so many, to try things out; not kept', wholeNumber)
-    .option('--judge <name...>', `only these: ${JUDGES.map((j) => j.name).join('; ')}; not kept`)
+    .option('--judge <name...>', `only these: ${[...JUDGES, ...ON_DEMAND].map((j) => j.name).join('; ')}; not kept`)
     .option('--wrong', 'a line on each rollout that our judge got wrong')
     .allowExcessArguments(false)
     .parse()
@@ -75,7 +76,7 @@ function wholeNumber(text: string): number {
 function main(): number {
   const flags = read();
   const { firstSeed, rollouts } = SETS[flags.set];
-  const judges = JUDGES.filter(({ name }) => flags.judge?.includes(name) ?? true);
+  const judges = flags.judge ? [...JUDGES, ...ON_DEMAND].filter(({ name }) => flags.judge?.includes(name)) : JUDGES;
   const count = flags.rollouts ?? rollouts;
   const began = new Date();
   const trials = new Map<string, Trial[]>(judges.map(({ name }) => [name, []]));

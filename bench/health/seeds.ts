@@ -4,7 +4,7 @@
  */
 export const SETS = {
   development: { firstSeed: 1_000, rollouts: 480 },
-  evaluation: { firstSeed: 900_000, rollouts: 720 },
+  evaluation: { firstSeed: 900_000, rollouts: 600 },
 } as const;
 
 export type SetName = keyof typeof SETS;

@@ -1,6 +1,6 @@
-import type { HealthPolicy, Sample } from '../../contract/health.js';
+import type { HealthPolicy, Sample, Verdict } from '../../contract/health.js';
 import { type Finding, shown } from './evidence.js';
-import { budgetOf, type Reading, wholeOf, within } from './readings.js';
+import { budgetOf, isWhole, type Reading, wholeOf, within } from './readings.js';
 
 const MINUTE_MS = 60_000;
 
@@ -20,13 +20,17 @@ const PAIRS = [
  * measured wholly after it; the short one is never shortened below what `minSamples` take, and the second pair waits
  * until there is an hour: shorter windows of a small cell burn by single errors.
  *
+ * Of two windows that must both burn, one that was measured and does not is enough to acquit; where none is, because
+ * samples are missing, it is inconclusive.
+ *
  * null: the signal has no objective, or too little was measured.
  */
 export function burnRate(reading: Reading, policy: HealthPolicy): Finding | null {
   if (reading.signal.slo === undefined) return null;
   const findings = PAIRS.map((pair) => pairOf(pair, reading, reading.signal.slo ?? 0, policy));
   const present = findings.filter((finding) => finding !== null);
-  return present.find(({ verdict }) => verdict === 'unhealthy') ?? present[0] ?? null;
+  const of = (verdict: Verdict) => present.find((finding) => finding.verdict === verdict);
+  return of('unhealthy') ?? of('inconclusive') ?? of('healthy') ?? null;
 }
 
 function pairOf(
@@ -36,22 +40,44 @@ function pairOf(
   policy: HealthPolicy,
 ): Finding | null {
   const { name, nowMs, signal, clean } = reading;
-  const long = windowOf(clean, reading, longMs);
-  const short = windowOf(clean, reading, shortMs);
-  if (long.length < policy.minSamples || nowMs - (clean[0]?.[0] ?? nowMs) + reading.rangeMs < fromMs) return null;
+  const [long, short] = [windowOf(clean, reading, longMs), windowOf(clean, reading, shortMs)];
+  if (long.length < policy.minSamples || ageOf(reading) < fromMs) return null;
   const budget = budgetOf(slo, signal.worse);
   const whole = signal.worse === 'lower' ? wholeOf(slo) : null;
   const burns = [long, short].map((window) => badShare(window, whole) / budget);
   const burn = Math.min(...burns);
+  const innocent = [longMs, shortMs].some((ms, i) => (burns[i] ?? 0) <= factor && isMeasured(reading, ms, policy));
+  const verdict = burn > factor ? 'unhealthy' : innocent ? 'healthy' : 'inconclusive';
   const minutes = Math.ceil((nowMs - (long[0]?.[0] ?? nowMs) + reading.rangeMs) / MINUTE_MS);
   const value = signalAt(burn * budget, whole);
   const threshold = signalAt(factor * budget, whole);
-  const sentence =
-    burn > factor
-      ? `${name} burns the budget of its objective ${shown(slo)} ${shown(burn)} times too fast over ${minutes} min; the line is ${factor}`
-      : `${name} burns ${shown(burn)} times the budget of its objective ${shown(slo)} over ${minutes} min; the line is ${factor}`;
-  const verdict = burn > factor ? 'unhealthy' : 'healthy';
-  return { signal: name, rule: 'burn-rate', verdict, sentence, window: long, value, baseline: slo, threshold };
+  const sentence = inWords(verdict, `the budget of its objective ${shown(slo)}`, shown(burn), minutes);
+  return {
+    signal: name,
+    rule: 'burn-rate',
+    verdict,
+    sentence: `${name} ${sentence}; the line is ${factor}`,
+    window: long,
+    value,
+    baseline: slo,
+    threshold,
+  };
+}
+
+function inWords(verdict: Verdict, budget: string, burn: string, minutes: number): string {
+  if (verdict === 'unhealthy') return `burns ${budget} ${burn} times too fast over ${minutes} min`;
+  const holes = verdict === 'inconclusive' ? ', as far as it was measured' : '';
+  return `burns ${burn} times ${budget} over ${minutes} min${holes}`;
+}
+
+/** For how long there are samples at most: since the deployment, or since the first one. */
+const ageOf = ({ nowMs, rangeMs, cleanFromMs, clean }: Reading): number =>
+  nowMs - (Number.isFinite(cleanFromMs) ? cleanFromMs : (clean[0]?.[0] ?? nowMs)) + rangeMs;
+
+/** Whether there is a sample in each interval of the window. */
+function isMeasured({ clean, nowMs, rangeMs, cleanFromMs }: Reading, lengthMs: number, policy: HealthPolicy): boolean {
+  const beganMs = Number.isFinite(cleanFromMs) ? cleanFromMs : (clean[0]?.[0] ?? nowMs);
+  return isWhole(clean, Math.max(beganMs, nowMs - Math.max(0, lengthMs - rangeMs)), nowMs, policy.intervalMs);
 }
 
 /** A sample looks back by `rangeMs` itself; the newest always counts. */

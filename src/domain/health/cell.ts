@@ -2,13 +2,14 @@ import type { CellObservation, CellVerdict, Evidence, HealthPolicy, Signal, Verd
 import { isPackage, samePackage } from '../package-version.js';
 import { burnRate } from './burn-rate.js';
 import { commonChange } from './common.js';
-import { gapOf, isStill } from './data.js';
+import { gapOf, isStill, stoodStill } from './data.js';
+import { type Comparisons, comparisonsOf } from './error-control.js';
 import { bounded, compare, evidenceOf, type Finding, shortened, worstOf } from './evidence.js';
 import { limits } from './limits.js';
 import { notWorse } from './not-worse.js';
 import { lostFinding, quietFindings, stillnessOf } from './quiet.js';
 import type { Reading } from './readings.js';
-import { zScoreFinding } from './robust.js';
+import { type Common, zScoreFinding } from './robust.js';
 import { type Direction, directionsOf } from './scale.js';
 import { Memo } from './subject.js';
 
@@ -36,8 +37,11 @@ export function judgeCell(
   { control = [], peers = [], memo = new Memo() }: CellContext = {},
 ): CellVerdict {
   const others = { control: chosen(control, observation), peers: chosen(peers, observation) };
-  return new CellJudge(observation, policy, others, memo).verdict();
+  const comparisons = comparisonsOf(policy, cellsOf([observation, ...control, ...peers]));
+  return new CellJudge(observation, policy, others, memo, comparisons).verdict();
 }
+
+const cellsOf = (observations: readonly CellObservation[]): number => new Set(observations.map((o) => o.cell)).size;
 
 /** The same whatever order the cells come in. */
 const chosen = (cells: readonly CellObservation[], { cell }: CellObservation): CellObservation[] =>
@@ -57,6 +61,7 @@ class CellJudge {
     private readonly policy: HealthPolicy,
     private readonly others: { control: readonly CellObservation[]; peers: readonly CellObservation[] },
     private readonly memo: Memo,
+    private readonly comparisons: Comparisons,
   ) {
     this.names = Object.keys(policy.signals).sort(compare);
     this.still = this.allStill();
@@ -85,7 +90,11 @@ class CellJudge {
 
   /** A cell that was unhealthy before its deployment is held to that. */
   private counted(finding: Finding, shadow: boolean): Evidence {
-    return evidenceOf(notWorse(finding, this.observation, this.policy, this.memo), this.observation, shadow);
+    return evidenceOf(
+      notWorse(finding, this.observation, this.policy, this.memo, this.comparisons),
+      this.observation,
+      shadow,
+    );
   }
 
   private ofSignals(): Evidence[] {
@@ -116,8 +125,10 @@ class CellJudge {
     const burning = burnRate(reading, this.policy);
     const findings = [...asked, ...(burning ? [burning] : []), ...limits(reading, this.policy)];
     const shadow = signal.mode === 'shadow' && this.policy.mode === 'enforce';
+    const guilty = findings.filter(({ verdict }) => verdict === 'unhealthy');
+    const repeated = guilty.length > 0 ? stoodStill(reading, this.policy) : null;
     // What is missing acquits nothing, and excuses nothing either.
-    const counting = gap ? [gap, ...findings.filter(({ verdict }) => verdict === 'unhealthy')] : findings;
+    const counting = repeated ? [gap ?? repeated] : gap ? [gap, ...guilty] : findings;
     return counting.map((finding) => this.counted(this.shared(finding, signal), shadow));
   }
 
@@ -130,9 +141,9 @@ class CellJudge {
   private zScore(name: string, signal: Signal, direction: Direction): Finding | null {
     const { observation, policy, memo, others } = this;
     const subject = (cell: CellObservation) => memo.subject(name, signal, direction, cell, policy);
-    return zScoreFinding(subject(observation), policy, (change) =>
-      commonChange({ onOld: others.control.map(subject), onNew: others.peers.map(subject) }, change, observation.nowMs),
-    );
+    const common: Common = (change, untilMs) =>
+      commonChange({ onOld: others.control.map(subject), onNew: others.peers.map(subject) }, change, untilMs);
+    return zScoreFinding(subject(observation), policy, common, this.comparisons);
   }
 
   /** Where most cells on the old package break the same line at the same time, a rollback would mend nothing. */
@@ -153,12 +164,11 @@ class CellJudge {
   }
 
   private allStill(): boolean {
-    const { nowMs } = this.observation;
     const readings = this.names.flatMap((name) => {
       const signal = this.signal(name);
       return signal ? [this.reading(name, signal)] : [];
     });
-    return readings.length > 1 && readings.every(({ since }) => isStill(since, nowMs, this.policy));
+    return readings.length > 1 && readings.every((reading) => isStill(reading, this.policy));
   }
 
   private reading(name: string, signal: Signal): Reading {

@@ -1,11 +1,14 @@
-import type { HealthPolicy, Sample } from '../../contract/health.js';
+import type { HealthPolicy, Sample, Signal } from '../../contract/health.js';
 import type { Finding } from './evidence.js';
-import { type Reading, sustainedMs, wholeOf } from './readings.js';
+import { baselineStepMs, filledIntervals, type Reading, sustainedMs, wholeOf } from './readings.js';
+
+/** After a deployment every interval of so many blocks must have been measured: 20 minutes with the defaults. */
+const WHOLE_BLOCKS = 4;
 
 /**
- * Whether a signal was measured well enough to acquit: in each of the last `minSamples` intervals there is a sample that
- * was measured wholly after the deployment, and the signal still moves. A hole is waited out; it is never taken for
- * good. null: it was.
+ * Whether a signal was measured well enough to acquit: there are `minSamples` that were measured wholly after the
+ * deployment, one in each interval, over as long as the longest window that convicts; and the signal still moves. A hole
+ * is waited out; it is never taken for good. null: it was.
  *
  * Fails closed, as the consumer of deployment health on the legacy stages does (no series is unhealthy there; here it is
  * inconclusive, so that an outage of the monitoring rolls nothing back).
@@ -23,65 +26,99 @@ function whyNotEnough(reading: Reading, clean: readonly Sample[], policy: Health
   const { minSamples, intervalMs } = policy;
   const newest = clean.at(-1)?.[0];
   if (newest === undefined) return `${name} has no sample since the deployment`;
-  const filled = filledSlots(clean, nowMs, policy);
-  if (filled >= minSamples) return null;
+  const needed = intervalsNeeded(reading, policy);
+  const { filled } = filledIntervals(clean, nowMs - needed * intervalMs, nowMs, intervalMs);
+  if (filled >= needed) return null;
   const ageS = Math.round((nowMs - newest) / 1000);
   if (nowMs - newest >= intervalMs) return `${name} was measured last ${ageS} s ago`;
   const few = clean.length < minSamples;
   if (few) return `${name} has ${clean.length} samples since the deployment, of ${minSamples} needed`;
-  return `${name} has holes: ${filled} of the last ${minSamples} samples`;
+  return `${name} has holes: ${filled} of the last ${needed} samples`;
 }
 
-/** In how many of the last `minSamples` intervals there is a sample. */
-function filledSlots(samples: readonly Sample[], nowMs: number, { minSamples, intervalMs }: HealthPolicy): number {
-  let [filled, last] = [0, -1];
-  for (let i = samples.length - 1; i >= 0; i--) {
-    const slot = Math.floor((nowMs - (samples[i]?.[0] ?? 0)) / intervalMs);
-    if (slot >= minSamples) break;
-    if (slot !== last) filled += 1;
-    last = slot;
-  }
-  return filled;
+function intervalsNeeded({ cleanFromMs, nowMs }: Reading, policy: HealthPolicy): number {
+  const { minSamples, intervalMs } = policy;
+  if (!Number.isFinite(cleanFromMs)) return minSamples;
+  const lengthMs = Math.min(nowMs - cleanFromMs, WHOLE_BLOCKS * baselineStepMs(policy));
+  return Math.max(minSamples, Math.floor(lengthMs / intervalMs));
 }
 
 const frozen = ({ name, since }: Reading): string =>
   `${name} stands still at ${since.at(-1)?.[1]}: is it measured at all?`;
 
+/** Whether the values stand still although they never did, or all signals of the cell do. */
+const isFrozen = (reading: Reading, policy: HealthPolicy, allStill: boolean): boolean =>
+  allStill ? isStill(reading, policy) : hasStopped(reading, policy) && !isBest(reading);
+
+/** The longest window that convicts, in blocks: an hour with the defaults. */
+const CONVICTING_BLOCKS = 12;
+
 /**
- * Whether the values stand still although they never did: unchanged for twice as long as ever in the past. The best that
- * a ratio can be is no sign of that by itself (no errors at all), unless all signals of the cell stand still.
+ * What a signal with an objective showed while it stood still was repeated and not measured, and convicts nobody: neither
+ * then nor for as long as it is in a window. null: it moved all the while. Nothing good at all is believed, though: then
+ * there is nothing left to move.
  */
-function isFrozen({ since, past, signal, nowMs }: Reading, policy: HealthPolicy, allStill: boolean): boolean {
-  if (!isStill(since, nowMs, policy)) return false;
-  if (allStill) return true;
-  const value = since.at(-1)?.[1];
-  const best = signal.slo === undefined ? null : signal.worse === 'lower' ? wholeOf(signal.slo) : 0;
-  if (value === best || past.length === 0) return false;
-  return stillFor(since) >= 2 * longestStillness(past);
+export function stoodStill(reading: Reading, policy: HealthPolicy): Finding | null {
+  const { name, signal, since, past, nowMs } = reading;
+  if (signal.slo === undefined || past.length === 0) return null;
+  const fromMs = nowMs - CONVICTING_BLOCKS * baselineStepMs(policy);
+  const least = Math.max(sustainedMs(policy) - policy.intervalMs, longestStillness(reading) + 1);
+  const still = runsOf(since).find(
+    (run) => run.toMs > fromMs && run.toMs - run.fromMs >= least && !isEnd(run.value, signal),
+  );
+  if (!still) return null;
+  const sentence = `${name} stood still at ${still.value}: that was repeated, and not measured`;
+  return { signal: name, rule: 'data', verdict: 'inconclusive', sentence, window: since, toMs: nowMs };
 }
+
+/** Stretches of one value. */
+function runsOf(samples: readonly Sample[]): { fromMs: number; toMs: number; value: number }[] {
+  const runs: { fromMs: number; toMs: number; value: number }[] = [];
+  for (const [at, value] of samples) {
+    const last = runs.at(-1);
+    if (last?.value === value) last.toMs = at;
+    else runs.push({ fromMs: at, toMs: at, value });
+  }
+  return runs;
+}
+
+/** Unchanged for longer than ever in the past. */
+const hasStopped = (reading: Reading, policy: HealthPolicy): boolean =>
+  reading.past.length > 0 && isStill(reading, policy) && stillFor(reading) > longestStillness(reading);
+
+/** The best that a ratio can be is no sign by itself: no errors at all. */
+const isBest = ({ signal, since }: Reading): boolean => since.length > 0 && since.at(-1)?.[1] === bestOf(signal);
+
+const bestOf = ({ slo, worse }: Signal): number | null =>
+  slo === undefined ? null : worse === 'lower' ? wholeOf(slo) : 0;
+
+/** The best that a ratio can be, or the worst. */
+const isEnd = (value: number, signal: Signal): boolean =>
+  value === bestOf(signal) || (signal.worse === 'lower' ? value === 0 : value >= wholeOf(signal.slo ?? 0));
 
 /** Whether the newest values have been the same for as long as counts. */
-export const isStill = (samples: readonly Sample[], nowMs: number, policy: HealthPolicy): boolean =>
-  stillFor(samples) >= sustainedMs(policy) - policy.intervalMs &&
-  nowMs - (samples.at(-1)?.[0] ?? 0) < policy.intervalMs;
+export const isStill = (reading: Reading, policy: HealthPolicy): boolean =>
+  stillFor(reading) >= sustainedMs(policy) - policy.intervalMs &&
+  reading.nowMs - (reading.since.at(-1)?.[0] ?? 0) < policy.intervalMs;
 
-/** For how long the newest values have been the same, in ms. */
-function stillFor(samples: readonly Sample[]): number {
-  const [newest, value] = samples.at(-1) ?? [0, 0];
-  let since = newest;
-  for (let i = samples.length - 1; i >= 0; i--) {
-    const sample = samples[i];
-    if (sample === undefined || sample[1] !== value) break;
-    since = sample[0];
+/** For how long the newest values have been the same, in ms: since there was another one, or since the deployment. */
+function stillFor({ since, cleanFromMs, rangeMs }: Reading): number {
+  const [newest, value] = since.at(-1) ?? [0, 0];
+  for (let i = since.length - 1; i >= 0; i--) {
+    const sample = since[i];
+    if (sample !== undefined && sample[1] !== value) return newest - sample[0];
   }
-  return newest - since;
+  const deployedAtMs = cleanFromMs - rangeMs;
+  return newest - (Number.isFinite(deployedAtMs) ? deployedAtMs : (since[0]?.[0] ?? newest));
 }
 
-function longestStillness(samples: readonly Sample[]): number {
-  let [longest, since] = [0, samples[0]?.[0] ?? 0];
-  for (let i = 1; i < samples.length; i++) {
-    const [at, value] = samples[i] ?? [0, 0];
-    if (value !== samples[i - 1]?.[1]) since = at;
+/** Leaving out the best that there can be: a small cell has no errors for hours. */
+function longestStillness({ past, signal }: Reading): number {
+  const best = bestOf(signal);
+  let [longest, since] = [0, past[0]?.[0] ?? 0];
+  for (let i = 1; i < past.length; i++) {
+    const [at, value] = past[i] as Sample;
+    if (value !== past[i - 1]?.[1] || value === best) since = at;
     longest = Math.max(longest, at - since);
   }
   return longest;

@@ -1,4 +1,6 @@
 import type { CellObservation, HealthPolicy, HealthRule } from '../../contract/health.js';
+import { NOTHING_COMMON } from './common.js';
+import type { Comparisons } from './error-control.js';
 import { type Finding, shown } from './evidence.js';
 import { compareWithPast, USUAL_Z_SCORE } from './robust.js';
 import { directionsOf } from './scale.js';
@@ -13,11 +15,17 @@ const OF_CELL: ReadonlySet<HealthRule> = new Set(['readiness', 'smoke-tests', 'q
  * convicts against the hour before the deployment (held to 3 where the signal has none). Other findings, and all
  * findings on a cell that was not unhealthy, stay as they are.
  */
-export function notWorse(finding: Finding, observation: CellObservation, policy: HealthPolicy, memo: Memo): Finding {
+export function notWorse(
+  finding: Finding,
+  observation: CellObservation,
+  policy: HealthPolicy,
+  memo: Memo,
+  comparisons: Comparisons,
+): Finding {
   if (finding.verdict === 'healthy' || observation.before?.verdict !== 'unhealthy') return finding;
   if (OF_CELL.has(finding.rule)) return wasSo(finding, observation) ? passed(finding) : finding;
   if (!OF_SIGNALS.has(finding.rule) || finding.signal === null) return finding;
-  return comparedWithBefore(finding, finding.signal, observation, policy, memo);
+  return comparedWithBefore(finding, finding.signal, observation, policy, memo, comparisons);
 }
 
 const wasSo = ({ rule }: Finding, { before }: CellObservation): boolean =>
@@ -29,13 +37,14 @@ function comparedWithBefore(
   observation: CellObservation,
   policy: HealthPolicy,
   memo: Memo,
+  comparisons: Comparisons,
 ): Finding {
   const signal = policy.signals[name];
   if (!signal) return finding;
-  const line = signal.zScore ?? USUAL_Z_SCORE;
+  const zScore = signal.zScore ?? USUAL_Z_SCORE;
   const found = directionsOf(signal).flatMap((direction) => {
     const subject = memo.subject(name, signal, direction, observation, policy);
-    const compared = compareWithPast(subject, policy, line, () => 0);
+    const compared = compareWithPast(subject, policy, { zScore, comparisons, common: () => NOTHING_COMMON });
     return compared ? [{ ...compared, scale: subject.scale }] : [];
   });
   const [worst] = found.sort((a, b) => b.deviation.z - a.deviation.z);

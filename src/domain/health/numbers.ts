@@ -1,6 +1,11 @@
 /** Median of `values`, which stay as they are; NaN where there is none. */
 export const median = (values: readonly number[]): number => quantile(values, 0.5);
 
+/** The median absolute deviation of a normal variable, times this, is its standard deviation. */
+export const MAD_TO_SIGMA = 1.4826;
+/** So is the 95th percentile of a normal variable around 0. */
+export const P95_TO_SIGMA = 1 / 1.645;
+
 /** The share `q` of `values` lies below it, between two neighbours linearly; NaN where there is none. */
 export function quantile(values: readonly number[], q: number): number {
   return quantileOfSorted(ascending(values), q);

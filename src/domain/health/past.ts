@@ -1,5 +1,5 @@
 import type { HealthPolicy, Sample } from '../../contract/health.js';
-import { quantileOfSorted } from './numbers.js';
+import { MAD_TO_SIGMA, P95_TO_SIGMA, quantileOfSorted } from './numbers.js';
 import { baselineStepMs, type Reading } from './readings.js';
 import type { Scale } from './scale.js';
 
@@ -46,8 +46,6 @@ export interface Usual {
 const GROUP_BLOCKS = 4;
 /** With fewer changes to compare with, nothing is said of how much a signal moves. */
 const FEWEST_CHANGES = 24;
-const MAD_TO_SIGMA = 1.4826;
-const P95_TO_SIGMA = 1 / 1.645;
 /** The standard deviation of the root of a count (Anscombe 1948), for one event in a block. */
 const ROOT_OF_COUNT = 0.5;
 /** From this share of blocks without any bad event on, single events are what is seen. */
@@ -113,7 +111,7 @@ function usualOf(past: Past, lag: number, stretch: number): Usual | null {
   for (let k = 0; k < count; k++) changes[k] = (stretches[k] ?? Number.NaN) - (levels[k + lag] ?? Number.NaN);
   const present = changes.filter((c) => !Number.isNaN(c)).sort();
   if (present.length < FEWEST_CHANGES || Number.isNaN(level)) return null;
-  const absolute = present.map(Math.abs).sort();
+  const absolute = absoluteOf(present);
   const chance = ROOT_OF_COUNT * Math.sqrt(past.oneEvent / stretch);
   const tail = P95_TO_SIGMA * quantileOfSorted(present, 0.95);
   return {
@@ -122,6 +120,19 @@ function usualOf(past: Past, lag: number, stretch: number): Usual | null {
     leastSpread: Math.max(MAD_TO_SIGMA * medianWithZeros(absolute, count - present.length), chance),
     changes,
   };
+}
+
+/** What sorted numbers are without their sign, sorted too: both ends merged, which is faster than to sort again. */
+function absoluteOf(sorted: Float64Array): Float64Array {
+  const absolute = new Float64Array(sorted.length);
+  let [low, high] = [0, sorted.length - 1];
+  for (let i = high; i >= 0; i--) {
+    const [below, above] = [Math.abs(sorted[low] ?? 0), Math.abs(sorted[high] ?? 0)];
+    absolute[i] = Math.max(below, above);
+    if (below > above) low += 1;
+    else high -= 1;
+  }
+  return absolute;
 }
 
 const groupOf = (stretch: number): number => Math.max(GROUP_BLOCKS, stretch);

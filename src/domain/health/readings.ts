@@ -20,12 +20,16 @@ export interface Reading {
 }
 
 /** What counts of one signal: never what was measured before the deployment ended, is no number, or lies in the future. */
-export function readingOf(name: string, signal: Signal, observation: CellObservation): Reading {
+export function readingOf(
+  name: string,
+  signal: Signal,
+  observation: CellObservation,
+  rangeMs: number = rangeOfQuery(signal.query),
+): Reading {
   const { deployedAtMs, nowMs } = observation;
   const since = usable(observation.after[name] ?? [], signal, deployedAtMs ?? Number.NEGATIVE_INFINITY, nowMs);
   const endMs = deployedAtMs ?? since[0]?.[0] ?? nowMs;
   const past = usable(observation.baseline[name] ?? [], signal, Number.NEGATIVE_INFINITY, endMs - 1);
-  const rangeMs = rangeOfQuery(signal.query);
   const cleanFromMs = deployedAtMs === null ? Number.NEGATIVE_INFINITY : deployedAtMs + rangeMs;
   const clean = within(since, cleanFromMs - 1, nowMs);
   return { name, signal, rangeMs, past, since, cleanFromMs, clean, nowMs };
@@ -78,6 +82,43 @@ export function within(samples: readonly Sample[], afterMs: number, untilMs: num
   const from = indexAfter(samples, afterMs);
   const to = indexAfter(samples, untilMs);
   return from === 0 && to === samples.length ? samples : samples.slice(from, to);
+}
+
+/** The sum of amounts of samples after `afterMs` and up to `untilMs`, and how many there are. */
+export function amountBetween(
+  samples: readonly Sample[],
+  amount: (value: number) => number,
+  afterMs: number,
+  untilMs: number,
+): { sum: number; count: number } {
+  const [from, to] = [indexAfter(samples, afterMs), indexAfter(samples, untilMs)];
+  let sum = 0;
+  for (let i = from; i < to; i++) sum += amount((samples[i] as Sample)[1]);
+  return { sum, count: Math.max(0, to - from) };
+}
+
+/** In how many of the intervals that end with `untilMs`, and begin after `afterMs`, there is a sample. */
+export function filledIntervals(
+  samples: readonly Sample[],
+  afterMs: number,
+  untilMs: number,
+  intervalMs: number,
+): { filled: number; of: number } {
+  const of = Math.max(0, Math.floor((untilMs - afterMs) / intervalMs));
+  let [filled, last] = [0, -1];
+  for (let i = indexAfter(samples, untilMs) - 1; i >= 0; i--) {
+    const interval = Math.floor((untilMs - (samples[i] as Sample)[0]) / intervalMs);
+    if (interval >= of) break;
+    if (interval !== last) filled += 1;
+    last = interval;
+  }
+  return { filled, of };
+}
+
+/** Whether each of these intervals has a sample. */
+export function isWhole(samples: readonly Sample[], afterMs: number, untilMs: number, intervalMs: number): boolean {
+  const { filled, of } = filledIntervals(samples, afterMs, untilMs, intervalMs);
+  return filled === of;
 }
 
 /** How many samples lie at or before `ms`. */

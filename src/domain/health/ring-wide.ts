@@ -1,7 +1,7 @@
 import type { CellObservation, Evidence, HealthPolicy, LooksState, Signal } from '../../contract/health.js';
-import { changesOfOthers, FEWEST_OTHERS } from './common.js';
+import { changesOfOthers, commonOf, FEWEST_OTHERS } from './common.js';
 import { orNull, shortened, shown } from './evidence.js';
-import { clamp, mean, median, normalUpper } from './numbers.js';
+import { clamp, MAD_TO_SIGMA, mean, median, normalUpper } from './numbers.js';
 import { type Change, usualChange } from './past.js';
 import { sustainedMs } from './readings.js';
 import { blocksSince, type Deviation, deviationOf } from './robust.js';
@@ -15,7 +15,7 @@ const MOST_OF_ONE = 4;
 const FEWEST_NEW = 3;
 /** Of the past that is looked at for what moves all cells: a day, with the defaults. */
 const MOST_BLOCKS = 288;
-/** Cells answer to what moves all of them with strengths that differ by this share. */
+/** Cells answer to what moves all of them with strengths that differ by this share, or more where they are seen to. */
 const ANSWERS_DIFFER = 0.5;
 /** The longest stretch after a deployment that is averaged, in blocks: half an hour with the defaults. */
 const LONGEST = 6;
@@ -78,17 +78,15 @@ function comparison(pool: Pool, compared: readonly CellObservation[], test: Test
   const usualTogether = togetherness([...changed.map((c) => c.subject), ...olds], typical(changed));
   const found = changed.map(({ deviation: { z, change } }) => {
     const others = changesOfOthers({ onOld: olds, onNew: changed.map((c) => c.subject) }, change, nowMs);
-    const common = others.length > 0 ? median(others) : 0;
+    const { middle: common, spread } = commonOf(others);
+    const isKnown = others.length >= FEWEST_OTHERS;
     // What moves all cells now may be larger than it ever was.
-    const together = others.length < FEWEST_OTHERS ? usualTogether : Math.max(usualTogether, common ** 2);
-    const noise = others.length > 0 ? 1.57 / others.length : Number.POSITIVE_INFINITY;
+    const together = isKnown ? Math.max(usualTogether, common ** 2) : usualTogether;
+    const noise = isKnown ? 1.57 / others.length : Number.POSITIVE_INFINITY;
     const weight = together > 0 ? together / (together + noise) : 0;
-    const rest = together * (1 - weight) + (ANSWERS_DIFFER * common) ** 2 * (1 / others.length || 0);
-    return {
-      excess: clamp(z - weight * common, -MOST_OF_ONE, MOST_OF_ONE),
-      rest,
-      differ: (ANSWERS_DIFFER * common) ** 2,
-    };
+    const differ = Math.max((ANSWERS_DIFFER * common) ** 2, spread ** 2 - 1);
+    const rest = together * (1 - weight) + (isKnown ? differ / others.length : 0);
+    return { excess: clamp(z - weight * common, -MOST_OF_ONE, MOST_OF_ONE), rest, differ };
   });
   const variance = mean(found.map((f) => f.rest)) + (1 + mean(found.map((f) => f.differ))) / changed.length;
   const z = mean(found.map(({ excess }) => excess)) / Math.sqrt(variance);
@@ -137,7 +135,7 @@ function togetherness(subjects: readonly Subject[], change: Change): number {
     if (count * 2 > columns.length) means.push(Math.abs(sum / count));
   }
   if (means.length === 0) return 0;
-  return clamp((1.4826 * median(means)) ** 2 - 1 / columns.length, 0, 1);
+  return clamp((MAD_TO_SIGMA * median(means)) ** 2 - 1 / columns.length, 0, 1);
 }
 
 function evidenceOfPool(

@@ -1,8 +1,10 @@
 import type { HealthPolicy, Sample, Verdict } from '../../contract/health.js';
+import type { CommonChange } from './common.js';
+import { type Comparisons, lineAt } from './error-control.js';
 import { type Finding, shown } from './evidence.js';
 import { quantileOfSorted } from './numbers.js';
 import { type Change, type Past, type Usual, usualChange } from './past.js';
-import { budgetOf, type Reading, within } from './readings.js';
+import { budgetOf, isWhole, type Reading, within } from './readings.js';
 import type { Scale } from './scale.js';
 import type { Subject } from './subject.js';
 
@@ -24,13 +26,18 @@ export const USUAL_Z_SCORE = 3;
  * Windows that may convict, in blocks: three of 5, of 10 or of 20 minutes in a row, with the defaults. Short ones where
  * the objective is broken all the while; where it is kept, or there is none, there is time for longer ones.
  */
-const WINDOWS = [1, 2, 4] as const;
+const LONGEST_WINDOW = 4;
+const WINDOWS = [1, 2, LONGEST_WINDOW] as const;
 const SHORTEST_WITHIN_OBJECTIVE = 2;
 /** A change within the objective that begins later, in blocks, is no longer laid to the deployment. */
 const LATEST_WITHIN_OBJECTIVE = 12;
 const IN_A_ROW = 3;
-/** With fewer windows than can convict, this share of the line is enough to wait for more. */
-const EARLY_DOUBT = 2 / 3;
+/** What is laid to a deployment must have lasted for this share of the time since. */
+const LASTING = 0.25;
+/** The first block after a deployment has the restart in it, and convicts nobody. */
+const WARM_UP = 1;
+/** Each of several windows that convict together must reach this share of `zScore`; alone, it is enough to wait for more. */
+const EACH = 2 / 3;
 /** After so many blocks every window that may convict has had its time, and doubt alone holds nothing up. */
 const NO_DOUBT_AFTER = 12;
 
@@ -39,11 +46,15 @@ const LEAST_OF_BUDGET = 0.5;
 /** Without an objective: from this share of the level on its scale (a tenth of the value, under a square root). */
 const LEAST_OF_LEVEL = 0.05;
 
-/** How far the signal went over `blocks` blocks up to `untilMs`; null: too little was measured, before or after. */
+/**
+ * How far the signal went over `blocks` blocks up to `untilMs`; null: too little was measured, before or after. The
+ * spread has a floor, so that what is beyond `line` deviations is also a change that matters, however still the past was.
+ */
 export function deviationOf(
   { reading, past, scale }: Subject,
   blocks: number,
   untilMs: number = reading.nowMs,
+  line: number = reading.signal.zScore ?? USUAL_Z_SCORE,
 ): Deviation | null {
   const change: Change = { lag: lagOf((untilMs - past.endMs) / past.blockMs), stretch: blocks };
   const usual = usualChange(past, change);
@@ -51,7 +62,7 @@ export function deviationOf(
   if (usual === null || window.length === 0) return null;
   const { level } = usual;
   const now = levelOver(window, scale);
-  const floor = leastChange(reading, scale, level) / (reading.signal.zScore ?? USUAL_Z_SCORE);
+  const floor = leastChange(reading, scale, level) / line;
   const spread = Math.max(usual.spread, floor);
   const leastSpread = Math.max(Math.min(usual.leastSpread, usual.spread), floor);
   const rise = now - level;
@@ -94,71 +105,145 @@ function windowOf({ since, rangeMs }: Reading, untilMs: number, lengthMs: number
 
 /**
  * The robust z-score of a cell against its own past: the mean over a window, less the level before the deployment, in
- * robust standard deviations of such a change over the whole baseline (`usualChange`). Three windows in a row that lie
- * beyond `zScore` convict: of 5 minutes each (with the defaults) where the objective is broken, of 10 or 20 minutes else
- * and in the first hour only, so that a fault convicts that is small or that a small cell has, and a burst or a restart
- * does not, however high it is. What comes later and breaks no objective, the past of one day cannot lay to the package.
+ * robust standard deviations of such a change over the whole baseline (`usualChange`). Three windows in a row convict
+ * where each lies beyond two thirds of the signal's `zScore`, so that a burst or a restart does not, however high it is, and
+ * all three as one beyond the line that so many comparisons ask for (`lineAt`), so that chance does not. They are of 5 minutes each
+ * (with the defaults) where the objective is broken, of 10 or 20 minutes else and in the first hour only, so that a fault
+ * convicts that is small or that a small cell has; and together at least a quarter of the time since the deployment: what
+ * began long after it needs to last longer. What comes later and breaks no objective, the past of one day cannot lay to
+ * the package. The first block has the restart in it and convicts nobody (Argo Rollouts' `initialDelay`, Kayenta's
+ * warm-up), but is reason enough to wait.
  *
  * After Iglewicz & Hoaglin, How to Detect and Handle Outliers (1993), whose modified z-score takes median and MAD for
  * mean and deviation, and the alerts in use on the legacy stages (|z| > 3 for five minutes). Differently from those, the
  * yardstick is the change over the same lag and not the level; and as samples of a rate over five minutes are all about
- * the same five minutes, three windows stand where those alerts have ten samples: looks at every signal of every cell
- * each 30 s are thousands in a ring, and one comparison at z = 3 errs once in 741.
+ * the same five minutes, three windows stand where those alerts have ten samples.
  *
- * While there are fewer windows than may convict, the newest one must be well below the line; in the first hour the mean
- * of all that was measured must be below it; otherwise it is inconclusive, and more is measured. A rise that the cell also
- * had a day before at the same hour, where it stands out, is its rhythm and is taken off; a baseline shorter than a day
- * shows none. The spread has a floor, for a signal that hardly moves: below it a change may be real, and is of no
- * consequence.
+ * While there are fewer windows than may convict, the newest one must be well below `zScore`; in the first hour the mean
+ * of all that was measured must be below it; and where the newest window lies beyond the line, those before must have been
+ * measured: otherwise it is inconclusive, and more is measured. A rise that the cell also had a day before at the same
+ * hour, where it stands out, is its rhythm and is taken off; a baseline shorter than a day shows none. A change below half
+ * of the objective's budget may be real, and is of no consequence.
  *
- * `common` tells how far cells that were not deployed to went at the same time, and is asked only where it matters: what
- * they did as well, the deployment did not do. null: the signal is not to be compared with a past.
+ * `common` tells how far other cells went at the same time, window by window, and is asked only where it matters: what
+ * they did as well, the deployment did not do. `comparisons` are those of all cells at one look. null: the signal is not
+ * to be compared with a past.
  */
-export function zScoreFinding(subject: Subject, policy: HealthPolicy, common: Common): Finding | null {
+export function zScoreFinding(
+  subject: Subject,
+  policy: HealthPolicy,
+  common: Common,
+  comparisons: Comparisons,
+): Finding | null {
   const { zScore } = subject.reading.signal;
   if (zScore === undefined || subject.young) return null;
-  const compared = compareWithPast(subject, policy, zScore, common);
+  const compared = compareWithPast(subject, policy, { zScore, comparisons, common });
   if (compared === null) return blocksSince(subject, policy) < 1 ? null : pastMissing(subject);
-  return findingOf(subject, compared, zScore);
+  return findingOf(subject, compared);
 }
 
 export interface Compared {
   verdict: Verdict;
   deviation: Deviation;
+  /** Where it would have been guilty. */
+  line: number;
 }
 
-/** The comparison itself, held to `zScore`; null where it cannot be made. */
-export function compareWithPast(
-  subject: Subject,
-  policy: HealthPolicy,
-  zScore: number,
-  common: Common,
-): Compared | null {
+/** What a cell is held to when it is compared with its past. */
+export interface Measure {
+  zScore: number;
+  comparisons: Comparisons;
+  common: Common;
+}
+
+/** The comparison itself; null where it cannot be made. */
+export function compareWithPast(subject: Subject, policy: HealthPolicy, measure: Measure): Compared | null {
+  const { zScore, common } = measure;
   const blocks = blocksSince(subject, policy);
   if (blocks < 1) return null;
-  for (const window of WINDOWS) {
-    const guilty = window * IN_A_ROW <= blocks ? guiltyOver(subject, window, blocks, zScore, common) : null;
-    if (guilty) return { verdict: 'unhealthy', deviation: guilty };
-  }
+  const convicting = blocks - WARM_UP;
+  const lineOf = (breaks: boolean) => lineAt(zScore, measure.comparisons, convicting, breaks);
+  const least = Math.min(LASTING * convicting, IN_A_ROW * LONGEST_WINDOW);
+  const lasting = (length: number) => length <= convicting && length >= least;
+  const trials = WINDOWS.filter((window) => lasting(window * IN_A_ROW)).map((window) =>
+    trialOver(subject, policy, { window, blocks, zScore, lineOf, common }),
+  );
+  const guilty = trials.find(({ verdict }) => verdict === 'unhealthy')?.whole;
+  if (guilty) return { verdict: 'unhealthy', deviation: guilty, line: lineOf(breaksObjective(subject, guilty)) };
   const settled = deviationOf(subject, Math.max(1, Math.min(blocks - 1, IN_A_ROW)));
   if (settled === null) return null;
-  const line = blocks > IN_A_ROW ? zScore : EARLY_DOUBT * zScore;
-  const doubtful = blocks <= NO_DOUBT_AFTER && settled.worstZ - shared(settled, line, common) >= line;
-  return { verdict: doubtful ? 'inconclusive' : 'healthy', deviation: settled };
+  const doubt = convicting >= IN_A_ROW ? zScore : EACH * zScore;
+  const doubtful =
+    (blocks <= NO_DOUBT_AFTER && isDoubtful(settled, subject.reading.nowMs, doubt, common)) ||
+    trials.some(({ verdict }) => verdict === 'inconclusive');
+  return {
+    verdict: doubtful ? 'inconclusive' : 'healthy',
+    deviation: settled,
+    line: lineOf(breaksObjective(subject, settled)),
+  };
 }
 
-/** The least of the windows in a row, where all of them lie beyond the line. */
-function guiltyOver(subject: Subject, window: number, age: number, zScore: number, common: Common): Deviation | null {
-  const anyChange = window >= SHORTEST_WITHIN_OBJECTIVE && age <= LATEST_WITHIN_OBJECTIVE;
-  let least: Deviation | null = null;
+interface Windows {
+  /** The length of each, in blocks. */
+  window: number;
+  /** How many blocks there are since the deployment. */
+  blocks: number;
+  zScore: number;
+  /** Where all of them together convict, whether they break the objective or not. */
+  lineOf: (breaks: boolean) => number;
+  common: Common;
+}
+
+/**
+ * Windows in a row: unhealthy where each lies beyond its share of `zScore`, and all of them as one beyond the line; inconclusive where
+ * those that were measured do, and something of the others is missing.
+ */
+function trialOver(
+  subject: Subject,
+  { intervalMs }: HealthPolicy,
+  windows: Windows,
+): { verdict: Verdict; whole?: Deviation } {
+  const { nowMs, since } = subject.reading;
+  const lengthMs = windows.window * subject.past.blockMs;
+  let isMeasured = true;
+  let areGuilty = true;
   for (let i = 0; i < IN_A_ROW; i++) {
-    const untilMs = subject.reading.nowMs - i * window * subject.past.blockMs;
-    const found = deviationOf(subject, window, untilMs);
-    if (found === null || found.z < zScore) return null;
-    if (!anyChange && !breaksObjective(subject, found)) return null;
-    if (least === null || found.z < least.z) least = found;
+    const untilMs = nowMs - i * lengthMs;
+    const found = deviationOf(subject, windows.window, untilMs);
+    const isOne = found !== null && isGuilty(subject, found, untilMs, EACH * windows.zScore, windows);
+    const hasAll = isWhole(since, untilMs - lengthMs, untilMs, intervalMs);
+    if (!isOne && hasAll) return { verdict: 'healthy' };
+    isMeasured &&= hasAll;
+    areGuilty &&= isOne;
   }
-  return least !== null && least.z - shared(least, zScore, common) >= zScore ? least : null;
+  const whole = areGuilty ? wholeOver(subject, windows) : null;
+  if (whole) return { verdict: 'unhealthy', whole };
+  return { verdict: isMeasured ? 'healthy' : 'inconclusive' };
+}
+
+/** All windows as one, where that lies beyond the line. */
+function wholeOver(subject: Subject, windows: Windows): Deviation | null {
+  const { nowMs } = subject.reading;
+  const found = deviationOf(subject, IN_A_ROW * windows.window);
+  if (found === null) return null;
+  const line = windows.lineOf(breaksObjective(subject, found));
+  const whole = deviationOf(subject, IN_A_ROW * windows.window, nowMs, line);
+  return whole !== null && isGuilty(subject, whole, nowMs, line, windows) ? whole : null;
+}
+
+function isGuilty(
+  subject: Subject,
+  found: Deviation,
+  untilMs: number,
+  line: number,
+  { window, blocks, common }: Windows,
+): boolean {
+  if (found.z < line) return false;
+  const breaks = breaksObjective(subject, found);
+  const anyChange = window >= SHORTEST_WITHIN_OBJECTIVE && blocks <= LATEST_WITHIN_OBJECTIVE;
+  if (!anyChange && !breaks) return false;
+  const others = common(found.change, untilMs);
+  return beyondOthers(found.z, others, breaks ? others.spread : others.tail) >= line;
 }
 
 function breaksObjective({ reading, scale }: Subject, { now }: Deviation): boolean {
@@ -166,28 +251,40 @@ function breaksObjective({ reading, scale }: Subject, { now }: Deviation): boole
   return slo !== undefined && now > scale.level(scale.amount(slo));
 }
 
-export type Common = (change: Change) => number;
+export type Common = (change: Change, untilMs: number) => CommonChange;
 
-/** What all cells did, and may have done twice as much on this one; asked for only where the answer could matter. */
-const shared = ({ worstZ, change }: Deviation, line: number, common: Common): number =>
-  worstZ < line ? 0 : 2 * Math.max(0, common(change));
+/**
+ * What is left of a change beyond what all cells did, and may have done twice as much on this one. Where they answer very
+ * differently to what comes over all of them, their own spread is the yardstick: of what breaks no objective, the spread
+ * of the furthest ones.
+ */
+const beyondOthers = (z: number, { middle }: CommonChange, spread: number): number =>
+  (z - 2 * Math.max(0, middle)) / spread;
 
-/** How many whole blocks were measured after the deployment. */
+/** On the least favourable view; what others did is asked for only where it could matter. */
+function isDoubtful({ worstZ, change }: Deviation, untilMs: number, line: number, common: Common): boolean {
+  if (worstZ < line) return false;
+  const others = common(change, untilMs);
+  return beyondOthers(worstZ, others, others.spread) >= line;
+}
+
+/** How many whole blocks have passed since the deployment; 0 where less was measured than is enough. */
 export function blocksSince({ reading, past }: Subject, policy: HealthPolicy): number {
   const { since, nowMs, rangeMs, cleanFromMs } = reading;
   const first = since[0]?.[0];
   if (first === undefined || since.length < policy.minSamples) return 0;
-  const fromMs = Math.max(first - policy.intervalMs, cleanFromMs - rangeMs);
+  const deployedAtMs = cleanFromMs - rangeMs;
+  const fromMs = Number.isFinite(deployedAtMs) ? deployedAtMs : first - policy.intervalMs;
   return Math.floor((nowMs - fromMs) / past.blockMs);
 }
 
-function findingOf({ reading, scale }: Subject, { verdict, deviation: found }: Compared, zScore: number): Finding {
+function findingOf({ reading, scale }: Subject, { verdict, deviation: found, line }: Compared): Finding {
   const { name } = reading;
   const [value, baseline] = [scale.value(found.now), scale.value(found.level)];
-  const threshold = scale.value(found.level + zScore * found.spread);
+  const threshold = scale.value(found.level + line * found.spread);
   const side = scale.direction === 'lower' ? 'below' : 'above';
   const words = found.z < 0 ? 'no worse than before' : `${shown(found.z)} robust deviations ${side} what it was before`;
-  const sentence = `${name} is ${shown(value)}, ${words} (${shown(baseline)}); the line is ${shown(zScore)}`;
+  const sentence = `${name} is ${shown(value)}, ${words} (${shown(baseline)}); the line is ${shown(Number(line.toPrecision(3)))}`;
   return { signal: name, rule: 'z-score', verdict, sentence, window: found.window, value, baseline, threshold };
 }
 

@@ -1,6 +1,6 @@
 import type { CellObservation, HealthPolicy, Sample, Signal } from '../../contract/health.js';
 import { type Past, pastOf } from './past.js';
-import { type Reading, readingOf } from './readings.js';
+import { type Reading, rangeOfQuery, readingOf } from './readings.js';
 import { type Direction, type Scale, scaleOf } from './scale.js';
 
 /** One signal of one cell, in one direction, ready to be compared with its own past. */
@@ -10,6 +10,8 @@ export interface Subject {
   past: Past;
   /** The cell has no past worth the name, because it did not exist: not because its past is missing. */
   young: boolean;
+  /** Its changes up to an instant, as other cells ask for them. */
+  changes: Map<string, number | null>;
 }
 
 /** A cell with less than this share of the baseline is young: judged by objective, limits and the ring alone. */
@@ -22,11 +24,20 @@ const YOUNG = 0.25;
  */
 export class Memo {
   private readonly pasts = new WeakMap<readonly Sample[], Map<string, Past>>();
+  private readonly ranges = new Map<string, number>();
   private readonly readings = new WeakMap<CellObservation, Map<string, Reading>>();
   private readonly subjects = new WeakMap<CellObservation, Map<string, Subject>>();
 
+  private rangeOf(query: string): number {
+    const rangeMs = this.ranges.get(query) ?? rangeOfQuery(query);
+    this.ranges.set(query, rangeMs);
+    return rangeMs;
+  }
+
   reading(name: string, signal: Signal, observation: CellObservation): Reading {
-    return remembered(this.readings, observation, name, () => readingOf(name, signal, observation));
+    return remembered(this.readings, observation, name, () =>
+      readingOf(name, signal, observation, this.rangeOf(signal.query)),
+    );
   }
 
   subject(
@@ -43,7 +54,7 @@ export class Memo {
       const fromMs = Math.max(endMs - policy.baselineMs, beganMs(observation) ?? endMs);
       const key = `${name} ${direction} ${fromMs} ${scale.level(4)}`;
       const past = remembered(this.pasts, reading.past, key, () => pastOf(reading, scale, policy, fromMs));
-      return { reading, scale, past, young: endMs - fromMs < YOUNG * policy.baselineMs };
+      return { reading, scale, past, young: endMs - fromMs < YOUNG * policy.baselineMs, changes: new Map() };
     });
   }
 }

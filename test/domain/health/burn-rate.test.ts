@@ -55,6 +55,20 @@ describe('the burn rate', () => {
     });
   });
 
+  it('acquits by a window that was measured; where both have holes, it is not known', () => {
+    const holed = (course: Course, fromMin: number, toMin: number) => {
+      const cell = cellOf({ s: [() => 0, course] }, { ageMs: 2 * HOUR });
+      const isIn = (at: number) => at > DEPLOYED + fromMin * MINUTE && at <= DEPLOYED + toMin * MINUTE;
+      const s = (cell.after.s ?? []).filter(([at]) => !isIn(at));
+      return burnRate(readingOf('s', ERRORS, { ...cell, after: { s } }), policyOf())?.verdict;
+    };
+    const late = until(100, times(0), times(7));
+    expect(holed(times(1), 70, 80)).toBe('healthy');
+    expect(holed(late, 20, 60)).toBe('healthy');
+    expect(holed(late, 20, 100)).toBe('inconclusive');
+    expect(holed(times(7), 20, 60)).toBe('unhealthy');
+  });
+
   it('says what burns how fast, since when, and where the line is', () => {
     expect(burning(times(20), 10 * MINUTE)).toMatchObject({
       signal: 's',

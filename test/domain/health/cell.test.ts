@@ -138,16 +138,22 @@ describe('what was not measured well is never healthy', () => {
   });
 
   it('a hole is waited out', () => {
-    const cell = cellOf({ errors: STEADY }, { ageMs: 40 * MINUTE });
+    const cell = cellOf({ errors: STEADY }, { ageMs: 50 * MINUTE });
     const errors = (cell.after.errors ?? []).filter(([at]) => Math.abs(at - (DEPLOYED + 20 * MINUTE)) > 5 * MINUTE);
     const at = (minutes: number) => judged({ ...cell, after: { errors }, nowMs: DEPLOYED + minutes * MINUTE }).verdict;
-    expect([at(14), at(20), at(28), at(31)]).toEqual(['healthy', 'inconclusive', 'inconclusive', 'healthy']);
+    const verdicts = [at(14), at(20), at(31), at(44), at(46)];
+    expect(verdicts).toEqual(['healthy', 'inconclusive', 'inconclusive', 'inconclusive', 'healthy']);
   });
 
   it('what is missing excuses nothing: a fault that is seen is a fault', () => {
     const cell = cellOf({ errors: [STEADY, around(0.3)] });
     const holed = (cell.after.errors ?? []).filter((_s, i) => i !== 17);
     expect(judged({ ...cell, after: { errors: holed } }).verdict).toBe('unhealthy');
+  });
+
+  it('values that stand still convict nobody, unless nothing good is left', () => {
+    const stuck = (value: number) => judged(cellOf({ errors: [STEADY, () => value] }, { ageMs: 15 * MINUTE })).verdict;
+    expect([stuck(0.05), stuck(1)]).toEqual(['inconclusive', 'unhealthy']);
   });
 
   it('no errors at all stand still and are good; unless everything stands still', () => {

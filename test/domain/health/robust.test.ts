@@ -1,5 +1,6 @@
 import { describe, expect, it, test } from 'vitest';
 import type { HealthPolicy, Signal } from '../../../src/contract/health.js';
+import { NOTHING_COMMON } from '../../../src/domain/health/common.js';
 import { Memo } from '../../../src/domain/health/index.js';
 import { zScoreFinding } from '../../../src/domain/health/robust.js';
 import { directionsOf } from '../../../src/domain/health/scale.js';
@@ -27,11 +28,17 @@ function found(
   signal: Signal,
   common = 0,
   policy: HealthPolicy = POLICY,
+  cells = 1,
 ) {
   const cell = cellOf({ s: courses }, { ageMs });
   const memo = new Memo();
   const findings = directionsOf(signal).map((direction) =>
-    zScoreFinding(memo.subject('s', signal, direction, cell, policy), policy, () => common),
+    zScoreFinding(
+      memo.subject('s', signal, direction, cell, policy),
+      policy,
+      () => ({ middle: common, spread: 1, tail: 1 }),
+      { cells, perCell: 1 },
+    ),
   );
   return (
     findings.find((f) => f?.verdict === 'unhealthy') ??
@@ -55,12 +62,12 @@ describe('the robust z-score', () => {
   test.each([
     ['errors as before', around(0.0002), 20 * MINUTE, 'healthy'],
     [
-      'errors that rise beyond the objective, after three windows',
+      'errors that rise beyond the objective, after three windows and the restart',
       [around(0.0002), around(0.0008)],
-      15 * MINUTE,
+      20 * MINUTE,
       'unhealthy',
     ],
-    ['the same after two: more is measured', [around(0.0002), around(0.0008)], 10 * MINUTE, 'inconclusive'],
+    ['the same after two: more is measured', [around(0.0002), around(0.0008)], 15 * MINUTE, 'inconclusive'],
     ['errors that fall', [around(0.0002), around(0.00005)], 20 * MINUTE, 'healthy'],
     [
       'errors that rise and keep the objective, after a quarter of an hour',
@@ -68,7 +75,7 @@ describe('the robust z-score', () => {
       15 * MINUTE,
       'inconclusive',
     ],
-    ['the same after half an hour', [around(0.00005), around(0.0004)], 30 * MINUTE, 'unhealthy'],
+    ['the same after three windows of ten', [around(0.00005), around(0.0004)], 35 * MINUTE, 'unhealthy'],
     ['errors that rise by less than half of the budget', [around(0.00001), around(0.0002)], HOUR, 'healthy'],
   ] as const)('%s', (_what, courses, ageMs, verdict) => {
     const of = (typeof courses === 'function' ? courses : [courses[0], courses[1]]) as Course | [Course, Course];
@@ -97,6 +104,18 @@ describe('the robust z-score', () => {
     const burst: Course = (at) => (Math.abs(at - (DEPLOYED + 12 * MINUTE)) < 5 * MINUTE ? 0.3 : around(0.0002)(at));
     const verdicts = [15, 17, 20, 25, 30].map((m) => verdictOf([around(0.0002), burst], m * MINUTE, ERRORS));
     expect(verdicts).not.toContain('unhealthy');
+  });
+
+  it('does not lay a restart to the package, however bad it was', () => {
+    const restart: Course = (at) => (at <= DEPLOYED + 9 * MINUTE ? 0.05 : 1.2 * around(0.0004)(at));
+    const verdicts = [10, 15, 20, 25].map((m) => verdictOf([around(0.0003), restart], m * MINUTE, ERRORS));
+    expect(verdicts).not.toContain('unhealthy');
+  });
+
+  it('asks for more where more is compared', () => {
+    const moved: [Course, Course] = [around(0.0002, 0.65), around(0.0008)];
+    const among = (cells: number) => found(moved, 20 * MINUTE, ERRORS, 0, POLICY, cells)?.verdict;
+    expect([among(1), among(1_000_000_000)]).toEqual(['unhealthy', 'inconclusive']);
   });
 
   it('does not count one event ten times, because ten samples of a rate over five minutes have it in them', () => {
@@ -154,7 +173,12 @@ describe('the robust z-score', () => {
   it('is not asked of a signal without one, nor of a young cell; a past that is missing is another thing', () => {
     const cell = cellOf({ s: [around(0.0002), around(0.0008)], other: around(1) }, { ageMs: 20 * MINUTE });
     const of = (bornMs: number | null, baseline: typeof cell.baseline, signal = ERRORS) =>
-      zScoreFinding(new Memo().subject('s', signal, 'higher', { ...cell, bornMs, baseline }, POLICY), POLICY, () => 0);
+      zScoreFinding(
+        new Memo().subject('s', signal, 'higher', { ...cell, bornMs, baseline }, POLICY),
+        POLICY,
+        () => NOTHING_COMMON,
+        { cells: 1, perCell: 1 },
+      );
     const { zScore: _none, ...without } = ERRORS;
     expect(of(null, cell.baseline, without)).toBeNull();
     expect(of(DEPLOYED - 2 * HOUR, cell.baseline)).toBeNull();
@@ -172,7 +196,7 @@ describe('the robust z-score', () => {
     expect(finding?.threshold).toBeGreaterThan(0.0003);
     expect(finding?.threshold).toBeLessThan(0.0006);
     expect(finding?.sentence).toMatch(
-      /^s is 0\.000\d+, [\d.]+ robust deviations above what it was before \(0\.0001?\d+\); the line is 3$/,
+      /^s is 0\.000\d+, [\d.]+ robust deviations above what it was before \(0\.0001?\d+\); the line is 3\.14$/,
     );
   });
 });

@@ -1,0 +1,43 @@
+import type { HealthPolicy } from '../../contract/health.js';
+import { normalUpper } from './numbers.js';
+import { directionsOf } from './scale.js';
+
+/**
+ * The share of good packages that comparisons of single cells with their own past may stop in one pass over a ring, by
+ * chance and however often they are made. The comparison over the ring has as much for itself: together one in a hundred.
+ */
+const ERROR_ALLOWED = 0.005;
+
+/** How many comparisons are made at one look. */
+export interface Comparisons {
+  /** Cells. */
+  cells: number;
+  /** Signals held to a z-score, in each direction that is worse. */
+  perCell: number;
+}
+
+export function comparisonsOf({ signals }: HealthPolicy, cells: number): Comparisons {
+  const asked = Object.values(signals).filter(({ zScore }) => zScore !== undefined);
+  return { cells: Math.max(1, cells), perCell: Math.max(1, asked.flatMap(directionsOf).length) };
+}
+
+/**
+ * How many robust deviations convict a cell so many blocks after its deployment, and never fewer than its signal's
+ * `zScore`: a good package must not be stopped because twenty cells with six comparisons each are looked at for hours,
+ * where one comparison at z = 3 errs once in 741.
+ *
+ * The error allowed is shared out equally over cells and signals (Bonferroni's inequality: Dunn, Multiple Comparisons
+ * Among Means, 1961). A signal that breaks its objective has passed a filter that does not look at its past, and what
+ * breaks several objectives of one cell is one thing: there only the cells are counted (Bourgon, Gentleman & Huber,
+ * Independent Filtering Increases Detection Power, 2010).
+ *
+ * Over time it is shared out by 1 / (k (k + 1)) to the k-th doubling of the time since, which adds up to 1 for any number
+ * of looks (alpha spending: Lan & DeMets, Discrete Sequential Boundaries for Clinical Trials, 1983; by epochs as in
+ * Howard et al., Time-uniform, Nonparametric, Nonasymptotic Confidence Sequences, 2021). Windows of looks within one
+ * doubling overlap, as what convicts must last for a share of the time since.
+ */
+export function lineAt(zScore: number, { cells, perCell }: Comparisons, blocks: number, breaks: boolean): number {
+  const epoch = 1 + Math.floor(Math.log2(Math.max(1, blocks)));
+  const share = ERROR_ALLOWED / (breaks ? cells : cells * perCell) / (epoch * (epoch + 1));
+  return Math.max(zScore, normalUpper(share));
+}
