@@ -10,7 +10,7 @@ import { plainZScore } from './judges/plain-z.js';
 import { type Judge, roll } from './rollout.js';
 import { scenarios } from './scenario.js';
 import { type Score, scoreOf, scoresByKind, type Trial } from './score.js';
-import { LONGER_THRESHOLD, SETS, type SetName } from './seeds.js';
+import { LONGER_THRESHOLDS, SETS, type SetName } from './seeds.js';
 import { CELLS, World } from './world.js';
 
 /**
@@ -22,11 +22,13 @@ import { CELLS, World } from './world.js';
 const JUDGES: readonly Judge[] = [
   ours,
   fixedThreshold('fixed threshold', { budgets: 1, consecutive: 3 }),
-  fixedThreshold('fixed threshold, longer', LONGER_THRESHOLD),
+  fixedThreshold('fixed threshold, balanced', LONGER_THRESHOLDS.balanced),
+  fixedThreshold('fixed threshold, careful', LONGER_THRESHOLDS.careful),
   mannWhitney('Mann-Whitney, ring', 'ring'),
   mannWhitney('Mann-Whitney, own past', 'own past'),
   plainZScore,
-  burnRateOnly,
+  burnRateOnly('burn rate only', 'over the deployment'),
+  burnRateOnly('burn rate only, since deployment', 'since the deployment'),
 ];
 const RIVALS_FROM = 1;
 /** Judged only where it is asked for by name. */

@@ -6,12 +6,13 @@ import { gapOf, isStill, stoodStill } from './data.js';
 import { type Comparisons, comparisonsOf } from './error-control.js';
 import { bounded, compare, evidenceOf, type Finding, shortened, worstOf } from './evidence.js';
 import { limits } from './limits.js';
+import { explainedByLoad } from './load.js';
 import { notWorse } from './not-worse.js';
 import { lostFinding, quietFindings, stillnessOf } from './quiet.js';
 import type { Reading } from './readings.js';
-import { type Common, zScoreFinding } from './robust.js';
+import { type Common, type Context, zScoreFinding } from './robust.js';
 import { type Direction, directionsOf } from './scale.js';
-import { Memo } from './subject.js';
+import { Memo, type Subject } from './subject.js';
 
 /** What helps to judge a cell, and may be left out. */
 export interface CellContext {
@@ -143,7 +144,17 @@ class CellJudge {
     const subject = (cell: CellObservation) => memo.subject(name, signal, direction, cell, policy);
     const common: Common = (change, untilMs) =>
       commonChange({ onOld: others.control.map(subject), onNew: others.peers.map(subject) }, change, untilMs);
-    return zScoreFinding(subject(observation), policy, common, this.comparisons);
+    const byLoad = this.byLoad(name, subject(observation));
+    return zScoreFinding(subject(observation), policy, { common, ...(byLoad ? { byLoad } : {}) }, this.comparisons);
+  }
+
+  /** The signal that tells of traffic is the one that the quiet rule names. */
+  private byLoad(name: string, subject: Subject): Context['byLoad'] | null {
+    const { observation, policy, memo } = this;
+    const traffic = policy.quiet && name !== policy.quiet.signal ? this.signal(policy.quiet.signal) : undefined;
+    if (!policy.quiet || !traffic) return null;
+    const load = memo.subject(policy.quiet.signal, traffic, 'higher', observation, policy);
+    return (found, untilMs) => explainedByLoad(subject, load, found, untilMs);
   }
 
   /** Where most cells on the old package break the same line at the same time, a rollback would mend nothing. */

@@ -36,8 +36,8 @@ const IN_A_ROW = 3;
 const LASTING = 0.25;
 /** The first block after a deployment has the restart in it, and convicts nobody. */
 const WARM_UP = 1;
-/** Each of several windows that convict together must reach this share of `zScore`; alone, it is enough to wait for more. */
-const EACH = 2 / 3;
+/** With fewer windows than can convict, this share of `zScore` is enough to wait for more. */
+const EARLY_DOUBT = 2 / 3;
 /** After so many blocks every window that may convict has had its time, and doubt alone holds nothing up. */
 const NO_DOUBT_AFTER = 12;
 
@@ -106,8 +106,8 @@ function windowOf({ since, rangeMs }: Reading, untilMs: number, lengthMs: number
 /**
  * The robust z-score of a cell against its own past: the mean over a window, less the level before the deployment, in
  * robust standard deviations of such a change over the whole baseline (`usualChange`). Three windows in a row convict
- * where each lies beyond two thirds of the signal's `zScore`, so that a burst or a restart does not, however high it is, and
- * all three as one beyond the line that so many comparisons ask for (`lineAt`), so that chance does not. They are of 5 minutes each
+ * where each lies beyond the signal's `zScore`, so that a burst or a restart does not, however high it is, and all three
+ * as one beyond the line that so many comparisons ask for (`lineAt`), so that chance does not. They are of 5 minutes each
  * (with the defaults) where the objective is broken, of 10 or 20 minutes else and in the first hour only, so that a fault
  * convicts that is small or that a small cell has; and together at least a quarter of the time since the deployment: what
  * began long after it needs to last longer. What comes later and breaks no objective, the past of one day cannot lay to
@@ -125,19 +125,19 @@ function windowOf({ since, rangeMs }: Reading, untilMs: number, lengthMs: number
  * hour, where it stands out, is its rhythm and is taken off; a baseline shorter than a day shows none. A change below half
  * of the objective's budget may be real, and is of no consequence.
  *
- * `common` tells how far other cells went at the same time, window by window, and is asked only where it matters: what
- * they did as well, the deployment did not do. `comparisons` are those of all cells at one look. null: the signal is not
+ * The context tells how far other cells went at the same time, window by window, and what the cell's own traffic explains;
+ * it is asked only where it matters: that, the deployment did not do. `comparisons` are those of all cells at one look. null: the signal is not
  * to be compared with a past.
  */
 export function zScoreFinding(
   subject: Subject,
   policy: HealthPolicy,
-  common: Common,
+  context: Context,
   comparisons: Comparisons,
 ): Finding | null {
   const { zScore } = subject.reading.signal;
   if (zScore === undefined || subject.young) return null;
-  const compared = compareWithPast(subject, policy, { zScore, comparisons, common });
+  const compared = compareWithPast(subject, policy, { ...context, zScore, comparisons });
   if (compared === null) return blocksSince(subject, policy) < 1 ? null : pastMissing(subject);
   return findingOf(subject, compared);
 }
@@ -149,11 +149,18 @@ export interface Compared {
   line: number;
 }
 
+/** What else may be the reason of a change. */
+export interface Context {
+  /** What other cells did at the same time. */
+  common: Common;
+  /** By how many deviations the cell's own traffic explains a change. */
+  byLoad?: (found: Deviation, untilMs: number) => number;
+}
+
 /** What a cell is held to when it is compared with its past. */
-export interface Measure {
+export interface Measure extends Context {
   zScore: number;
   comparisons: Comparisons;
-  common: Common;
 }
 
 /** The comparison itself; null where it cannot be made. */
@@ -166,13 +173,13 @@ export function compareWithPast(subject: Subject, policy: HealthPolicy, measure:
   const least = Math.min(LASTING * convicting, IN_A_ROW * LONGEST_WINDOW);
   const lasting = (length: number) => length <= convicting && length >= least;
   const trials = WINDOWS.filter((window) => lasting(window * IN_A_ROW)).map((window) =>
-    trialOver(subject, policy, { window, blocks, zScore, lineOf, common }),
+    trialOver(subject, policy, { ...measure, window, blocks, lineOf }),
   );
   const guilty = trials.find(({ verdict }) => verdict === 'unhealthy')?.whole;
   if (guilty) return { verdict: 'unhealthy', deviation: guilty, line: lineOf(breaksObjective(subject, guilty)) };
   const settled = deviationOf(subject, Math.max(1, Math.min(blocks - 1, IN_A_ROW)));
   if (settled === null) return null;
-  const doubt = convicting >= IN_A_ROW ? zScore : EACH * zScore;
+  const doubt = convicting >= IN_A_ROW ? zScore : EARLY_DOUBT * zScore;
   const doubtful =
     (blocks <= NO_DOUBT_AFTER && isDoubtful(settled, subject.reading.nowMs, doubt, common)) ||
     trials.some(({ verdict }) => verdict === 'inconclusive');
@@ -183,7 +190,7 @@ export function compareWithPast(subject: Subject, policy: HealthPolicy, measure:
   };
 }
 
-interface Windows {
+interface Windows extends Context {
   /** The length of each, in blocks. */
   window: number;
   /** How many blocks there are since the deployment. */
@@ -191,11 +198,10 @@ interface Windows {
   zScore: number;
   /** Where all of them together convict, whether they break the objective or not. */
   lineOf: (breaks: boolean) => number;
-  common: Common;
 }
 
 /**
- * Windows in a row: unhealthy where each lies beyond its share of `zScore`, and all of them as one beyond the line; inconclusive where
+ * Windows in a row: unhealthy where each lies beyond `zScore`, and all of them as one beyond the line; inconclusive where
  * those that were measured do, and something of the others is missing.
  */
 function trialOver(
@@ -210,7 +216,7 @@ function trialOver(
   for (let i = 0; i < IN_A_ROW; i++) {
     const untilMs = nowMs - i * lengthMs;
     const found = deviationOf(subject, windows.window, untilMs);
-    const isOne = found !== null && isGuilty(subject, found, untilMs, EACH * windows.zScore, windows);
+    const isOne = found !== null && isGuilty(subject, found, untilMs, windows.zScore, windows);
     const hasAll = isWhole(since, untilMs - lengthMs, untilMs, intervalMs);
     if (!isOne && hasAll) return { verdict: 'healthy' };
     isMeasured &&= hasAll;
@@ -231,19 +237,15 @@ function wholeOver(subject: Subject, windows: Windows): Deviation | null {
   return whole !== null && isGuilty(subject, whole, nowMs, line, windows) ? whole : null;
 }
 
-function isGuilty(
-  subject: Subject,
-  found: Deviation,
-  untilMs: number,
-  line: number,
-  { window, blocks, common }: Windows,
-): boolean {
+function isGuilty(subject: Subject, found: Deviation, untilMs: number, line: number, windows: Windows): boolean {
+  const { window, blocks, common } = windows;
   if (found.z < line) return false;
   const breaks = breaksObjective(subject, found);
   const anyChange = window >= SHORTEST_WITHIN_OBJECTIVE && blocks <= LATEST_WITHIN_OBJECTIVE;
   if (!anyChange && !breaks) return false;
   const others = common(found.change, untilMs);
-  return beyondOthers(found.z, others, breaks ? others.spread : others.tail) >= line;
+  const left = found.z - (windows.byLoad?.(found, untilMs) ?? 0);
+  return beyondOthers(left, others, breaks ? others.spread : others.tail) >= line;
 }
 
 function breaksObjective({ reading, scale }: Subject, { now }: Deviation): boolean {

@@ -372,6 +372,28 @@ describe('other cells', () => {
   });
 });
 
+describe('the load of a cell', () => {
+  const signals = { errors: ERRORS, traffic: { ...TRAFFIC, worse: 'lower' as const } };
+  // biome-ignore lint/suspicious/noThenProperty: the topology's word; the value beside it is no function.
+  const quiet = { signal: 'traffic', below: 1, forMs: 10 * MINUTE, then: 'smoke-tests' as const };
+  const busyHour = (at: number) => at > DEPLOYED - 12 * HOUR && at <= DEPLOYED - 12 * HOUR + 65 * MINUTE;
+  const busier = (usual: number, busy: number): [Course, Course] => [
+    (at) => around(busyHour(at) ? busy : usual, 0.05, 3)(at),
+    around(busy, 0.05, 4),
+  ];
+  const verdictOf = (errors: [Course, Course], traffic: [Course, Course]) =>
+    judged(cellOf({ errors, traffic }, { ageMs: 25 * MINUTE }), policyOf({ signals, quiet })).verdict;
+
+  it('explains what came with as much of it before', () => {
+    expect(verdictOf(busier(0.0002, 0.0009), busier(20, 60))).not.toBe('unhealthy');
+  });
+
+  it('explains nothing where there is no more of it, or where it did no harm then', () => {
+    expect(verdictOf(busier(0.0002, 0.0009), [around(20), around(20)])).toBe('unhealthy');
+    expect(verdictOf([around(0.0002), around(0.0009)], busier(20, 60))).toBe('unhealthy');
+  });
+});
+
 describe('a verdict', () => {
   it('stays under 4 KB whatever there is to say, the worst first', () => {
     const names = Array.from({ length: 40 }, (_, i) => `signal-${'x'.repeat(50)}-${i}`);

@@ -36,7 +36,7 @@ function found(
     zScoreFinding(
       memo.subject('s', signal, direction, cell, policy),
       policy,
-      () => ({ middle: common, spread: 1, tail: 1 }),
+      { common: () => ({ middle: common, spread: 1, tail: 1 }) },
       { cells, perCell: 1 },
     ),
   );
@@ -176,7 +176,7 @@ describe('the robust z-score', () => {
       zScoreFinding(
         new Memo().subject('s', signal, 'higher', { ...cell, bornMs, baseline }, POLICY),
         POLICY,
-        () => NOTHING_COMMON,
+        { common: () => NOTHING_COMMON },
         { cells: 1, perCell: 1 },
       );
     const { zScore: _none, ...without } = ERRORS;
