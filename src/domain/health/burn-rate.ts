@@ -6,8 +6,8 @@ const MINUTE_MS = 60_000;
 
 /** What burns so many times faster than the objective allows, over both windows, is unhealthy. */
 const PAIRS = [
-  { factor: 14.4, longMs: 60 * MINUTE_MS, shortMs: 5 * MINUTE_MS, fromMs: 0 },
-  { factor: 6, longMs: 360 * MINUTE_MS, shortMs: 30 * MINUTE_MS, fromMs: 60 * MINUTE_MS },
+  { factor: 14.4, longMs: 60 * MINUTE_MS, shortMs: 5 * MINUTE_MS, fromMs: 0, fullMs: 20 * MINUTE_MS },
+  { factor: 6, longMs: 360 * MINUTE_MS, shortMs: 30 * MINUTE_MS, fromMs: 60 * MINUTE_MS, fullMs: 60 * MINUTE_MS },
 ] as const;
 
 /**
@@ -18,7 +18,9 @@ const PAIRS = [
  * From The Site Reliability Workbook (Beyer et al., 2018), chapter 5, "Alerting on SLOs", as the legacy stages use it for
  * the health of deployments. While a deployment is younger than the long window, that window is as long as what was
  * measured wholly after it; the short one is never shortened below what `minSamples` take, and the second pair waits
- * until there is an hour: shorter windows of a small cell burn by single errors.
+ * until there is an hour: shorter windows of a small cell burn by single errors. In the first 20 minutes the
+ * line is further out, so that it takes as much of the budget as after those (the Workbook's lines are shares of the budget
+ * spent): one burst of a few minutes fills both windows then. What burns faster than the factor is waited for.
  *
  * Of two windows that must both burn, one that was measured and does not is enough to acquit; where none is, because
  * samples are missing, it is inconclusive.
@@ -34,7 +36,7 @@ export function burnRate(reading: Reading, policy: HealthPolicy): Finding | null
 }
 
 function pairOf(
-  { factor, longMs, shortMs, fromMs }: (typeof PAIRS)[number],
+  { factor, longMs, shortMs, fromMs, fullMs }: (typeof PAIRS)[number],
   reading: Reading,
   slo: number,
   policy: HealthPolicy,
@@ -46,17 +48,18 @@ function pairOf(
   const whole = signal.worse === 'lower' ? wholeOf(slo) : null;
   const burns = [long, short].map((window) => badShare(window, whole) / budget);
   const burn = Math.min(...burns);
+  const line = factor * Math.max(1, fullMs / ageOf(reading));
   const innocent = [longMs, shortMs].some((ms, i) => (burns[i] ?? 0) <= factor && isMeasured(reading, ms, policy));
-  const verdict = burn > factor ? 'unhealthy' : innocent ? 'healthy' : 'inconclusive';
+  const verdict = burn > line ? 'unhealthy' : innocent ? 'healthy' : 'inconclusive';
   const minutes = Math.ceil((nowMs - (long[0]?.[0] ?? nowMs) + reading.rangeMs) / MINUTE_MS);
   const value = signalAt(burn * budget, whole);
-  const threshold = signalAt(factor * budget, whole);
+  const threshold = signalAt(line * budget, whole);
   const sentence = inWords(verdict, `the budget of its objective ${shown(slo)}`, shown(burn), minutes);
   return {
     signal: name,
     rule: 'burn-rate',
     verdict,
-    sentence: `${name} ${sentence}; the line is ${factor}`,
+    sentence: `${name} ${sentence}; the line is ${shown(line)}`,
     window: long,
     value,
     baseline: slo,
@@ -66,8 +69,8 @@ function pairOf(
 
 function inWords(verdict: Verdict, budget: string, burn: string, minutes: number): string {
   if (verdict === 'unhealthy') return `burns ${budget} ${burn} times too fast over ${minutes} min`;
-  const holes = verdict === 'inconclusive' ? ', as far as it was measured' : '';
-  return `burns ${burn} times ${budget} over ${minutes} min${holes}`;
+  const doubt = verdict === 'inconclusive' ? ', as far as it was measured' : '';
+  return `burns ${burn} times ${budget} over ${minutes} min${doubt}`;
 }
 
 /** For how long there are samples at most: since the deployment, or since the first one. */

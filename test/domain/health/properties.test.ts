@@ -18,7 +18,7 @@ import {
   TRAFFIC,
 } from './observations.js';
 
-const RUNS = Number(process.env.PROPERTY_RUNS ?? 100);
+const RUNS = Number(process.env.PROPERTY_RUNS ?? 40);
 const SIGNALS = { apdex: APDEX, errors: ERRORS, traffic: TRAFFIC, saturation: SATURATION };
 const POLICY = policyOf({
   signals: SIGNALS,
@@ -174,7 +174,7 @@ describe('missing data', () => {
         fc.pre(judgeCell(cell, POLICY).verdict !== 'healthy');
         expect(judgeCell(without(cell, lost), POLICY).verdict).not.toBe('healthy');
       },
-      4,
+      2,
     );
   });
 
