@@ -57,6 +57,9 @@ export type Observed =
 
 export type Observe = (order: ObserveOrder, signal: AbortSignal) => Promise<Observed>;
 
+/** A cell as it is, that nothing was deployed to, is judged by so many windows: an hour with the defaults. */
+const WINDOWS_AS_IT_IS = 6;
+
 /** Cells asked in parallel, as in a look. */
 const AT_ONCE = 20;
 
@@ -105,7 +108,7 @@ function windowsOf(
   { windowMs, baselineMs }: HealthPolicy,
   nowMs: number,
 ): { baseline: Window | null; after: Window } {
-  const after = { fromMs: cell.deployedAtMs ?? nowMs - windowMs, toMs: nowMs };
+  const after = { fromMs: cell.deployedAtMs ?? nowMs - WINDOWS_AS_IT_IS * windowMs, toMs: nowMs };
   const endMs = cell.begunAtMs ?? after.fromMs;
   const baseline = cell.baseline ? null : { fromMs: endMs - baselineMs, toMs: endMs };
   return { baseline, after };

@@ -26,7 +26,12 @@ export class Gates {
   keep(): void {
     const { state } = this.ctx;
     const isOver = state.stop !== null || state.stage === 'done' || state.stage === 'rollback';
-    if (isOver || state.overridden.includes('health')) this.open();
+    if (isOver) this.open();
+    if (this.gate && state.overridden.includes('health')) {
+      this.open();
+      // That wait is over; how the cells are after it is another one.
+      state.overridden = state.overridden.filter((wait) => wait !== 'health');
+    }
     if (isOver || state.overridden.includes('check')) this.endChecks();
   }
 

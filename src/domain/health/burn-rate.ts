@@ -6,9 +6,11 @@ const MINUTE_MS = 60_000;
 
 /** What burns so many times faster than the objective allows, over both windows, is unhealthy. */
 const PAIRS = [
-  { factor: 14.4, longMs: 60 * MINUTE_MS, shortMs: 5 * MINUTE_MS, fromMs: 0, fullMs: 20 * MINUTE_MS },
-  { factor: 6, longMs: 360 * MINUTE_MS, shortMs: 30 * MINUTE_MS, fromMs: 60 * MINUTE_MS, fullMs: 60 * MINUTE_MS },
+  { factor: 14.4, longMs: 60 * MINUTE_MS, shortMs: 5 * MINUTE_MS, fromMs: 0 },
+  { factor: 6, longMs: 360 * MINUTE_MS, shortMs: 30 * MINUTE_MS, fromMs: 60 * MINUTE_MS },
 ] as const;
+
+const WINDOWS_UNTIL_FULL = 2;
 
 /**
  * Multi-window, multi-burn-rate rule: the share of bad events over the long window and over the short one exceeds the
@@ -18,8 +20,8 @@ const PAIRS = [
  * From The Site Reliability Workbook (Beyer et al., 2018), chapter 5, "Alerting on SLOs", as the legacy stages use it for
  * the health of deployments. While a deployment is younger than the long window, that window is as long as what was
  * measured wholly after it; the short one is never shortened below what `minSamples` take, and the second pair waits
- * until there is an hour: shorter windows of a small cell burn by single errors. In the first 20 minutes the
- * line is further out, so that it takes as much of the budget as after those (the Workbook's lines are shares of the budget
+ * until there is an hour: shorter windows of a small cell burn by single errors. In the first two of the policy's windows (20 minutes with
+ * the defaults) the line is further out, so that it takes as much of the budget as after those (the Workbook's lines are shares of the budget
  * spent): one burst of a few minutes fills both windows then. What burns faster than the factor is waited for.
  *
  * Of two windows that must both burn, one that was measured and does not is enough to acquit; where none is, because
@@ -36,19 +38,21 @@ export function burnRate(reading: Reading, policy: HealthPolicy): Finding | null
 }
 
 function pairOf(
-  { factor, longMs, shortMs, fromMs, fullMs }: (typeof PAIRS)[number],
+  { factor, longMs, shortMs: usualMs, fromMs }: (typeof PAIRS)[number],
   reading: Reading,
   slo: number,
   policy: HealthPolicy,
 ): Finding | null {
   const { name, nowMs, signal, clean } = reading;
+  // Whoever observes a cell for less than ten minutes has no five to wait for.
+  const shortMs = usualMs * Math.min(1, policy.windowMs / (10 * MINUTE_MS));
   const [long, short] = [windowOf(clean, reading, longMs), windowOf(clean, reading, shortMs)];
   if (long.length < policy.minSamples || ageOf(reading) < fromMs) return null;
   const budget = budgetOf(slo, signal.worse);
   const whole = signal.worse === 'lower' ? wholeOf(slo) : null;
   const burns = [long, short].map((window) => badShare(window, whole) / budget);
   const burn = Math.min(...burns);
-  const line = factor * Math.max(1, fullMs / ageOf(reading));
+  const line = factor * Math.max(1, (WINDOWS_UNTIL_FULL * policy.windowMs) / ageOf(reading));
   const innocent = [longMs, shortMs].some((ms, i) => (burns[i] ?? 0) <= factor && isMeasured(reading, ms, policy));
   const verdict = burn > line ? 'unhealthy' : innocent ? 'healthy' : 'inconclusive';
   const minutes = Math.ceil((nowMs - (long[0]?.[0] ?? nowMs) + reading.rangeMs) / MINUTE_MS);
