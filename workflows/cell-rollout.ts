@@ -270,7 +270,7 @@ class CellRun {
     const ruling = this.health.ruling();
     if (ruling.does === 'converge') return this.result('converged', '');
     // Going back would take the cell down: only a person decides that.
-    return await this.migrationFailed(`${ruling.why}; rollback needs downtime`);
+    return { ...(await this.migrationFailed(`${ruling.why}; rollback needs downtime`)), needsDowntime: true };
   }
 
   private notMigrated(report: Extract<JobReport, { outcome: 'not-ordered' }>): CellResult {

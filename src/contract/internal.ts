@@ -208,6 +208,8 @@ export interface RingReport {
   baked: boolean;
   /** The ring stopped because the package is at fault, whatever single cells say. */
   systemic: boolean;
+  /** Why a cell is unhealthy after its PDM, so that going back would take it down; null: none is. */
+  needsDowntime: string | null;
   /** PDM has failed on these cells, and nobody has retried it. */
   migrationFailed: string[];
   /** How the pass stands for somebody who waits for it: null while it is under way. */

@@ -160,6 +160,7 @@ const SHAPES: Record<string, Shape> = {
     runsWith: optional(orNull(text)),
     baked: flag,
     systemic: flag,
+    needsDowntime: orNull(text),
     migrationFailed: texts,
     result: orNull(object({ outcome: text, reason: text })),
     ended: flag,

@@ -296,3 +296,21 @@ scenario(
     }
   },
 );
+
+scenario(
+  'a cell that is unhealthy after its PDM is not taken back: the ring halts, and the package is braked',
+  scene({ rings: { 2: 2, 3: 1 }, policies: { 2: { maxParallel: 1 } } }),
+  async (world) => {
+    await graduate(world, V1);
+    await jobsSeen(world, (jobs) => toVersion(jobs, V1, 'post_deploy_migrations').length === 1, 90_000);
+    await world.fault({ kind: 'error-burst', cell: 'c2-1', version: V1, size: 0.4 });
+    const halted = await seen(world, V1, (s) => ringOf(s, 2)?.state === 'halted' && s.brakes.length > 0);
+    expect(exceptionOf(halted, 2, 'c2-1')).toMatchObject({
+      state: 'migration-failed',
+      reason: expect.stringContaining('rollback needs downtime'),
+    });
+    expect(halted.brakes).toMatchObject([{ brakeId: 'unhealthy-after-pdm-ring-2', by: 'coordinator' }]);
+    expect(await cellNow(world, 'c2-1')).toMatchObject({ version: V1 });
+    expect(toVersion(await world.jobs(), V1, 'post_deploy_migrations')).toHaveLength(1);
+  },
+);

@@ -13,7 +13,7 @@ import type {
   WithdrawRequest,
 } from '../../src/contract/internal.js';
 import type { BrakeStatus } from '../../src/contract/status.js';
-import { covers } from '../../src/domain/brake.js';
+import { COORDINATOR, covers } from '../../src/domain/brake.js';
 import {
   claimTurn,
   endTurn,
@@ -48,7 +48,7 @@ import {
 import { describeRuns } from '../shared/activities.js';
 import type { BrakeDesk } from '../shared/brake-desk.js';
 import * as signals from '../shared/signals.js';
-import { type ClusterContext, COORDINATOR } from './context.js';
+import type { ClusterContext } from './context.js';
 import { Ousts } from './ousts.js';
 
 const DEFAULT_LOOK_MS = 60_000;

@@ -4,6 +4,7 @@ import type { RingReport } from '../../src/contract/internal.js';
 import { CELLS_STATE } from '../../src/contract/search-attributes.js';
 import type { RingState, RolloutRing } from '../../src/contract/status.js';
 import { markdownOfRing } from '../../src/domain/details.js';
+import { unhealthyAfterMigration } from '../../src/domain/ring/pass.js';
 import { resultOf, viewOf } from '../../src/domain/ring/view.js';
 import { raiseAlert } from '../shared/activities.js';
 import { ringReportSignal } from '../shared/signals.js';
@@ -98,6 +99,7 @@ export class Reporter {
       runsWith: ctx.input.chartVersion === null ? ctx.state.runsWith : null,
       baked: ctx.state.bakedAtMs !== null,
       systemic: ctx.state.halt?.kind === 'systemic',
+      needsDowntime: unhealthyAfterMigration(ctx.state),
       migrationFailed: this.migrationFailed(),
       result: refused ? { ...result, outcome: 'refused', code: 'newer_running' } : result,
       ended,

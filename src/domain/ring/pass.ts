@@ -441,6 +441,10 @@ export function haltForExceptions(s: PassState, policy: RingPolicy, now: number)
   }
 }
 
+/** Why a cell whose PDM has run is unhealthy, or null. */
+export const unhealthyAfterMigration = (s: PassState): string | null =>
+  Object.values(s.exceptions).find((e) => e.state === 'migration-failed' && e.needsDowntime)?.reason ?? null;
+
 /** Exceptions in the order of the snapshot, with their cells' ids. */
 export function exceptionsOf(s: PassState, idOf: (index: number) => string): CellException[] {
   return Object.entries(s.exceptions).map(([index, e]) => ({
