@@ -125,6 +125,8 @@ export interface RingHealth {
   mode: 'enforce' | 'shadow';
   /** Cells by how they were judged after their deployment; `quiet` ones are among the others too. */
   cells: { healthy: number; quiet: number; unhealthy: number; inconclusive: number };
+  /** In shadow: the first verdict on which the package would have been stopped, or a cell taken back. */
+  wouldHave?: string;
   /** What spoke against the ring before it was entered, where the package went there all the same. */
   before?: string;
   /** The last word on the ring as a whole. */

@@ -74,7 +74,10 @@ scenario(
 scenario('in shadow nothing is obeyed', scene({ health: { mode: 'shadow' } }), async (world) => {
   await world.fault({ kind: 'error-burst', version: V1, size: 0.3 });
   await graduate(world, V1);
-  expect(theRing(await ends(world, V1), 2)).toMatchObject({ converged: 3 });
+  expect(theRing(await ends(world, V1), 2)).toMatchObject({
+    converged: 3,
+    health: { mode: 'shadow', wouldHave: expect.stringContaining('errors') },
+  });
 });
 
 scenario(

@@ -1,7 +1,7 @@
 import { CancellationScope, isCancellation, log } from '@temporalio/workflow';
 import type { RingVerdict } from '../../src/contract/health.js';
 import type { RingHealthMessage } from '../../src/contract/internal.js';
-import { hasWatched, noteOf } from '../../src/domain/ring/health.js';
+import { hasWatched, noteOf, noteRingHealth } from '../../src/domain/ring/health.js';
 import { turnedBad } from '../../src/domain/ring/pass.js';
 import { watchRing } from '../shared/activities.js';
 import type { PassContext } from './context.js';
@@ -33,8 +33,7 @@ export class HealthWatch {
   /** How the ring stands, where nothing has to be done but perhaps to wait. */
   note({ requestId: _, ...note }: RingHealthMessage): void {
     const { state } = this.ctx;
-    if (!state.health) return;
-    state.health.ring = note;
+    noteRingHealth(state, note);
     this.hold();
   }
 
@@ -72,7 +71,7 @@ export class HealthWatch {
     const { state } = this.ctx;
     if (!state.health || !hasWatched(state)) return;
     log.warn('the ring is unhealthy', { scope: verdict.scope, sentence: verdict.sentence });
-    state.health.ring = noteOf(verdict);
+    noteRingHealth(state, noteOf(verdict));
     for (const { cell, verdict: word, sentence, evidence } of verdict.cells) {
       if (word === 'unhealthy') this.sendBack(cell, sentence, evidence);
     }

@@ -13,6 +13,8 @@ export interface PassHealth {
   cells: RingHealth['cells'];
   /** The last word on the ring as a whole; null: none yet. */
   ring: RingHealthNote | null;
+  /** In shadow: the first verdict that would have been obeyed. */
+  wouldHave: string | null;
   /** What spoke against the ring before it was entered, where that was only told. */
   gate: string | null;
   /** Cells that the package was brought to: when the job began and ended, epoch ms, and whether smoke tests passed. */
@@ -26,6 +28,7 @@ export interface PassHealth {
 export const newHealth = (): PassHealth => ({
   cells: { healthy: 0, quiet: 0, unhealthy: 0, inconclusive: 0 },
   ring: null,
+  wouldHave: null,
   gate: null,
   deployed: {},
   before: {},
@@ -51,6 +54,7 @@ export function noteJudged(s: PassState, index: number, result: CellResult): voi
   if (health && result.purpose === 'deploy') {
     kept.cells[health.verdict] += 1;
     if (health.quiet) kept.cells.quiet += 1;
+    if (health.verdict === 'unhealthy') noteUnobeyed(s, health.sentence);
   }
   if (!deployed || result.state !== 'converged') return;
   kept.deployed[index] = [deployed.begunAtMs, deployed.endedAtMs, smokeTests === 'passed' ? 1 : 0];
@@ -64,6 +68,17 @@ function forgetFirst(record: Record<number, unknown>): void {
     delete record[first];
     return;
   }
+}
+
+/** Notes how the ring as a whole was judged. */
+export function noteRingHealth(s: PassState, note: RingHealthNote): void {
+  if (!s.health) return;
+  s.health.ring = note;
+  if (note.verdict === 'unhealthy') noteUnobeyed(s, note.sentence);
+}
+
+function noteUnobeyed(s: PassState, sentence: string): void {
+  if (s.health && s.healthMode === 'shadow') s.health.wouldHave ??= sentence;
 }
 
 /** Whether there is anything to watch: a cell on the package, in a pass that goes on. */
@@ -102,8 +117,14 @@ export function healthUnknown(s: PassState): boolean {
 /** What people see of it. */
 export function ringHealthOf(s: PassState): RingHealth | undefined {
   if (!s.health || s.healthMode === null) return undefined;
-  const { cells, ring, gate } = s.health;
-  return { mode: s.healthMode, cells, ...(ring ? { ring } : {}), ...(gate ? { before: gate } : {}) };
+  const { cells, ring, gate, wouldHave } = s.health;
+  return {
+    mode: s.healthMode,
+    cells,
+    ...(ring ? { ring } : {}),
+    ...(wouldHave ? { wouldHave } : {}),
+    ...(gate ? { before: gate } : {}),
+  };
 }
 
 const FINDINGS = 3;
