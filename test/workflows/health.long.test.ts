@@ -207,3 +207,22 @@ scenario(
     expect(toVersion(await world.jobs(), V1, 'post_deploy_migrations')).toHaveLength(1);
   },
 );
+
+scenario(
+  'a cell without traffic is decided by its smoke tests, and the result says that it was quiet',
+  scene({ rings: { 2: 1 } }),
+  async (world) => {
+    const result = await world.deploy(V1, 0);
+    expect(result).toMatchObject({
+      outcome: 'converged',
+      health: { mode: 'enforce', cells: { healthy: 1, quiet: 1, unhealthy: 0, inconclusive: 0 } },
+    });
+    expect((await world.jobs()).map(({ kind }) => kind)).toEqual(['configure', 'smoke_tests']);
+
+    await world.fault({ kind: 'job-fails', cell: 'qa', version: V2, jobKind: 'smoke_tests', error: 'sign-in fails' });
+    const failed = await world.deploy(V2, 0);
+    expect(failed).toMatchObject({ outcome: 'failed', blocking: false, cells: { rolledBack: 1 } });
+    expect(failed.exceptions).toMatchObject([{ cell: 'qa', reason: expect.stringContaining('smoke tests failed') }]);
+    expect(await cellNow(world, 'qa')).toMatchObject({ version: V1 });
+  },
+);
