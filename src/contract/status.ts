@@ -157,6 +157,8 @@ export interface RolloutRing extends RingCounts {
   outcome?: RingOutcome;
   /** Why this ring waits, where it does. */
   waitingFor: WaitingFor | null;
+  /** `failed` where they failed on one cell; absent: none were run. */
+  smokeTests?: 'passed' | 'failed';
   health?: RingHealth;
 }
 
@@ -239,7 +241,8 @@ export interface RingResult {
   cells: Omit<RingCounts, 'inFlight' | 'pending'>;
   exceptions: CellException[];
   checks: CheckRecord[];
-  smokeTests?: unknown;
+  /** `failed` where they failed on one cell; absent: none were run. */
+  smokeTests?: 'passed' | 'failed';
   health?: RingHealth;
 }
 

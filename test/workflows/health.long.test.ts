@@ -215,13 +215,19 @@ scenario(
     const result = await world.deploy(V1, 0);
     expect(result).toMatchObject({
       outcome: 'converged',
+      smokeTests: 'passed',
       health: { mode: 'enforce', cells: { healthy: 1, quiet: 1, unhealthy: 0, inconclusive: 0 } },
     });
     expect((await world.jobs()).map(({ kind }) => kind)).toEqual(['configure', 'smoke_tests']);
 
     await world.fault({ kind: 'job-fails', cell: 'qa', version: V2, jobKind: 'smoke_tests', error: 'sign-in fails' });
     const failed = await world.deploy(V2, 0);
-    expect(failed).toMatchObject({ outcome: 'failed', blocking: false, cells: { rolledBack: 1 } });
+    expect(failed).toMatchObject({
+      outcome: 'failed',
+      blocking: false,
+      smokeTests: 'failed',
+      cells: { rolledBack: 1 },
+    });
     expect(failed.exceptions).toMatchObject([{ cell: 'qa', reason: expect.stringContaining('smoke tests failed') }]);
     expect(await cellNow(world, 'qa')).toMatchObject({ version: V1 });
   },

@@ -88,13 +88,14 @@ export class CellHealth {
 
   /** What is kept of it beside the result. */
   record(): Pick<CellResult, 'deployed' | 'before' | 'health' | 'smokeTests'> {
-    const { before, after, times } = this;
-    if (!this.input.health) return {};
+    const { before, after, times, smokeTests } = this;
+    const smoked = smokeTests ? { smokeTests } : {};
+    if (!this.input.health) return smoked;
     return {
+      ...smoked,
       ...(times ? { deployed: times } : {}),
       ...(before ? { before } : {}),
       ...(after ? { health: after.verdict === 'healthy' ? { ...after, evidence: [] } : after } : {}),
-      ...(this.smokeTests ? { smokeTests: this.smokeTests } : {}),
     };
   }
 

@@ -89,6 +89,8 @@ export interface PassState {
   retries?: number;
   /** Watches over the cells that are under way: what they watch is not over before they are. */
   watching: number;
+  /** What smoke tests said of the cells: `failed` where they failed on one of them; null: none were run. */
+  smokeTests: 'passed' | 'failed' | null;
   /** Null: nothing is measured in this ring. */
   health: PassHealth | null;
   healthMode: HealthMode | null;
@@ -127,6 +129,7 @@ export function newPass(purpose: PassPurpose, cells: number): PassState {
     runsWith: null,
     silent: [],
     watching: 0,
+    smokeTests: null,
     health: null,
     healthMode: null,
   };
@@ -318,6 +321,7 @@ export function cellEnded(s: PassState, index: number, result: CellResult, polic
   const skip = s.skips[index];
   delete s.skips[index];
   noteJudged(s, index, result);
+  if (result.smokeTests && s.smokeTests !== 'failed') s.smokeTests = result.smokeTests;
   if (flight.purpose === 'rollback') return wentBack(s, index, result, policy, now);
   if (flight.purpose === 'migrate') return migrated(s, index, result, now);
   deployed(s, index, result, { policy, now, cancelled: flight.cancelled, skip });

@@ -199,6 +199,7 @@ export function viewOf(s: PassState, ctx: ViewContext): RolloutRing {
     cellsInFlight: flights.map((index) => ctx.idOf(Number(index))),
     ...(concerned(s) + ctx.leftOut.length === 0 ? { empty: true } : {}),
     waitingFor: waitOf(s, ctx),
+    ...(s.smokeTests ? { smokeTests: s.smokeTests } : {}),
     ...(health ? { health } : {}),
   };
 }

@@ -222,6 +222,7 @@ export function ringResult(s: PackageState, track: Track, pass: PassResult, now:
     cells: { total, converged, failed, rolledBack, quarantined, skipped },
     exceptions: view.exceptions,
     checks: s.checks.filter((c) => c.ring === track.ring),
+    ...(view.smokeTests ? { smokeTests: view.smokeTests } : {}),
     ...(view.health ? { health: view.health } : {}),
   };
 }
