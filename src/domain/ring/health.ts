@@ -43,7 +43,8 @@ const BEFORE_AT_MOST = 100;
 /** Twice as many as are asked, so that a pass over thousands of cells carries over in little. */
 const DEPLOYED_AT_MOST = 2 * ON_NEW_AT_MOST;
 
-const ON_NEW = new Set(['C', 'D', 'm', 'M']);
+/** Not while PDM runs on a cell: then nobody can tell what it runs. */
+const ON_NEW = new Set(['C', 'D', 'M']);
 const ON_OLD = new Set(['.', 'd', 's']);
 
 /** Notes how a cell was judged after its deployment. */
@@ -84,7 +85,7 @@ function noteUnobeyed(s: PassState, sentence: string): void {
 /** Whether there is anything to watch: a cell on the package, in a pass that goes on. */
 export function hasWatched(s: PassState): boolean {
   if (!s.health || s.halt || s.stop || s.stage === 'rollback' || s.stage === 'done') return false;
-  return s.counts.C + s.counts.D + s.counts.m + s.counts.M > 0;
+  return s.counts.C + s.counts.D + s.counts.M > 0;
 }
 
 /** What is to be watched now. */

@@ -144,7 +144,8 @@ function clockWait(s: PassState, ctx: ViewContext): WaitingFor | null {
   const since = new Date((s.stage === 'bake' ? s.convergedAtMs : s.bakedAtMs) ?? ctx.nowMs).toISOString();
   const next = [`cellctl override --wait ${wait} --ring ${ring} ${version} --reason "…"`];
   if (ctx.nowMs >= clock && healthUnknown(s)) {
-    const detail = s.health?.ring?.sentence ?? 'the ring has not been judged yet';
+    const word = s.health?.ring;
+    const detail = word && word.verdict !== 'healthy' ? word.sentence : 'the ring is judged once more';
     const override = `cellctl override --wait health --ring ${ring} ${version} --reason "…"`;
     return { kind: 'health', ring, since, detail, next: [`cellctl health --ring ${ring}`, override] };
   }
