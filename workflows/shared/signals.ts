@@ -7,6 +7,7 @@ import type {
   GraduateResult,
   PackageRolloutStatus,
   RingResult,
+  TopologyInForce,
 } from '../../src/contract/status.js';
 
 /** Every message by its name: a name is what other languages type, so it never changes. */
@@ -41,6 +42,7 @@ export const restartSignal = defineSignal<[unknown]>('restart');
 
 export const rolloutStatusQuery = defineQuery<PackageRolloutStatus>('status');
 export const clusterStatusQuery = defineQuery<ClusterStatus>('status');
+export const topologyQuery = defineQuery<TopologyInForce>('topology');
 
 // ── between our own workflows ──
 
