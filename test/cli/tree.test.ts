@@ -5,7 +5,7 @@ import { changedFacts, clusterFacts, rolloutFacts } from '../../src/cli/facts.js
 import { type Colours, NO_COLOURS, type View } from '../../src/cli/paint.js';
 import { rolloutTree } from '../../src/cli/tree.js';
 import type { SeenRollout } from '../../src/client/index.js';
-import type { Act, CheckRecord } from '../../src/contract/status.js';
+import type { Act, CellException, CheckRecord } from '../../src/contract/status.js';
 import { NOW } from './harness.js';
 import { clusterStatus, halted, ringStatus, rolloutStatus } from './statuses.js';
 
@@ -68,7 +68,7 @@ describe('the tree of a rollout', () => {
   describe('under a cell that health stopped', () => {
     const of = (evidence: unknown, width?: number) => {
       const reason = 'unhealthy after its job: cell-8 is unhealthy: errors burns its budget';
-      const exceptions = [{ cell: 'cell-8', state: 'rolled-back' as const, reason, evidence }];
+      const exceptions = [{ cell: 'cell-8', state: 'rolled-back', reason, evidence }] as CellException[];
       const ring = ringStatus({ ring: 3, name: 'early', total: 1, rolledBack: 1, exceptions, exceptionsTotal: 1 });
       return rolloutTree(rolloutStatus({ rings: [ring] }), view(width)).slice(3);
     };
