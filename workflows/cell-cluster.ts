@@ -24,7 +24,7 @@ import {
   ringsRunning,
 } from '../src/domain/cluster/packages.js';
 import { type ClusterState, trim } from '../src/domain/cluster/state.js';
-import { judgeTopology, putInForce, topologyInForce, topologyOf } from '../src/domain/cluster/topology.js';
+import { judgeTopology, putInForce, topologyOf } from '../src/domain/cluster/topology.js';
 import { notInside } from '../src/domain/cluster/turns.js';
 import { viewOfCluster } from '../src/domain/cluster/view.js';
 import { markdownOfCluster } from '../src/domain/details.js';
@@ -237,9 +237,11 @@ class ClusterRun {
     });
     this.onSignal(signals.releaseBrakeSignal, off, judgeOff, (m) => this.releaseBrake(m));
     setHandler(signals.clusterStatusQuery, () => this.view(), { description: 'What runs where, and what waits.' });
-    setHandler(signals.topologyQuery, () => topologyInForce(this.ctx.state), {
-      description: 'The topology in force: {revision, topology}, or {revision, gzip} where it is large.',
-    });
+    setHandler(
+      signals.clusterTopologyQuery,
+      () => ({ revision: this.ctx.state.revision, gzip: this.ctx.state.topology }),
+      { description: 'The topology in force, gzipped.' },
+    );
     setDefaultSignalHandler((name, ...args) => {
       const expected = 'a signal of the contract: engageBrake, releaseBrake';
       this.ctx.fileRejection(name, { path: '', value: JSON.stringify(args)?.slice(0, 200) ?? '', expected });

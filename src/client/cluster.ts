@@ -1,6 +1,7 @@
 import { CLUSTER_WORKFLOW_ID } from '../contract/ids.js';
+import type { PackedTopology } from '../contract/internal.js';
 import type { ApplyTopology, EngageClusterBrake, ReleaseBrake } from '../contract/messages.js';
-import type { ApplyTopologyResult, BrakeResult, ClusterStatus, TopologyInForce } from '../contract/status.js';
+import type { ApplyTopologyResult, BrakeResult, ClusterStatus } from '../contract/status.js';
 import type { Topology } from '../domain/topology/index.js';
 import { engageSurely } from './brake.js';
 import type { CallOptions, Calls, Target } from './calls.js';
@@ -42,7 +43,7 @@ export class ClusterClient {
 
   /** The topology in force; null where none was applied yet. */
   async topology(): Promise<Topology | null> {
-    return unpackTopology(await this.#inForce<TopologyInForce>('topology'));
+    return unpackTopology(await this.#inForce<PackedTopology>('topology'));
   }
 
   /** What a cluster showed that was terminated is in force no more: `NotFoundError`. */

@@ -1,5 +1,5 @@
 import { gunzipSync, gzipSync } from 'node:zlib';
-import type { TopologyInForce } from '../contract/status.js';
+import type { PackedTopology } from '../contract/internal.js';
 import type { Topology } from '../domain/topology/index.js';
 
 /** A larger topology travels compressed: 10,000 cells are 1.2 MB of JSON, and 226 KB so. */
@@ -12,7 +12,6 @@ export function packTopology(topology: unknown): { topology: unknown } | { gzip:
 }
 
 /** The topology in force as `CellCluster` answers it; null where there is none yet. */
-export function unpackTopology(answer: TopologyInForce): Topology | null {
-  if (!('gzip' in answer)) return answer.topology as Topology | null;
-  return JSON.parse(gunzipSync(Buffer.from(answer.gzip, 'base64')).toString('utf8')) as Topology;
+export function unpackTopology({ gzip }: PackedTopology): Topology | null {
+  return gzip === null ? null : JSON.parse(gunzipSync(Buffer.from(gzip, 'base64')).toString('utf8'));
 }

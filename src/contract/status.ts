@@ -295,12 +295,6 @@ export interface TopologyChanges {
   policy: string[];
 }
 
-/**
- * The topology in force, as it was applied; null: there is none yet. A large one is in `gzip` instead: base64 of its
- * gzipped JSON.
- */
-export type TopologyInForce = { revision: number } & ({ topology: object | null } | { gzip: string });
-
 export interface ApplyTopologyResult {
   revision: number;
   changes: TopologyChanges;

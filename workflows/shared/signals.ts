@@ -7,7 +7,6 @@ import type {
   GraduateResult,
   PackageRolloutStatus,
   RingResult,
-  TopologyInForce,
 } from '../../src/contract/status.js';
 
 /** Every message by its name: a name is what other languages type, so it never changes. */
@@ -41,8 +40,8 @@ export const abortSignal = defineSignal<[unknown]>('abort');
 export const restartSignal = defineSignal<[unknown]>('restart');
 
 export const rolloutStatusQuery = defineQuery<PackageRolloutStatus>('status');
+export const clusterTopologyQuery = defineQuery<internal.PackedTopology>('topology');
 export const clusterStatusQuery = defineQuery<ClusterStatus>('status');
-export const topologyQuery = defineQuery<TopologyInForce>('topology');
 
 // ── between our own workflows ──
 

@@ -1,7 +1,7 @@
 import { gunzipSync, strFromU8 } from 'fflate';
 import { type ApplyTopology, MAX_TOPOLOGY_BYTES } from '../../contract/messages.js';
 import type { Problem } from '../../contract/problem.js';
-import type { TopologyChanges, TopologyInForce } from '../../contract/status.js';
+import type { TopologyChanges } from '../../contract/status.js';
 import { base64ToBytes, pack, unpack } from '../snapshot.js';
 import {
   deployableCells,
@@ -93,14 +93,6 @@ export function topologyOf(state: ClusterState): Topology | null {
   if (cached?.packed !== state.topology)
     cached = { packed: state.topology, topology: unpack(state.topology) as Topology };
   return cached.topology;
-}
-
-/** The topology in force as people ask for it, in the form in which one of its size is applied. */
-export function topologyInForce(state: ClusterState): TopologyInForce {
-  const { revision, topology: packed } = state;
-  const topology = topologyOf(state);
-  const isLarge = packed !== null && JSON.stringify(topology).length > MAX_TOPOLOGY_BYTES;
-  return { revision, ...(isLarge ? { gzip: packed } : { topology }) };
 }
 
 /** Puts a judged topology in force. Answers the rings whose cells are others than before. */
