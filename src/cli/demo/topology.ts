@@ -49,7 +49,7 @@ const HEALTH: WrittenHealth = {
   signals: {
     apdex: { query: rule('gitlab_service_apdex:ratio_'), worse: 'lower', slo: 0.99, zScore: 3 },
     errors: { query: rule('gitlab_service_errors:ratio_'), worse: 'higher', slo: 0.005, zScore: 3 },
-    traffic: { query: rule('gitlab_service_ops:rate_'), worse: 'both', zScore: 6 },
+    traffic: { query: rule('gitlab_service_ops:rate_'), worse: 'both', zScore: 10 },
   },
 };
 
