@@ -88,6 +88,18 @@ describe('the health of a cell', () => {
     expect(shown(cellText({ ring, policy, judged: sick }, view()))).toMatchSnapshot();
   });
 
+  it('draws a cell that nothing was deployed to over all that was measured lately', () => {
+    const asItIs = judged('cell-8');
+    const after = { errors: minutes(30, NOW, 0.001) };
+    const baseline = { errors: minutes(60, NOW - 30 * MINUTE, 0.002) };
+    const observation = { ...asItIs.observation, deployedAtMs: null, baseline, after };
+    const lines = cellText({ ring, policy, judged: { ...asItIs, observation } }, view());
+    expect(lines.slice(-2)).toEqual([
+      'SIGNAL  1h BEFORE     LAST 30m      USUAL  NOW',
+      'errors  ████████████  ▁▁▁▁▁▁▁▁▁▁▁▁  0.002  0.001',
+    ]);
+  });
+
   it('says that a cell without traffic is quiet', () => {
     expect(cellText({ ring, policy, judged: quiet }, view())[0]).toBe('cell-9  healthy (quiet)  ring 3 early-adopters');
   });

@@ -19,8 +19,8 @@ function topology(): Record<string, unknown> {
     ...written,
     rings: written.rings.map((ring) => (ring.ring === 1 ? { ...ring, health: ofLegacy } : ring)),
     health: {
-      window: '40s',
-      baseline: '2m',
+      window: '20s',
+      baseline: '10m',
       interval: '1s',
       minSamples: 3,
       // biome-ignore lint/suspicious/noThenProperty: the topology's word; the value beside it is no function.

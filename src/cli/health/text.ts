@@ -7,7 +7,7 @@ import { sameVersion } from '../../domain/package-version.js';
 import { line, type Paint, type Segment, type View, wrapped } from '../paint.js';
 import { type Stretch, sparklines } from '../sparkline.js';
 import { table } from '../table.js';
-import { ago, clock } from '../time.js';
+import { ago, clock, roughly } from '../time.js';
 import type { CellHealth, JudgedCell, RingHealth } from './judge.js';
 
 const PAINT: Record<Verdict, Paint> = { healthy: 'green', unhealthy: 'red', inconclusive: 'yellow' };
@@ -159,7 +159,8 @@ function drawnLines(drawn: readonly Drawn[], { policy, isOfRing, view }: Drawing
     return [...(isOfRing ? [who] : []), signal, left, right, known(typical), known(newestOf(since))];
   });
   const deployed = drawn.some(({ of }) => of.some(({ observation }) => observation.deployedAtMs !== null));
-  const since = deployed ? 'SINCE DEPLOYED' : `LAST ${formatDuration(policy.windowMs)}`;
+  const { fromMs, toMs } = sinceOf(drawn[0]?.of ?? [], policy);
+  const since = deployed ? 'SINCE DEPLOYED' : `LAST ${roughly(toMs - fromMs)}`;
   const titles = ['SIGNAL', `${formatDuration(policy.baselineMs)} BEFORE`, since, 'USUAL', 'NOW'];
   return cutTable(isOfRing ? ['CELL', ...titles] : titles, rows, view);
 }
@@ -175,11 +176,20 @@ const newestOf = ({ samples, toMs }: Stretch): number => {
   return median(samples.filter(([at]) => at === newest).map(([, value]) => value));
 };
 
-/** What was measured before, and since the deployment; without one, over the last window. */
+/** The time that cells are judged by: since the first was deployed to, or as far back as was measured. */
+function sinceOf(of: readonly JudgedCell[], policy: HealthPolicy): Pick<Stretch, 'fromMs' | 'toMs'> {
+  const all = of.map(({ observation }) => observation);
+  const from = all.map(({ deployedAtMs, nowMs, after }) => {
+    const first = Object.values(after).flatMap(([sample]) => (sample ? [sample[0] - policy.intervalMs] : []));
+    return deployedAtMs ?? Math.min(nowMs - policy.windowMs, ...first);
+  });
+  return { fromMs: Math.min(...from), toMs: Math.max(...all.map(({ nowMs }) => nowMs)) };
+}
+
+/** What was measured before that, and since. */
 function stretchesOf(signal: string, of: readonly JudgedCell[], policy: HealthPolicy): [Stretch, Stretch] {
   const all = of.map(({ observation }) => observation);
-  const fromMs = Math.min(...all.map(({ deployedAtMs, nowMs }) => deployedAtMs ?? nowMs - policy.windowMs));
-  const toMs = Math.max(...all.map(({ nowMs }) => nowMs));
+  const { fromMs, toMs } = sinceOf(of, policy);
   const columns = (ms: number, stepMs: number, most: number) => clamp(Math.floor(ms / stepMs), 1, most);
   return [
     {
