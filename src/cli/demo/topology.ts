@@ -15,7 +15,7 @@ const SHORT: WrittenPolicy = {
   verifyTimeout: '30s',
   deployTimeout: '1m',
   cancelTimeout: '20s',
-  maxParallel: 12,
+  maxParallel: 24,
 };
 
 const QA: WrittenPolicy = {
