@@ -110,8 +110,14 @@ function failed({ type, message }: Extract<ClientError, { type: string }>): Fail
     const next = ['the brake stays on: cellctl brake list'];
     return failure(EXIT.failed, 'brake-unconfirmed', message, { next });
   }
-  const next = type === 'Busy' ? ['too many callers wait on this workflow: try again in a moment'] : [];
-  return failure(EXIT.failed, 'failed', message, { next });
+  return failure(EXIT.failed, 'failed', message, { next: NEXT[type] ?? [] });
 }
+
+const NEXT: Record<string, string[]> = {
+  Busy: ['too many callers wait on this workflow: try again in a moment'],
+  [FAILURE.healthUnavailable]: ['check PROMETHEUS_URL and PROMETHEUS_TOKEN, and Prometheus itself'],
+  [FAILURE.ampUnavailable]: ['check AMP_URL, and AMP itself'],
+  [FAILURE.accessDenied]: ['check AMP_TOKEN'],
+};
 
 const stackOf = (error: unknown): string => (error instanceof Error ? (error.stack ?? error.message) : String(error));

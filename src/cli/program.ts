@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import { text } from './arguments.js';
 import { brakeCommands } from './commands/brakes.js';
 import { clusterCommands } from './commands/cluster.js';
+import { healthCommands } from './commands/health.js';
 import { listCommands } from './commands/list.js';
 import { operatorCommands } from './commands/operator.js';
 import { packageCommands } from './commands/packages.js';
@@ -37,6 +38,7 @@ export function buildProgram(io: Io, runner: Runner): Command {
     ringCommands,
     listCommands,
     statusCommands,
+    healthCommands,
     brakeCommands,
     packageCommands,
     operatorCommands,

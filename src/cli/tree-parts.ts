@@ -1,6 +1,8 @@
 import type { CutOff } from '../client/index.js';
+import type { Evidence } from '../contract/health.js';
 import type { BrakeStatus, CellException, Rejection, RingState, RolloutState, WaitingFor } from '../contract/status.js';
 import { scopeText } from '../domain/brake.js';
+import { shown } from '../domain/health/evidence.js';
 import { line, type Paint, type Segment, type View, wrapped } from './paint.js';
 import { ago, clock, until } from './time.js';
 
@@ -55,15 +57,30 @@ export function exceptionLines(
   indent: string,
   allOfThem: string,
 ): string[] {
-  const shown = exceptions.slice(0, MAX_EXCEPTIONS);
-  const more = total - shown.length;
+  const named = exceptions.slice(0, MAX_EXCEPTIONS);
+  const more = total - named.length;
   return [
-    ...shown.map(({ cell, state, reason, jobId }) => {
+    ...named.flatMap(({ cell, state, reason, jobId, evidence }) => {
       const job = jobId === undefined ? '' : ` (${jobId})`;
-      return line(view, [indent, ['! ', 'red'], [cell, 'bold'], ' ', [state, 'red'], `${job}: ${reason}`]);
+      const found = evidenceText(evidence);
+      return [
+        line(view, [indent, ['! ', 'red'], [cell, 'bold'], ' ', [state, 'red'], `${job}: ${reason}`]),
+        ...(found === null ? [] : [line(view, [indent, '  ', [found, 'dim']])]),
+      ];
     }),
     ...(more > 0 ? [line(view, [indent, [`… and ${more} more: ${allOfThem}`, 'dim']])] : []),
   ];
+}
+
+/** The first finding on a signal that says in numbers what was wrong: `errors 0.31, the line is 0.07 (burn-rate)`. */
+function evidenceText(evidence: unknown): string | null {
+  // Other versions of the coordinator may keep something else there.
+  const findings: Partial<Evidence>[] = Array.isArray(evidence) ? evidence : [];
+  const counted = findings.filter(({ shadow }) => !shadow);
+  const { signal, rule, value, threshold } = counted.find((e) => e.signal && typeof e.value === 'number') ?? {};
+  if (!signal || typeof value !== 'number') return null;
+  const against = typeof threshold === 'number' ? `, the line is ${shown(threshold)}` : '';
+  return `${signal} ${shown(value)}${against} (${rule})`;
 }
 
 export const rejectedLines = (rejected: readonly Rejection[], view: View): string[] =>

@@ -1,5 +1,5 @@
 import type { SeenRollout } from '../client/index.js';
-import type { PackageRolloutStatus, RolloutRing } from '../contract/status.js';
+import type { CheckRecord, PackageRolloutStatus, RolloutRing } from '../contract/status.js';
 import { bar, countsText } from './bar.js';
 import { line, padded, type Segment, type View } from './paint.js';
 import { ago, roughly } from './time.js';
@@ -24,6 +24,7 @@ export function rolloutTree(status: SeenRollout, view: View): string[] {
     line(view, [[version, 'bold'], '  ', stateSegment(state)]),
     line(view, [[facts(status, view).join(' · '), 'dim']]),
     ...cutOffLines(status, view),
+    ...abortLines(status, view),
     ...(waitingFor && !status.cutOff ? waitLines(waitingFor, view) : []),
     ...brakes.map((brake) => brakeLine(brake, view)),
     ...rings.flatMap((ring, i) => ringLines(ring, { status, view, isLast: i === rings.length - 1 })),
@@ -54,6 +55,14 @@ function cutOffLines({ version, cutOff, graduatedAt }: SeenRollout, view: View):
   return [line(view, [[cutOffText(cutOff), 'red']]), ...nextLines([anew], view, '  ')];
 }
 
+/** Who gave the package up, and why; not where it was opened again since. */
+function abortLines({ acts }: SeenRollout, view: View): string[] {
+  const last = acts.filter(({ act }) => act === 'abort' || act === 'restart').at(-1);
+  if (last?.act !== 'abort') return [];
+  const why = last.reason === undefined ? '' : `: ${last.reason}`;
+  return [line(view, [['aborted ', 'red'], `by ${last.by} ${ago(last.at, view.now)}${why}`])];
+}
+
 interface Place {
   status: PackageRolloutStatus;
   view: View;
@@ -67,6 +76,15 @@ function ringLines(ring: RolloutRing, { status, view, isLast }: Place): string[]
     line(view, [[isLast ? '└─ ' : '├─ ', 'dim'], ...ringSegments(ring, status.rings, view.width)]),
     ...(ring.cellsInFlight.length > 0 ? [inFlightLine(ring, view, indent)] : []),
     ...(own ? waitLines(own, view, indent) : []),
+    ...failedChecks(ring, status).map(({ name, by, at }) =>
+      line(view, [
+        indent,
+        ['! ', 'red'],
+        ['check ', 'dim'],
+        [name, 'bold'],
+        ` failed, said ${by} ${ago(at, view.now)}`,
+      ]),
+    ),
     ...exceptionLines(ring.exceptions, ring.exceptionsTotal, view, indent, jsonOf(status.version)),
   ];
 }
@@ -85,6 +103,12 @@ function ringSegments(ring: RolloutRing, rings: readonly RolloutRing[], width: n
     stateSegment(ring.state),
     ...(rest ? [[`  ${rest}`, 'dim'] as const] : []),
   ];
+}
+
+/** What counts of a check is what was said of it last. */
+function failedChecks({ ring }: RolloutRing, { checks }: PackageRolloutStatus): CheckRecord[] {
+  const last = new Map(checks.filter((check) => check.ring === ring).map((check) => [check.name, check]));
+  return [...last.values()].filter(({ outcome, overriddenBy }) => outcome === 'failed' && overriddenBy === undefined);
 }
 
 function inFlightLine({ cellsInFlight, inFlight }: RolloutRing, view: View, indent: string): string {

@@ -1,10 +1,12 @@
 import { CLUSTER_WORKFLOW_ID } from '../contract/ids.js';
+import type { PackedTopology } from '../contract/internal.js';
 import type { ApplyTopology, EngageClusterBrake, ReleaseBrake } from '../contract/messages.js';
 import type { ApplyTopologyResult, BrakeResult, ClusterStatus } from '../contract/status.js';
+import type { Topology } from '../domain/topology/index.js';
 import { engageSurely } from './brake.js';
 import type { CallOptions, Calls, Target } from './calls.js';
 import { NotFoundError } from './errors.js';
-import { packTopology } from './pack.js';
+import { packTopology, unpackTopology } from './pack.js';
 
 const HERE: Target = { workflowId: CLUSTER_WORKFLOW_ID };
 
@@ -35,9 +37,18 @@ export class ClusterClient {
     return this.#calls.request(HERE, 'releaseBrake', payload, options);
   }
 
+  status(): Promise<ClusterStatus> {
+    return this.#inForce('status');
+  }
+
+  /** The topology in force; null where none was applied yet. */
+  async topology(): Promise<Topology | null> {
+    return unpackTopology(await this.#inForce<PackedTopology>('topology'));
+  }
+
   /** What a cluster showed that was terminated is in force no more: `NotFoundError`. */
-  async status(): Promise<ClusterStatus> {
-    const { status, cutOff } = await this.#calls.status<ClusterStatus>(CLUSTER_WORKFLOW_ID);
+  async #inForce<T>(query: string): Promise<T> {
+    const { status, cutOff } = await this.#calls.status<T>(CLUSTER_WORKFLOW_ID, query);
     if (cutOff) throw new NotFoundError(CLUSTER_WORKFLOW_ID, true);
     return status;
   }

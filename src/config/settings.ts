@@ -35,6 +35,13 @@ export interface WorkerSettings extends ClientSettings {
   metricsAddress: string | null;
 }
 
+/** What somebody needs who measures the health of cells as a worker does. */
+export interface HealthSettings {
+  amp: { url: string; token: string | null };
+  prometheus: { url: string; token: string | null };
+  cellsToken: string | null;
+}
+
 export type SettingsResult<T> = { ok: true; settings: T } | { ok: false; problems: Problem[] };
 
 const SECRETS = new Set(['AMP_TOKEN', 'CELLS_API_TOKEN', 'PROMETHEUS_TOKEN', 'ALERTMANAGER_TOKEN']);
@@ -84,6 +91,10 @@ const workerSchema = clientSchema.extend({
   METRICS_ADDRESS: metricsAddress.nullable().default(null),
 });
 
+const healthSchema = workerSchema
+  .pick({ AMP_URL: true, AMP_TOKEN: true, PROMETHEUS_TOKEN: true, CELLS_API_TOKEN: true })
+  .extend({ PROMETHEUS_URL: urlWithUser('http://prometheus:9090') });
+
 /** Settings of a process that only talks to Temporal. An empty variable counts as one that is not set. */
 export function readClientSettings(env: Environment): SettingsResult<ClientSettings> {
   return readSettings(clientSchema, env, clientSettings);
@@ -107,6 +118,21 @@ export function readWorkerSettings(env: Environment): SettingsResult<WorkerSetti
   }));
 }
 
+/** Settings for measuring the health of cells. All problems at once, as for a worker. */
+export function readHealthSettings(env: Environment): SettingsResult<HealthSettings> {
+  const parsed = parsedBy(healthSchema, env);
+  if ('problems' in parsed) return { ok: false, problems: parsed.problems };
+  const { AMP_URL, AMP_TOKEN, PROMETHEUS_URL, PROMETHEUS_TOKEN, CELLS_API_TOKEN } = parsed.values;
+  return {
+    ok: true,
+    settings: {
+      amp: { url: AMP_URL, token: AMP_TOKEN },
+      prometheus: { url: PROMETHEUS_URL, token: PROMETHEUS_TOKEN },
+      cellsToken: CELLS_API_TOKEN,
+    },
+  };
+}
+
 /** One line a problem, as a process prints them before it ends with status 2. */
 export const describeProblem = ({ path, value, expected }: Problem): string =>
   `${path}: ${value}; expected ${expected}`;
@@ -124,12 +150,18 @@ function readSettings<S extends z.ZodType, T>(
   env: Environment,
   build: (values: z.infer<S>, temporal: TemporalConfig) => T,
 ): SettingsResult<T> {
+  const parsed = parsedBy(schema, env);
+  const temporal = loadTemporalConfig(env);
+  if ('values' in parsed && temporal.ok) return { ok: true, settings: build(parsed.values, temporal.config) };
+  const own = 'values' in parsed ? [] : parsed.problems;
+  return { ok: false, problems: [...(temporal.ok ? [] : temporal.problems), ...own] };
+}
+
+function parsedBy<S extends z.ZodType>(schema: S, env: Environment): { values: z.infer<S> } | { problems: Problem[] } {
   const present = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value !== ''));
   const parsed = schema.safeParse(present);
-  const temporal = loadTemporalConfig(env);
-  if (parsed.success && temporal.ok) return { ok: true, settings: build(parsed.data, temporal.config) };
-  const own = parsed.success ? [] : parsed.error.issues.map((issue) => problemOf(issue, present));
-  return { ok: false, problems: [...(temporal.ok ? [] : temporal.problems), ...own] };
+  if (parsed.success) return { values: parsed.data };
+  return { problems: parsed.error.issues.map((issue) => problemOf(issue, present)) };
 }
 
 function problemOf(issue: z.core.$ZodIssue, present: Environment): Problem {

@@ -430,3 +430,9 @@ export interface CellNote {
   version?: string;
   trouble: { kind: TroubleKind; detail: string } | null;
 }
+
+/** The topology in force, gzipped, base64; null where there is none yet. */
+export interface PackedTopology {
+  revision: number;
+  gzip: string | null;
+}

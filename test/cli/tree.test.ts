@@ -5,6 +5,7 @@ import { changedFacts, clusterFacts, rolloutFacts } from '../../src/cli/facts.js
 import { type Colours, NO_COLOURS, type View } from '../../src/cli/paint.js';
 import { rolloutTree } from '../../src/cli/tree.js';
 import type { SeenRollout } from '../../src/client/index.js';
+import type { Act, CellException, CheckRecord } from '../../src/contract/status.js';
 import { NOW } from './harness.js';
 import { clusterStatus, halted, ringStatus, rolloutStatus } from './statuses.js';
 
@@ -45,6 +46,46 @@ describe('the tree of a rollout', () => {
     const says = 'its workflow was terminated: this is how it stood then; how its rings stand now: cellctl status';
     expect(lines({})).toEqual([says, `  → cellctl graduate ${halted.version}`]);
     expect(lines({ graduatedAt: null })).toEqual([says, `  → cellctl deploy --ring 0 ${halted.version}`]);
+  });
+
+  it('says who aborted it and why, until it was opened again', () => {
+    const abort = { at: '2026-12-23T10:12:00Z', act: 'abort', by: 'ann', reason: 'INC-4711', outcome: 'recorded' };
+    const restart = { ...abort, act: 'restart', reason: 'it was the network' };
+    const lines = (acts: Act[]) => rolloutTree(rolloutStatus({ state: 'aborted', acts }), view()).slice(2);
+    expect(lines([restart, abort])).toEqual(['aborted by ann 3m ago: INC-4711']);
+    expect(lines([abort, restart])).toEqual([]);
+  });
+
+  it('names a check that failed, unless it has passed since or was overridden', () => {
+    const failed = { ring: 0, name: 'qa', outcome: 'failed', by: 'ci', at: '2026-12-23T10:14:00Z' } as const;
+    const ring = ringStatus({ ring: 0, name: 'qa', total: 1, converged: 1, state: 'converged' });
+    const lines = (...checks: CheckRecord[]) => rolloutTree(rolloutStatus({ rings: [ring], checks }), view()).slice(3);
+    expect(lines(failed)).toEqual(['     ! check qa failed, said ci 1m ago']);
+    expect(lines(failed, { ...failed, outcome: 'passed' })).toEqual([]);
+    expect(lines({ ...failed, overriddenBy: 'ann' }, { ...failed, ring: 2 })).toEqual([]);
+  });
+
+  describe('under a cell that health stopped', () => {
+    const of = (evidence: unknown, width?: number) => {
+      const reason = 'unhealthy after its job: cell-8 is unhealthy: errors burns its budget';
+      const exceptions = [{ cell: 'cell-8', state: 'rolled-back', reason, evidence }] as CellException[];
+      const ring = ringStatus({ ring: 3, name: 'early', total: 1, rolledBack: 1, exceptions, exceptionsTotal: 1 });
+      return rolloutTree(rolloutStatus({ rings: [ring] }), view(width)).slice(3);
+    };
+    const found = { signal: 'errors', rule: 'burn-rate', verdict: 'unhealthy', value: 0.30871, threshold: 0.072 };
+
+    it('the evidence stands in one line, also where the reason is cut', () => {
+      const line = '       errors 0.3087, the line is 0.072 (burn-rate)';
+      expect(of([{ ...found, signal: null, value: null }, found])[1]).toBe(line);
+      expect(of([found], 60)[1]).toBe(line);
+      expect(of([{ ...found, threshold: null }])[1]).toBe('       errors 0.3087 (burn-rate)');
+    });
+
+    it('there is no such line where it has no numbers, is in shadow, or cannot be read', () => {
+      for (const evidence of [undefined, [], 'none', [{ ...found, value: null }], [{ ...found, shadow: true }]]) {
+        expect(of(evidence)).toHaveLength(1);
+      }
+    });
   });
 
   it('paints after it has cut, so that no colour leaks', () => {

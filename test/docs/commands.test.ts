@@ -130,11 +130,14 @@ describe('the temporal CLI in the documents', () => {
   test('and cellctl have what the demo tells to type', async () => {
     const [version, nextVersion] = VERSIONS;
     const env = { ...process.env, PATH: `${dirname(temporal)}:${process.env.PATH}` };
-    const told = await hints({ address: '127.0.0.1:7233', version, nextVersion }, env);
+    const told = await hints(
+      { address: '127.0.0.1:7233', simulatorUrl: 'http://127.0.0.1:8180', version, nextVersion },
+      env,
+    );
     const said = told.map((line) => ({ document: 'the demo', line: line.trim() }));
     const ofCellctl = said.filter(({ line }) => argumentsOf('cellctl', line));
     const ofTemporal = said.filter(({ line }) => argumentsOf('temporal', line));
-    expect([ofCellctl.length, ofTemporal.length]).toEqual([7, 6]);
+    expect([ofCellctl.length, ofTemporal.length]).toEqual([8, 6]);
     expect(await wrong(ofCellctl)).toEqual([]);
     const problems = await Promise.all(ofTemporal.map(problemsOf));
     expect(problems.flat()).toEqual([]);

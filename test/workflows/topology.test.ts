@@ -74,6 +74,8 @@ scenario(
     expect(problem.expected).toContain(String(topologyRevision + 1));
     // The same again is no change.
     expect((await apply(world, other)).revision).toBe(topologyRevision + 1);
+    // Whoever asks gets what is in force.
+    expect((await world.cells.cluster().topology())?.rings.map((r) => r.name)).toContain('renamed');
   },
 );
 

@@ -4,6 +4,8 @@ import { CLUSTER_WORKFLOW_ID, DEFAULT_TASK_QUEUE, packageRolloutId } from '../..
 
 export interface HintContext {
   address: string;
+  /** AMP, the cells and what stands in for Prometheus. */
+  simulatorUrl: string;
   version: string;
   /** A package that nobody has deployed yet. */
   nextVersion: string;
@@ -12,14 +14,15 @@ export interface HintContext {
 /** The same acts with `cellctl` and with the plain `temporal` CLI, ready to be pasted. */
 export async function hints(context: HintContext, env: Environment): Promise<string[]> {
   const temporal = await temporalCommand(env);
-  const { address, version, nextVersion } = context;
+  const { address, simulatorUrl, version, nextVersion } = context;
   const to = (id: string) => `--address ${address} --workflow-id ${id}`;
   const cluster = to(CLUSTER_WORKFLOW_ID);
   const brake = { by: 'me', reason: 'trying it out', brakeId: 'try', scope: 'outer' };
   return [
     'with cellctl, in another terminal:',
-    `  export TEMPORAL_ADDRESS=${address}`,
+    `  export TEMPORAL_ADDRESS=${address} AMP_URL=${simulatorUrl} PROMETHEUS_URL=${simulatorUrl}`,
     '  npx cellctl status',
+    '  npx cellctl health --ring 3',
     '  npx cellctl brake on --reason "trying it out" --id try',
     `  npx cellctl deploy --ring 0 ${nextVersion} --wait`,
     `  npx cellctl graduate ${nextVersion}`,

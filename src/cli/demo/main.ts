@@ -72,7 +72,7 @@ function read(): DemoOptions {
       '--exit',
       'end once the package has converged (with --fault: once its ring has halted), with status 0 only then',
     )
-    .option('--fault', 'let a cell fail: it goes back, its ring halts, and what to type next is shown')
+    .option('--fault', 'let the errors of a cell burst: it goes back, its ring halts, and what to type next is shown')
     .option('--port <n>', 'port of the Temporal server (default: a free one)', port)
     .option('--ui-port <n>', 'port of its Web UI (default: a free one)', port)
     .allowExcessArguments(false)

@@ -8,7 +8,7 @@ import type { Environment } from '../../config/temporal-cli.js';
 import { DEFAULT_TASK_QUEUE } from '../../contract/ids.js';
 import { withSimulatorUrls } from '../../simulator/topology-urls.js';
 import { type Child, type Later, startChild } from './child.js';
-import { demoTopology, FAULTY_CELL } from './topology.js';
+import { DAY, demoTopology, FAULTY_CELL, VERSION } from './topology.js';
 
 const WORKER_LOG = 'worker.log';
 const MOST_COMPLAINTS = 5;
@@ -25,6 +25,8 @@ export interface Stage {
   address: string;
   uiUrl: string;
   topologyFile: string;
+  /** AMP, the cells and what stands in for Prometheus. */
+  simulatorUrl: string;
   /** Environment for `cellctl` and workers: nothing of the user's own Temporal settings is left in it. */
   env: Environment;
   /** Resolves with the name of a part that ended by itself. */
@@ -60,7 +62,8 @@ export async function raise(options: StageOptions, later: Later): Promise<Stage>
   ]);
   const { address, uiUrl } = server;
   const complaints = () => complaintsIn(join(folder, WORKER_LOG));
-  return { address, uiUrl: uiUrl ?? '', topologyFile: files.topology, env, broken, complaints };
+  const [topologyFile, simulatorUrl] = [files.topology, simulator.said];
+  return { address, uiUrl: uiUrl ?? '', topologyFile, simulatorUrl, env, broken, complaints };
 }
 
 /** Warnings and errors of a log that pino wrote. */
@@ -78,11 +81,11 @@ interface Files {
 async function writeFiles(folder: string, fault: boolean): Promise<Files> {
   const at = (name: string) => join(folder, name);
   const files = { topology: at('topology.yaml'), faults: at('faults.yaml'), config: at('temporal.toml') };
-  const once = { kind: 'job-fails', cell: FAULTY_CELL, jobKind: 'configure', times: 1 };
-  const error = 'gitlab-rails: database migration check failed';
+  // From when the cell runs the package until it runs another one.
+  const burst = { kind: 'error-burst', cell: FAULTY_CELL, version: VERSION, size: 0.3 };
   await Promise.all([
     writeFile(files.topology, stringify(demoTopology())),
-    writeFile(files.faults, stringify(fault ? [{ ...once, error }] : [])),
+    writeFile(files.faults, stringify(fault ? [burst] : [])),
     writeFile(files.config, '[profile.default]\n'),
   ]);
   return files;
@@ -94,7 +97,7 @@ function startSimulator(folder: string, { topology, faults }: Files, later: Late
     script: 'src/simulator/main.ts',
     args: [
       ...['--topology', topology, '--faults', faults, '--port', '0'],
-      ...['--state', join(folder, 'simulator.jsonl'), '--duration', '1500ms'],
+      ...['--state', join(folder, 'simulator.jsonl'), '--duration', '1s', '--day', DAY],
     ],
     env: process.env,
     logFile: join(folder, 'simulator.log'),
@@ -115,7 +118,7 @@ function startWorker(folder: string, env: Environment, later: Later): Promise<Ch
   });
 }
 
-function environment(address: string, ampUrl: string, config: string): Environment {
+function environment(address: string, simulatorUrl: string, config: string): Environment {
   const own = Object.entries(process.env).filter(
     ([name]) =>
       !/^(TEMPORAL_|CELLS_|AMP_|CI_PIPELINE_ID$|PROMETHEUS_|ALERTMANAGER_|ALERT_TEAM_|RUNBOOK_URL$|METRICS_ADDRESS$)/.test(
@@ -127,7 +130,8 @@ function environment(address: string, ampUrl: string, config: string): Environme
     TEMPORAL_ADDRESS: address,
     TEMPORAL_CONFIG_FILE: config,
     CELLS_TASK_QUEUE: DEFAULT_TASK_QUEUE,
-    AMP_URL: ampUrl,
+    AMP_URL: simulatorUrl,
+    PROMETHEUS_URL: simulatorUrl,
     LOG_LEVEL: 'info',
     LOG_FORMAT: 'json',
     CELLCTL_USER: process.env.CELLCTL_USER || 'release-manager',

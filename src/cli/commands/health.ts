@@ -1,0 +1,24 @@
+import { Argument, type Command, Option } from 'commander';
+import { cell, ring } from '../arguments.js';
+import { UsageError } from '../exit.js';
+import type { Run } from '../program.js';
+
+export interface HealthOptions {
+  ring?: number;
+}
+
+export function healthCommands(program: Command, run: Run): void {
+  program
+    .command('health')
+    .description('how healthy a cell or a ring is, and by what evidence; asks $PROMETHEUS_URL, $AMP_URL and the cells')
+    .addArgument(new Argument('[cell]', 'cell id').argParser(cell))
+    .addOption(new Option('--ring <n>', 'all cells of a ring, each by itself and together').argParser(ring))
+    .action((id: string | undefined, { ring: of }: HealthOptions) =>
+      run(async (context) => {
+        const { showCellHealth, showRingHealth } = await import('../health/show.js');
+        if (id !== undefined && of === undefined) return showCellHealth(context, id);
+        if (id === undefined && of !== undefined) return showRingHealth(context, of);
+        throw new UsageError('Whose health: a cell’s, or with --ring a ring’s?', [], ['cellctl health --ring 2']);
+      }),
+    );
+}
