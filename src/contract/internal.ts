@@ -430,9 +430,3 @@ export interface CellNote {
   version?: string;
   trouble: { kind: TroubleKind; detail: string } | null;
 }
-
-/** The topology in force, gzipped, base64; null where there is none yet. */
-export interface PackedTopology {
-  revision: number;
-  gzip: string | null;
-}

@@ -168,3 +168,21 @@ describe('cellctl health', () => {
     expect(ran.stderr).toContain(says);
   });
 });
+
+describe('cellctl health report', () => {
+  it('says how to have something to report', async () => {
+    const { exit, stdout } = await cellctl(['health', 'report']);
+    expect(exit).toBe(0);
+    expect(stdout).toContain('mode: shadow');
+  });
+
+  it('has every number for machines', async () => {
+    const { stdout } = await cellctl(['health', 'report', '--json', '--limit', '5']);
+    expect(JSON.parse(stdout)).toEqual({
+      cases: [],
+      goodStopped: { of: 0, count: 0 },
+      badMissed: { of: 0, count: 0 },
+      unread: 0,
+    });
+  });
+});

@@ -1,5 +1,5 @@
 import { Argument, type Command, Option } from 'commander';
-import { cell, ring } from '../arguments.js';
+import { cell, count, ring } from '../arguments.js';
 import { UsageError } from '../exit.js';
 import type { Run } from '../program.js';
 
@@ -8,7 +8,7 @@ export interface HealthOptions {
 }
 
 export function healthCommands(program: Command, run: Run): void {
-  program
+  const health = program
     .command('health')
     .description('how healthy a cell or a ring is, and by what evidence; asks $PROMETHEUS_URL, $AMP_URL and the cells')
     .addArgument(new Argument('[cell]', 'cell id').argParser(cell))
@@ -20,5 +20,12 @@ export function healthCommands(program: Command, run: Run): void {
         if (id === undefined && of !== undefined) return showRingHealth(context, of);
         throw new UsageError('Whose health: a cell’s, or with --ring a ring’s?', [], ['cellctl health --ring 2']);
       }),
+    );
+  health
+    .command('report')
+    .description('what health in shadow would have done on the newest rollouts, beside what became of them')
+    .option('--limit <n>', 'rollouts to look at', count, 50)
+    .action(({ limit }: { limit: number }) =>
+      run(async (context) => (await import('../health/report.js')).showHealthReport(context, limit)),
     );
 }
