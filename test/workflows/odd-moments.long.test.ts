@@ -153,8 +153,24 @@ scenario(
     const result = { outcome: 'failed', code: null, supersededBy: null, reason: 'first cell' };
     const { requestId, pass } = await whose(world, 2);
     await rawSignal(world, `package-rollout/${V1}`, 'ringReport', {
-      ...{ requestId, pass, version: V1, purpose: 'deploy', view, observed: { [V0]: 1 }, baked: false },
-      ...{ migrationFailed: [], result, ended: true, retries: 0, packageBrakes: { epoch: '', brakes: [] } },
+      ...{
+        requestId,
+        pass,
+        version: V1,
+        purpose: 'deploy',
+        view,
+        observed: { [V0]: 1 },
+        baked: false,
+        systemic: false,
+      },
+      ...{
+        needsDowntime: null,
+        migrationFailed: [],
+        result,
+        ended: true,
+        retries: 0,
+        packageBrakes: { epoch: '', brakes: [] },
+      },
     });
     const asks = await seen(world, V1, (s) => s.waitingFor?.kind === 'ring-turn');
     expect(asks).toMatchObject({ state: 'waiting', waitingFor: { ring: 2 } });
