@@ -4,6 +4,9 @@ import { earliest } from './instant.js';
 
 /** Brakes are a plain list, newest last; every function here answers a new list or a verdict and changes nothing. */
 
+/** Who engages the brakes that nobody asked for. */
+export const COORDINATOR = 'coordinator';
+
 export interface NewBrake {
   brakeId: string;
   scope: BrakeScope;
