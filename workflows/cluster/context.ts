@@ -10,8 +10,6 @@ export interface Person {
   url?: string | undefined;
 }
 
-export const COORDINATOR = 'coordinator';
-
 /** What the parts of the cluster's workflow share. */
 export class ClusterContext {
   readonly state: ClusterState;

@@ -1,12 +1,13 @@
 import { condition, log, sleep } from '@temporalio/workflow';
 import type { CellLook, CellRef } from '../../src/contract/activities.js';
+import { COORDINATOR } from '../../src/domain/brake.js';
 import type { RingLook } from '../../src/domain/cluster/state.js';
 import { topologyOf } from '../../src/domain/cluster/topology.js';
 import { isPackage, newest } from '../../src/domain/package-version.js';
 import { deployableCells, ringOf } from '../../src/domain/topology/index.js';
 import { lookAtCells } from '../shared/activities.js';
 import type { BrakeDesk } from '../shared/brake-desk.js';
-import { type ClusterContext, COORDINATOR } from './context.js';
+import type { ClusterContext } from './context.js';
 
 const BATCH = 100;
 const TRY_AGAIN_MS = 10_000;

@@ -218,6 +218,8 @@ export class Flights {
       chartVersion,
       expectedVersion: ctx.roster.versionOf(index),
       policy: ctx.entered.policy,
+      soft: ctx.entered.soft,
+      perimeter: ctx.entered.perimeter,
       health: ctx.entered.health,
       order: ctx.state.orders[index] ?? 1,
       cancelled,

@@ -13,13 +13,11 @@ const NOT_IN_FORCE = {
     deployWindows: hasEntries,
     freezes: hasEntries,
     checks: hasEntries,
-    convergeWithin: isWritten,
   },
   coordination: {
     maxDrift: isWritten,
     supersede: isWritten,
     requireRing0: isWritten,
-    graduationExpectedEvery: isWritten,
     reconcileEvery: isWritten,
     reconcileHandChanges: isWritten,
   },
