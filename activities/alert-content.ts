@@ -37,8 +37,8 @@ const LONGEST = { summary: 1_000, evidence: 4_000, next: 2_000, runbook_url: 1_0
 
 /** What tells one alert from another, for as long as it is not posted. */
 export const identityOf = (alert: Alert): string => {
-  const { name, severity, cluster, ring, cell, version, team } = alert;
-  return JSON.stringify([name, severity, cluster, ring, cell, version, team]);
+  const { name, severity, cluster, ring, cell, brake, version, team } = alert;
+  return JSON.stringify([name, severity, cluster, ring, cell, brake, version, team]);
 };
 
 /** As Alertmanager takes it: once for each team that is to know. */
@@ -75,8 +75,11 @@ function resolvedAt({ startedAtMs }: Alert, raisedMs: number) {
 const instant = (ms: number): string => new Date(ms).toISOString();
 
 /** Alertmanager takes an empty label for none at all. */
-function labelsOf({ name, severity, cluster, ring, cell, version }: Alert, team: string): Record<string, string> {
-  const all = { alertname: name, severity, cluster, ring: ring?.toString(), cell, package: version, team };
+function labelsOf(
+  { name, severity, cluster, ring, cell, brake, version }: Alert,
+  team: string,
+): Record<string, string> {
+  const all = { alertname: name, severity, cluster, ring: ring?.toString(), cell, brake, package: version, team };
   const labels = Object.entries(all).map(([label, value]): [string, string] => [label, labelText(value ?? '')]);
   return Object.fromEntries(labels.filter(([, value]) => value !== ''));
 }

@@ -14,6 +14,9 @@ import type { AskCell, AskGraduation, AskRing, RegisterRollout, RolloutEnded } f
 import * as messages from '../src/contract/messages.js';
 import type { Problem } from '../src/contract/problem.js';
 import type { ApplyTopologyResult, BrakeResult, ClusterStatus } from '../src/contract/status.js';
+import { together } from '../src/domain/alerts/book.js';
+import { alertsOfBrakes } from '../src/domain/alerts/brakes.js';
+import { alertsOfCluster } from '../src/domain/alerts/cluster.js';
 import { covers } from '../src/domain/brake.js';
 import {
   isFromEarlierRun,
@@ -31,9 +34,10 @@ import { markdownOfCluster } from '../src/domain/details.js';
 import { LONGEST_MS } from '../src/domain/shapes.js';
 import { findCell, resolveCoordination, resolvePolicy, type Topology } from '../src/domain/topology/index.js';
 import { ClusterContext } from './cluster/context.js';
-import { Looks } from './cluster/looks.js';
+import { COLD_START, Looks } from './cluster/looks.js';
 import { type TestLimits, Turns } from './cluster/turns.js';
 import { listOpenRollouts } from './shared/activities.js';
+import { AlertDesk } from './shared/alert-desk.js';
 import { BrakeDesk, mustExpireLater } from './shared/brake-desk.js';
 import { handle, handleOurs } from './shared/handle.js';
 import * as signals from './shared/signals.js';
@@ -62,6 +66,7 @@ class ClusterRun {
   private readonly brakes: BrakeDesk;
   private readonly turns: Turns;
   private readonly looks: Looks;
+  private readonly alerts: AlertDesk;
 
   constructor(private readonly input: CellClusterInput) {
     this.ctx = new ClusterContext(input.state);
@@ -69,6 +74,11 @@ class ClusterRun {
     const onMet = (version: string) => void this.registerAgain(version);
     this.turns = new Turns(this.ctx, this.brakes, onMet, input);
     this.looks = new Looks(this.ctx, this.brakes);
+    const { alerts } = this.ctx.state;
+    this.alerts = new AlertDesk(
+      () => alerts.book,
+      () => this.ctx.wake(),
+    );
     this.listen();
   }
 
@@ -81,11 +91,24 @@ class ClusterRun {
       this.ctx.woken = false;
       this.brakes.expire();
       this.turns.decide();
+      this.keepAlerts();
       trim(this.ctx.state);
       setCurrentDetails(markdownOfCluster(this.view()));
       if (this.mayContinueAsNew()) await this.continueAsNew();
       await condition(() => this.ctx.woken || this.mayContinueAsNew());
     }
+  }
+
+  /** The brake of a look at every cell that is under way is most often gone in a moment. */
+  private keepAlerts(): void {
+    const { state } = this.ctx;
+    const topology = topologyOf(state);
+    if (!topology) return;
+    const now = Date.now();
+    const { cluster, perimeter } = topology;
+    const brakes = this.brakes.holding.filter(({ brakeId }) => !state.cold || brakeId !== COLD_START);
+    const ofBrakes = alertsOfBrakes(brakes, state.lately ?? [], { cluster, version: null, perimeter, now });
+    this.alerts.keep(together(ofBrakes, alertsOfCluster(state, state.alerts, topology, now)));
   }
 
   refuseCancel(): void {
@@ -177,7 +200,8 @@ class ClusterRun {
       return resolvePolicy(topology, ring, null).onFailure === 'soft' ? [ring] : [];
     });
     const alsoOn = ringsRunning(state, message.version);
-    const facts = { graduationTimeoutMs, softRings, alsoOn, perimeter: state.perimeter };
+    const { perimeter, cluster } = state;
+    const facts = { graduationTimeoutMs, softRings, alsoOn, perimeter, cluster };
     const judged = judgeRegistration(state, message);
     const holds = judged.conflict ? [] : this.turns.handOver(message);
     const registered = { ...judged, ...facts, holds };

@@ -12,6 +12,7 @@ import { cellRolloutId, type JobKeyParts, jobKey } from '../src/contract/ids.js'
 import type { CellResult, CellRolloutInput } from '../src/contract/internal.js';
 import { CELLS_STATE } from '../src/contract/search-attributes.js';
 import type { CellState } from '../src/contract/status.js';
+import { alertOfCell } from '../src/domain/alerts/cell.js';
 import { cancellable, hasMigrated, judgeSeen, type Target, targetBefore } from '../src/domain/cell.js';
 import { sameVersion } from '../src/domain/package-version.js';
 import { returnsWithoutDowntime } from '../src/domain/return-rule.js';
@@ -26,6 +27,9 @@ export const hurrySignal = defineSignal('hurry');
 
 const RETRY_TROUBLE_MS = 5_000;
 const MAX_LOOKS_AGAIN = 3;
+/** What nobody knows to be sane: people are told, whether or not a pass is there to hear of it. */
+const UNSURE: CellState[] = ['rollback-failed', 'migration-failed', 'cancel-unconfirmed'];
+const FINDINGS = 2;
 
 /**
  * One cell, from the order to the verdict: deploys, migrates or takes back one package, and goes back by itself where
@@ -83,6 +87,7 @@ class CellRun {
     this.show(result.state, result.reason);
     // On the good path nothing is said: one action a cell less, and a closed run needs no state to be found by.
     if (result.state !== 'converged') upsertSearchAttributes([{ key: CELLS_STATE, value: result.state }]);
+    if (UNSURE.includes(result.state)) await this.alert(result);
     return result;
   }
 
@@ -100,7 +105,7 @@ class CellRun {
     const stopped = this.errands.cancelAsked && cancellable('deploy', this.input.policy);
     // What failed by itself before the cancel came has failed all the same.
     this.wasCancelled = stopped && (report.outcome === 'canceled' || report.outcome === 'succeeded');
-    if (report.outcome === 'cancel-unconfirmed') return await this.unconfirmed(report.job);
+    if (report.outcome === 'cancel-unconfirmed') return this.unconfirmed(report.job);
     if (this.hurried && report.outcome !== 'succeeded') return this.result('pending', 'gave way to a newer package');
     if (report.outcome !== 'succeeded') return await this.goBack(jobProblem(report), report.job);
     if (stopped) return await this.goBack('cancelled when its job had just ended', report.job);
@@ -201,7 +206,7 @@ class CellRun {
       return { ...this.result('failed', reason), needsDowntime: true };
     }
     const report = await this.orderRollback(target, facts?.version ?? null);
-    if (report.outcome !== 'succeeded') return await this.rollbackFailed(`${why}; ${rollbackProblem(report)}`, report);
+    if (report.outcome !== 'succeeded') return this.rollbackFailed(`${why}; ${rollbackProblem(report)}`, report);
     this.remember({ ...report.job, fromVersion: this.from });
     return await this.verifyBack(target, why);
   }
@@ -233,19 +238,17 @@ class CellRun {
     const isBack = verdict.facts.version === target.version;
     // Where an unhealthy cell may be deployed to, it may be as unhealthy as before once it is back.
     if (isBack && this.input.policy.deployToUnhealthy) return this.result('rolled-back', `${why}; ${verdict.problem}`);
-    return await this.rollbackFailed(`${why}; rolled back, but ${verdict.problem}`, null);
+    return this.rollbackFailed(`${why}; rolled back, but ${verdict.problem}`, null);
   }
 
-  private async rollbackFailed(reason: string, report: JobReport | null): Promise<CellResult> {
+  private rollbackFailed(reason: string, report: JobReport | null): CellResult {
     if (report && report.outcome !== 'not-ordered') this.jobId = report.job.id;
-    await this.alert('CellRollbackFailed', 's1', reason);
     const unconfirmed = report?.outcome === 'cancel-unconfirmed';
     return this.result(unconfirmed ? 'cancel-unconfirmed' : 'rollback-failed', reason);
   }
 
-  private async unconfirmed(job: JobFacts): Promise<CellResult> {
+  private unconfirmed(job: JobFacts): CellResult {
     const reason = `AMP did not confirm the cancel of job ${job.id}: it may still be changing the cell`;
-    await this.alert('CellCancelUnconfirmed', 's2', reason);
     return this.result('cancel-unconfirmed', reason);
   }
 
@@ -264,13 +267,13 @@ class CellRun {
     });
     if (report.outcome === 'not-ordered') return this.notMigrated(report);
     this.remember({ ...report.job, fromVersion: version });
-    if (report.outcome !== 'succeeded') return await this.migrationFailed(jobProblem(report));
+    if (report.outcome !== 'succeeded') return this.result('migration-failed', jobProblem(report));
     const verdict = this.seen(await this.health.verify(this.target(), true, report.job));
-    if (!verdict?.verified) return await this.migrationFailed(verdict?.problem ?? 'dropped');
+    if (!verdict?.verified) return this.result('migration-failed', verdict?.problem ?? 'dropped');
     const ruling = this.health.ruling();
     if (ruling.does === 'converge') return this.result('converged', '');
     // Going back would take the cell down: only a person decides that.
-    return { ...(await this.migrationFailed(`${ruling.why}; rollback needs downtime`)), needsDowntime: true };
+    return { ...this.result('migration-failed', `${ruling.why}; rollback needs downtime`), needsDowntime: true };
   }
 
   private notMigrated(report: Extract<JobReport, { outcome: 'not-ordered' }>): CellResult {
@@ -278,11 +281,6 @@ class CellRun {
     if (report.why === 'silent') return this.deferred('unreachable', report.detail);
     if (report.why === 'not-ready') return this.deferred('failed', `unhealthy before its PDM: ${report.detail}`);
     return this.result('failed', `PDM not run: ${report.detail}`);
-  }
-
-  private async migrationFailed(reason: string): Promise<CellResult> {
-    await this.alert('CellMigrationFailed', 's1', reason);
-    return this.result('migration-failed', reason);
   }
 
   // ── taking a package back ──────────────────────────────────────────────────
@@ -382,10 +380,13 @@ class CellRun {
     return { ...this.result(state, reason), deferred: true };
   }
 
-  private async alert(name: string, severity: 's1' | 's2', summary: string): Promise<void> {
-    const { cluster, ring, cell, version } = this.input;
-    const next = [`cellctl retry --ring ${ring} ${version}`, `cellctl status ${version}`];
-    await raiseAlert({ name, severity, cluster, ring, cell: cell.id, version, summary, next }).catch(() => undefined);
+  /** Its pass raises the same, where it is there to hear how this ended. */
+  private async alert({ state, reason, jobId, health }: CellResult): Promise<void> {
+    const { cluster, ring, cell, version, soft = false, perimeter = false } = this.input;
+    const evidence = health?.evidence.filter(({ verdict }) => verdict !== 'healthy').slice(0, FINDINGS) ?? [];
+    const ended = { cell: cell.id, state, reason, ...(jobId === null ? {} : { jobId }), evidence };
+    const alert = alertOfCell({ cluster, ring, version, soft, perimeter }, ended);
+    if (alert) await raiseAlert(alert).catch(() => undefined);
   }
 
   private show(state: CellState, detail = ''): void {

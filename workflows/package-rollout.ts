@@ -22,7 +22,7 @@ import { noteSkip } from '../src/domain/rollout/skips.js';
 import { noteAbort, ring0Verdict, tracksOf } from '../src/domain/rollout/state.js';
 import { ACTS, detailOf } from './package/acts.js';
 import { argumentOf, type PackageRolloutInput } from './package/argument.js';
-import { packageBrakes } from './package/brakes.js';
+import { brakeAlerts, packageBrakes } from './package/brakes.js';
 import { Callers } from './package/callers.js';
 import { CLUSTER_ANSWERS_MS, ClusterLink } from './package/cluster-link.js';
 import { PackageContext, type Person } from './package/context.js';
@@ -30,6 +30,7 @@ import { Judge } from './package/judge.js';
 import { Passes } from './package/passes.js';
 import { Shown } from './package/shown.js';
 import { TakeOver } from './package/take-over.js';
+import { AlertDesk } from './shared/alert-desk.js';
 import type { BrakeDesk } from './shared/brake-desk.js';
 import { handle, handleOurs } from './shared/handle.js';
 import * as signals from './shared/signals.js';
@@ -56,6 +57,7 @@ class PackageRun {
   private readonly callers: Callers;
   private readonly brakes: BrakeDesk;
   private readonly takeOver: TakeOver;
+  private readonly alerts: AlertDesk;
   private readonly judge: Judge;
   private graduationTimer = false;
   /** Updates that were not answered yet. */
@@ -75,6 +77,10 @@ class PackageRun {
     this.callers = new Callers(this.ctx, this.passes);
     this.brakes = packageBrakes(this.ctx, () => this.knowsItsPasses());
     this.takeOver = new TakeOver(this.ctx, this.brakes);
+    this.alerts = new AlertDesk(
+      () => (this.ctx.state.alerts ??= {}),
+      () => this.ctx.wake(),
+    );
     this.judge = new Judge(this.ctx, this.callers, this.brakes);
     upsertSearchAttributes([{ key: CELLS_VERSION, value: version }]);
     this.listen();
@@ -91,6 +97,7 @@ class PackageRun {
   private async goOn(): Promise<void> {
     this.ctx.woken = false;
     this.brakes.expire();
+    this.alerts.keep(brakeAlerts(this.ctx, this.brakes));
     this.expireGraduation();
     this.takeOver.take();
     if (this.isKnown()) this.passes.drive(this.callers.waiting);
@@ -123,6 +130,7 @@ class PackageRun {
       const ended = { version: state.version, ...state.end, run: workflowInfo().runId, forget };
       await this.ctx.mail.send(CLUSTER_WORKFLOW_ID, signals.rolloutEndedSignal, ended);
     }
+    await this.alerts.finish([]);
     await condition(() => this.isQuiet());
     this.shown.show();
     return this.ctx.view();

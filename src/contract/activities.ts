@@ -230,8 +230,8 @@ export type Severity = 's1' | 's2' | 's3' | 's4';
 export type AlertTeam = 'perimeter' | 'outer' | 'both';
 
 /**
- * Something that a person should know of. Name, severity, cluster, ring, cell, version and team are its identity: told
- * again with the same ones, it is the same alert.
+ * Something that a person should know of. Name, severity, cluster, ring, cell, brake, version and team are its identity:
+ * told again with the same ones, it is the same alert.
  */
 export interface Alert {
   /** As `docs/runbooks.md` has it. */
@@ -240,6 +240,8 @@ export interface Alert {
   cluster: string;
   ring?: number;
   cell?: string;
+  /** Id of the brake that it is about. */
+  brake?: string;
   version?: string;
   /** Left out: both. */
   team?: AlertTeam;

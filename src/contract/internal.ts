@@ -1,4 +1,4 @@
-import type { CellRef } from './activities.js';
+import type { Alert, CellRef } from './activities.js';
 import type { CellVerdict, HealthPolicy } from './health.js';
 import type { OverridableWait } from './messages.js';
 import type { RingPolicy } from './policy.js';
@@ -19,6 +19,17 @@ import type {
  * What our own workflows say to one another. Only signals: a workflow can neither query nor update another one.
  * Not for people: their messages are in `messages.ts`.
  */
+
+// ── alerts ───────────────────────────────────────────────────────────────────
+
+/** Alerts that a workflow has raised and that are not over, by what tells one from another. */
+export type AlertBook = Record<string, RaisedAlert>;
+
+export interface RaisedAlert {
+  alert: Alert;
+  /** When it was raised last, epoch ms; null: it is not known to have been. */
+  saidAtMs: number | null;
+}
 
 // ── PackageRollout → CellCluster ─────────────────────────────────────────────
 
@@ -101,6 +112,8 @@ export interface Registered {
   chartVersion: string | null;
   /** Where it has none by name: the chart with which cells run it. */
   runsWith?: string | null;
+  /** Name of the cluster. */
+  cluster?: string | null;
   graduationTimeoutMs: number;
   /** When it graduated, where the cluster remembers that it did. */
   graduatedAt: string | null;
@@ -218,6 +231,8 @@ export interface RingReport {
   ended: boolean;
   /** How many retries it has heard of; one that came when all was over it has not. */
   retries?: number;
+  /** Alerts whose cause lasts: with the pass's end they are the cluster's to keep up. */
+  alerts?: AlertBook;
   /** The package's brakes that it knows, and whose list that is: a rollout that began anew learns them here. */
   packageBrakes: { epoch: string; brakes: BrakeStatus[] };
 }
@@ -259,6 +274,8 @@ export interface RingEntry extends ForPass {
   /** Gzipped, base64: JSON of `[id, tenant, url, labels?][]`. */
   cellsGz: string;
   leftOut: CellException[];
+  /** What an earlier pass over the ring left: from here on they are this one's to end. */
+  alerts?: AlertBook;
   brakes: BrakeStatus[];
   brakesNumber: BrakesNumber;
   /** The grant is gone: the pass must end without having done anything. */
@@ -335,6 +352,9 @@ export interface CellRolloutInput {
   /** What the pass saw on the cell: the fence of the first order. */
   expectedVersion: string | null;
   policy: RingPolicy;
+  /** Whether the ring is soft, and inside the perimeter: whom alerts page. */
+  soft?: boolean;
+  perimeter?: boolean;
   /** null: readiness and revision alone decide. */
   health: HealthPolicy | null;
   /** How the cell was judged before this package came, where it was unhealthy: it is held to that. */
@@ -380,8 +400,8 @@ export interface CellResult {
   health?: CellVerdict;
 }
 
-/** Whose trouble holds a ring: AMP's, that of a token, or that nobody knows how the cells are. */
-export type TroubleKind = 'amp' | 'access' | 'health' | 'check';
+/** Whose trouble holds a ring: AMP's, a token's, Prometheus', that too little is known of a cell, or an outside check's. */
+export type TroubleKind = 'amp' | 'access' | 'prometheus' | 'health' | 'check';
 
 /** A word on a ring as a whole. */
 export type RingHealthNote = NonNullable<RingHealth['ring']>;

@@ -56,6 +56,11 @@ const brakes = listOf(
 const waiting = object({ kind: text, since: instant, until: optional(instant), detail: text, next: texts });
 const exceptions = listOf(object({ cell: text, state: text, reason: text }));
 const health = orNull(object({ windowMs: number, intervalMs: number, signals: object(), mode: text }));
+const alerts: Judge = (value) => isObject(value) && Object.values(value).every(raised);
+const raised = object({
+  alert: object({ name: text, severity: text, cluster: text, summary: text, next: texts, startedAtMs: instantMs }),
+  saidAtMs: orNull(instantMs),
+});
 const cells: Judge = (value) => text(value) && arePackedCells(value as string);
 /** Every field of a policy, each of its kind. */
 const policy: Judge = (value) =>
@@ -137,6 +142,7 @@ const SHAPES: Record<string, Shape> = {
     conflict: orNull(problem),
     chartVersion: orNull(text),
     runsWith: optional(orNull(text)),
+    cluster: optional(orNull(text)),
     graduationTimeoutMs: durationMs,
     graduatedAt: orNull(instant),
     softRings: listOf(ring),
@@ -165,6 +171,7 @@ const SHAPES: Record<string, Shape> = {
     result: orNull(object({ outcome: text, reason: text })),
     ended: flag,
     retries: optional(number),
+    alerts: optional(alerts),
     packageBrakes: object({ epoch: text, brakes }),
   },
   brakesHold: { ...speaks, ...brakesNumber, inFlight: texts },
@@ -178,6 +185,7 @@ const SHAPES: Record<string, Shape> = {
     gated: flag,
     cellsGz: cells,
     leftOut: exceptions,
+    alerts: optional(alerts),
     brakes,
     brakesNumber: object(brakesNumber),
     refused: orNull(text),

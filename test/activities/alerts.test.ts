@@ -151,6 +151,13 @@ describe('an alert', () => {
     expect(Object.keys(annotations)).not.toContain('next');
   });
 
+  it('about a brake names it, so that two brakes are two alerts', async () => {
+    const raise = raiser();
+    const brakes = ['inc-1', 'inc-2'].map((brake): Alert => ({ ...ALERT, name: 'BrakeEngaged', brake }));
+    await Promise.all(brakes.map((brake) => raise(brake)));
+    expect(posted().map(({ labels }) => labels.brake)).toEqual(['inc-1', 'inc-2']);
+  });
+
   it('has no label where there is nothing to say', async () => {
     await raiser()({ name: 'QueueStands', severity: 's3', cluster: 'prod', team: 'outer', summary: 'x', next: [] });
     expect(posted()[0]?.labels).toEqual({ alertname: 'QueueStands', severity: 's3', cluster: 'prod', team: 'ops' });

@@ -60,6 +60,8 @@ export interface WorldOptions {
   worker?: Partial<WorkerOptions> | false;
   /** Where signals are asked for: an address; by default nowhere. `simulator`: the simulator itself answers. */
   prometheus?: string | 'simulator' | null;
+  /** Where alerts go; by default to the log. */
+  alertmanager?: string | null;
   /** Use this running AMP instead of one in this process. */
   amp?: Simulator;
 }
@@ -104,7 +106,7 @@ export async function newWorld(options: WorldOptions): Promise<World> {
           amp: { url: simulator.url, token: null },
           cellsToken: null,
           prometheusUrl: options.prometheus === 'simulator' ? simulator.url : (options.prometheus ?? null),
-          alertmanagerUrl: null,
+          alertmanagerUrl: options.alertmanager ?? null,
         } as never,
         workflowBundle: inject('bundlePath'),
         // Workflows run on this thread: a thread for each of some hundred workers costs more than all that they do.

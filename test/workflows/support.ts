@@ -9,7 +9,9 @@ import { fleet, type Policy } from '../support/fleet.js';
 import { lookUntil } from '../support/patience.js';
 import { type LoggedJob, newWorld, type World, type WorldOptions } from '../support/world.js';
 
-export interface Scene extends Partial<WorldOptions> {
+export interface Scene extends Partial<Omit<WorldOptions, 'alertmanager'>> {
+  /** Starts whatever alerts go to, and answers its address; by default they go to the log. */
+  alertmanager?: () => Promise<string>;
   /** Cells by outer ring, `{2: 3}`; policies by ring; more fields of the topology. */
   rings?: Record<number, number>;
   policies?: Record<number, Policy>;
@@ -22,13 +24,14 @@ export interface Scene extends Partial<WorldOptions> {
 
 /** One test in a cluster of its own, beside the others of its file; ends by checking what must always hold. */
 export function scenario(name: string, scene: Scene, body: (world: World) => Promise<void>, timeoutMs = 150_000): void {
-  const { rings = { 2: 2 }, policies = {}, more = {}, jobMs = 50, apply = true, ...options } = scene;
+  const { rings = { 2: 2 }, policies = {}, more = {}, jobMs = 50, apply = true, alertmanager, ...options } = scene;
   test.concurrent(
     name,
     async () => {
       const world = await newWorld({
         topology: fleet(rings, policies, more),
         ...options,
+        alertmanager: (await alertmanager?.()) ?? null,
         simulator: { durationMs: jobMs, spread: 0, ...options.simulator },
       });
       try {

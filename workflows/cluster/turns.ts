@@ -1,6 +1,7 @@
 import { condition, log, sleep } from '@temporalio/workflow';
 import { packageRolloutId, ringRolloutId } from '../../src/contract/ids.js';
 import type {
+  AlertBook,
   BrakesHold,
   ClaimRing,
   EnterRing,
@@ -13,6 +14,7 @@ import type {
   WithdrawRequest,
 } from '../../src/contract/internal.js';
 import type { BrakeStatus } from '../../src/contract/status.js';
+import { handOverAlerts } from '../../src/domain/alerts/cluster.js';
 import { COORDINATOR, covers } from '../../src/domain/brake.js';
 import {
   claimTurn,
@@ -158,12 +160,14 @@ export class Turns {
   async enter({ ring, requestId, pass }: EnterRing): Promise<void> {
     const turn = this.ctx.state.turns[ring];
     const isItsTurn = turn?.request.requestId === requestId;
+    let alerts: AlertBook = {};
     if (turn && isItsTurn) {
+      alerts = handOverAlerts(this.ctx.state, this.ctx.state.alerts, ring);
       enterTurn(turn, pass);
       this.brakes.forget(ring);
       this.ctx.wake();
     }
-    const entry = { ...this.entry(ring, isItsTurn), requestId };
+    const entry = { ...this.entry(ring, isItsTurn), alerts, requestId };
     await this.ctx.mail.send(ringRolloutId(ring), signals.ringEntrySignal, entry);
   }
 

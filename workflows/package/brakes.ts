@@ -1,5 +1,7 @@
 import { condition, workflowInfo } from '@temporalio/workflow';
 import { ringRolloutId } from '../../src/contract/ids.js';
+import type { Due } from '../../src/domain/alerts/book.js';
+import { alertsOfBrakes } from '../../src/domain/alerts/brakes.js';
 import { isOpen, type Track, tracksOf } from '../../src/domain/rollout/state.js';
 import { BrakeDesk } from '../shared/brake-desk.js';
 import * as signals from '../shared/signals.js';
@@ -30,6 +32,13 @@ export function packageBrakes(ctx: PackageContext, knowsItsPasses: () => boolean
     wake: () => ctx.wake(),
   });
   return desk;
+}
+
+/** Nothing is said before the cluster has said its name: it is part of what tells an alert from another. */
+export function brakeAlerts({ state }: PackageContext, desk: BrakeDesk): Due {
+  const { cluster = null, version, lately = [] } = state;
+  if (cluster === null) return { alerts: [], nextMs: null };
+  return alertsOfBrakes(desk.holding, lately, { cluster, version, perimeter: 0, now: Date.now() });
 }
 
 /** A pass that is just being started began with older brakes: it is told once it is there. */

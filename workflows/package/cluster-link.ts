@@ -46,6 +46,7 @@ export class ClusterLink {
     const { state } = ctx;
     state.softRings = m.softRings;
     state.alsoOn = m.alsoOn;
+    state.cluster = m.cluster ?? null;
     if (m.conflict) {
       ctx.refusal = m.conflict;
       ctx.fileRejection('register', m.conflict);

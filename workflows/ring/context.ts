@@ -1,5 +1,6 @@
 import { workflowInfo } from '@temporalio/workflow';
 import type {
+  AlertBook,
   BrakesNumber,
   CellNote,
   PassTrouble,
@@ -9,6 +10,7 @@ import type {
 } from '../../src/contract/internal.js';
 import type { OverridableWait } from '../../src/contract/messages.js';
 import type { BrakeStatus, CellException, PassPurpose } from '../../src/contract/status.js';
+import { newPassAlerts, type PassAlertState } from '../../src/domain/alerts/ring.js';
 import { holding, isOlderList } from '../../src/domain/brake.js';
 import type { Target } from '../../src/domain/cell.js';
 import { modeOf, newHealth } from '../../src/domain/ring/health.js';
@@ -58,7 +60,15 @@ export interface Carried {
   roster: CarriedRoster;
   brakes: Brakes;
   refusal: string | null;
+  alerts: CarriedAlerts;
+  /** Whose trouble holds the pass, and since when. */
+  troubles: [who: string, trouble: Trouble][];
+  troubleSinceMs: number;
 }
+
+type Trouble = NonNullable<CellNote['trouble']>;
+
+type CarriedAlerts = PassAlertState & { book: AlertBook };
 
 interface Brakes {
   cluster: BrakeStatus[];
@@ -94,12 +104,15 @@ export class PassContext {
   /** Cells to leave out of the way, named before that. */
   readonly skipsBefore: SkipInPass[] = [];
   readonly mail = new Mail(() => this.wake());
-  private readonly troubles = new Map<string, NonNullable<CellNote['trouble']>>();
+  /** Alerts that are up, and what they depend on. */
+  alerts: CarriedAlerts;
+  private troubles = new Map<string, Trouble>();
   private troubleSinceMs = 0;
 
   constructor(readonly input: RingRolloutInput) {
     this.target = { version: input.version, chartVersion: input.chartVersion };
     this.state = newPass(input.purpose, 0);
+    this.alerts = { ...newPassAlerts([]), book: {} };
     const { packageBrakes, packageBrakesNumber: packageNumber } = input;
     this.brakes = { cluster: [], package: packageBrakes, clusterNumber: null, packageNumber, atEntry: [] };
     const { failedChecks, overridden, holdForward } = input;
@@ -119,6 +132,9 @@ export class PassContext {
     const { health } = entry;
     const kept = { stop, overridden, failedChecks, holdForward, bakedEverywhere, retries };
     this.state = { ...fresh, ...kept, health: health && newHealth(), healthMode: modeOf(health) };
+    const { alerts: book = {} } = entry;
+    const left = Object.values(book).map(({ alert }) => alert);
+    this.alerts = { ...newPassAlerts(left), book };
     this.setBrakes({ from: 'cluster', ...entry.brakesNumber, brakes: entry.brakes });
     const all = [...this.brakes.cluster, ...this.brakes.package];
     this.brakes.atEntry = all.filter((b) => b.mode === 'finish-ring').map((b) => b.brakeId);
@@ -177,14 +193,18 @@ export class PassContext {
   }
 
   carry(): Carried {
-    const { startedAtMs, state, roster, brakes, refusal } = this;
+    const { startedAtMs, state, roster, brakes, refusal, alerts, troubleSinceMs } = this;
     // Watches end with this run, and begin again in the next one.
     const carriedState = { ...state, watching: 0, silent: [] };
-    return { startedAtMs, entry: this.entered, state: carriedState, roster: roster.carry(), brakes, refusal };
+    const troubles = [...this.troubles];
+    const more = { roster: roster.carry(), brakes, refusal, alerts, troubles, troubleSinceMs };
+    return { startedAtMs, entry: this.entered, state: carriedState, ...more };
   }
 
-  private restore({ startedAtMs, entry, state, roster, brakes, refusal }: Carried): void {
-    Object.assign(this, { startedAtMs, entry, state, brakes, refusal });
+  private restore({ roster, troubles, ...carried }: Carried): void {
+    const { entry } = carried;
+    Object.assign(this, carried);
+    this.troubles = new Map(troubles);
     this.roster = Roster.of(entry.cellsGz, roster);
   }
 

@@ -234,6 +234,8 @@ export class Flights {
       chartVersion,
       expectedVersion: ctx.roster.versionOf(index),
       policy: ctx.entered.policy,
+      soft: ctx.entered.soft,
+      perimeter: ctx.entered.perimeter,
       health: ctx.entered.health,
       before: ctx.state.health?.before[index] ?? null,
       order: ctx.state.orders[index] ?? 1,

@@ -6,8 +6,8 @@ import type { RingState, RolloutRing } from '../../src/contract/status.js';
 import { markdownOfRing } from '../../src/domain/details.js';
 import { unhealthyAfterMigration } from '../../src/domain/ring/pass.js';
 import { resultOf, viewOf } from '../../src/domain/ring/view.js';
-import { raiseAlert } from '../shared/activities.js';
 import { ringReportSignal } from '../shared/signals.js';
+import { PassAlerts } from './alerts.js';
 import type { PassContext } from './context.js';
 
 const REPORT_EVERY_MS = 5_000;
@@ -22,11 +22,11 @@ export class Reporter {
   private counted = '';
   private timerRuns = false;
   private shown: RingState | null = null;
-  private alerted = '';
-  /** The alert that was raised last; a run that closes before a worker has it loses it. */
-  private alerting: Promise<void> = Promise.resolve();
+  private readonly alerts: PassAlerts;
 
-  constructor(private readonly ctx: PassContext) {}
+  constructor(private readonly ctx: PassContext) {
+    this.alerts = new PassAlerts(ctx);
+  }
 
   view(): RolloutRing {
     const { ctx } = this;
@@ -59,12 +59,12 @@ export class Reporter {
       report.baked,
       report.result,
       report.migrationFailed,
+      Object.keys(report.alerts ?? {}),
     ]);
     if (important !== this.important) {
       this.important = important;
       this.importantAtMs = Date.now();
       void this.send(report);
-      this.alert(report);
     } else if (!this.timerRuns && countsOf(report) !== this.counted) {
       void this.sendLater();
     }
@@ -79,14 +79,14 @@ export class Reporter {
   async end(): Promise<void> {
     const report = this.report(true);
     this.show(report.view);
-    this.alert(report);
     await this.send(report);
-    await this.alerting;
+    await this.alerts.finish();
   }
 
   private report(ended: boolean): RingReport {
     const { ctx } = this;
     const view = this.view();
+    this.alerts.keep(view);
     const result = resultOf(ctx.state, ctx.entry?.soft ?? false);
     const refused = result !== null && ctx.refusal === 'newer_running';
     return {
@@ -104,6 +104,7 @@ export class Reporter {
       result: refused ? { ...result, outcome: 'refused', code: 'newer_running' } : result,
       ended,
       retries: ctx.state.retries ?? 0,
+      alerts: this.alerts.lasting,
       packageBrakes: { epoch: ctx.brakes.packageNumber.epoch, brakes: ctx.brakes.package },
     };
   }
@@ -134,24 +135,6 @@ export class Reporter {
     if (view.state === this.shown) return;
     this.shown = view.state;
     upsertSearchAttributes([{ key: CELLS_STATE, value: view.state }]);
-  }
-
-  private alert(report: RingReport): void {
-    const { input, entry, state } = this.ctx;
-    const reason = state.halt?.reason ?? '';
-    if (reason === this.alerted) return;
-    this.alerted = reason;
-    if (reason === '') return;
-    const { ring, version } = input;
-    this.alerting = raiseAlert({
-      name: 'RingHalted',
-      severity: entry?.soft ? 's4' : 's2',
-      cluster: entry?.cluster ?? '',
-      ring,
-      version,
-      summary: `ring ${ring} halted on ${version}: ${reason}`,
-      next: report.view.waitingFor?.next ?? [],
-    }).catch(() => undefined);
   }
 }
 

@@ -3,8 +3,10 @@ import { FAILURE } from '../../src/contract/failures.js';
 import { CLUSTER_WORKFLOW_ID, ringRolloutId } from '../../src/contract/ids.js';
 import type { BrakesHold, BrakesNumber } from '../../src/contract/internal.js';
 import type { BrakeResult, BrakeStatus } from '../../src/contract/status.js';
+import { stillTold } from '../../src/domain/alerts/brakes.js';
 import {
   brakeToRelease,
+  COORDINATOR,
   engage,
   hasExpired,
   holding,
@@ -24,6 +26,8 @@ export interface BrakeState {
   brakes: BrakeStatus[];
   /** Grows with every change of the brakes. */
   brakesSeq: number;
+  /** Brakes that have expired of late: people are told of them for a while. */
+  lately?: BrakeStatus[];
   /** Names given so far to what came without one. */
   named: number;
 }
@@ -127,7 +131,8 @@ export class BrakeDesk {
   expire(): void {
     const { state } = this.host;
     const over = state.brakes.filter((b) => hasExpired(b, Date.now()));
-    for (const b of over) this.host.record('brakeExpired', 'coordinator', b.reason, `brake ${b.brakeId} expired`);
+    state.lately = stillTold(this.holding, [...(state.lately ?? []), ...over], Date.now());
+    for (const b of over) this.host.record('brakeExpired', COORDINATOR, b.reason, `brake ${b.brakeId} expired`);
     if (over.length > 0) this.set(this.holding);
     this.expiry.set(nextExpiry(state.brakes));
   }

@@ -27,6 +27,6 @@ export function troubleOf(error: unknown): Trouble | null {
   const { type, message, details } = error.cause;
   const { jobId = null } = (details?.[0] ?? {}) as { jobId?: string };
   if (type === FAILURE.ampUnavailable) return { kind: 'amp', detail: message, jobId };
-  if (type === FAILURE.healthUnavailable) return { kind: 'health', detail: message, jobId };
+  if (type === FAILURE.healthUnavailable) return { kind: 'prometheus', detail: message, jobId };
   return type === FAILURE.accessDenied ? { kind: 'access', detail: message, jobId } : null;
 }

@@ -85,12 +85,13 @@ export function whoIsGone(
 export type TurnEnd = 'looked' | 'unused' | 'lost';
 
 /** What the pass that holds a ring says of it; answers what its end would be. Before it has looked it does nothing. */
-export function noteRing(record: RingRecord, { view, observed, version, purpose }: RingReport): TurnEnd {
+export function noteRing(record: RingRecord, { view, observed, version, purpose, alerts = {} }: RingReport): TurnEnd {
   const hasLooked = Object.keys(observed).length > 0 || record.total === 0;
   record.state = view.state;
   if (hasLooked) record.observed = observed;
   record.exceptions = view.exceptions;
   record.exceptionsTotal = view.exceptionsTotal;
+  record.alerts = alerts;
   if (view.convergedAt && purpose === 'deploy')
     Object.assign(record, { converged: version, convergedAt: view.convergedAt });
   return hasLooked ? 'looked' : 'unused';

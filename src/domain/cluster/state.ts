@@ -1,4 +1,4 @@
-import type { RequestRing } from '../../contract/internal.js';
+import type { AlertBook, RequestRing } from '../../contract/internal.js';
 import type {
   Act,
   BrakeStatus,
@@ -9,6 +9,7 @@ import type {
   RolloutState,
   WaitingFor,
 } from '../../contract/status.js';
+import { type ClusterAlertState, newClusterAlerts } from '../alerts/cluster.js';
 
 /**
  * What the cluster's own workflow knows, as plain JSON: it is the argument of the next run. It keeps counts and
@@ -25,6 +26,8 @@ export interface ClusterState {
   brakes: BrakeStatus[];
   /** Grows with every change of the brakes. */
   brakesSeq: number;
+  /** Brakes that have expired of late. */
+  lately?: BrakeStatus[];
   /** Names given so far to brakes that came without one. */
   named: number;
   queue: QueuedRequest[];
@@ -46,6 +49,8 @@ export interface ClusterState {
   toLook: number[];
   /** How far the look at the first of them has come; null: it has not begun. */
   looking: RingLook | null;
+  /** Alerts that the cluster keeps up itself. */
+  alerts: ClusterAlertState;
   /** The first look at every cell is under way: nothing is granted before it ends. */
   cold: { by: string; isReleased: boolean } | null;
 }
@@ -70,6 +75,8 @@ export interface RingRecord {
   state: RingState;
   exceptions: CellException[];
   exceptionsTotal: number;
+  /** What the last pass had to raise, and was not over. */
+  alerts?: AlertBook;
 }
 
 export interface QueuedRequest extends RequestRing {
@@ -97,6 +104,16 @@ export interface Turn {
   /** Since when a rollback waits for the ring, and the holder knows; null: none does. */
   rollbackSinceMs: number | null;
   starterGone: boolean;
+  /** How long the ring has been worked on. */
+  work?: WorkClock;
+}
+
+/** Runs and stands; ms. */
+export interface WorkClock {
+  /** How long it ran, up to `sinceMs`. */
+  ranMs: number;
+  /** Since when it runs, epoch ms; null: it stands. */
+  sinceMs: number | null;
 }
 
 export interface OpenRollout {
@@ -146,6 +163,7 @@ export const newClusterState = (): ClusterState => ({
   rejected: [],
   toLook: [],
   looking: null,
+  alerts: newClusterAlerts(),
   cold: null,
 });
 

@@ -25,7 +25,7 @@ export function viewOfCluster(state: ClusterState, now: number): ClusterStatus {
   };
 }
 
-function viewOfRing(ring: number, record: RingRecord, turns: Record<number, Turn>): ClusterRing {
+function viewOfRing(ring: number, { alerts: _, ...record }: RingRecord, turns: Record<number, Turn>): ClusterRing {
   const turn = turns[ring];
   return {
     ring,

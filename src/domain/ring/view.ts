@@ -101,7 +101,7 @@ function troubleWait(ctx: ViewContext): WaitingFor | null {
   const { trouble, ring, version } = ctx;
   if (!trouble) return null;
   const since = new Date(trouble.sinceMs).toISOString();
-  if (trouble.kind === 'health') {
+  if (trouble.kind === 'health' || trouble.kind === 'prometheus') {
     const override = `cellctl override --wait health --ring ${ring} ${version} --reason "…"`;
     return { kind: 'health', ring, since, detail: trouble.detail, next: [`cellctl health --ring ${ring}`, override] };
   }

@@ -1,4 +1,4 @@
-import type { PassResult } from '../../contract/internal.js';
+import type { AlertBook, PassResult } from '../../contract/internal.js';
 import type { OverridableWait } from '../../contract/messages.js';
 import type {
   Act,
@@ -50,6 +50,12 @@ export interface PackageState {
   noMoreRings: boolean;
   brakes: BrakeStatus[];
   brakesSeq: number;
+  /** Brakes that have expired of late. */
+  lately?: BrakeStatus[];
+  /** Alerts about its brakes that are up. */
+  alerts?: AlertBook;
+  /** Name of the cluster, as it said itself; null: it has not yet. */
+  cluster?: string | null;
   approved: number[];
   /** Waits that a person ended, by ring: they stay ended for a pass that takes a lost one's place. */
   overridden: { ring: number; wait: OverridableWait }[];

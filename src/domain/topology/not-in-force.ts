@@ -12,13 +12,11 @@ const NOT_IN_FORCE = {
   policy: {
     deployWindows: hasEntries,
     freezes: hasEntries,
-    convergeWithin: isWritten,
   },
   coordination: {
     maxDrift: isWritten,
     supersede: isWritten,
     requireRing0: isWritten,
-    graduationExpectedEvery: isWritten,
     reconcileEvery: isWritten,
     reconcileHandChanges: isWritten,
   },

@@ -25,11 +25,9 @@ describe('a topology', () => {
   it('like the example is accepted, and says what is not obeyed yet', () => {
     const parsed = parseTopology(example);
     expect(parsed.ok && parsed.notInForce).toEqual([
-      'policy.convergeWithin',
       'coordination.maxDrift',
       'coordination.supersede',
       'coordination.requireRing0',
-      'coordination.graduationExpectedEvery',
       'coordination.reconcileEvery',
       'coordination.reconcileHandChanges',
     ]);
@@ -360,16 +358,16 @@ describe('what is not in force', () => {
       deployWindows: [aWindow],
       freezes: [{ from: '2026-12-23T00:00:00Z', to: '2027-01-02T00:00:00Z' }],
     };
-    const lanes = { fast: { convergeWithin: '2h' } };
+    const lanes = { fast: { deployWindows: [aWindow] } };
     const rings = [
       { ring: 2, cells: [cell('a', { join: 'auto' })] },
-      { ring: 0, policy: { convergeWithin: '1h' } },
+      { ring: 0, policy: { freezes: [{ from: '2026-12-23T00:00:00Z', to: '2027-01-02T00:00:00Z' }] } },
     ];
     expect(notInForce(written({ policy, lanes, rings }))).toEqual([
       'policy.deployWindows',
       'policy.freezes',
-      'lanes.fast.convergeWithin',
-      'rings[1].policy.convergeWithin',
+      'lanes.fast.deployWindows',
+      'rings[1].policy.freezes',
       'rings[0].cells[0].join',
     ]);
   });
