@@ -59,6 +59,8 @@ export type Observe = (order: ObserveOrder, signal: AbortSignal) => Promise<Obse
 
 /** A cell as it is, that nothing was deployed to, is judged by so many windows: an hour with the defaults. */
 const WINDOWS_AS_IT_IS = 6;
+/** No more of a short past than leaves enough of it to compare with. */
+const SHARE_OF_PAST = 1 / 8;
 
 /** Cells asked in parallel, as in a look. */
 const AT_ONCE = 20;
@@ -108,7 +110,8 @@ function windowsOf(
   { windowMs, baselineMs }: HealthPolicy,
   nowMs: number,
 ): { baseline: Window | null; after: Window } {
-  const after = { fromMs: cell.deployedAtMs ?? nowMs - WINDOWS_AS_IT_IS * windowMs, toMs: nowMs };
+  const asItIsMs = Math.max(windowMs, Math.min(WINDOWS_AS_IT_IS * windowMs, SHARE_OF_PAST * baselineMs));
+  const after = { fromMs: cell.deployedAtMs ?? nowMs - asItIsMs, toMs: nowMs };
   const endMs = cell.begunAtMs ?? after.fromMs;
   const baseline = cell.baseline ? null : { fromMs: endMs - baselineMs, toMs: endMs };
   return { baseline, after };

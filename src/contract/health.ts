@@ -89,7 +89,7 @@ export interface CellObservation {
    */
   baseline: Record<string, Sample[]>;
   /**
-   * Signals since the deployment ended (or, without one, over the last six times `windowMs`), a sample each `intervalMs`, as a
+   * Signals since the deployment ended (or, without one, over the last six times `windowMs`, an eighth of `baselineMs` at most), a sample each `intervalMs`, as a
    * range query answers.
    */
   after: Record<string, Sample[]>;
