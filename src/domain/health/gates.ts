@@ -19,20 +19,29 @@ const CELLS_AT_MOST = 100;
 
 /**
  * The gates before a ring: itself and every ring before it that has signals to be obeyed, cells that other tools deploy
- * among them. Inside the perimeter a ring stands for itself: those before it are deployed on command.
+ * among them. Inside the perimeter a ring stands for itself: those before it are deployed on command. A soft ring blocks
+ * nothing.
  */
 export function gatesBefore(topology: Topology, ring: number, now = Number.NEGATIVE_INFINITY): Gate[] {
   const isOuter = ring > topology.perimeter;
-  const before = topology.rings.filter((r) => r.ring === ring || (isOuter && r.ring < ring));
+  const isGate = (r: Ring) => r.ring === ring || (isOuter && r.ring < ring && !isSoft(topology, r));
+  const before = topology.rings.filter(isGate);
   return before
     .sort((a, b) => a.ring - b.ring)
     .flatMap((found) => {
       const policy = healthOf(topology, found.ring);
       const cells = spread(found.cells.flatMap((cell) => (whyLeftOut(cell, now, 'act') ? [] : [asked(cell, found)])));
-      if (!policy || policy.mode === 'shadow' || cells.length === 0) return [];
+      if (!policy || policy.mode === 'shadow' || cells.length === 0 || !hasOwn(found)) return [];
       return [{ ring: found.ring, policy, cells, bears: bearsOf(topology, found) }];
     });
 }
+
+/** What is measured on cells of the coordinator does not exist on those that other tools deploy. */
+const hasOwn = ({ deployedBy, health }: Ring): boolean =>
+  deployedBy !== 'external' || Object.keys(health?.signals ?? {}).length > 0;
+
+const isSoft = (topology: Topology, { ring }: Ring): boolean =>
+  layeredPolicy(topology, ring, null).onFailure === 'soft';
 
 type Cell = Ring['cells'][number];
 
