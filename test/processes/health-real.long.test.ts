@@ -48,13 +48,18 @@ type Name = keyof typeof PARTS;
 const names = Object.keys(PARTS) as Name[];
 const cellsOf = (name: Name) => {
   const { ring, cells } = PARTS[name];
-  return [`qa-${name}`, ...Array.from({ length: cells }, (_, at) => `c${ring}-${at + 1}`)];
+  return [`qa-${name}`, `legacy-${name}`, ...Array.from({ length: cells }, (_, at) => `c${ring}-${at + 1}`)];
 };
 const topologyOf = (name: Name) => {
   const { ring, cells, policy } = PARTS[name];
   const topology = fleet({ [ring]: cells }, { [ring]: policy }, { cluster: name, health: HEALTH });
-  const [qa, ...others] = topology.rings as object[];
-  return { ...topology, rings: [{ ...qa, cells: [cell(`qa-${name}`)] }, ...others] };
+  const [qa, main, ...others] = topology.rings as object[];
+  const legacy = { id: `legacy-${name}`, url: 'https://gitlab.example', observe: true };
+  const inner = [
+    { ...qa, cells: [cell(`qa-${name}`)] },
+    { ...main, cells: [legacy] },
+  ];
+  return { ...topology, rings: [...inner, ...others] };
 };
 
 describeWith('prometheus', 'prometheus-alertmanager')('against a real Prometheus and a real Alertmanager', () => {
