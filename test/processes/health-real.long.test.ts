@@ -3,7 +3,7 @@ import type { PackageRolloutStatus } from '../../src/contract/status.js';
 import { type Simulator, startSimulator } from '../../src/simulator/index.js';
 import { expectInvariants } from '../invariants/expect.js';
 import { type Alertmanager, type ShownAlert, startAlertmanager } from '../support/alertmanager.js';
-import { fleet, type Policy, V0, V1, V2 } from '../support/fleet.js';
+import { cell, fleet, type Policy, V0, V1, V2 } from '../support/fleet.js';
 import { describeWith } from '../support/installed.js';
 import { lookUntil } from '../support/patience.js';
 import { type PastSample, type Prometheus, type ScrapedCells, startPrometheus } from '../support/prometheus.js';
@@ -46,10 +46,20 @@ const PARTS = {
 type Name = keyof typeof PARTS;
 
 const names = Object.keys(PARTS) as Name[];
-const cellsOf = ({ ring, cells }: Part) => Array.from({ length: cells }, (_, at) => `c${ring}-${at + 1}`);
+const cellsOf = (name: Name) => {
+  const { ring, cells } = PARTS[name];
+  return [`qa-${name}`, `legacy-${name}`, ...Array.from({ length: cells }, (_, at) => `c${ring}-${at + 1}`)];
+};
 const topologyOf = (name: Name) => {
   const { ring, cells, policy } = PARTS[name];
-  return fleet({ [ring]: cells }, { [ring]: policy }, { cluster: name, health: HEALTH });
+  const topology = fleet({ [ring]: cells }, { [ring]: policy }, { cluster: name, health: HEALTH });
+  const [qa, main, ...others] = topology.rings as object[];
+  const legacy = { id: `legacy-${name}`, url: 'https://gitlab.example', observe: true };
+  const inner = [
+    { ...qa, cells: [cell(`qa-${name}`)] },
+    { ...main, cells: [legacy] },
+  ];
+  return { ...topology, rings: [...inner, ...others] };
 };
 
 describeWith('prometheus', 'prometheus-alertmanager')('against a real Prometheus and a real Alertmanager', () => {
@@ -62,11 +72,13 @@ describeWith('prometheus', 'prometheus-alertmanager')('against a real Prometheus
 
   beforeAll(async () => {
     for (const name of names) {
-      const options = { topology: topologyOf(name), initialVersion: V0, durationMs: 500, spread: 0, dayMs: DAY_MS };
+      const pace = { durationMs: 500, spread: 0, dayMs: DAY_MS };
+      // The QA cell has traffic, too: a package leaves the perimeter only where that is known to be healthy.
+      const options = { topology: topologyOf(name), initialVersion: V0, quiet: [], ...pace };
       simulators.set(name, await startSimulator(options));
     }
     const prometheusOf = async (of: Name[]) => {
-      const scrapes = of.map((name) => ({ simulator: simulatorOf(name).url, cells: cellsOf(PARTS[name]) }));
+      const scrapes = of.map((name) => ({ simulator: simulatorOf(name).url, cells: cellsOf(name) }));
       return startPrometheus({ scrapes, past: (await Promise.all(scrapes.map(pastOf))).flat() });
     };
     [shared, own, alertmanager] = await Promise.all([

@@ -1,6 +1,6 @@
 import { expect } from 'vitest';
 import type { PostableAlert } from '../../activities/ports.js';
-import { FakeHttp } from '../activities/fake-http.js';
+import { FakeHttp, type Reply } from '../activities/fake-http.js';
 import { V1, V2 } from '../support/fleet.js';
 import { lookUntil } from '../support/patience.js';
 import type { World } from '../support/world.js';
@@ -10,8 +10,8 @@ import { ends, graduate, jobsSeen, ringOf, type Scene, scenario, seen, theRing }
 class Told {
   private constructor(readonly server: FakeHttp) {}
 
-  static async start(): Promise<Told> {
-    return new Told(await FakeHttp.start(() => ({})));
+  static async start(reply: Reply = {}): Promise<Told> {
+    return new Told(await FakeHttp.start(() => reply));
   }
 
   get posted(): PostableAlert[] {
@@ -34,10 +34,14 @@ class Told {
   }
 }
 
-function told(name: string, scene: Scene, body: (world: World, alerts: Told) => Promise<void>): void {
+function told(
+  name: string,
+  { reply, ...scene }: Scene & { reply?: Reply },
+  body: (world: World, alerts: Told) => Promise<void>,
+): void {
   const started: { alerts?: Told } = {};
   const alertmanager = async () => {
-    started.alerts = await Told.start();
+    started.alerts = await Told.start(reply);
     return started.alerts.server.url;
   };
   scenario(name, { ...scene, alertmanager }, async (world) => {
@@ -190,5 +194,19 @@ told(
       const { raw, runId } = await world.client.workflow.getHandle(id).describe();
       expect(runId, id).not.toBe(raw.workflowExecutionInfo?.firstRunId);
     }
+  },
+);
+
+told(
+  'an Alertmanager that hangs keeps no brake, no rollback and no pass from its end',
+  { rings: { 2: 3 }, policies: { 2: { failureBudget: 1 } }, reply: 'hang' },
+  async (world, alerts) => {
+    const brake = { by: 'alice', reason: 'looking', brakeId: 'one' };
+    expect(await world.cells.cluster().engageBrake(brake)).toEqual({ brakeId: 'one', inFlight: [] });
+    await world.cells.cluster().releaseBrake({ by: 'alice', brakeId: 'one' });
+    await world.fault({ kind: 'job-fails', cell: 'c2-2', version: V1, stage: 'finish' });
+    await graduate(world, V1);
+    expect(theRing(await ends(world, V1), 2)).toMatchObject({ converged: 2, rolledBack: 1 });
+    expect(alerts.posted.length).toBeGreaterThan(0);
   },
 );

@@ -117,8 +117,10 @@ export class Reporter {
 
   private async send(report: RingReport): Promise<void> {
     this.counted = countsOf(report);
+    // Alerts are none of the package's business.
+    const { alerts: _, ...toStarter } = report;
     await Promise.all([
-      this.ctx.mail.send(this.ctx.input.starter, ringReportSignal, report),
+      this.ctx.mail.send(this.ctx.input.starter, ringReportSignal, toStarter),
       this.ctx.mail.send(CLUSTER_WORKFLOW_ID, ringReportSignal, report),
     ]);
   }

@@ -70,13 +70,15 @@ function haltAlert(s: PassState, facts: PassFacts): Alert | null {
 
 function evidenceOf({ health, exceptions }: RolloutRing): string[] {
   const ring = health?.ring && health.ring.verdict !== 'healthy' ? health.ring.evidence : [];
-  const findings = ring.map(({ sentence }) => sentence);
+  const findings = ring.map(({ cell, sentence }) => (cell === null ? sentence : `${cell}: ${sentence}`));
   const cells = exceptions.filter(({ state }) => state !== 'quarantined' && state !== 'skipped').map(inWords);
   return [...findings.slice(0, FINDINGS), ...cells.slice(0, FINDINGS)];
 }
 
 const inWords = ({ cell, state, reason, evidence = [] }: CellException): string =>
-  [`${cell} ${state}: ${reason}`, ...evidence.slice(0, 1).map(({ sentence }) => sentence)].join('; ');
+  [`${cell} ${state}: ${reason}`, ...evidence.map(({ sentence }) => sentence).filter((s) => !reason.includes(s))]
+    .slice(0, 2)
+    .join('; ');
 
 /** Where it is the package that is at fault, the cells that went back for it are no news. */
 function cellAlerts(s: PassState, facts: PassFacts): Alert[] {

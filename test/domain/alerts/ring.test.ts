@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import type { Alert } from '../../../src/contract/activities.js';
+import type { Evidence } from '../../../src/contract/health.js';
 import type { CellState } from '../../../src/contract/status.js';
 import { alertsOfPass, newPassAlerts, type PassFacts } from '../../../src/domain/alerts/ring.js';
+import { newHealth } from '../../../src/domain/ring/health.js';
 import { type Halt, type PassState, setMark } from '../../../src/domain/ring/pass.js';
 import { viewOf } from '../../../src/domain/ring/view.js';
 import { problemOf } from '../../docs/cellctl.js';
@@ -87,6 +89,38 @@ describe('a ring', () => {
       },
     ]);
     expect(alerts(s, { perimeter: true })).toMatchObject([{ team: 'perimeter' }]);
+  });
+});
+
+describe('the evidence of a ring', () => {
+  const found = (cell: string | null, sentence: string): Evidence => ({
+    ...{
+      signal: 'errors',
+      rule: 'max',
+      verdict: 'unhealthy',
+      cell,
+      package: VERSION,
+      fromMs: 0,
+      toMs: NOW,
+      samples: 9,
+    },
+    ...{ value: 0.2, baseline: 0, threshold: 0.1, sentence },
+  });
+
+  it('is the last word on the ring, by cell, and then its cells, each thing once', () => {
+    const s = ended(halted('C..', 'systemic'), 1, 'failed');
+    const findings = [found(null, 'the pool is worse'), found('cell-2', 'errors are 0.2')];
+    const ring = { verdict: 'unhealthy' as const, scope: 'systemic' as const, sentence: '', atMs: NOW };
+    s.health = { ...newHealth(), ring: { ...ring, evidence: findings } };
+    s.healthMode = 'enforce';
+    s.exceptions[1] = { state: 'failed', reason: 'errors are 0.3', evidence: [found('cell-1', 'errors are 0.3')] };
+    s.exceptions[2] = { state: 'failed', reason: 'is bad', evidence: [found('cell-2', 'errors are 0.2')] };
+    expect(alerts(s)[0]?.evidence).toEqual([
+      'the pool is worse',
+      'cell-2: errors are 0.2',
+      'cell-1 failed: errors are 0.3',
+      'cell-2 failed: is bad; errors are 0.2',
+    ]);
   });
 });
 
