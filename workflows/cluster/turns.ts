@@ -32,6 +32,7 @@ import {
 } from '../../src/domain/cluster/holders.js';
 import { laneIsGone } from '../../src/domain/cluster/lanes.js';
 import { noteChart } from '../../src/domain/cluster/packages.js';
+import { noteRepeats } from '../../src/domain/cluster/repeats.js';
 import type { QueuedRequest, Turn } from '../../src/domain/cluster/state.js';
 import { topologyOf } from '../../src/domain/cluster/topology.js';
 import { decideTurns, type RingFacts, ringFacts, type TurnAction } from '../../src/domain/cluster/turns.js';
@@ -228,6 +229,7 @@ export class Turns {
     turn.pass = report.pass;
     turn.state = report.view.state;
     noteSystemic(state, ring, report, Date.now());
+    noteRepeats(state.repeats, report);
     noteChart(state, report.version, report.runsWith ?? null);
     const end = record ? noteRing(record, report) : 'looked';
     if (report.ended) this.free(ring, end);

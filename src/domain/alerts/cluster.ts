@@ -1,6 +1,7 @@
 import type { Alert } from '../../contract/activities.js';
 import type { AlertBook } from '../../contract/internal.js';
 import type { RingState } from '../../contract/status.js';
+import { IN_A_ROW } from '../cluster/repeats.js';
 import type { ClusterState, QueuedRequest, WorkClock } from '../cluster/state.js';
 import { resolveCoordination, resolvePolicy, ringOf, type Topology } from '../topology/index.js';
 import type { Due } from './book.js';
@@ -25,6 +26,7 @@ export function alertsOfCluster(state: ClusterState, kept: ClusterAlertState, to
     ...leftByPasses(state, kept.book),
     ...late(state, topology, now),
     ...standingQueues(state, topology, now),
+    ...repeated(state, topology),
     ...missing.alerts,
   ];
   // While somebody holds a ring, or waits for one, the cluster looks every minute anyhow.
@@ -125,6 +127,24 @@ function standing(
     next: ['cellctl rollouts --open', `cellctl status ${version}`],
     startedAtMs: sinceMs,
   };
+}
+
+const REPEATED_AT_MOST = 20;
+
+/** Nothing takes such a cell out by itself: a person is asked to. */
+function repeated(state: ClusterState, topology: Topology): Alert[] {
+  const often = Object.entries(state.repeats).filter(([, { versions }]) => versions.length >= IN_A_ROW);
+  return often.slice(0, REPEATED_AT_MOST).map(([cell, { ring, versions }]): Alert => {
+    const about = { cluster: cluster(state), ring, cell, team: teamOf(ring, topology) };
+    return {
+      ...about,
+      name: 'CellFailsRepeatedly',
+      severity: 's3',
+      summary: `${cell} has failed under ${versions.length} packages in a row: is it to be \`quarantined\` in the topology?`,
+      evidence: [`the packages: ${versions.join(', ')}`],
+      next: [`cellctl health ${cell}`, 'cellctl cluster apply FILE'],
+    };
+  });
 }
 
 function graduation(state: ClusterState, sinceMs: number, topology: Topology, now: number): Due {

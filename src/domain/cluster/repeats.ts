@@ -8,7 +8,7 @@ import type { CellState } from '../../contract/status.js';
 export type Repeats = Record<string, { ring: number; versions: string[] }>;
 
 /** So many packages in a row ask for a quarantine. */
-const IN_A_ROW = 3;
+export const IN_A_ROW = 3;
 const CELLS_AT_MOST = 200;
 
 const FAILED: ReadonlySet<CellState> = new Set(['failed', 'rolled-back', 'rollback-failed', 'migration-failed']);

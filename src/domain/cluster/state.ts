@@ -10,6 +10,7 @@ import type {
   WaitingFor,
 } from '../../contract/status.js';
 import { type ClusterAlertState, newClusterAlerts } from '../alerts/cluster.js';
+import type { Repeats } from './repeats.js';
 
 /**
  * What the cluster's own workflow knows, as plain JSON: it is the argument of the next run. It keeps counts and
@@ -40,6 +41,8 @@ export interface ClusterState {
   /** Open rollouts by version. */
   rollouts: Record<string, OpenRollout>;
   graduated: GraduatedPackage[];
+  /** Cells that fail under one package after the other. */
+  repeats: Repeats;
   /** The newest package that was stopped as its own fault, and where; null: none, or a newer one has converged there. */
   systemic: { version: string; ring: number; sinceMs: number } | null;
   ended: Record<string, EndedRollout>;
@@ -157,6 +160,7 @@ export const newClusterState = (): ClusterState => ({
   unmet: null,
   rollouts: {},
   graduated: [],
+  repeats: {},
   systemic: null,
   ended: {},
   acts: [],

@@ -190,3 +190,14 @@ describe('what a pass left', () => {
     expect(handOverAlerts(state(), newClusterAlerts(), 3)).toEqual({});
   });
 });
+
+describe('a cell that failed under three packages in a row', () => {
+  it('asks for a quarantine until it has come through with one', async () => {
+    const repeats = { a: { ring: 2, versions: ['v1', 'v2', 'v3'] }, b: { ring: 2, versions: ['v3'] } };
+    const { alerts } = due(state({ repeats }));
+    expect(alerts).toMatchObject([{ name: 'CellFailsRepeatedly', severity: 's3', ring: 2, cell: 'a', team: 'outer' }]);
+    for (const line of alerts[0]?.next ?? [])
+      expect(await problemOf(argumentsOf('cellctl', line) ?? []), line).toBeNull();
+    expect(inShort(state({ repeats: { b: repeats.b } }))).toEqual([]);
+  });
+});
