@@ -1,10 +1,10 @@
 import { ApplicationFailure } from '@temporalio/common';
 import type { Activities, CellRef } from '../src/contract/activities.js';
 import { FAILURE } from '../src/contract/failures.js';
-import type { CellObservation, CellVerdict, HealthPolicy } from '../src/contract/health.js';
+import type { CellObservation, CellVerdict, HealthPolicy, RingVerdict } from '../src/contract/health.js';
 import { judgeCell, Memo } from '../src/domain/health/index.js';
 import { heartbeating } from './heartbeat.js';
-import { createObserve, type Observe, type ObserveDependencies } from './observe.js';
+import { createObserve, type ObservationProblem, type Observe, type ObserveDependencies } from './observe.js';
 import { jittered, pauseFor } from './patience.js';
 import type { PrometheusApi } from './ports.js';
 
@@ -70,10 +70,27 @@ export class CellHealth {
     if (observed.outcome === 'unavailable') return unavailable(this.judged, observed.reason);
     const [observation] = observed.observations;
     if (!observation) return unavailable(this.judged, 'the cell was not observed');
-    this.baseline = observation.baseline;
-    return judgeCell(observation, policy, { memo: this.memo });
+    const unknown = pastProblem(observed.problems);
+    if (unknown === null) this.baseline = observation.baseline;
+    const verdict = judgeCell(observation, policy, { memo: this.memo });
+    return unknown !== null && verdict.verdict === 'healthy' ? withoutPast(verdict, unknown) : verdict;
   }
 }
+
+/** Why the past of some cell could not be measured, or null: a past that is not known is not the same as none. */
+export function pastProblem(problems: readonly ObservationProblem[]): string | null {
+  for (const found of problems) {
+    if (found.signal !== null && found.window === 'baseline') return `${found.cell}, ${found.signal}: ${found.problem}`;
+  }
+  return null;
+}
+
+/** Nothing is healthy whose past could not be measured. */
+export const withoutPast = <V extends CellVerdict | RingVerdict>(verdict: V, problem: string): V => ({
+  ...verdict,
+  verdict: 'inconclusive',
+  sentence: `the past could not be measured: ${problem}`,
+});
 
 function unavailable({ cell, policy }: Judged, reason: string): CellVerdict {
   if (policy.mode === 'enforce') throw ApplicationFailure.nonRetryable(reason, FAILURE.healthUnavailable, {});

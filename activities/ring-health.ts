@@ -7,9 +7,9 @@ import { ringRolloutId } from '../src/contract/ids.js';
 import type { RingHealthNote, WatchedCells } from '../src/contract/internal.js';
 import { z } from '../src/contract/zod.js';
 import { judgeRing, Memo } from '../src/domain/health/index.js';
-import { noteOf } from '../src/domain/ring/health.js';
+import { beforeOf, noteOf } from '../src/domain/ring/health.js';
 import { unpackCells } from '../src/domain/snapshot.js';
-import type { HealthDependencies } from './health.js';
+import { type HealthDependencies, pastProblem, withoutPast } from './health.js';
 import { heartbeating } from './heartbeat.js';
 import { type CellToObserve, createObserve, type Observe } from './observe.js';
 import { jittered, pauseFor } from './patience.js';
@@ -102,17 +102,25 @@ class RingWatch {
     const { policy, version } = this.order;
     if (!this.observe) return this.unknown('there is no Prometheus: PROMETHEUS_URL is not set');
     const news = onNew.map(([index, begunAtMs, deployedAtMs, smoked]) =>
-      this.toObserve(index, { expected: version, begunAtMs, deployedAtMs, smoked, before: before[index] ?? null }),
+      this.toObserve(index, {
+        expected: version,
+        begunAtMs,
+        deployedAtMs,
+        smoked,
+        before: beforeOf(this.idOf(index), before[index]),
+      }),
     );
     const none = { expected: null, begunAtMs: null, deployedAtMs: null, smoked: 0, before: null } as const;
     const olds = onOld.map((index) => this.toObserve(index, none));
     const observed = await this.observe({ cells: [...news, ...olds], policy }, signal);
     if (observed.outcome === 'unavailable') return this.unknown(observed.reason);
     const { observations } = observed;
+    const unknown = pastProblem(observed.problems);
+    const bare = new Set(observed.problems.flatMap((p) => (pastProblem([p]) === null ? [] : [p.cell])));
     [...news, ...olds].forEach((cell, i) => {
-      this.baselines.set(keyOf(cell), observations[i]?.baseline ?? {});
+      if (!bare.has(cell.id)) this.baselines.set(keyOf(cell), observations[i]?.baseline ?? {});
     });
-    return judgeRing({
+    const verdict = judgeRing({
       onNew: observations.slice(0, news.length),
       onOld: observations.slice(news.length),
       policy,
@@ -120,6 +128,11 @@ class RingWatch {
       nowMs: Date.now(),
       memo: this.memo,
     });
+    return unknown !== null && verdict.verdict === 'healthy' ? withoutPast(verdict, unknown) : verdict;
+  }
+
+  private idOf(index: number): string {
+    return this.cells[index]?.id ?? '';
   }
 
   private toObserve(index: number, known: Known): CellToObserve {

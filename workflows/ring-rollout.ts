@@ -290,6 +290,8 @@ class RingRun {
       void ctx.mail.send(cellRolloutId(cell), signals.standAsideSignal, { version: input.version });
     }
     ctx.noteCell(cell, trouble);
+    // Nobody waits for the health of a cell in a pass that is to end.
+    if (trouble && ctx.state.stop) void this.flights.hurry(ctx.cellsInDoubt());
   }
 
   private change(act: () => unknown): void {
@@ -318,7 +320,7 @@ class RingRun {
     const isRollback = this.input.purpose === 'rollback' && stop.by !== 'cell-cluster';
     if (isRollback || ctx.state.stop) return;
     ctx.state.stop = stop;
-    if (stop.hurry) void this.flights.hurry(ctx.forwardCells());
+    void this.flights.hurry(stop.hurry ? ctx.forwardCells() : ctx.cellsInDoubt());
     ctx.wake();
   }
 

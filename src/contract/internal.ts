@@ -1,5 +1,5 @@
 import type { Alert, CellRef } from './activities.js';
-import type { CellVerdict, HealthPolicy } from './health.js';
+import type { CellVerdict, HealthPolicy, HealthRule } from './health.js';
 import type { OverridableWait } from './messages.js';
 import type { RingPolicy } from './policy.js';
 import type {
@@ -430,8 +430,8 @@ export interface WatchedCells {
   onNew: [index: number, begunAtMs: number | null, endedAtMs: number | null, smokeTested: 0 | 1][];
   /** To be deployed yet. */
   onOld: number[];
-  /** Those that were unhealthy before their deployment. */
-  before: Record<number, CellVerdict>;
+  /** Those that were unhealthy before their deployment, and by which rules. */
+  before: Record<number, HealthRule[]>;
   /** From then on the pass waits for a word, epoch ms; null: it does not. */
   tellAfterMs: number | null;
 }

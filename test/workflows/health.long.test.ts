@@ -232,3 +232,41 @@ scenario(
     expect(await cellNow(world, 'qa')).toMatchObject({ version: V1 });
   },
 );
+
+scenario(
+  'an AMP that refuses the token while a ring bakes wedges nothing: a brake is answered, and the bake goes on after it',
+  scene({ rings: { 2: 2 }, policies: { 2: { maxParallel: 2, bakeTime: '25s' } } }),
+  async (world) => {
+    await graduate(world, V1);
+    await seen(world, V1, (s) => ringOf(s, 2)?.state === 'baking');
+    await world.fault({ kind: 'error-share', status: 401, share: 1 });
+    await seen(world, V1, (s) => /401/.test(ringOf(s, 2)?.waitingFor?.detail ?? ''));
+    const cluster = world.cells.cluster();
+    await cluster.engageBrake({ by: 'alice', reason: 'AMP is odd', brakeId: 'odd' });
+    await world.clearFaults();
+    await cluster.releaseBrake({ by: 'alice', brakeId: 'odd', reason: 'well again' });
+    expect(theRing(await ends(world, V1), 2)).toMatchObject({ converged: 2, rolledBack: 0 });
+  },
+);
+
+scenario(
+  'an override for a cell in doubt changes nothing for one that is in its window',
+  scene({
+    rings: { 2: 3 },
+    policies: { 2: { maxParallel: 3 } },
+    health: { window: '12s', inconclusiveTimeout: '10m' },
+  }),
+  async (world) => {
+    await world.fault([
+      { kind: 'missing-series', cell: 'c2-2', version: V1, signals: ['errors'] },
+      { kind: 'slow', cell: 'c2-3', version: V1, jobKind: 'configure', factor: 200 },
+    ]);
+    await graduate(world, V1);
+    await holdsForHealth(world, /errors has no sample/);
+    const override = () =>
+      world.cells.rollout(V1).override({ wait: 'health', ring: 2, by: 'alice', reason: 'seen by eye' });
+    await override();
+    const both = await seen(world, V1, (s) => ringOf(s, 2)?.converged === 3);
+    expect(theRing(both, 2)).toMatchObject({ converged: 3, rolledBack: 0, health: { cells: { healthy: 2 } } });
+  },
+);

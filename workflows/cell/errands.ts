@@ -43,6 +43,9 @@ export class Errands {
   private standsAside = false;
   /** A person wants nobody to wait for this cell's health any longer. */
   waived = false;
+  /** The ring is held because too little is known of this cell. */
+  private isInDoubt = false;
+  private isDropped = false;
   /** What may be dropped half way, at present. */
   private readonly idle = new Set<CancellationScope>();
 
@@ -55,8 +58,10 @@ export class Errands {
       this.standsAside ||= version !== input.version;
     });
     handleOurs(waiveHealthSignal, () => {
+      // A cell about which there is no doubt is watched to the end of its window.
+      if (!this.isInDoubt && this.noted === '') return;
       this.waived = true;
-      this.drop();
+      this.endIdle();
     });
   }
 
@@ -67,15 +72,21 @@ export class Errands {
     if (cancellable(this.input.purpose, this.input.policy)) this.drop();
   }
 
-  /** Ends every look and watch that may be dropped. */
+  /** Ends every look and watch that may be dropped, and begins no other. */
   drop(): void {
+    this.isDropped = true;
+    this.endIdle();
+  }
+
+  private endIdle(): void {
     for (const scope of this.idle) scope.cancel();
   }
 
   /** Orders one job and waits for its end. */
   async order(order: JobOrder): Promise<JobReport> {
     const isForward = order.kind !== 'rollback';
-    const stoppable = order.kind === 'configure' && cancellable(this.input.purpose, this.input.policy);
+    const isTest = order.kind === 'smoke_tests';
+    const stoppable = (order.kind === 'configure' || isTest) && cancellable(this.input.purpose, this.input.policy);
     let cancelOnly = stoppable && this.cancelAsked;
     for (;;) {
       try {
@@ -110,6 +121,7 @@ export class Errands {
 
   /** Tells the pass why this cell holds its ring, or that it does no more (null). */
   async hold(detail: string | null): Promise<void> {
+    this.isInDoubt = detail !== null;
     await this.note(detail === null ? null : { kind: 'health', detail, jobId: null });
   }
 
@@ -159,6 +171,7 @@ export class Errands {
   }
 
   private async droppable<T>(ask: () => Promise<T>): Promise<T | null> {
+    if (this.isDropped) return null;
     const scope = new CancellationScope({ cancellable: true });
     this.idle.add(scope);
     try {

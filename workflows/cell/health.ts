@@ -1,5 +1,5 @@
 import type { HealthWatch, JobFacts, Verification } from '../../src/contract/activities.js';
-import type { CellVerdict } from '../../src/contract/health.js';
+import type { CellVerdict, HealthPolicy } from '../../src/contract/health.js';
 import type { CellResult, CellRolloutInput } from '../../src/contract/internal.js';
 import type { Target } from '../../src/domain/cell.js';
 import type { Errands } from './errands.js';
@@ -36,11 +36,16 @@ export class CellHealth {
   async speaksAgainst(): Promise<string | null> {
     const { health, policy } = this.input;
     if (!health) return null;
-    const mayHold = this.isObeyed && !policy.deployToUnhealthy;
-    const verdict = await this.untilKnown(mayHold, (waitMs) => this.errands.judge(health, waitMs), itself);
+    const mayHold = this.isObeyed && !policy.deployToUnhealthy && !this.input.soft;
+    // What is only told waits for nobody.
+    const asked: HealthPolicy = mayHold ? health : { ...health, mode: 'shadow' };
+    const verdict = await this.untilKnown(mayHold, (waitMs) => this.errands.judge(asked, waitMs), itself);
+    const isWaived = this.errands.waived;
+    // What a person said of the cell before its deployment is not said of it after.
+    this.errands.waived = false;
     if (verdict === null || verdict.verdict === 'healthy') return null;
     this.before = verdict;
-    if (!mayHold || (verdict.verdict === 'inconclusive' && this.errands.waived)) return null;
+    if (!mayHold || (verdict.verdict === 'inconclusive' && isWaived)) return null;
     const known = verdict.verdict === 'unhealthy' ? 'unhealthy' : 'not known to be healthy';
     return `${known} before its deployment: ${verdict.sentence}`;
   }
@@ -67,7 +72,9 @@ export class CellHealth {
     }
     const seen = await this.untilKnown(this.isObeyed, look, (verification) => verification.health);
     this.after = seen?.health ?? null;
-    return seen;
+    // Whoever waits for no health still wants to know what runs.
+    const isWaived = seen === null && this.errands.waived;
+    return isWaived ? await this.errands.verifyUnlessDropped(target, migrated, null) : seen;
   }
 
   /** The job that brought what the cell runs now. */

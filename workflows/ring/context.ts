@@ -172,6 +172,12 @@ export class PassContext {
     else this.troubles.set(who, trouble);
   }
 
+  /** Cells in flight whose health cannot be told. */
+  cellsInDoubt(): number[] {
+    const inDoubt = [...this.troubles].filter(([, { kind }]) => kind === 'health' || kind === 'prometheus');
+    return inDoubt.flatMap(([who]) => this.roster.indexOf(who) ?? []);
+  }
+
   get trouble(): PassTrouble | null {
     const [trouble] = this.troubles.values();
     return trouble === undefined ? null : { ...trouble, sinceMs: this.troubleSinceMs };

@@ -5,6 +5,7 @@ import { cellRolloutId } from '../../src/contract/ids.js';
 import type { CellResult, CellRolloutInput } from '../../src/contract/internal.js';
 import { CELLS_CELL, CELLS_RING, CELLS_STATE, CELLS_VERSION } from '../../src/contract/search-attributes.js';
 import { cancellable } from '../../src/domain/cell.js';
+import { beforeOf } from '../../src/domain/ring/health.js';
 import { noteFailedMigration, noteFirstLook } from '../../src/domain/ring/look.js';
 import {
   cellDied,
@@ -237,7 +238,7 @@ export class Flights {
       soft: ctx.entered.soft,
       perimeter: ctx.entered.perimeter,
       health: ctx.entered.health,
-      before: ctx.state.health?.before[index] ?? null,
+      before: beforeOf(cell.id, ctx.state.health?.before[index]),
       order: ctx.state.orders[index] ?? 1,
       cancelled,
       lane,

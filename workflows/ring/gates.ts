@@ -1,5 +1,6 @@
-import { CancellationScope, isCancellation } from '@temporalio/workflow';
+import { CancellationScope } from '@temporalio/workflow';
 import { awaitHealthyRings, watchChecks } from '../shared/activities.js';
+import { untilAnswered } from '../shared/trouble.js';
 import type { PassContext } from './context.js';
 
 const GATE = 'the gate';
@@ -17,7 +18,8 @@ export class Gates {
     const { purpose } = this.ctx.input;
     if (purpose === 'rollback') return;
     const { policy, gated } = this.ctx.entered;
-    if (gated && purpose === 'deploy' && this.ctx.state.stage === 'deploy')
+    const isShut = gated && !this.ctx.state.gateOpen;
+    if (isShut && purpose === 'deploy' && this.ctx.state.stage === 'deploy')
       this.gate = this.run(() => this.awaitHealth());
     if (policy.checks.length > 0) this.checks = this.run(() => this.watch());
   }
@@ -46,12 +48,20 @@ export class Gates {
   }
 
   private holdFor(detail: string): void {
-    if (!this.ctx.entered.policy.deployToUnhealthy) this.ctx.setTrouble(GATE, { kind: 'health', detail });
+    if (!this.isToldOnly) this.ctx.setTrouble(GATE, { kind: 'health', detail });
+    this.ctx.wake();
+  }
+
+  /** A soft ring waits for nothing but machines: a cell that an earlier package broke takes the next one. */
+  private get isToldOnly(): boolean {
+    const { policy, soft } = this.ctx.entered;
+    return policy.deployToUnhealthy || soft;
   }
 
   private open(): void {
     this.gate?.cancel();
     this.gate = null;
+    this.ctx.state.gateOpen = true;
     this.ctx.setTrouble(GATE, null);
   }
 
@@ -63,9 +73,9 @@ export class Gates {
 
   private async awaitHealth(): Promise<void> {
     const { requestId, ring } = this.ctx.input;
-    const { deployToUnhealthy } = this.ctx.entered.policy;
     this.holdFor('the rings before it, and it itself, are looked at');
-    const problem = await awaitHealthyRings({ requestId, ring, once: deployToUnhealthy });
+    const ask = () => awaitHealthyRings({ requestId, ring, once: this.isToldOnly });
+    const problem = await untilAnswered(ask, ({ detail }) => this.holdFor(detail));
     // A fix is not kept from the cells that need it: how they were is only told.
     if (problem !== null && this.ctx.state.health) this.ctx.state.health.gate = problem;
     this.open();
@@ -74,17 +84,13 @@ export class Gates {
   private async watch(): Promise<void> {
     const { requestId, ring } = this.ctx.input;
     this.ctx.setTrouble(CHECKS, { kind: 'check', detail: 'the outside checks are asked' });
-    await watchChecks({ requestId, ring, checks: this.ctx.entered.policy.checks });
+    const ask = () => watchChecks({ requestId, ring, checks: this.ctx.entered.policy.checks });
+    await untilAnswered(ask, ({ detail }) => this.noteChecks(detail));
   }
 
   private run(body: () => Promise<void>): CancellationScope {
     const scope = new CancellationScope({ cancellable: true });
-    scope
-      .run(body)
-      .catch((error) => {
-        if (!isCancellation(error)) throw error;
-      })
-      .finally(() => this.ctx.wake());
+    void scope.run(body).then(() => this.ctx.wake());
     return scope;
   }
 }

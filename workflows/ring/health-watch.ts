@@ -1,13 +1,15 @@
-import { CancellationScope, isCancellation, log } from '@temporalio/workflow';
+import { CancellationScope, log } from '@temporalio/workflow';
 import type { RingVerdict } from '../../src/contract/health.js';
-import type { RingHealthMessage } from '../../src/contract/internal.js';
+import type { CellNote, RingHealthMessage } from '../../src/contract/internal.js';
 import { hasWatched, noteOf, noteRingHealth } from '../../src/domain/ring/health.js';
 import { turnedBad } from '../../src/domain/ring/pass.js';
 import { watchRing } from '../shared/activities.js';
+import { untilAnswered } from '../shared/trouble.js';
 import type { PassContext } from './context.js';
 import type { Flights } from './flights.js';
 
 const WHO = 'the ring';
+const WATCH = 'the watch of the ring';
 
 /**
  * Watches the health of the ring from its first converged cell on. Cells at fault go back; where the package is, the ring
@@ -24,6 +26,7 @@ export class HealthWatch {
   /** Begins, goes on or ends as the pass wants it. */
   keep(): void {
     if (!hasWatched(this.ctx.state)) return this.end();
+    this.hold();
     if (this.scope) return;
     const scope = new CancellationScope({ cancellable: true });
     this.scope = scope;
@@ -34,6 +37,7 @@ export class HealthWatch {
   note({ requestId: _, ...note }: RingHealthMessage): void {
     const { state } = this.ctx;
     noteRingHealth(state, note);
+    this.ctx.setTrouble(WATCH, null);
     this.hold();
   }
 
@@ -50,21 +54,28 @@ export class HealthWatch {
     this.scope?.cancel();
     this.scope = null;
     this.ctx.setTrouble(WHO, null);
+    this.ctx.setTrouble(WATCH, null);
   }
 
   private async watch(scope: CancellationScope): Promise<void> {
     const { requestId, ring, version } = this.ctx.input;
     const { health: policy, cellsGz } = this.ctx.entered;
     if (!policy) return;
-    try {
-      const verdict = await watchRing({ requestId, ring, version, policy, cellsGz });
-      if (this.scope === scope && verdict) this.obey(verdict);
-    } catch (error) {
-      if (!isCancellation(error)) throw error;
-    } finally {
-      if (this.scope === scope) this.scope = null;
-      this.ctx.wake();
+    const ask = () => watchRing({ requestId, ring, version, policy, cellsGz });
+    const verdict = await untilAnswered(ask, ({ kind, detail }) => this.tell(scope, { kind, detail }));
+    if (this.scope === scope) {
+      this.ctx.setTrouble(WATCH, null);
+      this.scope = null;
+      if (verdict) this.obey(verdict);
     }
+    this.ctx.wake();
+  }
+
+  /** Who cannot be asked holds the ring, where health is to be obeyed. */
+  private tell(scope: CancellationScope, trouble: CellNote['trouble']): void {
+    if (this.scope !== scope || this.ctx.state.healthMode !== 'enforce') return;
+    this.ctx.setTrouble(WATCH, trouble);
+    this.ctx.wake();
   }
 
   private obey(verdict: RingVerdict): void {
@@ -72,12 +83,13 @@ export class HealthWatch {
     if (!state.health || !hasWatched(state)) return;
     log.warn('the ring is unhealthy', { scope: verdict.scope, sentence: verdict.sentence });
     noteRingHealth(state, noteOf(verdict));
+    const isSystemic = verdict.scope === 'systemic' && !state.halt;
+    const reason = `the package is unhealthy: ${verdict.sentence}`;
+    if (isSystemic) state.halt = { kind: 'systemic', reason, sinceMs: Date.now() };
     for (const { cell, verdict: word, sentence, evidence } of verdict.cells) {
       if (word === 'unhealthy') this.sendBack(cell, sentence, evidence);
     }
-    if (verdict.scope !== 'systemic' || state.halt) return;
-    state.halt = { kind: 'systemic', reason: `the package is unhealthy: ${verdict.sentence}`, sinceMs: Date.now() };
-    if (this.ctx.entered.policy.autoRollback === 'ring') void this.flights.cancelForward();
+    if (isSystemic && this.ctx.entered.policy.autoRollback === 'ring') void this.flights.cancelForward();
   }
 
   private sendBack(cell: string, reason: string, evidence: RingVerdict['evidence']): void {

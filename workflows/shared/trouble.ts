@@ -1,4 +1,4 @@
-import { ActivityFailure, ApplicationFailure } from '@temporalio/workflow';
+import { ActivityFailure, ApplicationFailure, isCancellation, sleep } from '@temporalio/workflow';
 import { FAILURE } from '../../src/contract/failures.js';
 import type { TroubleKind } from '../../src/contract/internal.js';
 
@@ -29,4 +29,25 @@ export function troubleOf(error: unknown): Trouble | null {
   if (type === FAILURE.ampUnavailable) return { kind: 'amp', detail: message, jobId };
   if (type === FAILURE.healthUnavailable) return { kind: 'prometheus', detail: message, jobId };
   return type === FAILURE.accessDenied ? { kind: 'access', detail: message, jobId } : null;
+}
+
+/**
+ * Asks until it is answered: what fails on the way is told, and asked again. Null where it was cancelled. For watches that
+ * run beside the workflow: an error that nobody hears would fail every task of it.
+ */
+export async function untilAnswered<T>(ask: () => Promise<T>, tell: (trouble: Trouble) => void): Promise<T | null> {
+  try {
+    for (let tries = 1; ; tries += 1) {
+      try {
+        return await ask();
+      } catch (error) {
+        if (isCancellation(error)) return null;
+        tell(troubleOf(error) ?? { kind: 'health', detail: String(error), jobId: null });
+        await sleep(troublePauseMs(tries));
+      }
+    }
+  } catch (error) {
+    if (isCancellation(error)) return null;
+    throw error;
+  }
 }

@@ -106,7 +106,8 @@ export function noteSystemic(
 ): void {
   const { systemic: known } = state;
   if (systemic && (!known || isNewer(version, known.version))) state.systemic = { version, ring, sinceMs: now };
-  if (known && baked && ring === known.ring && isNewer(version, known.version)) state.systemic = null;
+  // A newer one, or itself, once a person had it go on.
+  if (known && baked && !systemic && ring === known.ring && !isNewer(known.version, version)) state.systemic = null;
 }
 
 /**

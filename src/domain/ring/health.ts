@@ -1,4 +1,4 @@
-import type { CellVerdict, Evidence, HealthPolicy, RingVerdict } from '../../contract/health.js';
+import type { CellVerdict, Evidence, HealthPolicy, HealthRule, RingVerdict } from '../../contract/health.js';
 import type { CellResult, RingHealthNote, WatchedCells } from '../../contract/internal.js';
 import type { RingHealth } from '../../contract/status.js';
 import type { PassState } from './pass.js';
@@ -19,8 +19,8 @@ export interface PassHealth {
   gate: string | null;
   /** Cells that the package was brought to: when the job began and ended, epoch ms, and whether smoke tests passed. */
   deployed: Record<number, [begunAtMs: number, endedAtMs: number, smokeTested: 0 | 1]>;
-  /** Cells that were unhealthy before their deployment: they must not become worse. */
-  before: Record<number, CellVerdict>;
+  /** Cells that were unhealthy before their deployment, and by which rules: they must not become worse. */
+  before: Record<number, HealthRule[]>;
   /** Why the watch sent a cell back. */
   bad: Record<number, { reason: string; evidence: Evidence[] }>;
 }
@@ -38,7 +38,6 @@ export const newHealth = (): PassHealth => ({
 /** More are neither asked at each look nor kept. */
 const ON_NEW_AT_MOST = 500;
 const ON_OLD_AT_MOST = 100;
-const BEFORE_AT_MOST = 100;
 
 /** Twice as many as are asked, so that a pass over thousands of cells carries over in little. */
 const DEPLOYED_AT_MOST = 2 * ON_NEW_AT_MOST;
@@ -60,8 +59,10 @@ export function noteJudged(s: PassState, index: number, result: CellResult): voi
   if (!deployed || result.state !== 'converged') return;
   kept.deployed[index] = [deployed.begunAtMs, deployed.endedAtMs, smokeTests === 'passed' ? 1 : 0];
   if (Object.keys(kept.deployed).length > DEPLOYED_AT_MOST) forgetFirst(kept.deployed);
-  const mayKeep = Object.keys(kept.before).length < BEFORE_AT_MOST;
-  if (before?.verdict === 'unhealthy' && mayKeep) kept.before[index] = before;
+  delete kept.before[index];
+  if (before?.verdict !== 'unhealthy') return;
+  kept.before[index] = before.evidence.flatMap(({ rule, verdict }) => (verdict === 'unhealthy' ? [rule] : []));
+  if (Object.keys(kept.before).length > DEPLOYED_AT_MOST) forgetFirst(kept.before);
 }
 
 function forgetFirst(record: Record<number, unknown>): void {
@@ -69,6 +70,15 @@ function forgetFirst(record: Record<number, unknown>): void {
     delete record[first];
     return;
   }
+}
+
+/** A verdict of which only the rules are known that found the cell unhealthy: all that it is held to later. */
+export function beforeOf(cell: string, rules: HealthRule[] | undefined): CellVerdict | null {
+  if (rules === undefined) return null;
+  const about = { signal: null, cell, package: null, fromMs: 0, toMs: 0, samples: 0 };
+  const none = { value: null, baseline: null, threshold: null, sentence: 'unhealthy before the deployment' };
+  const evidence = rules.map((rule): Evidence => ({ ...about, ...none, rule, verdict: 'unhealthy' }));
+  return { cell, verdict: 'unhealthy', quiet: false, package: null, atMs: 0, sentence: none.sentence, evidence };
 }
 
 /** Notes how the ring as a whole was judged. */

@@ -89,6 +89,8 @@ export interface PassState {
   retries?: number;
   /** Watches over the cells that are under way: what they watch is not over before they are. */
   watching: number;
+  /** The rings before it were found healthy, or a person did not want to wait for that. */
+  gateOpen: boolean;
   /** What smoke tests said of the cells: `failed` where they failed on one of them; null: none were run. */
   smokeTests: 'passed' | 'failed' | null;
   /** Null: nothing is measured in this ring. */
@@ -129,6 +131,7 @@ export function newPass(purpose: PassPurpose, cells: number): PassState {
     runsWith: null,
     silent: [],
     watching: 0,
+    gateOpen: false,
     smokeTests: null,
     health: null,
     healthMode: null,
@@ -408,12 +411,22 @@ function wentBack(s: PassState, index: number, result: CellResult, policy: RingP
     delete s.exceptions[index];
     return setMark(s, index, 'L');
   }
+  // Unhealthy after its PDM: going back would take it down, so nothing of the package goes on before a person has looked.
+  if (result.needsDowntime && s.purpose !== 'rollback' && s.health?.bad[index])
+    return illAfterMigration(s, index, result, now);
   // A cell of the pass that turned bad stays one of its failures, whoever took it back.
   except(s, index, result, hadLeft ? 'rolled-back' : result.state);
   setMark(s, index, hadLeft || result.state === 'rolled-back' ? 'R' : 'X');
   if (s.purpose === 'rollback' || s.halt) return;
   const cause = haltOf(s, policy, false, result.cell, result.reason);
   if (cause) s.halt = { kind: 'cells', reason: cause, sinceMs: now };
+}
+
+function illAfterMigration(s: PassState, index: number, result: CellResult, now: number): void {
+  except(s, index, result, 'migration-failed');
+  s.pdmFailed[index] = true;
+  setMark(s, index, 'X');
+  s.halt ??= { kind: 'migration', reason: `${result.cell}: ${result.reason}`, sinceMs: now };
 }
 
 /** A cell that was taken, but that nothing was ordered for: it is as if it had not been taken. */

@@ -46,10 +46,18 @@ function stopped(s: PassState): void {
 function halted(s: PassState, a: Advance): void {
   if (!settled(s)) return;
   const isFault = s.halt?.kind === 'cells' || s.halt?.kind === 'systemic';
-  const goBack = a.policy.autoRollback === 'ring' && isFault && s.counts.C > 0;
-  if (goBack) return enter(s, 'rollback');
+  const goBack = a.policy.autoRollback === 'ring' && isFault && s.counts.C + s.counts.D > 0;
+  if (goBack) return goBackWhole(s);
   // A soft ring is never left halted: its turn is free.
   if (a.soft) enter(s, 'done');
+}
+
+/** Every cell without PDM, one whose PDM was put off among them. */
+function goBackWhole(s: PassState): void {
+  s.marks.forEach((mark, index) => {
+    if (mark === 'D') setMark(s, index, 'C');
+  });
+  enter(s, 'rollback');
 }
 
 /** A check that failed is the ring's failure where its policy says so; it is over when that check has passed. */

@@ -15,7 +15,7 @@ function isIn(s: PackageState, ring: number, wait: OverridableWait): boolean {
   const track = s.tracks[ring];
   // The same again changes nothing.
   if (wait === 'approval' && s.approved.includes(ring)) return true;
-  if (wait === 'check') return Object.keys(failedChecks(s, ring)).length > 0;
+  if (wait === 'check' && Object.keys(failedChecks(s, ring)).length > 0) return true;
   if (waitIn(s, ring)?.kind === wait) return true;
   // Their clocks run on whatever else holds the pass.
   if (wait === 'bake') return track?.view?.state === 'baking';
