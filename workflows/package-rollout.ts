@@ -17,12 +17,11 @@ import type { Problem } from '../src/contract/problem.js';
 import { CELLS_VERSION } from '../src/contract/search-attributes.js';
 import type { BrakeResult, GraduateResult, PackageRolloutStatus, RingResult } from '../src/contract/status.js';
 import type { z } from '../src/contract/zod.js';
-import { COORDINATOR } from '../src/domain/brake.js';
 import { noteSkip } from '../src/domain/rollout/skips.js';
 import { noteAbort, ring0Verdict, tracksOf } from '../src/domain/rollout/state.js';
 import { ACTS, detailOf } from './package/acts.js';
 import { argumentOf, type PackageRolloutInput } from './package/argument.js';
-import { brakeAlerts, packageBrakes } from './package/brakes.js';
+import { brakeAfterMigration, brakeAlerts, packageBrakes } from './package/brakes.js';
 import { Callers } from './package/callers.js';
 import { CLUSTER_ANSWERS_MS, ClusterLink } from './package/cluster-link.js';
 import { PackageContext, type Person } from './package/context.js';
@@ -139,16 +138,6 @@ class PackageRun {
   /** Nothing is under way that only this run can hear, and nothing that it said is still to be carried out. */
   private isQuiet(): boolean {
     return this.ctx.pending === 0 && this.ctx.mail.onItsWay === 0 && allHandlersFinished();
-  }
-
-  /** A package that makes cells ill from which it cannot be taken back goes nowhere, until a person says so. */
-  private brakeAfterMigration(ring: number, why: string): void {
-    const brakeId = `unhealthy-after-pdm-ring-${ring}`;
-    const { state } = this.ctx;
-    // Once: what a person took off stays off.
-    if (state.acts.some(({ by, outcome }) => by === COORDINATOR && outcome.includes(brakeId))) return;
-    const reason = `ring ${ring}: ${why}`;
-    this.brakes.engage({ by: COORDINATOR, reason, brakeId, scope: 'package', mode: 'finish-cells' });
   }
 
   cancelledByHand(): void {
@@ -375,7 +364,8 @@ class PackageRun {
   private reported(report: RingReport): void {
     this.takeOver.noteReport(report);
     this.passes.takeReport(report);
-    if (report.needsDowntime !== null) this.brakeAfterMigration(report.view.ring, report.needsDowntime);
+    if (report.needsDowntime !== null)
+      brakeAfterMigration(this.ctx.state, this.brakes, report.view.ring, report.needsDowntime);
   }
 
   /** The cluster began anew, without its memory: it is told again what this rollout is, has and waits for. */

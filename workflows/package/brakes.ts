@@ -2,6 +2,7 @@ import { condition, workflowInfo } from '@temporalio/workflow';
 import { ringRolloutId } from '../../src/contract/ids.js';
 import type { Due } from '../../src/domain/alerts/book.js';
 import { alertsOfBrakes } from '../../src/domain/alerts/brakes.js';
+import { COORDINATOR } from '../../src/domain/brake.js';
 import { isOpen, type Track, tracksOf } from '../../src/domain/rollout/state.js';
 import { BrakeDesk } from '../shared/brake-desk.js';
 import * as signals from '../shared/signals.js';
@@ -48,4 +49,17 @@ async function tellBrakes({ state, mail }: PackageContext, desk: BrakeDesk, trac
   const { requestId } = track;
   const brakes = { from: 'package' as const, ...desk.number, brakes: state.brakes, requestId };
   await mail.sendAtOnce(ringRolloutId(track.ring), signals.setBrakesSignal, brakes);
+}
+
+/** A package that makes cells ill from which it cannot be taken back goes nowhere, until a person says so. */
+export function brakeAfterMigration(
+  { acts }: PackageContext['state'],
+  desk: BrakeDesk,
+  ring: number,
+  why: string,
+): void {
+  const brakeId = `unhealthy-after-pdm-ring-${ring}`;
+  // Once: what a person took off stays off.
+  if (acts.some(({ by, outcome }) => by === COORDINATOR && outcome.includes(brakeId))) return;
+  desk.engage({ by: COORDINATOR, reason: `ring ${ring}: ${why}`, brakeId, scope: 'package', mode: 'finish-cells' });
 }
