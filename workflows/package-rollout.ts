@@ -186,6 +186,10 @@ class PackageRun {
   private async deployRing(payload: unknown): Promise<RingResult> {
     const message = validated(messages.deployRing, payload);
     this.ctx.record('deployRing', message, `ring ${message.ring}`, message.fixes);
+    if (message.fixes !== undefined) {
+      const { state } = this.ctx;
+      state.fixes = { ...state.fixes, [message.ring]: message.fixes };
+    }
     return await this.callers.drive('deploy', message.ring);
   }
 

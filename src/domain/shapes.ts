@@ -95,6 +95,8 @@ const request = {
   lane: orNull(text),
   approved: listOf(ring),
   sinceMs: instantMs,
+  preempt: optional(flag),
+  fixes: optional(text),
 };
 
 const ofRing = { ring, name: text, soft: flag };
@@ -126,6 +128,7 @@ const SHAPES: Record<string, Shape> = {
     lane: orNull(text),
     by: text,
     at: instant,
+    ring0: optional(text),
   },
   requestRing: request,
   claimRing: { ...request, ring, pass: orNull(text) },
@@ -194,6 +197,7 @@ const SHAPES: Record<string, Shape> = {
   stopPass: { outcome: oneOf('aborted', 'superseded', 'yielded'), by: text, reason: text, hurry: flag },
   retryPass: { by: text, cells: orNull(texts) },
   skipInPass: { cell: text, by: text, reason: text },
+  quarantineInPass: { cell: text, by: text, reason: text, out: flag },
   overrideInPass: { wait: text, by: text, reason: text },
   holdForward: { held: orNull(object({ reason: text, sinceMs: instantMs })) },
   checkInPass: { name: text, outcome: oneOf('passed', 'failed'), by: text },

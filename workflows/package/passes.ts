@@ -163,8 +163,10 @@ export class Passes {
   }
 
   private requestOf(requestId: string, ring: RequestRing['ring'], purpose: PassPurpose, sinceMs: number): RequestRing {
-    const { version, chartVersion, lane, approved } = this.ctx.state;
-    return { requestId, version, chartVersion, ring, purpose, lane, approved, sinceMs };
+    const { version, chartVersion, lane, approved, graduation, fixes } = this.ctx.state;
+    const preempt = graduation?.accepted && graduation.preempt ? { preempt: true } : {};
+    const mends = typeof ring === 'number' && fixes?.[ring] !== undefined ? { fixes: fixes[ring] } : {};
+    return { requestId, version, chartVersion, ring, purpose, lane, approved, sinceMs, ...preempt, ...mends };
   }
 
   private newRequestId(): string {

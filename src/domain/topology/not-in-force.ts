@@ -1,4 +1,4 @@
-import { asObject, cellsOf, policiesOf } from './loose.js';
+import { asObject, policiesOf } from './loose.js';
 
 const isWritten = (value: unknown): boolean => value !== undefined;
 const hasEntries = (value: unknown): boolean =>
@@ -14,13 +14,9 @@ const NOT_IN_FORCE = {
     freezes: hasEntries,
   },
   coordination: {
-    maxDrift: isWritten,
-    supersede: isWritten,
-    requireRing0: isWritten,
     reconcileEvery: isWritten,
     reconcileHandChanges: isWritten,
   },
-  cell: { join: isWritten },
 } as const;
 
 /** Paths of what is written in the input and not obeyed yet, so that nobody relies on it. */
@@ -28,7 +24,6 @@ export function fieldsNotInForce(input: unknown): string[] {
   return [
     ...policiesOf(input).flatMap(({ path, policy }) => missed(NOT_IN_FORCE.policy, path, policy)),
     ...missed(NOT_IN_FORCE.coordination, 'coordination', asObject(asObject(input).coordination)),
-    ...cellsOf(input).flatMap(({ path, cell }) => missed(NOT_IN_FORCE.cell, path, cell)),
   ];
 }
 
