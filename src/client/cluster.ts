@@ -2,11 +2,12 @@ import { CLUSTER_WORKFLOW_ID } from '../contract/ids.js';
 import type { PackedTopology } from '../contract/internal.js';
 import type { ApplyTopology, EngageClusterBrake, ReleaseBrake } from '../contract/messages.js';
 import type { ApplyTopologyResult, BrakeResult, ClusterStatus } from '../contract/status.js';
+import { unpackTopology } from '../domain/snapshot.js';
 import type { Topology } from '../domain/topology/index.js';
 import { engageSurely } from './brake.js';
 import type { CallOptions, Calls, Target } from './calls.js';
 import { NotFoundError } from './errors.js';
-import { packTopology, unpackTopology } from './pack.js';
+import { packTopology } from './pack.js';
 
 const HERE: Target = { workflowId: CLUSTER_WORKFLOW_ID };
 
