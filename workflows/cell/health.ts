@@ -36,6 +36,8 @@ export class CellHealth {
   async speaksAgainst(): Promise<string | null> {
     const { health, policy } = this.input;
     if (!health) return null;
+    // What was said of it before an earlier try is no word on it now.
+    this.before = null;
     const mayHold = this.isObeyed && !policy.deployToUnhealthy && !this.input.soft;
     // What is only told waits for nobody.
     const asked: HealthPolicy = mayHold ? health : { ...health, mode: 'shadow' };

@@ -2,7 +2,7 @@ import type { Evidence, HealthMode } from '../../contract/health.js';
 import type { CellPurpose, CellResult, StopPass } from '../../contract/internal.js';
 import type { RingPolicy } from '../../contract/policy.js';
 import type { CellException, CellState, PassPurpose } from '../../contract/status.js';
-import { noteJudged, type PassHealth } from './health.js';
+import { judgeAnew, noteJudged, type PassHealth } from './health.js';
 
 /**
  * One pass over one ring, as plain data. A cell is its index in the pass's snapshot, and its standing is one mark:
@@ -248,6 +248,7 @@ function takeMending(s: PassState, most: number): number[] {
 function takeOff(s: PassState, index: number, purpose: CellPurpose): void {
   s.inFlight[index] = { purpose, runId: null, carried: false, foreign: false, cancelled: false };
   s.orders[index] = (s.orders[index] ?? 0) + 1;
+  judgeAnew(s, index, purpose);
 }
 
 /**
