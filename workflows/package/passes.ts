@@ -163,8 +163,8 @@ export class Passes {
   }
 
   private requestOf(requestId: string, ring: RequestRing['ring'], purpose: PassPurpose, sinceMs: number): RequestRing {
-    const { version, chartVersion, lane, approved } = this.ctx.state;
-    return { requestId, version, chartVersion, ring, purpose, lane, approved, sinceMs };
+    const { version, chartVersion, lane, approved, approvedAtMs = {} } = this.ctx.state;
+    return { requestId, version, chartVersion, ring, purpose, lane, approved, approvedAtMs, sinceMs };
   }
 
   private newRequestId(): string {

@@ -57,6 +57,8 @@ export interface PackageState {
   /** Name of the cluster, as it said itself; null: it has not yet. */
   cluster?: string | null;
   approved: number[];
+  /** When each of them was approved last, epoch ms. */
+  approvedAtMs?: Record<number, number>;
   /** Waits that a person ended, by ring: they stay ended for a pass that takes a lost one's place. */
   overridden: { ring: number; wait: OverridableWait }[];
   checks: CheckRecord[];
