@@ -27,7 +27,7 @@ import { watchedCells } from '../src/domain/ring/health.js';
 import { awaitOther, judgeRetry, keepAsLeft, noteFailedMigration, noteFirstLook } from '../src/domain/ring/look.js';
 import { haltForExceptions, settled } from '../src/domain/ring/pass.js';
 import { noteCheck, override, resume, retried, retryable, skip } from '../src/domain/ring/people.js';
-import { advance } from '../src/domain/ring/stages.js';
+import { advance, isToGoBack } from '../src/domain/ring/stages.js';
 import { isMeantFor } from '../src/domain/shapes.js';
 import { PassContext, type RingRolloutInput } from './ring/context.js';
 import { Flights } from './ring/flights.js';
@@ -105,6 +105,7 @@ class RingRun {
     while (advance(ctx.state, ctx.rules)) ctx.wake();
     // A long history starts nothing more: the window stays as it is, and goes over into the next run.
     if (!this.isLong()) this.flights.startNext();
+    if (isToGoBack(ctx.state, ctx.entered.policy)) void this.flights.dropDoubts();
     this.watch.keep();
     this.health.keep();
     this.gates.keep();

@@ -395,6 +395,8 @@ export interface CellResult {
   needsDowntime: boolean;
   /** A cancel was why it did not converge: no fault of the cell's. */
   cancelled: boolean;
+  /** Its health could not be told, and the policy says that this is for a person: the ring halts, whatever its budget. */
+  isUnknown?: true;
   /** When the job that brought the package began and ended, epoch ms; absent where nothing is measured. */
   deployed?: { begunAtMs: number; endedAtMs: number };
   smokeTests?: 'passed' | 'failed';

@@ -3,7 +3,7 @@ import type { WatchRingOrder } from '../../src/contract/activities.js';
 import { V0, V1 } from '../support/fleet.js';
 import type { World } from '../support/world.js';
 import { scene } from './health-scene.js';
-import { cellNow, exceptionOf, graduate, ringOf, scenario, seen, theRing } from './support.js';
+import { cellNow, ends, exceptionOf, graduate, ringOf, scenario, seen, theRing, toVersion } from './support.js';
 
 scenario(
   'a halted ring is watched on: a cell that turns ill goes back, and what then shows to be the package is noted',
@@ -62,5 +62,52 @@ scenario(
     expect(spent[0]).toBe(0);
     expect(spent.at(-1)).toBeGreaterThan(0);
     expect(spent).toEqual([...spent].sort((a, b) => a - b));
+  },
+);
+
+scenario(
+  'where the policy says so, a cell whose health cannot be told halts the ring for a person, whatever the budget, and stays',
+  scene({
+    rings: { 2: 3 },
+    policies: { 2: { maxParallel: 1, failureBudget: 2, autoRollback: 'ring' } },
+    health: { onInconclusive: 'halt' },
+  }),
+  async (world) => {
+    await world.fault({ kind: 'missing-series', cell: 'c2-1', version: V1, signals: ['errors'] });
+    await graduate(world, V1);
+    const halted = await seen(world, V1, (s) => ringOf(s, 2)?.state === 'halted');
+    expect(theRing(halted, 2)).toMatchObject({ failed: 1, rolledBack: 0, pending: 2 });
+    expect(halted.waitingFor).toMatchObject({
+      kind: 'operator',
+      detail: expect.stringContaining('c2-1 is not known to be healthy after its job'),
+      next: expect.arrayContaining([expect.stringContaining('cellctl retry')]),
+    });
+    expect(await cellNow(world, 'c2-1')).toMatchObject({ version: V1 });
+    expect(toVersion(await world.jobs(), V1)).toHaveLength(1);
+    await world.clearFaults();
+    await world.cells.rollout(V1).retryRing({ ring: 2, by: 'alice' });
+    expect(theRing(await ends(world, V1), 2)).toMatchObject({ converged: 3, failed: 0 });
+  },
+);
+
+scenario(
+  'a ring that goes back as a whole waits for no cell whose health cannot be told',
+  scene({
+    rings: { 2: 4 },
+    policies: { 2: { maxParallel: 3, failureBudget: 0, autoRollback: 'ring' } },
+    health: { inconclusiveTimeout: '1h' },
+  }),
+  async (world) => {
+    await world.fault([
+      { kind: 'missing-series', cell: 'c2-2', version: V1, signals: ['errors'] },
+      { kind: 'slow', cell: 'c2-3', version: V1, jobKind: 'configure', factor: 300 },
+      { kind: 'job-fails', cell: 'c2-3', version: V1, stage: 'finish' },
+    ]);
+    await graduate(world, V1);
+    await seen(world, V1, (s) => /errors has no sample/.test(ringOf(s, 2)?.waitingFor?.detail ?? ''));
+    const back = await seen(world, V1, (s) => ringOf(s, 2)?.state === 'halted' && ringOf(s, 2)?.converged === 0);
+    expect(theRing(back, 2)).toMatchObject({ inFlight: 0, rolledBack: 3, pending: 1 });
+    for (const cell of ['c2-1', 'c2-2', 'c2-3', 'c2-4'])
+      expect(await cellNow(world, cell)).toMatchObject({ version: V0 });
   },
 );

@@ -27,11 +27,16 @@ export interface FlightRecord {
   /** Another pass's run holds the cell: when it ends, this pass starts its own. */
   foreign: boolean;
   cancelled: boolean;
+  /** Its health is waited for no more. */
+  waived?: true;
 }
 
 export interface Halt {
-  /** `systemic`: the package is at fault, whatever single cells say. */
-  kind: 'cells' | 'migration' | 'check' | 'none-converged' | 'systemic';
+  /**
+   * `systemic`: the package is at fault, whatever single cells say; `inconclusive`: too little is known of a cell, which is
+   * nobody's fault.
+   */
+  kind: 'cells' | 'migration' | 'check' | 'none-converged' | 'systemic' | 'inconclusive';
   reason: string;
   sinceMs: number;
 }
@@ -51,7 +56,15 @@ export interface PassState {
   inFlight: Record<number, FlightRecord>;
   exceptions: Record<
     number,
-    { state: CellState; reason: string; jobId?: string; needsDowntime?: boolean; evidence?: Evidence[] }
+    {
+      state: CellState;
+      reason: string;
+      jobId?: string;
+      needsDowntime?: boolean;
+      /** Its health could not be told, and that is for a person. */
+      isUnknown?: true;
+      evidence?: Evidence[];
+    }
   >;
   /** How often this pass has ordered work for a cell; absent: never. */
   orders: Record<number, number>;
@@ -295,6 +308,7 @@ function except(s: PassState, index: number, result: CellResult, state: CellStat
     reason: result.reason,
     ...(result.jobId === null ? {} : { jobId: result.jobId }),
     ...(result.needsDowntime ? { needsDowntime: true } : {}),
+    ...(result.isUnknown ? { isUnknown: true } : {}),
     ...evidenceFor(s, index, result),
   };
 }
@@ -369,6 +383,8 @@ function deployed(s: PassState, index: number, result: CellResult, ctx: Deployed
   setMark(s, index, result.state === 'rolled-back' ? 'R' : 'X');
   // A cell that nothing was ordered for proves nothing about the package: another one goes first in its place.
   const cause = haltOf(s, ctx.policy, wasFirst && result.jobId !== null, result.cell, result.reason);
+  if (result.isUnknown)
+    s.halt ??= { kind: 'inconclusive', reason: `${result.cell} is ${result.reason}`, sinceMs: ctx.now };
   if (cause && !s.halt) s.halt = { kind: 'cells', reason: cause, sinceMs: ctx.now };
 }
 
@@ -451,8 +467,11 @@ export const settled = (s: PassState): boolean => flying(s) === 0;
 export function haltForExceptions(s: PassState, policy: RingPolicy, now: number): void {
   if (s.halt || s.purpose === 'rollback') return;
   const hasFailedMigration = Object.values(s.exceptions).some((e) => e.state === 'migration-failed');
+  const unknown = Object.values(s.exceptions).find((e) => e.isUnknown);
   if (hasFailedMigration) {
     s.halt = { kind: 'migration', reason: 'PDM has failed, and waits for a person', sinceMs: now };
+  } else if (unknown) {
+    s.halt = { kind: 'inconclusive', reason: unknown.reason, sinceMs: now };
   } else if (failures(s) > policy.failureBudget) {
     const reason = `${failures(s)} failed or could not be deployed, the budget is ${policy.failureBudget}`;
     s.halt = { kind: 'cells', reason, sinceMs: now };

@@ -19,7 +19,9 @@ export function skip(s: PassState, index: number, by: string, reason: string, po
   }
   if (s.exceptions[index] && !mayTryAgain(s.exceptions[index].state)) s.again[index] = true;
   markSkipped(s, index, `skipped by ${by}: ${reason}`);
-  if (s.halt?.kind === 'cells' && failures(s) <= policy.failureBudget) s.halt = null;
+  const isLeft = Object.values(s.exceptions).some((e) => e.isUnknown);
+  const isForCells = s.halt?.kind === 'cells' || (s.halt?.kind === 'inconclusive' && !isLeft);
+  if (isForCells && failures(s) <= policy.failureBudget) s.halt = null;
   if (s.halt?.kind === 'none-converged') s.halt = null;
   return null;
 }

@@ -8,9 +8,10 @@ import {
   watchedCells,
 } from '../../../src/domain/ring/health.js';
 import { cellEnded, type PassState, sendBack, takeNext } from '../../../src/domain/ring/pass.js';
-import { retried } from '../../../src/domain/ring/people.js';
+import { resume, retried, skip } from '../../../src/domain/ring/people.js';
+import { advance, isToGoBack } from '../../../src/domain/ring/stages.js';
 import { policyOf } from '../policies.js';
-import { FREE, NOW, result, standing } from './passes.js';
+import { FREE, marksOf, NOW, result, rules, standing } from './passes.js';
 
 const measured = (marks: string, more: Partial<PassState> = {}): PassState => ({
   ...standing(marks),
@@ -130,5 +131,68 @@ describe('what was known of a cell before it went back', () => {
     s.stage = 'migrate';
     expect(takeNext(s, policy, FREE)).toEqual([0]);
     expect(s.health).toMatchObject({ before: { 0: ['z-score'] }, deployed: { 0: [1, 2, 0] } });
+  });
+});
+
+describe('a cell of which too little is known, where that is for a person', () => {
+  const policy = policyOf({ failureBudget: 5, firstCells: 0, autoRollback: 'ring' });
+  const unknown = result('failed', { isUnknown: true, reason: 'not known to be healthy after its job: no sample' });
+  const halted = (marks = '>C'): PassState => {
+    const s = measured(marks);
+    cellEnded(s, 0, unknown, policy, NOW);
+    return s;
+  };
+
+  it('halts the ring within its budget, and takes nothing back', () => {
+    const s = halted();
+    expect(s.halt).toMatchObject({ kind: 'inconclusive', reason: expect.stringContaining('c is not known') });
+    expect([isToGoBack(s, policy), advance(s, rules(policy)), marksOf(s)]).toEqual([false, false, 'XC']);
+  });
+
+  it('that could not be judged before its deployment is tried once more first', () => {
+    const s = measured('>C');
+    cellEnded(s, 0, { ...unknown, deferred: true, jobId: null }, policy, NOW);
+    expect([marksOf(s), s.halt]).toEqual(['dC', null]);
+    advance(s, rules(policy));
+    takeNext(s, policy, FREE);
+    cellEnded(s, 0, { ...unknown, deferred: true, jobId: null }, policy, NOW);
+    expect([marksOf(s), s.halt?.kind]).toEqual(['XC', 'inconclusive']);
+  });
+
+  it('is left out of the way by a skip, which ends the halt; that of another cell does not', () => {
+    const s = halted('>C.');
+    skip(s, 2, 'alice', 'later', policy);
+    expect(s.halt?.kind).toBe('inconclusive');
+    skip(s, 0, 'alice', 'seen by eye', policy);
+    expect(s.halt).toBeNull();
+  });
+
+  it('halts the ring again where a retry was about others', () => {
+    const s = halted();
+    resume(s, policy, NOW);
+    expect(s.halt?.kind).toBe('inconclusive');
+  });
+});
+
+describe('a ring that goes back as a whole', () => {
+  const halted = (kind: NonNullable<PassState['halt']>['kind'], more: Partial<PassState> = {}) =>
+    measured('C>', { halt: { kind, reason: '', sinceMs: 0 }, ...more });
+  const whole = policyOf({ autoRollback: 'ring' });
+
+  it.each([
+    ['cells', true],
+    ['systemic', true],
+    ['inconclusive', false],
+    ['migration', false],
+    ['check', false],
+  ] as const)('is one that is halted for %s: %s', (kind, goesBack) => {
+    expect(isToGoBack(halted(kind), whole)).toBe(goesBack);
+    expect(isToGoBack(halted(kind), policyOf({ autoRollback: 'cell' }))).toBe(false);
+  });
+
+  it('is none that is to end, or goes back already', () => {
+    const stop = { outcome: 'aborted', by: '', reason: '', hurry: false } as const;
+    expect(isToGoBack(halted('cells', { stop }), whole)).toBe(false);
+    expect(isToGoBack(halted('cells', { stage: 'rollback' }), whole)).toBe(false);
   });
 });
