@@ -19,6 +19,7 @@ import type { BrakeResult, GraduateResult, PackageRolloutStatus, RingResult } fr
 import type { z } from '../src/contract/zod.js';
 import { noteSkip } from '../src/domain/rollout/skips.js';
 import { noteAbort, ring0Verdict, tracksOf } from '../src/domain/rollout/state.js';
+import { noteApproval } from '../src/domain/rollout/waits.js';
 import { ACTS, detailOf } from './package/acts.js';
 import { argumentOf, type PackageRolloutInput } from './package/argument.js';
 import { brakeAfterMigration, brakeAlerts, packageBrakes } from './package/brakes.js';
@@ -231,8 +232,7 @@ class PackageRun {
   }
 
   private approve(ring: number): void {
-    const { approved } = this.ctx.state;
-    if (!approved.includes(ring)) approved.push(ring);
+    noteApproval(this.ctx.state, ring, Date.now());
     this.passes.resend();
   }
 

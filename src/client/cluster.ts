@@ -9,11 +9,12 @@ import type {
   ResumeAutoDeploy,
 } from '../contract/messages.js';
 import type { ApplyTopologyResult, BrakeResult, ClusterStatus } from '../contract/status.js';
+import { unpackTopology } from '../domain/snapshot.js';
 import type { Topology } from '../domain/topology/index.js';
 import { afterSignal, engageSurely } from './brake.js';
 import type { CallOptions, Calls, Target } from './calls.js';
 import { NotFoundError } from './errors.js';
-import { packTopology, unpackTopology } from './pack.js';
+import { packTopology } from './pack.js';
 
 const HERE: Target = { workflowId: CLUSTER_WORKFLOW_ID };
 

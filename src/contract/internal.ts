@@ -1,5 +1,5 @@
 import type { Alert, CellRef } from './activities.js';
-import type { CellVerdict, HealthPolicy, HealthRule } from './health.js';
+import type { CellVerdict, HealthPolicy, HealthRule, LooksState } from './health.js';
 import type { OverridableWait } from './messages.js';
 import type { RingPolicy } from './policy.js';
 import type {
@@ -68,6 +68,8 @@ export interface RequestRing {
   lane: string | null;
   /** Rings that a person approved this package for. */
   approved: number[];
+  /** When it was last done, by ring, epoch ms. */
+  approvedAtMs?: Record<number, number>;
   /** Since when the package waits for this ring, in epoch milliseconds. */
   sinceMs: number;
   /** It takes the place of an older package that runs: that one lets its cells in flight end, and gives way. */
@@ -228,6 +230,8 @@ export interface RingReport {
   baked: boolean;
   /** The ring stopped because the package is at fault, whatever single cells say. */
   systemic: boolean;
+  /** Since when, epoch ms; absent: it did not. */
+  systemicSinceMs?: number;
   /** Why a cell is unhealthy after its PDM, so that going back would take it down; null: none is. */
   needsDowntime: string | null;
   /** PDM has failed on these cells, and nobody has retried it. */
@@ -406,6 +410,8 @@ export interface CellResult {
   needsDowntime: boolean;
   /** A cancel was why it did not converge: no fault of the cell's. */
   cancelled: boolean;
+  /** Its health could not be told, and the policy says that this is for a person: the ring halts, whatever its budget. */
+  isUnknown?: true;
   /** When the job that brought the package began and ended, epoch ms; absent where nothing is measured. */
   deployed?: { begunAtMs: number; endedAtMs: number };
   smokeTests?: 'passed' | 'failed';
@@ -421,8 +427,8 @@ export type TroubleKind = 'amp' | 'access' | 'prometheus' | 'health' | 'check';
 /** A word on a ring as a whole. */
 export type RingHealthNote = NonNullable<RingHealth['ring']>;
 
-/** How the ring stands, from whoever watches it. */
-export type RingHealthMessage = RingHealthNote & ForPass;
+/** How the ring stands, from whoever watches it, and what its looks may have spent by the next word of it. */
+export type RingHealthMessage = RingHealthNote & { looks?: LooksState } & ForPass;
 
 /** Why the rings before one, and it itself, are waited for. */
 export type RingGateMessage = { detail: string } & ForPass;
@@ -441,6 +447,8 @@ export interface WatchedCells {
   requestId: string;
   /** The watch is over. */
   over: boolean;
+  /** The pass has stopped for the package's own fault already: only cells are left to be told of. */
+  isSystemic: boolean;
   /** On the package: when their job began and ended, epoch ms, null where none did, and whether smoke tests passed. */
   onNew: [index: number, begunAtMs: number | null, endedAtMs: number | null, smokeTested: 0 | 1][];
   /** To be deployed yet. */

@@ -57,6 +57,7 @@ const waiting = object({ kind: text, since: instant, until: optional(instant), d
 const exceptions = listOf(object({ cell: text, state: text, reason: text }));
 const health = orNull(object({ windowMs: number, intervalMs: number, signals: object(), mode: text }));
 const alerts: Judge = (value) => isObject(value) && Object.values(value).every(raised);
+const looks = object({ spent: number, lastMs: instantMs });
 const raised = object({
   alert: object({ name: text, severity: text, cluster: text, summary: text, next: texts, startedAtMs: instantMs }),
   saidAtMs: orNull(instantMs),
@@ -94,6 +95,7 @@ const request = {
   purpose,
   lane: orNull(text),
   approved: listOf(ring),
+  approvedAtMs: optional((value) => isObject(value) && Object.values(value).every(instantMs)),
   sinceMs: instantMs,
   preempt: optional(flag),
   fixes: optional(text),
@@ -169,6 +171,7 @@ const SHAPES: Record<string, Shape> = {
     runsWith: optional(orNull(text)),
     baked: flag,
     systemic: flag,
+    systemicSinceMs: optional(instantMs),
     needsDowntime: orNull(text),
     migrationFailed: texts,
     result: orNull(object({ outcome: text, reason: text })),
@@ -205,7 +208,14 @@ const SHAPES: Record<string, Shape> = {
   reportNow: {},
   ringGate: { detail: text },
   ringChecks: { detail: orNull(text) },
-  ringHealth: { verdict: text, scope: text, sentence: text, atMs: instantMs, evidence: listOf(object({})) },
+  ringHealth: {
+    verdict: text,
+    scope: text,
+    sentence: text,
+    atMs: instantMs,
+    evidence: listOf(object({})),
+    looks: optional(looks),
+  },
   cellNote: { cell: text, version: optional(packageName), trouble: orNull(object({ kind: text, detail: text })) },
   hurry: {},
   standAside: { version: packageName },

@@ -300,7 +300,9 @@ function afterSystemicStop(
 ): WaitingFor | null {
   const { systemic } = state;
   if (!systemic || perimeter || request.purpose !== 'deploy') return null;
-  if (!isNewer(request.version, systemic.version) || request.approved.includes(ring)) return null;
+  // Who approved it before knew nothing of the stop.
+  const isApproved = (request.approvedAtMs?.[ring] ?? Number.NEGATIVE_INFINITY) > systemic.sinceMs;
+  if (!isNewer(request.version, systemic.version) || isApproved) return null;
   const since = new Date(Math.max(request.sinceMs, systemic.sinceMs)).toISOString();
   const detail = `${systemic.version} stopped in ring ${systemic.ring} by its own fault, which a newer package may have too`;
   const next = [`cellctl status ${systemic.version}`, `cellctl approve --ring ${ring} ${request.version}`];

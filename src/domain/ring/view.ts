@@ -91,7 +91,9 @@ function haltWait(s: PassState, ctx: ViewContext): WaitingFor | null {
     next: [
       ...(s.halt?.kind === 'check' ? [`cellctl override --wait check --ring ${ring} ${version} --reason "…"`] : []),
       ...(s.halt ? [`cellctl retry --ring ${ring} ${version}`] : [`cellctl status ${version}`]),
-      ...(s.halt?.kind === 'cells' && worst ? [`cellctl skip ${worst} --version ${version} --reason "…"`] : []),
+      ...((s.halt?.kind === 'cells' || s.halt?.kind === 'inconclusive') && worst
+        ? [`cellctl skip ${worst} --version ${version} --reason "…"`]
+        : []),
       `cellctl abort ${version} --reason "…"`,
     ],
   };
