@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { text } from './arguments.js';
+import { blockCommands } from './commands/blocks.js';
 import { brakeCommands } from './commands/brakes.js';
 import { clusterCommands } from './commands/cluster.js';
 import { healthCommands } from './commands/health.js';
@@ -40,6 +41,7 @@ export function buildProgram(io: Io, runner: Runner): Command {
     statusCommands,
     healthCommands,
     brakeCommands,
+    blockCommands,
     packageCommands,
     operatorCommands,
     serverCommands,

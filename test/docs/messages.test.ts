@@ -24,6 +24,8 @@ const SCHEMAS: Record<string, () => z.ZodType> = {
   abort: messages.abort,
   restart: messages.restart,
   applyTopology: messages.applyTopology,
+  blockVersion: messages.blockVersion,
+  unblockVersion: messages.unblockVersion,
 };
 
 function problemsOf(name: string, payload: unknown): Problem[] {

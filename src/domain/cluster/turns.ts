@@ -7,6 +7,7 @@ import { OUST_AFTER_MS } from '../ousting.js';
 import { isNewer, newest } from '../package-version.js';
 import { waitForBrake } from '../ring/view.js';
 import { nextOuterRing, resolvePolicy, ringOf, type Topology } from '../topology/index.js';
+import { blockOf, waitForBlock } from './blocks.js';
 import { beginTurn } from './holders.js';
 import { laneIsGone, waitForLane } from './lanes.js';
 import type { ClusterState, QueuedRequest, Turn } from './state.js';
@@ -83,7 +84,7 @@ function decide(state: ClusterState, request: QueuedRequest, rules: Rules): Deci
   const about = ringFacts(request, rules.topology, ring.ring);
   const refusal = refuse(state, request, about, rules);
   if (refusal) return { actions: [{ do: 'answer', request, answer: refusal }], over: true };
-  const stopped = afterSystemicStop(state, request, about);
+  const stopped = blockedWait(state, request, about.ring) ?? afterSystemicStop(state, request, about);
   // Not even a halted pass makes room before a person has said yes.
   if (stopped) return hold(request, about, stopped, []);
   const wait = mustWait(state, request, about, rules);
@@ -143,6 +144,8 @@ function refuseForPeople(
   rules: Rules,
 ): RingAnswer | null {
   if (!about.perimeter) return null;
+  const blocked = blockedWait(state, request, about.ring);
+  if (blocked) return refusal(request, about, 'blocked', blocked);
   const brake = brakesOn(state, about.ring, rules)[0];
   if (brake) return refusal(request, about, 'braked', waitForBrake(brake, about.ring, request.version));
   const approval = approvalWait(request, about, rules);
@@ -232,6 +235,12 @@ function mustWait(state: ClusterState, request: QueuedRequest, about: RingFacts,
   return approvalWait(request, about, rules);
 }
 
+/** A blocked package goes nowhere; that it is taken back nothing holds up. */
+function blockedWait(state: ClusterState, request: QueuedRequest, ring: number): WaitingFor | null {
+  const block = request.purpose === 'rollback' ? null : blockOf(state.blocked, request.version);
+  return block && waitForBlock(block, ring);
+}
+
 function approvalWait(request: QueuedRequest, { ring }: RingFacts, rules: Rules): WaitingFor | null {
   const { approval } = resolvePolicy(rules.topology, ring, request.lane);
   // An empty ring has no gates.
@@ -275,7 +284,7 @@ function hold(request: QueuedRequest, about: RingFacts, waiting: WaitingFor, roo
 function roomFor(state: ClusterState, request: QueuedRequest, about: RingFacts, rules: Rules): TurnAction[] {
   const turn = state.turns[about.ring];
   if (!turn) return oustUnmet(state, request, about.ring, rules);
-  const how = howToMakeRoom(turn, request, about);
+  const how = howToMakeRoom(state, turn, request, about);
   if (how === null) return [];
   const { ring } = about;
   const by = request.version;
@@ -306,7 +315,7 @@ export function nextOust(state: ClusterState, now: number, oustAfterMs: number):
   return earliest(since.map((ms) => ms + oustAfterMs).filter((ms) => ms > now));
 }
 
-function howToMakeRoom(turn: Turn, request: QueuedRequest, about: RingFacts): MakeRoom | null {
+function howToMakeRoom(state: ClusterState, turn: Turn, request: QueuedRequest, about: RingFacts): MakeRoom | null {
   if (turn.request.purpose === 'rollback') return null;
   if (request.purpose === 'rollback') return 'yield';
   const isStill = turn.state === 'halted' || turn.state === 'braked';
@@ -314,6 +323,7 @@ function howToMakeRoom(turn: Turn, request: QueuedRequest, about: RingFacts): Ma
   if (turn.starterGone && isStill && !isNewer(turn.request.version, request.version)) return 'yield';
   if (request.purpose !== 'deploy' || !isNewer(request.version, turn.request.version)) return null;
   if (about.soft && about.perimeter) return 'hurry';
-  if (turn.state !== 'halted') return null;
+  // One that is blocked gets no further by itself: it waits as a halted one does.
+  if (turn.state !== 'halted' && blockOf(state.blocked, turn.request.version) === null) return null;
   return about.perimeter ? 'settle' : 'supersede';
 }
