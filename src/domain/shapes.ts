@@ -51,7 +51,16 @@ const purpose = oneOf('deploy', 'migrate', 'rollback');
 const ringOrAfter: Judge = (value) => ring(value) || object({ after: orNull(ring) })(value);
 const scope: Judge = (value) => oneOf('cluster', 'outer', 'package')(value) || object({ ring })(value);
 const brakes = listOf(
-  object({ brakeId: text, scope, mode: text, since: instant, by: text, reason: text, expiresAt: optional(instant) }),
+  object({
+    brakeId: text,
+    scope,
+    mode: text,
+    since: instant,
+    by: text,
+    reason: text,
+    expiresAt: optional(instant),
+    blocks: optional(object({ version: packageName, fixedIn: optional(packageName) })),
+  }),
 );
 const waiting = object({ kind: text, since: instant, until: optional(instant), detail: text, next: texts });
 const exceptions = listOf(object({ cell: text, state: text, reason: text }));

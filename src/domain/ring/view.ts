@@ -8,6 +8,7 @@ import type {
   WaitingFor,
 } from '../../contract/status.js';
 import { scopeText } from '../brake.js';
+import { waitForBlock } from '../cluster/blocks.js';
 import { healthUnknown, ringHealthOf } from './health.js';
 import { concerned, converged, exceptionsOf, failures, flying, isMending, type PassState, settled } from './pass.js';
 
@@ -127,6 +128,7 @@ function brakeWait(s: PassState, ctx: ViewContext): WaitingFor | null {
 
 /** The wait that a brake makes, with the command that ends it. */
 export function waitForBrake(brake: BrakeStatus, ring: number, version: string): WaitingFor {
+  if (brake.blocks) return waitForBlock({ ...brake, ...brake.blocks }, ring);
   const whose = brake.scope === 'package' ? ` --version ${version}` : '';
   return {
     kind: 'brake',
