@@ -33,6 +33,7 @@ import { viewOfCluster } from '../src/domain/cluster/view.js';
 import { markdownOfCluster } from '../src/domain/details.js';
 import { LONGEST_MS } from '../src/domain/shapes.js';
 import { findCell, resolveCoordination, resolvePolicy, type Topology } from '../src/domain/topology/index.js';
+import { Calendars } from './cluster/calendars.js';
 import { ClusterContext } from './cluster/context.js';
 import { COLD_START, Looks } from './cluster/looks.js';
 import { type TestLimits, Turns } from './cluster/turns.js';
@@ -66,6 +67,7 @@ class ClusterRun {
   private readonly brakes: BrakeDesk;
   private readonly turns: Turns;
   private readonly looks: Looks;
+  private readonly calendars: Calendars;
   private readonly alerts: AlertDesk;
 
   constructor(private readonly input: CellClusterInput) {
@@ -74,6 +76,7 @@ class ClusterRun {
     const onMet = (version: string) => void this.registerAgain(version);
     this.turns = new Turns(this.ctx, this.brakes, onMet, input);
     this.looks = new Looks(this.ctx, this.brakes);
+    this.calendars = new Calendars(this.ctx);
     const { alerts } = this.ctx.state;
     this.alerts = new AlertDesk(
       () => alerts.book,
@@ -91,6 +94,7 @@ class ClusterRun {
       this.ctx.woken = false;
       this.brakes.expire();
       this.turns.decide();
+      this.calendars.keep();
       this.keepAlerts();
       trim(this.ctx.state);
       setCurrentDetails(markdownOfCluster(this.view()));

@@ -17,6 +17,7 @@ import type { Problem } from '../src/contract/problem.js';
 import { CELLS_VERSION } from '../src/contract/search-attributes.js';
 import type { BrakeResult, GraduateResult, PackageRolloutStatus, RingResult } from '../src/contract/status.js';
 import type { z } from '../src/contract/zod.js';
+import { isCalendarWait } from '../src/domain/calendar/gate.js';
 import { noteSkip } from '../src/domain/rollout/skips.js';
 import { noteAbort, ring0Verdict, tracksOf } from '../src/domain/rollout/state.js';
 import { ACTS, detailOf } from './package/acts.js';
@@ -234,6 +235,7 @@ class PackageRun {
 
   private override({ wait, ring, by, reason }: messages.Override): void {
     if (wait === 'approval') return this.approve(ring);
+    if (isCalendarWait(wait)) return this.passes.waive(wait, ring, { by, reason });
     const { overridden, checks } = this.ctx.state;
     if (wait !== 'check') overridden.push({ ring, wait });
     for (const check of checks) {

@@ -1,4 +1,5 @@
 import type { Alert, CellRef } from './activities.js';
+import type { Calendar, CalendarWait, CalendarWord, Waiver } from './calendar.js';
 import type { CellVerdict, HealthPolicy, HealthRule } from './health.js';
 import type { OverridableWait } from './messages.js';
 import type { RingPolicy } from './policy.js';
@@ -65,9 +66,13 @@ export interface RequestRing {
   lane: string | null;
   /** Rings that a person approved this package for. */
   approved: number[];
+  /** Waits for the calendar that a person ended, by ring; absent: none. */
+  waivers?: RingWaiver[];
   /** Since when the package waits for this ring, in epoch milliseconds. */
   sinceMs: number;
 }
+
+export type RingWaiver = Waiver & { ring: number };
 
 /** Takes a request, or the turn that it was granted, back. */
 export interface WithdrawRequest {
@@ -155,6 +160,8 @@ export type RingAnswer =
       name: string;
       soft: boolean;
       code: RefusalCode;
+      /** Which wait of the calendar is behind `frozen`. */
+      wait?: CalendarWait;
       detail: string;
       until: string | null;
       next: string[];
@@ -278,6 +285,10 @@ export interface RingEntry extends ForPass {
   alerts?: AlertBook;
   brakes: BrakeStatus[];
   brakesNumber: BrakesNumber;
+  /** When the ring may be taken forward; absent: at any time. */
+  calendar?: Calendar;
+  /** What the calendar said when the pass was let in, where that was asked. */
+  word?: CalendarWord;
   /** The grant is gone: the pass must end without having done anything. */
   refused: string | null;
   /** Events after which the pass continues as new; only tests set it, through the cluster's own argument. */
@@ -317,6 +328,8 @@ export interface SkipInPass extends ForPass {
 
 export interface OverrideInPass extends ForPass {
   wait: OverridableWait;
+  /** Of a wait for the calendar: until when it is over. */
+  waiver?: Waiver;
   by: string;
   reason: string;
 }

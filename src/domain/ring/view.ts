@@ -24,6 +24,8 @@ export interface ViewContext {
   /** Brakes that hold now and cover what this pass would do next. */
   brakes: BrakeStatus[];
   trouble: PassTrouble | null;
+  /** What the calendar keeps from starting; absent, null: nothing. */
+  calendar?: WaitingFor | null;
   startedAtMs: number;
   nowMs: number;
 }
@@ -53,6 +55,7 @@ export function stateOf(s: PassState, ctx: ViewContext): RingState {
   if (s.stage === 'rollback' || s.counts['<'] > 0) return 'rolling-back';
   if (s.halt) return 'halted';
   if (ctx.brakes.length > 0 && wouldStart(s)) return 'braked';
+  if (ctx.calendar && flying(s) === 0) return 'waiting';
   if (isMending(s)) return 'migrating';
   if (s.stage === 'bake') return 'baking';
   if (s.stage === 'grace') return 'grace';
@@ -67,7 +70,7 @@ function endState(s: PassState, soft: boolean): RingState {
 }
 
 /** Whether there is something that a brake, a hold or trouble keeps from starting. */
-function wouldStart(s: PassState): boolean {
+export function wouldStart(s: PassState): boolean {
   if (isMending(s)) return true;
   if (s.stage === 'deploy') return s.counts['.'] + s.counts.d > 0;
   return s.stage === 'migrate' && s.counts.C + s.counts.D > 0;
@@ -75,7 +78,7 @@ function wouldStart(s: PassState): boolean {
 
 export function waitOf(s: PassState, ctx: ViewContext): WaitingFor | null {
   if (s.stage === 'done' || s.stage === 'rollback' || s.stop) return null;
-  return haltWait(s, ctx) ?? troubleWait(ctx) ?? brakeWait(s, ctx) ?? clockWait(s, ctx);
+  return haltWait(s, ctx) ?? troubleWait(ctx) ?? brakeWait(s, ctx) ?? ctx.calendar ?? clockWait(s, ctx);
 }
 
 function haltWait(s: PassState, ctx: ViewContext): WaitingFor | null {
