@@ -35,7 +35,9 @@ import { LONGEST_MS } from '../src/domain/shapes.js';
 import { findCell, resolveCoordination, resolvePolicy, type Topology } from '../src/domain/topology/index.js';
 import { Calendars } from './cluster/calendars.js';
 import { ClusterContext } from './cluster/context.js';
+import { Drift } from './cluster/drift.js';
 import { COLD_START, Looks } from './cluster/looks.js';
+import { Quarantines } from './cluster/quarantines.js';
 import { type TestLimits, Turns } from './cluster/turns.js';
 import { listOpenRollouts } from './shared/activities.js';
 import { AlertDesk } from './shared/alert-desk.js';
@@ -69,6 +71,8 @@ class ClusterRun {
   private readonly looks: Looks;
   private readonly calendars: Calendars;
   private readonly alerts: AlertDesk;
+  private readonly quarantines: Quarantines;
+  private readonly drift: Drift;
 
   constructor(private readonly input: CellClusterInput) {
     this.ctx = new ClusterContext(input.state);
@@ -82,6 +86,8 @@ class ClusterRun {
       () => alerts.book,
       () => this.ctx.wake(),
     );
+    this.quarantines = new Quarantines(this.ctx);
+    this.drift = new Drift(this.ctx);
     this.listen();
   }
 
@@ -93,6 +99,8 @@ class ClusterRun {
     for (;;) {
       this.ctx.woken = false;
       this.brakes.expire();
+      this.quarantines.expire();
+      this.drift.keep();
       this.turns.decide();
       this.calendars.keep();
       this.keepAlerts();
@@ -141,6 +149,7 @@ class ClusterRun {
     if (!judged.ok) throw rejected(judged.problems);
     const isFirst = state.topology === null;
     const changed = putInForce(state, judged.topology, judged.notInForce, Date.now());
+    this.quarantines.follow(judged.topology, message.by, isFirst ? [] : judged.changes.cellsJoined);
     this.ctx.record('applyTopology', message, `revision ${state.revision}`);
     if (isFirst) this.looks.startCold(message.by, message.releaseColdStart === true);
     else this.looks.lookAgainAt(changed);
@@ -264,6 +273,7 @@ class ClusterRun {
       validator: judgeOff,
     });
     this.onSignal(signals.releaseBrakeSignal, off, judgeOff, (m) => this.releaseBrake(m));
+    this.listenToActs();
     setHandler(signals.clusterStatusQuery, () => this.view(), { description: 'What runs where, and what waits.' });
     setHandler(
       signals.clusterTopologyQuery,
@@ -274,6 +284,39 @@ class ClusterRun {
       const expected = 'a signal of the contract: engageBrake, releaseBrake';
       this.ctx.fileRejection(name, { path: '', value: JSON.stringify(args)?.slice(0, 200) ?? '', expected });
     });
+  }
+
+  private listenToActs(): void {
+    const { quarantines, drift } = this;
+    this.on(signals.quarantineCellUpdate, signals.quarantineCellSignal, {
+      text: 'Takes a cell out of all automation: {cell, by, reason, expiresAt?}.',
+      judge: (m) => quarantines.judge(m),
+      act: (m) => quarantines.quarantine(m),
+    });
+    this.on(signals.readmitCellUpdate, signals.readmitCellSignal, {
+      text: 'Lets a quarantined cell back to all automation: {cell, by, reason}.',
+      judge: (m) => quarantines.judgeBack(m),
+      act: (m) => quarantines.readmit(m),
+    });
+    this.on(signals.resumeAutoDeployUpdate, signals.resumeAutoDeploySignal, {
+      text: 'Lets auto-deploy run although the drift is beyond its limit: {by, reason, expiresAt?}.',
+      judge: (m) => drift.judgeResume(m),
+      act: (m) => drift.resume(m),
+    });
+  }
+
+  /** An act that is told as a signal or as an update, and answers the status after it. */
+  private on(
+    update: (typeof signals)['quarantineCellUpdate'],
+    signal: (typeof signals)['quarantineCellSignal'],
+    { text, judge, act }: { text: string; judge: (m: unknown) => void; act: (m: unknown) => void },
+  ): void {
+    const perform = (payload: unknown): ClusterStatus => {
+      act(payload);
+      return this.view();
+    };
+    handle(update, perform, { description: text, validator: judge });
+    this.onSignal(signal, text, judge, act);
   }
 
   private listenToOurs(): void {

@@ -187,6 +187,10 @@ class PackageRun {
   private async deployRing(payload: unknown): Promise<RingResult> {
     const message = validated(messages.deployRing, payload);
     this.ctx.record('deployRing', message, `ring ${message.ring}`, message.fixes);
+    if (message.fixes !== undefined) {
+      const { state } = this.ctx;
+      state.fixes = { ...state.fixes, [message.ring]: message.fixes };
+    }
     return await this.callers.drive('deploy', message.ring);
   }
 
@@ -227,14 +231,8 @@ class PackageRun {
     }
   }
 
-  private approve(ring: number): void {
-    const { approved } = this.ctx.state;
-    if (!approved.includes(ring)) approved.push(ring);
-    this.passes.resend();
-  }
-
   private override({ wait, ring, by, reason }: messages.Override): void {
-    if (wait === 'approval') return this.approve(ring);
+    if (wait === 'approval') return this.passes.approve(ring);
     if (isCalendarWait(wait)) return this.passes.waive(wait, ring, { by, reason });
     const { overridden, checks } = this.ctx.state;
     if (wait !== 'check') overridden.push({ ring, wait });
@@ -417,7 +415,7 @@ class PackageRun {
       (m) => judge.releaseBrake(m),
     );
     this.on('recordCheck', (m: messages.RecordCheck) => this.recordCheck(m));
-    this.on('approveRing', (m: messages.ApproveRing) => this.approve(m.ring));
+    this.on('approveRing', (m: messages.ApproveRing) => this.passes.approve(m.ring));
     this.on(
       'override',
       (m: messages.Override) => this.override(m),

@@ -16,6 +16,7 @@ import type {
   CellNote,
   EnterRing,
   OverrideInPass,
+  QuarantineInPass,
   RetryPass,
   SetBrakes,
   SkipInPass,
@@ -26,7 +27,16 @@ import type { RolloutRing } from '../src/contract/status.js';
 import { watchedCells } from '../src/domain/ring/health.js';
 import { awaitOther, judgeRetry, keepAsLeft, noteFailedMigration, noteFirstLook } from '../src/domain/ring/look.js';
 import { haltForExceptions, settled } from '../src/domain/ring/pass.js';
-import { noteCheck, override, resume, retried, retryable, skip } from '../src/domain/ring/people.js';
+import {
+  noteCheck,
+  override,
+  quarantine,
+  readmit,
+  resume,
+  retried,
+  retryable,
+  skip,
+} from '../src/domain/ring/people.js';
 import { advance } from '../src/domain/ring/stages.js';
 import { isMeantFor } from '../src/domain/shapes.js';
 import { PassCalendar } from './ring/calendar.js';
@@ -201,6 +211,7 @@ class RingRun {
     this.keepWhatWasLeft(looks);
     ctx.looked = true;
     for (const message of [...this.input.skips, ...ctx.skipsBefore]) this.skip(message);
+    for (const message of ctx.quarantinesBefore) this.quarantine(message);
     haltForExceptions(ctx.state, ctx.entered.policy, Date.now());
     // PDM of an older package has no place where a newer one runs; a ring that is past this package needs none of it.
     if (newer > 0 && (newer === looks.length || this.input.purpose === 'migrate')) this.refuseAsOlder();
@@ -254,6 +265,7 @@ class RingRun {
     this.hear(signals.stopPassSignal, (m) => this.stop(m));
     this.hear(signals.retryPassSignal, (m) => this.retry(m));
     this.hear(signals.skipInPassSignal, (m) => this.change(() => this.skip(m)));
+    this.hear(signals.quarantineInPassSignal, (m) => this.change(() => this.quarantine(m)));
     this.hear(signals.overrideInPassSignal, (m) => this.change(() => this.override(m)));
     this.hear(signals.checkInPassSignal, (m) => this.change(() => noteCheck(ctx.state, m)));
     this.hear(signals.holdForwardSignal, ({ held }) =>
@@ -366,6 +378,19 @@ class RingRun {
     const { cell, by, reason } = message;
     const index = ctx.roster.indexOf(cell);
     if (index !== undefined) skip(ctx.state, index, by, reason, ctx.entered.policy);
+  }
+
+  private quarantine(message: QuarantineInPass): void {
+    const { ctx } = this;
+    if (!ctx.looked) {
+      ctx.quarantinesBefore.push(message);
+      return;
+    }
+    const { cell, by, reason, out } = message;
+    const index = ctx.roster.indexOf(cell);
+    if (index === undefined) return;
+    if (out) quarantine(ctx.state, index, by, reason, ctx.entered.policy);
+    else readmit(ctx.state, index);
   }
 
   // ── continuing as new ──────────────────────────────────────────────────────

@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { text } from './arguments.js';
 import { brakeCommands } from './commands/brakes.js';
+import { cellCommands } from './commands/cells.js';
 import { clusterCommands } from './commands/cluster.js';
 import { healthCommands } from './commands/health.js';
 import { listCommands } from './commands/list.js';
@@ -42,6 +43,7 @@ export function buildProgram(io: Io, runner: Runner): Command {
     brakeCommands,
     packageCommands,
     operatorCommands,
+    cellCommands,
     serverCommands,
   ]) {
     add(program, run);

@@ -9,6 +9,7 @@ import type {
   CellState,
   PassPurpose,
   RefusalCode,
+  Ring0Verdict,
   RingHealth,
   RingOutcome,
   RolloutRing,
@@ -53,6 +54,8 @@ export interface AskGraduation {
   lane: string | null;
   by: string;
   at: string;
+  /** What ring 0 made of it when it was asked; the cluster asks for it where its topology says `requireRing0`. */
+  ring0?: Ring0Verdict;
 }
 
 /** Asks for the turn of one ring; asked again with the same id it replaces what was asked before. */
@@ -70,6 +73,10 @@ export interface RequestRing {
   waivers?: RingWaiver[];
   /** Since when the package waits for this ring, in epoch milliseconds. */
   sinceMs: number;
+  /** It takes the place of an older package that runs: that one lets its cells in flight end, and gives way. */
+  preempt?: boolean;
+  /** What it mends, as its caller says: it passes the pause for drift. */
+  fixes?: string;
 }
 
 export type RingWaiver = Waiver & { ring: number };
@@ -324,6 +331,14 @@ export interface SkipInPass extends ForPass {
   cell: string;
   by: string;
   reason: string;
+}
+
+/** The cell leaves all automation, or comes back to it: `out`. */
+export interface QuarantineInPass extends ForPass {
+  cell: string;
+  by: string;
+  reason: string;
+  out: boolean;
 }
 
 export interface OverrideInPass extends ForPass {

@@ -304,12 +304,18 @@ export interface ClusterStatus {
   perimeter: number | null;
   rings: ClusterRing[];
   brakes: BrakeStatus[];
-  quarantined: { cell: string; by: string; reason: string; since: string; expiresAt?: string }[];
+  /** `inTopology`: it is written there, and only a topology without it ends it. */
+  quarantined: { cell: string; by: string; reason: string; since: string; expiresAt?: string; inTopology?: true }[];
   blocked: { version: string; by: string; reason: string; since: string; fixedIn?: string }[];
   graduated: GraduatedPackage[];
   queue: QueueEntry[];
   drift: { max: number; byRing: Record<string, number> };
-  autoDeploy: { state: 'running' | 'paused'; reason?: string; override?: unknown };
+  /** `override`: a person's word that lets it run although the drift is beyond its limit. */
+  autoDeploy: {
+    state: 'running' | 'paused';
+    reason?: string;
+    override?: { by: string; reason: string; since: string; expiresAt?: string };
+  };
   /** Fields of the topology that are written there and that this version does not obey yet. */
   notInForce: string[];
   waitingFor: WaitingFor | null;

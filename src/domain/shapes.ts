@@ -108,6 +108,8 @@ const request = {
   approved: listOf(ring),
   waivers: optional(listOf(object({ ring, ...waiver }))),
   sinceMs: instantMs,
+  preempt: optional(flag),
+  fixes: optional(text),
 };
 
 const ofRing = { ring, name: text, soft: flag };
@@ -147,6 +149,7 @@ const SHAPES: Record<string, Shape> = {
     lane: orNull(text),
     by: text,
     at: instant,
+    ring0: optional(text),
   },
   requestRing: request,
   claimRing: { ...request, ring, pass: orNull(text) },
@@ -217,6 +220,7 @@ const SHAPES: Record<string, Shape> = {
   stopPass: { outcome: oneOf('aborted', 'superseded', 'yielded'), by: text, reason: text, hurry: flag },
   retryPass: { by: text, cells: orNull(texts) },
   skipInPass: { cell: text, by: text, reason: text },
+  quarantineInPass: { cell: text, by: text, reason: text, out: flag },
   overrideInPass: { wait: text, waiver: optional(object(waiver)), by: text, reason: text },
   holdForward: { held: orNull(object({ reason: text, sinceMs: instantMs })) },
   checkInPass: { name: text, outcome: oneOf('passed', 'failed'), by: text },

@@ -134,7 +134,7 @@ describe('a topology', () => {
     const { exit, stdout, stderr } = await run(argv, { cluster: () => ({ applyTopology }) });
     expect(payloads).toMatchObject([{ by: 'ann', releaseColdStart: true, topology: { cluster: 'gitlab-com' } }]);
     expect(stdout).toBe('topology revision 1 is in force: 1 cell joined, ring 0 added\n');
-    expect(stderr).toContain('warning: coordination.maxDrift is not in force in this version\n');
+    expect(stderr).toContain('warning: coordination.reconcileEvery is not in force in this version\n');
     expect(exit).toBe(0);
   });
 

@@ -23,6 +23,9 @@ const SCHEMAS: Record<string, () => z.ZodType> = {
   skipCell: messages.skipCell,
   abort: messages.abort,
   restart: messages.restart,
+  quarantineCell: messages.quarantineCell,
+  readmitCell: messages.readmitCell,
+  resumeAutoDeploy: messages.resumeAutoDeploy,
   applyTopology: messages.applyTopology,
 };
 

@@ -33,6 +33,7 @@ import {
 } from '../../src/domain/cluster/holders.js';
 import { laneIsGone } from '../../src/domain/cluster/lanes.js';
 import { noteChart } from '../../src/domain/cluster/packages.js';
+import { whyQuarantined } from '../../src/domain/cluster/quarantine.js';
 import { noteRepeats } from '../../src/domain/cluster/repeats.js';
 import type { QueuedRequest, Turn } from '../../src/domain/cluster/state.js';
 import { topologyOf } from '../../src/domain/cluster/topology.js';
@@ -185,7 +186,13 @@ export class Turns {
     const isTaken = request.purpose !== 'rollback' && (this.ctx.state.turns[ring]?.rollbackSinceMs ?? null) !== null;
     if (isTaken) return this.noEntry(ring, 'a rollback waits for the ring');
     const policy = resolvePolicy(topology, ring, lane, Date.now());
-    const { cells, leftOut } = deployableCells(found, Date.now(), policy.mode);
+    const deployable = deployableCells(found, Date.now(), policy.mode);
+    const cells = deployable.cells.filter(({ id }) => !this.ctx.state.quarantined[id]);
+    const out = deployable.cells.flatMap((cell) => {
+      const reason = whyQuarantined(this.ctx.state, cell.id);
+      return reason === null ? [] : [{ cell, state: 'quarantined' as const, reason }];
+    });
+    const leftOut = [...deployable.leftOut, ...out];
     return {
       ...this.noEntry(ring, null),
       name: found.name ?? `ring-${ring}`,

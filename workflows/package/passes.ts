@@ -102,6 +102,13 @@ export class Passes {
     }
   }
 
+  /** A person's yes to this package in one ring. */
+  approve(ring: number): void {
+    const { approved } = this.ctx.state;
+    if (!approved.includes(ring)) approved.push(ring);
+    this.resend();
+  }
+
   /** A person ends one wait for the calendar: the cluster, or the pass that is in the ring, is told. */
   waive(wait: CalendarWait, ring: number, { by, reason }: { by: string; reason: string }): void {
     const { state } = this.ctx;
@@ -176,9 +183,23 @@ export class Passes {
   }
 
   private requestOf(requestId: string, ring: RequestRing['ring'], purpose: PassPurpose, sinceMs: number): RequestRing {
-    const { version, chartVersion, lane, approved, waivers = [] } = this.ctx.state;
+    const { version, chartVersion, lane, approved, graduation, fixes, waivers = [] } = this.ctx.state;
     const waived = waivers.length > 0 ? { waivers } : {};
-    return { requestId, version, chartVersion, ring, purpose, lane, approved, ...waived, sinceMs };
+    const preempt = graduation?.accepted && graduation.preempt ? { preempt: true } : {};
+    const mends = typeof ring === 'number' && fixes?.[ring] !== undefined ? { fixes: fixes[ring] } : {};
+    return {
+      requestId,
+      version,
+      chartVersion,
+      ring,
+      purpose,
+      lane,
+      approved,
+      ...waived,
+      sinceMs,
+      ...preempt,
+      ...mends,
+    };
   }
 
   private newRequestId(): string {

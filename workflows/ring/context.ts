@@ -5,6 +5,7 @@ import type {
   BrakesNumber,
   CellNote,
   PassTrouble,
+  QuarantineInPass,
   RingEntry,
   SetBrakes,
   SkipInPass,
@@ -109,6 +110,8 @@ export class PassContext {
   looked: boolean;
   /** Cells to leave out of the way, named before that. */
   readonly skipsBefore: SkipInPass[] = [];
+  /** Cells quarantined before that, or readmitted. */
+  readonly quarantinesBefore: QuarantineInPass[] = [];
   readonly mail = new Mail(() => this.wake());
   /** Alerts that are up, and what they depend on. */
   alerts: CarriedAlerts;

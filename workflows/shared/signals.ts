@@ -28,6 +28,13 @@ export const releaseClusterBrakeUpdate = defineUpdate<ClusterStatus, [unknown]>(
 export const engageBrakeUpdate = defineUpdate<BrakeResult, [unknown]>('engageBrake');
 export const applyTopologyUpdate = defineUpdate<ApplyTopologyResult, [unknown]>('applyTopology');
 
+export const quarantineCellUpdate = defineUpdate<ClusterStatus, [unknown]>('quarantineCell');
+export const readmitCellUpdate = defineUpdate<ClusterStatus, [unknown]>('readmitCell');
+export const resumeAutoDeployUpdate = defineUpdate<ClusterStatus, [unknown]>('resumeAutoDeploy');
+
+export const quarantineCellSignal = defineSignal<[unknown]>('quarantineCell');
+export const readmitCellSignal = defineSignal<[unknown]>('readmitCell');
+export const resumeAutoDeploySignal = defineSignal<[unknown]>('resumeAutoDeploy');
 export const graduateSignal = defineSignal<[unknown]>('graduate');
 export const recordCheckSignal = defineSignal<[unknown]>('recordCheck');
 export const engageBrakeSignal = defineSignal<[unknown]>('engageBrake');
@@ -72,6 +79,7 @@ export const setBrakesSignal = defineSignal<[internal.SetBrakes]>('setBrakes');
 export const stopPassSignal = defineSignal<[internal.StopPass]>('stopPass');
 export const retryPassSignal = defineSignal<[internal.RetryPass]>('retryPass');
 export const skipInPassSignal = defineSignal<[internal.SkipInPass]>('skipInPass');
+export const quarantineInPassSignal = defineSignal<[internal.QuarantineInPass]>('quarantineInPass');
 export const overrideInPassSignal = defineSignal<[internal.OverrideInPass]>('overrideInPass');
 export const holdForwardSignal = defineSignal<[internal.HoldForward]>('holdForward');
 export const checkInPassSignal = defineSignal<[internal.CheckInPass]>('checkInPass');

@@ -12,6 +12,8 @@ import type {
   WaitKind,
 } from '../../contract/status.js';
 import { type ClusterAlertState, newClusterAlerts } from '../alerts/cluster.js';
+import { type DriftState, newDrift } from './drift.js';
+import type { Quarantine } from './quarantine.js';
 import type { Repeats } from './repeats.js';
 
 /**
@@ -48,6 +50,9 @@ export interface ClusterState {
   /** The newest package that was stopped as its own fault, and where; null: none, or a newer one has converged there. */
   systemic: { version: string; ring: number; sinceMs: number } | null;
   ended: Record<string, EndedRollout>;
+  /** Cells that are out of all automation. */
+  quarantined: Record<string, Quarantine>;
+  drift: DriftState;
   acts: Act[];
   rejected: Rejection[];
   /** Rings that are still to be looked at. */
@@ -169,6 +174,8 @@ export const newClusterState = (): ClusterState => ({
   repeats: {},
   systemic: null,
   ended: {},
+  quarantined: {},
+  drift: newDrift(),
   acts: [],
   rejected: [],
   toLook: [],

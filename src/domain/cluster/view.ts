@@ -1,7 +1,10 @@
 import { packageRolloutId } from '../../contract/ids.js';
 import type { ClusterRing, ClusterStatus, QueueEntry, WaitingFor } from '../../contract/status.js';
 import { holding } from '../brake.js';
+import { viewOfDrift } from './drift.js';
+import { viewOfQuarantines } from './quarantine.js';
 import type { ClusterState, RingRecord, Turn } from './state.js';
+import { topologyOf } from './topology.js';
 
 /** What people see of the cluster. */
 export function viewOfCluster(state: ClusterState, now: number): ClusterStatus {
@@ -12,12 +15,11 @@ export function viewOfCluster(state: ClusterState, now: number): ClusterStatus {
     perimeter: state.perimeter,
     rings: rings.sort((a, b) => a.ring - b.ring),
     brakes: holding(state.brakes, now),
-    quarantined: [],
+    quarantined: viewOfQuarantines(state),
     blocked: [],
     graduated: state.graduated,
     queue: state.queue.map(viewOfRequest),
-    drift: { max: 0, byRing: {} },
-    autoDeploy: { state: 'running' },
+    ...viewOfDrift(state, topologyOf(state)),
     notInForce: state.notInForce,
     waitingFor: waitOf(state, now),
     acts: state.acts,

@@ -13,8 +13,9 @@ import { noteJudged, type PassHealth } from './health.js';
  *   m  its PDM runs             M  PDM done: nothing is left to do
  *   <  going back               R  went back
  *   X  ended badly, see its exception       L  none of this pass's business
+ *   Q  quarantined while the pass was there
  */
-export type Mark = '.' | 'd' | 's' | '>' | 'C' | 'D' | 'm' | 'M' | '<' | 'R' | 'X' | 'L';
+export type Mark = '.' | 'd' | 's' | '>' | 'C' | 'D' | 'm' | 'M' | '<' | 'R' | 'X' | 'L' | 'Q';
 
 export type Stage = 'deploy' | 'bake' | 'grace' | 'migrate' | 'rollback' | 'done';
 
@@ -61,6 +62,8 @@ export interface PassState {
   again: Record<number, true>;
   /** Skips that wait for the cell's run to end, and their words. */
   skips: Record<number, { by: string; reason: string }>;
+  /** Quarantines that wait for the cell's run to end, and their words. */
+  quarantines: Record<number, string>;
   halt: Halt | null;
   stop: StopPass | null;
   convergedAtMs: number | null;
@@ -98,7 +101,7 @@ export interface PassState {
   healthMode: HealthMode | null;
 }
 
-const MARKS: Mark[] = ['.', 'd', 's', '>', 'C', 'D', 'm', 'M', '<', 'R', 'X', 'L'];
+const MARKS: Mark[] = ['.', 'd', 's', '>', 'C', 'D', 'm', 'M', '<', 'R', 'X', 'L', 'Q'];
 
 export function newPass(purpose: PassPurpose, cells: number): PassState {
   const counts = Object.fromEntries(MARKS.map((m) => [m, 0])) as Record<Mark, number>;
@@ -115,6 +118,7 @@ export function newPass(purpose: PassPurpose, cells: number): PassState {
     deaths: {},
     again: {},
     skips: {},
+    quarantines: {},
     halt: null,
     stop: null,
     convergedAtMs: null,
@@ -327,9 +331,27 @@ export function cellEnded(s: PassState, index: number, result: CellResult, polic
   delete s.skips[index];
   noteJudged(s, index, result);
   if (result.smokeTests && s.smokeTests !== 'failed') s.smokeTests = result.smokeTests;
-  if (flight.purpose === 'rollback') return wentBack(s, index, result, policy, now);
-  if (flight.purpose === 'migrate') return migrated(s, index, result, now);
-  deployed(s, index, result, { policy, now, cancelled: flight.cancelled, skip });
+  if (flight.purpose === 'rollback') wentBack(s, index, result, policy, now);
+  else if (flight.purpose === 'migrate') migrated(s, index, result, now);
+  else deployed(s, index, result, { policy, now, cancelled: flight.cancelled, skip });
+  const words = s.quarantines[index];
+  if (words !== undefined) markQuarantined(s, index, words, policy);
+}
+
+/** The cell leaves this pass, and what it spent of the budget with it. PDM that failed there has failed still. */
+export function markQuarantined(s: PassState, index: number, words: string, policy: RingPolicy): void {
+  delete s.quarantines[index];
+  if (s.pdmFailed[index]) return;
+  if (s.health) delete s.health.deployed[index];
+  s.exceptions[index] = { state: 'quarantined', reason: words };
+  setMark(s, index, 'Q');
+  endHaltWithinBudget(s, policy);
+}
+
+/** A halt that the cells left do not give reason for any more is over. */
+export function endHaltWithinBudget(s: PassState, policy: RingPolicy): void {
+  if (s.halt?.kind === 'cells' && failures(s) <= policy.failureBudget) s.halt = null;
+  if (s.halt?.kind === 'none-converged') s.halt = null;
 }
 
 interface DeployedContext {

@@ -36,7 +36,7 @@ const MAX_IN_FLIGHT_NAMED = 100;
 const iso = (ms: number | null): string | null => (ms === null ? null : new Date(ms).toISOString());
 
 export function countsOf(s: PassState, leftOut: CellException[]): RingCounts {
-  const quarantined = leftOut.filter((e) => e.state === 'quarantined').length;
+  const leftOutQuarantined = leftOut.filter((e) => e.state === 'quarantined').length;
   const inFlight = flying(s);
   return {
     total: concerned(s) + leftOut.length,
@@ -44,8 +44,8 @@ export function countsOf(s: PassState, leftOut: CellException[]): RingCounts {
     inFlight,
     failed: s.counts.X,
     rolledBack: s.counts.R,
-    quarantined,
-    skipped: s.counts.s + leftOut.length - quarantined,
+    quarantined: s.counts.Q + leftOutQuarantined,
+    skipped: s.counts.s + leftOut.length - leftOutQuarantined,
     pending: s.counts['.'] + s.counts.d,
   };
 }

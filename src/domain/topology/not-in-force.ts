@@ -1,4 +1,4 @@
-import { asObject, cellsOf } from './loose.js';
+import { asObject } from './loose.js';
 
 const isWritten = (value: unknown): boolean => value !== undefined;
 
@@ -8,21 +8,14 @@ const isWritten = (value: unknown): boolean => value !== undefined;
  */
 const NOT_IN_FORCE = {
   coordination: {
-    maxDrift: isWritten,
-    supersede: isWritten,
-    requireRing0: isWritten,
     reconcileEvery: isWritten,
     reconcileHandChanges: isWritten,
   },
-  cell: { join: isWritten },
 } as const;
 
 /** Paths of what is written in the input and not obeyed yet, so that nobody relies on it. */
 export function fieldsNotInForce(input: unknown): string[] {
-  return [
-    ...missed(NOT_IN_FORCE.coordination, 'coordination', asObject(asObject(input).coordination)),
-    ...cellsOf(input).flatMap(({ path, cell }) => missed(NOT_IN_FORCE.cell, path, cell)),
-  ];
+  return [...missed(NOT_IN_FORCE.coordination, 'coordination', asObject(asObject(input).coordination))];
 }
 
 const missed = (
