@@ -33,6 +33,7 @@ import { markdownOfCluster } from '../src/domain/details.js';
 import { LONGEST_MS } from '../src/domain/shapes.js';
 import { findCell, resolveCoordination, resolvePolicy, type Topology } from '../src/domain/topology/index.js';
 import { Blocks } from './cluster/blocks.js';
+import { Calendars } from './cluster/calendars.js';
 import { ClusterContext } from './cluster/context.js';
 import { Drift } from './cluster/drift.js';
 import { COLD_START, Looks } from './cluster/looks.js';
@@ -69,6 +70,7 @@ class ClusterRun {
   private readonly turns: Turns;
   private readonly looks: Looks;
   private readonly blocks: Blocks;
+  private readonly calendars: Calendars;
   private readonly alerts: AlertDesk;
   private readonly quarantines: Quarantines;
   private readonly drift: Drift;
@@ -80,6 +82,7 @@ class ClusterRun {
     this.turns = new Turns(this.ctx, this.brakes, onMet, input);
     this.looks = new Looks(this.ctx, this.brakes);
     this.blocks = new Blocks(this.ctx, this.brakes);
+    this.calendars = new Calendars(this.ctx);
     const { alerts } = this.ctx.state;
     this.alerts = new AlertDesk(
       () => alerts.book,
@@ -101,6 +104,7 @@ class ClusterRun {
       this.quarantines.expire();
       this.drift.keep();
       this.turns.decide();
+      this.calendars.keep();
       this.keepAlerts();
       trim(this.ctx.state);
       setCurrentDetails(markdownOfCluster(this.view()));

@@ -17,6 +17,7 @@ import type { BrakeStatus } from '../../src/contract/status.js';
 import { handOverAlerts } from '../../src/domain/alerts/cluster.js';
 import { COORDINATOR, covers } from '../../src/domain/brake.js';
 import { brakeOfBlock, isBlockedBy } from '../../src/domain/cluster/blocks.js';
+import { calendarEntry } from '../../src/domain/cluster/calendars.js';
 import {
   claimTurn,
   endTurn,
@@ -203,6 +204,7 @@ export class Turns {
       gated: gatesBefore(topology, ring, Date.now()).length > 0,
       cellsGz: packCells(cells),
       leftOut: leftOut.map((l) => ({ cell: l.cell.id, state: l.state, reason: l.reason })),
+      ...calendarEntry(this.ctx.state, request, ring, { topology, now: Date.now() }),
     };
   }
 
@@ -236,6 +238,7 @@ export class Turns {
     if (turn?.request.requestId !== report.requestId) return;
     turn.pass = report.pass;
     turn.state = report.view.state;
+    turn.waits = report.view.waitingFor?.kind ?? null;
     noteSystemic(state, ring, report, Date.now());
     noteRepeats(state.repeats, report);
     noteChart(state, report.version, report.runsWith ?? null);

@@ -1,18 +1,12 @@
-import { asObject, policiesOf } from './loose.js';
+import { asObject } from './loose.js';
 
 const isWritten = (value: unknown): boolean => value !== undefined;
-const hasEntries = (value: unknown): boolean =>
-  typeof value === 'object' && value !== null && Object.keys(value).length > 0;
 
 /**
  * Fields that a topology may have and that this version does not obey yet, each with when a value is really missed.
  * Whoever brings one into force takes its line away.
  */
 const NOT_IN_FORCE = {
-  policy: {
-    deployWindows: hasEntries,
-    freezes: hasEntries,
-  },
   coordination: {
     reconcileEvery: isWritten,
     reconcileHandChanges: isWritten,
@@ -21,10 +15,7 @@ const NOT_IN_FORCE = {
 
 /** Paths of what is written in the input and not obeyed yet, so that nobody relies on it. */
 export function fieldsNotInForce(input: unknown): string[] {
-  return [
-    ...policiesOf(input).flatMap(({ path, policy }) => missed(NOT_IN_FORCE.policy, path, policy)),
-    ...missed(NOT_IN_FORCE.coordination, 'coordination', asObject(asObject(input).coordination)),
-  ];
+  return [...missed(NOT_IN_FORCE.coordination, 'coordination', asObject(asObject(input).coordination))];
 }
 
 const missed = (
