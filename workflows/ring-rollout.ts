@@ -44,7 +44,7 @@ import { troubleOf, troublePauseMs } from './shared/trouble.js';
 export type { RingRolloutInput } from './ring/context.js';
 
 export const ringStatusQuery = defineQuery<RolloutRing>('status');
-export const watchedQuery = defineQuery<WatchedCells>('watched');
+export const watchedQuery = defineQuery<WatchedCells, [look?: number]>('watched');
 
 const LOOK_BATCH = 100;
 const LOOKS_AT_ONCE = 4;
@@ -264,7 +264,7 @@ class RingRun {
     this.hear(signals.ringChecksSignal, (m) => this.change(() => this.gates.noteChecks(m.detail)));
     this.hear(signals.reportNowSignal, () => this.reporter.reportNow());
     handleOurs(signals.cellNoteSignal, (m) => this.change(() => this.noteCell(m)));
-    setHandler(watchedQuery, () => ({ requestId: this.input.requestId, ...watchedCells(ctx.state) }), {
+    setHandler(watchedQuery, (look) => ({ requestId: this.input.requestId, ...watchedCells(ctx.state, look) }), {
       description: 'Which cells are to be watched for their health.',
     });
     setHandler(ringStatusQuery, () => this.reporter.view(), {

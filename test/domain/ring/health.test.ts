@@ -1,13 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import type { CellVerdict, RingVerdict } from '../../../src/contract/health.js';
 import {
+  carryHealth,
   haltAsSystemic,
   hasWatched,
   newHealth,
   noteRingHealth,
+  restoreHealth,
   watchedCells,
 } from '../../../src/domain/ring/health.js';
-import { cellEnded, type PassState, sendBack, takeNext } from '../../../src/domain/ring/pass.js';
+import { cellEnded, type PassState, sendBack, setMark, takeNext } from '../../../src/domain/ring/pass.js';
 import { resume, retried, skip } from '../../../src/domain/ring/people.js';
 import { advance, isToGoBack } from '../../../src/domain/ring/stages.js';
 import { policyOf } from '../policies.js';
@@ -62,9 +64,58 @@ describe('the watch of a ring', () => {
       ...{ verdict: 'healthy', scope: 'none', atMs: NOW, sentence: 'all 3 cells are healthy', evidence: [] },
       ...{ cells: [], looks: { spent: 4, lastMs: NOW } },
     };
-    noteRingHealth(s, note, note.looks);
+    noteRingHealth(s, note, { looks: note.looks });
     noteRingHealth(s, { ...note, atMs: NOW + 1 });
     expect(s.health?.looks).toEqual({ spent: 4, lastMs: NOW });
+  });
+});
+
+describe('a ring that is too large for one look', () => {
+  const large = (cells: number) => measured('C'.repeat(cells));
+  const indices = (s: PassState, look: number) => watchedCells(s, look).onNew.map(([index]) => index);
+
+  it('up to 500 cells is none', () => {
+    expect([indices(large(500), 7).length, watchedCells(large(500)).rounds]).toEqual([500, 1]);
+  });
+
+  it.each([501, 1_300, 10_000])('of %i cells has each of them in one of its rounds, and the newest in all', (cells) => {
+    const s = large(cells);
+    const { rounds } = watchedCells(s);
+    const looks = Array.from({ length: rounds }, (_, i) => indices(s, 3 + i));
+    expect(new Set(looks.flat()).size).toBe(cells);
+    expect(Math.max(...looks.map((look) => look.length))).toBeLessThanOrEqual(500);
+    for (const look of looks) expect(look).toEqual(expect.arrayContaining([cells - 1, cells - 250]));
+  });
+
+  it('takes nobody’s turn away while cells join', () => {
+    const s = measured(`${'C'.repeat(800)}${'.'.repeat(180)}`);
+    const { rounds } = watchedCells(s);
+    const asked = new Set<number>();
+    for (let look = 0; look < rounds; look += 1) {
+      for (const index of indices(s, look)) asked.add(index);
+      setMark(s, 800 + look, 'C');
+    }
+    expect([rounds, watchedCells(s).rounds, asked.size]).toEqual([3, 3, 802]);
+  });
+
+  it('asks with each cell what it is held to, and nothing of the others', () => {
+    const s = large(1_000);
+    if (s.health) s.health.before = Object.fromEntries(Array.from({ length: 1_000 }, (_, i) => [i, ['max']]));
+    const { onNew, before } = watchedCells(s, 1);
+    expect(Object.keys(before).map(Number).sort()).toEqual(onNew.map(([index]) => index).sort());
+    expect(JSON.stringify(watchedCells(s, 1)).length).toBeLessThan(40_000);
+  });
+
+  it('carries what it knows of 10,000 cells over in less than 200 KB', () => {
+    const health = newHealth();
+    for (let i = 0; i < 10_000; i += 1) {
+      const begunAtMs = NOW + Math.floor(i / 25) * 600_000 + ((i * 7919) % 300_000);
+      health.deployed[i] = [begunAtMs, begunAtMs + 240_000 + ((i * 104_729) % 120_000), 0];
+      health.before[i] = ['z-score', 'burn-rate'];
+    }
+    const carried = carryHealth(health);
+    expect(JSON.stringify(carried).length).toBeLessThan(200 * 1024);
+    expect(restoreHealth(JSON.parse(JSON.stringify(carried)))).toEqual(health);
   });
 });
 
