@@ -6,7 +6,7 @@ import { ringRolloutId } from '../src/contract/ids.js';
 import type { RingHealthNote, WatchedCells } from '../src/contract/internal.js';
 import { z } from '../src/contract/zod.js';
 import { judgeRing, Memo, type RingJudgement } from '../src/domain/health/index.js';
-import { beforeOf, noteOf } from '../src/domain/ring/health.js';
+import { asksForAct, beforeOf, noteOf } from '../src/domain/ring/health.js';
 import { unpackCells } from '../src/domain/snapshot.js';
 import { type TemporalClient, tellPass, whileWanted } from './ask-temporal.js';
 import { type HealthDependencies, pastProblem, withoutPast } from './health.js';
@@ -197,10 +197,6 @@ class RingWatch {
     };
   }
 }
-
-/** Whether the pass has not done yet what a verdict asks for. */
-const asksForAct = ({ scope, cells }: RingVerdict, { isSystemic }: WatchedCells): boolean =>
-  (scope === 'systemic' && !isSystemic) || cells.some(({ verdict }) => verdict === 'unhealthy');
 
 type Known = Pick<CellToObserve, 'expected' | 'begunAtMs' | 'deployedAtMs' | 'before'> & { smoked: 0 | 1 };
 

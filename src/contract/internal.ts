@@ -395,6 +395,8 @@ export interface CellResult {
   needsDowntime: boolean;
   /** A cancel was why it did not converge: no fault of the cell's. */
   cancelled: boolean;
+  /** A brake came before its job was ordered: nothing was, and nothing will be. */
+  stoodDown?: true;
   /** Its health could not be told, and the policy says that this is for a person: the ring halts, whatever its budget. */
   isUnknown?: true;
   /** When the job that brought the package began and ended, epoch ms; absent where nothing is measured. */
@@ -448,6 +450,11 @@ export interface WatchedCells {
   rounds: number;
   /** From then on the pass waits for a word, epoch ms; null: it does not. */
   tellAfterMs: number | null;
+}
+
+/** A cell's run that was asked to stand down cannot: its job is ordered, or may be. */
+export interface CellOrders {
+  cell: string;
 }
 
 /** Trouble that holds a whole pass. */

@@ -216,6 +216,8 @@ const SHAPES: Record<string, Shape> = {
   },
   cellNote: { cell: text, version: optional(packageName), trouble: orNull(object({ kind: text, detail: text })) },
   hurry: {},
+  standDown: {},
+  cellOrders: { cell: text },
   standAside: { version: packageName },
 };
 

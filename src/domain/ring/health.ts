@@ -135,6 +135,15 @@ export function haltAsSystemic(s: PassState, reason: string, now: number): boole
   return true;
 }
 
+/**
+ * Whether a verdict asks for something that the pass has not done yet. One names a hundred unhealthy cells at most: once
+ * these have gone back, the next look names others.
+ */
+export const asksForAct = (
+  { scope, cells }: Pick<RingVerdict, 'scope' | 'cells'>,
+  { isSystemic }: Pick<WatchedCells, 'isSystemic'>,
+): boolean => (scope === 'systemic' && !isSystemic) || cells.some(({ verdict }) => verdict === 'unhealthy');
+
 /** Whether there is anything to watch: a cell on the package, in a pass that goes on or is halted with it. */
 export function hasWatched(s: PassState): boolean {
   if (!s.health || s.stop || s.stage === 'rollback' || s.stage === 'done') return false;

@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { CellVerdict, RingVerdict } from '../../../src/contract/health.js';
+import { judgeRing } from '../../../src/domain/health/index.js';
 import {
+  asksForAct,
   carryHealth,
   haltAsSystemic,
   hasWatched,
@@ -12,6 +14,7 @@ import {
 import { cellEnded, type PassState, sendBack, setMark, takeNext } from '../../../src/domain/ring/pass.js';
 import { resume, retried, skip } from '../../../src/domain/ring/people.js';
 import { advance, isToGoBack } from '../../../src/domain/ring/stages.js';
+import { cellOf, DEPLOYED, policyOf as healthPolicyOf } from '../health/observations.js';
 import { policyOf } from '../policies.js';
 import { FREE, marksOf, NOW, result, rules, standing } from './passes.js';
 
@@ -116,6 +119,33 @@ describe('a ring that is too large for one look', () => {
     const carried = carryHealth(health);
     expect(JSON.stringify(carried).length).toBeLessThan(200 * 1024);
     expect(restoreHealth(JSON.parse(JSON.stringify(carried)))).toEqual(health);
+  });
+});
+
+describe('of more unhealthy cells than a verdict names', () => {
+  const policy = healthPolicyOf({ signals: {} });
+  /** Not ready after its deployment, as all of them are. */
+  const ill = (s: PassState) =>
+    watchedCells(s).onNew.map(([index]) => cellOf({}, { cell: `c-${index}`, readiness: 'not-ready' }));
+  const look = (s: PassState) =>
+    judgeRing({ onNew: ill(s), onOld: [], policy, looks: null, nowMs: DEPLOYED + 600_000 });
+
+  it('all go back, also once the ring is halted for it', () => {
+    const s = measured('C'.repeat(230));
+    for (const left of [130, 30, 0]) {
+      const verdict = look(s);
+      expect(asksForAct(verdict, watchedCells(s))).toBe(true);
+      haltAsSystemic(s, verdict.sentence, NOW);
+      for (const { cell } of verdict.cells) sendBack(s, Number(cell.slice(2)));
+      expect(s.counts.C).toBe(left);
+    }
+    expect(s.counts['<']).toBe(230);
+  });
+
+  it('a stop that was made is asked for once', () => {
+    const systemic = { scope: 'systemic', cells: [] } as const;
+    expect(asksForAct({ ...systemic, cells: [] }, { isSystemic: false })).toBe(true);
+    expect(asksForAct({ ...systemic, cells: [] }, { isSystemic: true })).toBe(false);
   });
 });
 
@@ -246,4 +276,13 @@ describe('a ring that goes back as a whole', () => {
     expect(isToGoBack(halted('cells', { stop }), whole)).toBe(false);
     expect(isToGoBack(halted('cells', { stage: 'rollback' }), whole)).toBe(false);
   });
+});
+
+it('a cell that stood down for a brake is as if it had not been taken, and spends nothing', () => {
+  const policy = policyOf({ failureBudget: 0, firstCells: 0 });
+  const s = measured('>d');
+  cellEnded(s, 0, result('pending', { stoodDown: true, jobId: null }), policy, NOW);
+  expect([marksOf(s), s.exceptions, s.halt]).toEqual(['.d', {}, null]);
+  expect(takeNext(s, policy, { braked: true, trouble: false })).toEqual([]);
+  expect(takeNext(s, policy, FREE)).toEqual([0]);
 });
