@@ -85,10 +85,12 @@ export const carryHealth = ({ deployed, before, ...rest }: PassHealth): CarriedH
   cellsGz: pack({ deployed, before }),
 });
 
-export const restoreHealth = ({ cellsGz, ...rest }: CarriedHealth): PassHealth => ({
-  ...rest,
-  ...(unpack(cellsGz) as Pick<PassHealth, 'deployed' | 'before'>),
-});
+/** A pass that was begun by an older worker carried it as it is. */
+export const restoreHealth = (carried: CarriedHealth | PassHealth): PassHealth => {
+  if (!('cellsGz' in carried)) return carried;
+  const { cellsGz, ...rest } = carried;
+  return { ...rest, ...(unpack(cellsGz) as Pick<PassHealth, 'deployed' | 'before'>) };
+};
 
 /** Work on a cell begins: what was known of it before the last work counts no more, and is asked anew. */
 export function judgeAnew({ health: kept }: PassState, index: number, purpose: CellPurpose): void {

@@ -119,6 +119,7 @@ describe('a ring that is too large for one look', () => {
     const carried = carryHealth(health);
     expect(JSON.stringify(carried).length).toBeLessThan(200 * 1024);
     expect(restoreHealth(JSON.parse(JSON.stringify(carried)))).toEqual(health);
+    expect(restoreHealth(health)).toEqual(health);
   });
 });
 
