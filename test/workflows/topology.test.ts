@@ -65,8 +65,11 @@ scenario(
     const { topologyRevision, notInForce } = await world.cells.cluster().status();
     expect(notInForce.join()).toMatch(/reconcileHandChanges/);
     const other = changed(world, (t) => Object.assign(ring(t, 2), { name: 'renamed' }));
+    const signals = { errors: { query: 'errors{cell="{{cell}}"}', worse: 'higher', max: 0.1 } };
+    Object.assign(other, { health: { baseline: '5m', signals } });
     const answer = await apply(world, other, { expectRevision: topologyRevision });
     expect(answer.revision).toBe(topologyRevision + 1);
+    expect(answer.warnings).toContainEqual(expect.stringContaining('ring 2: health.baseline is 5m'));
     const problem = await expectRejected(
       apply(world, world.topology, { expectRevision: topologyRevision }),
       'expectRevision',

@@ -29,7 +29,7 @@ export function clusterCommands(program: Command, run: Run): void {
 
 async function apply(context: Context, file: string, options: ApplyOptions): Promise<Outcome> {
   const { readTopologyFile } = await import('../topology-file.js');
-  const { topology, notInForce } = readTopologyFile(file);
+  const { topology, notInForce, warnings } = readTopologyFile(file);
   const payload = { ...context.act(), ...options };
   const cluster = (await context.cells()).cluster();
   const result = await cluster.applyTopology({ topology, ...payload }, { updateId: context.actId() });
@@ -37,6 +37,6 @@ async function apply(context: Context, file: string, options: ApplyOptions): Pro
   return {
     json: result,
     text: [`topology revision ${result.revision} is in force: ${changesText(result.changes)}`],
-    warnings: notInForce.map((path) => `${path} is not in force in this version`),
+    warnings: [...notInForce.map((path) => `${path} is not in force in this version`), ...warnings],
   };
 }

@@ -30,6 +30,8 @@ export interface FlightRecord {
   cancelled: boolean;
   /** Its health is waited for no more. */
   waived?: true;
+  /** Its job is ordered, or may be: it said so when it was asked to stand down. */
+  orders?: true;
 }
 
 export interface Halt {
@@ -392,6 +394,7 @@ function deployed(s: PassState, index: number, result: CellResult, ctx: Deployed
   if (wasSkipped(s, index)) {
     return markSkipped(s, index, `skipped; tried again at the end of its ring: ${result.state}, ${result.reason}`);
   }
+  if (result.stoodDown) return setMark(s, index, '.');
   const clean = result.state === 'pending' || result.state === 'rolled-back';
   if (ctx.cancelled && result.cancelled && clean) {
     // Cancelled by a brake: no fault of the cell's, so it spends nothing and can start again.
