@@ -17,7 +17,6 @@ import type { ApplyTopologyResult, BrakeResult, ClusterStatus } from '../src/con
 import { together } from '../src/domain/alerts/book.js';
 import { alertsOfBrakes } from '../src/domain/alerts/brakes.js';
 import { alertsOfCluster } from '../src/domain/alerts/cluster.js';
-import { covers } from '../src/domain/brake.js';
 import {
   isFromEarlierRun,
   judgeGraduation,
@@ -33,6 +32,7 @@ import { viewOfCluster } from '../src/domain/cluster/view.js';
 import { markdownOfCluster } from '../src/domain/details.js';
 import { LONGEST_MS } from '../src/domain/shapes.js';
 import { findCell, resolveCoordination, resolvePolicy, type Topology } from '../src/domain/topology/index.js';
+import { Blocks } from './cluster/blocks.js';
 import { Calendars } from './cluster/calendars.js';
 import { ClusterContext } from './cluster/context.js';
 import { Drift } from './cluster/drift.js';
@@ -70,6 +70,7 @@ class ClusterRun {
   private readonly turns: Turns;
   private readonly looks: Looks;
   private readonly calendars: Calendars;
+  private readonly blocks: Blocks;
   private readonly alerts: AlertDesk;
   private readonly quarantines: Quarantines;
   private readonly drift: Drift;
@@ -81,6 +82,7 @@ class ClusterRun {
     this.turns = new Turns(this.ctx, this.brakes, onMet, input);
     this.looks = new Looks(this.ctx, this.brakes);
     this.calendars = new Calendars(this.ctx);
+    this.blocks = new Blocks(this.ctx, this.brakes);
     const { alerts } = this.ctx.state;
     this.alerts = new AlertDesk(
       () => alerts.book,
@@ -164,8 +166,7 @@ class ClusterRun {
     return new BrakeDesk({
       state,
       epoch: workflowInfo().firstExecutionRunId,
-      coveredRings: ({ scope }) =>
-        this.turns.withPass()?.filter((ring) => covers(scope, ring, state.perimeter ?? 0)) ?? null,
+      coveredRings: (brake) => this.turns.coveredBy(brake),
       tellPasses: () => this.turns.tellAllBrakes(),
       record: (act, by, reason, outcome) => this.ctx.record(act, { by, reason }, outcome),
       wake: () => this.ctx.wake(),
@@ -273,6 +274,7 @@ class ClusterRun {
       validator: judgeOff,
     });
     this.onSignal(signals.releaseBrakeSignal, off, judgeOff, (m) => this.releaseBrake(m));
+    this.listenToBlocks();
     this.listenToActs();
     setHandler(signals.clusterStatusQuery, () => this.view(), { description: 'What runs where, and what waits.' });
     setHandler(
@@ -281,8 +283,22 @@ class ClusterRun {
       { description: 'The topology in force, gzipped.' },
     );
     setDefaultSignalHandler((name, ...args) => {
-      const expected = 'a signal of the contract: engageBrake, releaseBrake';
+      const expected = 'a signal of the contract, such as engageBrake, quarantineCell, blockVersion';
       this.ctx.fileRejection(name, { path: '', value: JSON.stringify(args)?.slice(0, 200) ?? '', expected });
+    });
+  }
+
+  private listenToBlocks(): void {
+    const { blocks } = this;
+    const on = 'These packages enter no further cell: {version, by, reason, fixedIn?, url?}.';
+    const judgeOn = (m: unknown) => blocks.judgeBlock(m);
+    const block = async (m: unknown) => ({ ...this.view(), inFlight: await blocks.blockSurely(m) });
+    handle(signals.blockVersionUpdate, async (m) => block(m), { description: on, validator: judgeOn });
+    this.onSignal(signals.blockVersionSignal, on, judgeOn, (m) => blocks.block(m));
+    this.on(signals.unblockVersionUpdate, signals.unblockVersionSignal, {
+      text: 'Lifts the block that begins with this package: {version, by, reason, url?}.',
+      judge: (m) => blocks.judgeUnblock(m),
+      act: (m) => blocks.unblock(m),
     });
   }
 

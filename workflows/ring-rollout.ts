@@ -37,7 +37,7 @@ import {
   retryable,
   skip,
 } from '../src/domain/ring/people.js';
-import { advance } from '../src/domain/ring/stages.js';
+import { advance, isToGoBack } from '../src/domain/ring/stages.js';
 import { isMeantFor } from '../src/domain/shapes.js';
 import { PassCalendar } from './ring/calendar.js';
 import { PassContext, type RingRolloutInput } from './ring/context.js';
@@ -119,6 +119,7 @@ class RingRun {
     this.calendar.keep();
     // A long history starts nothing more: the window stays as it is, and goes over into the next run.
     if (!this.isLong()) this.flights.startNext();
+    if (isToGoBack(ctx.state, ctx.entered.policy)) void this.flights.dropDoubts();
     this.watch.keep();
     this.health.keep();
     this.gates.keep();

@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { text } from './arguments.js';
+import { blockCommands } from './commands/blocks.js';
 import { brakeCommands } from './commands/brakes.js';
 import { cellCommands } from './commands/cells.js';
 import { clusterCommands } from './commands/cluster.js';
@@ -41,6 +42,7 @@ export function buildProgram(io: Io, runner: Runner): Command {
     statusCommands,
     healthCommands,
     brakeCommands,
+    blockCommands,
     packageCommands,
     operatorCommands,
     cellCommands,

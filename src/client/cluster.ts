@@ -2,18 +2,21 @@ import { CLUSTER_WORKFLOW_ID } from '../contract/ids.js';
 import type { PackedTopology } from '../contract/internal.js';
 import type {
   ApplyTopology,
+  BlockVersion,
   EngageClusterBrake,
   QuarantineCell,
   ReadmitCell,
   ReleaseBrake,
   ResumeAutoDeploy,
+  UnblockVersion,
 } from '../contract/messages.js';
-import type { ApplyTopologyResult, BrakeResult, ClusterStatus } from '../contract/status.js';
+import type { ApplyTopologyResult, BlockResult, BrakeResult, ClusterStatus } from '../contract/status.js';
+import { unpackTopology } from '../domain/snapshot.js';
 import type { Topology } from '../domain/topology/index.js';
 import { afterSignal, engageSurely } from './brake.js';
 import type { CallOptions, Calls, Target } from './calls.js';
 import { NotFoundError } from './errors.js';
-import { packTopology, unpackTopology } from './pack.js';
+import { packTopology } from './pack.js';
 
 const HERE: Target = { workflowId: CLUSTER_WORKFLOW_ID };
 
@@ -58,6 +61,17 @@ export class ClusterClient {
   /** Lets auto-deploy run although the drift is beyond its limit. */
   resumeAutoDeploy(payload: ResumeAutoDeploy, options?: CallOptions): Promise<ClusterStatus> {
     return this.#calls.request(HERE, 'resumeAutoDeploy', payload, options);
+  }
+
+  /** Lets these packages into no further cell; resolves once that is known to hold. */
+  async blockVersion(payload: BlockVersion, options?: CallOptions): Promise<BlockResult> {
+    await this.#calls.signal(HERE.workflowId, 'blockVersion', payload);
+    const block = () => this.#calls.request<BlockResult>(HERE, 'blockVersion', payload, options);
+    return afterSignal(`the block of ${payload.version}`, block);
+  }
+
+  unblockVersion(payload: UnblockVersion, options?: CallOptions): Promise<ClusterStatus> {
+    return this.#calls.request(HERE, 'unblockVersion', payload, options);
   }
 
   status(): Promise<ClusterStatus> {

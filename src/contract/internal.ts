@@ -1,6 +1,6 @@
 import type { Alert, CellRef } from './activities.js';
 import type { Calendar, CalendarWait, CalendarWord, Waiver } from './calendar.js';
-import type { CellVerdict, HealthPolicy, HealthRule } from './health.js';
+import type { CellVerdict, HealthPolicy, HealthRule, LooksState } from './health.js';
 import type { OverridableWait } from './messages.js';
 import type { RingPolicy } from './policy.js';
 import type {
@@ -71,6 +71,8 @@ export interface RequestRing {
   approved: number[];
   /** Waits for the calendar that a person ended, by ring; absent: none. */
   waivers?: RingWaiver[];
+  /** When it was last done, by ring, epoch ms. */
+  approvedAtMs?: Record<number, number>;
   /** Since when the package waits for this ring, in epoch milliseconds. */
   sinceMs: number;
   /** It takes the place of an older package that runs: that one lets its cells in flight end, and gives way. */
@@ -235,6 +237,8 @@ export interface RingReport {
   baked: boolean;
   /** The ring stopped because the package is at fault, whatever single cells say. */
   systemic: boolean;
+  /** Since when, epoch ms; absent: it did not. */
+  systemicSinceMs?: number;
   /** Why a cell is unhealthy after its PDM, so that going back would take it down; null: none is. */
   needsDowntime: string | null;
   /** PDM has failed on these cells, and nobody has retried it. */
@@ -419,6 +423,8 @@ export interface CellResult {
   needsDowntime: boolean;
   /** A cancel was why it did not converge: no fault of the cell's. */
   cancelled: boolean;
+  /** Its health could not be told, and the policy says that this is for a person: the ring halts, whatever its budget. */
+  isUnknown?: true;
   /** When the job that brought the package began and ended, epoch ms; absent where nothing is measured. */
   deployed?: { begunAtMs: number; endedAtMs: number };
   smokeTests?: 'passed' | 'failed';
@@ -434,8 +440,8 @@ export type TroubleKind = 'amp' | 'access' | 'prometheus' | 'health' | 'check';
 /** A word on a ring as a whole. */
 export type RingHealthNote = NonNullable<RingHealth['ring']>;
 
-/** How the ring stands, from whoever watches it. */
-export type RingHealthMessage = RingHealthNote & ForPass;
+/** How the ring stands, from whoever watches it, and what its looks may have spent by the next word of it. */
+export type RingHealthMessage = RingHealthNote & { looks?: LooksState } & ForPass;
 
 /** Why the rings before one, and it itself, are waited for. */
 export type RingGateMessage = { detail: string } & ForPass;
@@ -454,6 +460,8 @@ export interface WatchedCells {
   requestId: string;
   /** The watch is over. */
   over: boolean;
+  /** The pass has stopped for the package's own fault already: only cells are left to be told of. */
+  isSystemic: boolean;
   /** On the package: when their job began and ended, epoch ms, null where none did, and whether smoke tests passed. */
   onNew: [index: number, begunAtMs: number | null, endedAtMs: number | null, smokeTested: 0 | 1][];
   /** To be deployed yet. */

@@ -162,6 +162,16 @@ export const resumeAutoDeploy = lazily(() => {
   return z.strictObject({ by, reason, expiresAt: instant.optional(), url });
 });
 
+export const blockVersion = lazily(() => {
+  const { version, by, reason, url } = fields();
+  return z.strictObject({ version, by, reason, fixedIn: version.optional(), url });
+});
+
+export const unblockVersion = lazily(() => {
+  const { version, by, reason, url } = fields();
+  return z.strictObject({ version, by, reason, url });
+});
+
 const GZIP = 'base64 of the gzipped JSON of a topology';
 
 export const applyTopology = lazily(() => {
@@ -205,6 +215,8 @@ export type Restart = z.infer<ReturnType<typeof restart>>;
 export type QuarantineCell = z.infer<ReturnType<typeof quarantineCell>>;
 export type ReadmitCell = z.infer<ReturnType<typeof readmitCell>>;
 export type ResumeAutoDeploy = z.infer<ReturnType<typeof resumeAutoDeploy>>;
+export type BlockVersion = z.infer<ReturnType<typeof blockVersion>>;
+export type UnblockVersion = z.infer<ReturnType<typeof unblockVersion>>;
 export type ApplyTopology = z.infer<ReturnType<typeof applyTopology>>;
 
 /** Largest topology payload that is accepted, in bytes: a larger one would end the workflow. */

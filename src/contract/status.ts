@@ -74,6 +74,8 @@ export interface WaitingFor {
   until?: string;
   detail: string;
   next: string[];
+  /** It is a block of packages that it waits for: the one with which the block begins. */
+  blocked?: string;
 }
 
 export type BrakeMode = 'finish-ring' | 'finish-cells' | 'cancel-cells';
@@ -87,6 +89,21 @@ export interface BrakeStatus {
   reason: string;
   since: string;
   expiresAt?: string;
+  url?: string;
+  /** Only between workflows: it stands for a block, and stops these packages alone. */
+  blocks?: BlockedRange;
+}
+
+/** Every package from `version` up to, not including, `fixedIn`; without that every later one. */
+export interface BlockedRange {
+  version: string;
+  fixedIn?: string;
+}
+
+export interface BlockedVersion extends BlockedRange {
+  by: string;
+  reason: string;
+  since: string;
   url?: string;
 }
 
@@ -261,6 +278,12 @@ export interface BrakeResult {
   inFlight: string[];
 }
 
+/** What `blockVersion` answers: the status after it, and where something is still under way. */
+export interface BlockResult extends ClusterStatus {
+  /** Cells that may still get, or be running, a forward job to a blocked package. */
+  inFlight: string[];
+}
+
 /** One ring as the cluster sees it. */
 export interface ClusterRing {
   ring: number;
@@ -306,7 +329,7 @@ export interface ClusterStatus {
   brakes: BrakeStatus[];
   /** `inTopology`: it is written there, and only a topology without it ends it. */
   quarantined: { cell: string; by: string; reason: string; since: string; expiresAt?: string; inTopology?: true }[];
-  blocked: { version: string; by: string; reason: string; since: string; fixedIn?: string }[];
+  blocked: BlockedVersion[];
   graduated: GraduatedPackage[];
   queue: QueueEntry[];
   drift: { max: number; byRing: Record<string, number> };

@@ -51,12 +51,22 @@ const purpose = oneOf('deploy', 'migrate', 'rollback');
 const ringOrAfter: Judge = (value) => ring(value) || object({ after: orNull(ring) })(value);
 const scope: Judge = (value) => oneOf('cluster', 'outer', 'package')(value) || object({ ring })(value);
 const brakes = listOf(
-  object({ brakeId: text, scope, mode: text, since: instant, by: text, reason: text, expiresAt: optional(instant) }),
+  object({
+    brakeId: text,
+    scope,
+    mode: text,
+    since: instant,
+    by: text,
+    reason: text,
+    expiresAt: optional(instant),
+    blocks: optional(object({ version: packageName, fixedIn: optional(packageName) })),
+  }),
 );
 const waiting = object({ kind: text, since: instant, until: optional(instant), detail: text, next: texts });
 const exceptions = listOf(object({ cell: text, state: text, reason: text }));
 const health = orNull(object({ windowMs: number, intervalMs: number, signals: object(), mode: text }));
 const alerts: Judge = (value) => isObject(value) && Object.values(value).every(raised);
+const looks = object({ spent: number, lastMs: instantMs });
 const raised = object({
   alert: object({ name: text, severity: text, cluster: text, summary: text, next: texts, startedAtMs: instantMs }),
   saidAtMs: orNull(instantMs),
@@ -107,6 +117,7 @@ const request = {
   lane: orNull(text),
   approved: listOf(ring),
   waivers: optional(listOf(object({ ring, ...waiver }))),
+  approvedAtMs: optional((value) => isObject(value) && Object.values(value).every(instantMs)),
   sinceMs: instantMs,
   preempt: optional(flag),
   fixes: optional(text),
@@ -190,6 +201,7 @@ const SHAPES: Record<string, Shape> = {
     runsWith: optional(orNull(text)),
     baked: flag,
     systemic: flag,
+    systemicSinceMs: optional(instantMs),
     needsDowntime: orNull(text),
     migrationFailed: texts,
     result: orNull(object({ outcome: text, reason: text })),
@@ -228,7 +240,14 @@ const SHAPES: Record<string, Shape> = {
   reportNow: {},
   ringGate: { detail: text },
   ringChecks: { detail: orNull(text) },
-  ringHealth: { verdict: text, scope: text, sentence: text, atMs: instantMs, evidence: listOf(object({})) },
+  ringHealth: {
+    verdict: text,
+    scope: text,
+    sentence: text,
+    atMs: instantMs,
+    evidence: listOf(object({})),
+    looks: optional(looks),
+  },
   cellNote: { cell: text, version: optional(packageName), trouble: orNull(object({ kind: text, detail: text })) },
   hurry: {},
   standAside: { version: packageName },

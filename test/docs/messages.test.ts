@@ -27,6 +27,8 @@ const SCHEMAS: Record<string, () => z.ZodType> = {
   readmitCell: messages.readmitCell,
   resumeAutoDeploy: messages.resumeAutoDeploy,
   applyTopology: messages.applyTopology,
+  blockVersion: messages.blockVersion,
+  unblockVersion: messages.unblockVersion,
 };
 
 function problemsOf(name: string, payload: unknown): Problem[] {

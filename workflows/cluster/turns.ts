@@ -16,6 +16,7 @@ import type {
 import type { BrakeStatus } from '../../src/contract/status.js';
 import { handOverAlerts } from '../../src/domain/alerts/cluster.js';
 import { COORDINATOR, covers } from '../../src/domain/brake.js';
+import { brakeOfBlock, isBlockedBy } from '../../src/domain/cluster/blocks.js';
 import { calendarEntry } from '../../src/domain/cluster/calendars.js';
 import {
   claimTurn,
@@ -271,6 +272,18 @@ export class Turns {
     return unmet && [...new Set([...entered.map(([ring]) => Number(ring)), ...unmet])];
   }
 
+  /** Rings with a pass that may start something that this brake, or block, stops; null: nobody knows yet. */
+  coveredBy({ scope, blocks }: BrakeStatus): number[] | null {
+    const { turns, perimeter } = this.ctx.state;
+    const isCovered = (ring: number): boolean => {
+      const request = turns[ring]?.request;
+      // A rollback waits for cells of other packages that still are in flight: which ones only its pass can say.
+      const isOther = blocks && request && request.purpose !== 'rollback' && !isBlockedBy(blocks, request.version);
+      return !isOther && covers(scope, ring, perimeter ?? 0);
+    };
+    return this.withPass()?.filter(isCovered) ?? null;
+  }
+
   /** Only the pass that holds the ring speaks for it. */
   noteHold(hold: BrakesHold): void {
     this.noteWhoSpeaks(hold);
@@ -278,7 +291,9 @@ export class Turns {
   }
 
   private brakesFor(ring: number): BrakeStatus[] {
-    return this.brakes.holding.filter((b) => covers(b.scope, ring, this.ctx.state.perimeter ?? 0));
+    const { blocked, perimeter } = this.ctx.state;
+    const brakes = this.brakes.holding.filter((b) => covers(b.scope, ring, perimeter ?? 0));
+    return [...blocked.map(brakeOfBlock), ...brakes];
   }
 
   // ── a cluster that began without memory ────────────────────────────────────

@@ -18,7 +18,7 @@ import { nextOust, nextStep } from '../../src/domain/rollout/plan.js';
 import { failedChecks, isOpen, migrationHold, newTrack, type Track, tracksOf } from '../../src/domain/rollout/state.js';
 import { missedRetry, noteReport, refusedNow, settleTrack } from '../../src/domain/rollout/tracks.js';
 import { ringResult } from '../../src/domain/rollout/view.js';
-import { noteWaiver } from '../../src/domain/rollout/waits.js';
+import { noteApproval, noteWaiver } from '../../src/domain/rollout/waits.js';
 import { RingRollout } from '../ring-rollout.js';
 import { terminatePass } from '../shared/activities.js';
 import { Alarm } from '../shared/alarm.js';
@@ -104,8 +104,7 @@ export class Passes {
 
   /** A person's yes to this package in one ring. */
   approve(ring: number): void {
-    const { approved } = this.ctx.state;
-    if (!approved.includes(ring)) approved.push(ring);
+    noteApproval(this.ctx.state, ring, Date.now());
     this.resend();
   }
 
@@ -183,7 +182,16 @@ export class Passes {
   }
 
   private requestOf(requestId: string, ring: RequestRing['ring'], purpose: PassPurpose, sinceMs: number): RequestRing {
-    const { version, chartVersion, lane, approved, graduation, fixes, waivers = [] } = this.ctx.state;
+    const {
+      version,
+      chartVersion,
+      lane,
+      approved,
+      approvedAtMs = {},
+      graduation,
+      fixes,
+      waivers = [],
+    } = this.ctx.state;
     const waived = waivers.length > 0 ? { waivers } : {};
     const preempt = graduation?.accepted && graduation.preempt ? { preempt: true } : {};
     const mends = typeof ring === 'number' && fixes?.[ring] !== undefined ? { fixes: fixes[ring] } : {};
@@ -195,6 +203,7 @@ export class Passes {
       purpose,
       lane,
       approved,
+      approvedAtMs,
       ...waived,
       sinceMs,
       ...preempt,

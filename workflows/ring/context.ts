@@ -15,6 +15,7 @@ import type { BrakeStatus, CellException, PassPurpose } from '../../src/contract
 import { newPassAlerts, type PassAlertState } from '../../src/domain/alerts/ring.js';
 import { holding, isOlderList } from '../../src/domain/brake.js';
 import type { Target } from '../../src/domain/cell.js';
+import { isBlockedBy } from '../../src/domain/cluster/blocks.js';
 import { modeOf, newHealth } from '../../src/domain/ring/health.js';
 import type { LookRules } from '../../src/domain/ring/look.js';
 import { forwardCells, type Held, newPass, type PassState } from '../../src/domain/ring/pass.js';
@@ -158,7 +159,7 @@ export class PassContext {
   setBrakes({ from, epoch, seq, brakes }: SetBrakes): BrakesNumber {
     const known = this.brakes[`${from}Number`];
     if (known && isOlderList({ epoch, seq }, known)) return known;
-    this.brakes[from] = brakes;
+    this.brakes[from] = brakes.filter(({ blocks }) => !blocks || isBlockedBy(blocks, this.input.version));
     this.brakes[`${from}Number`] = { epoch, seq };
     return { epoch, seq };
   }

@@ -93,6 +93,7 @@ export class Reporter {
     const view = this.view();
     this.alerts.keep(view);
     const result = resultOf(ctx.state, ctx.entry?.soft ?? false);
+    const { halt } = ctx.state;
     const refused = result !== null && ctx.refusal === 'newer_running';
     return {
       requestId: ctx.input.requestId,
@@ -103,7 +104,8 @@ export class Reporter {
       observed: ctx.roster.observed,
       runsWith: ctx.input.chartVersion === null ? ctx.state.runsWith : null,
       baked: ctx.state.bakedAtMs !== null,
-      systemic: ctx.state.halt?.kind === 'systemic',
+      systemic: halt?.kind === 'systemic',
+      ...(halt?.kind === 'systemic' ? { systemicSinceMs: halt.sinceMs } : {}),
       needsDowntime: unhealthyAfterMigration(ctx.state),
       migrationFailed: this.migrationFailed(),
       result: refused ? { ...result, outcome: 'refused', code: 'newer_running' } : result,

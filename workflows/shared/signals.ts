@@ -2,6 +2,7 @@ import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
 import type * as internal from '../../src/contract/internal.js';
 import type {
   ApplyTopologyResult,
+  BlockResult,
   BrakeResult,
   ClusterStatus,
   GraduateResult,
@@ -27,6 +28,8 @@ export const releaseBrakeUpdate = defineUpdate<PackageRolloutStatus, [unknown]>(
 export const releaseClusterBrakeUpdate = defineUpdate<ClusterStatus, [unknown]>('releaseBrake');
 export const engageBrakeUpdate = defineUpdate<BrakeResult, [unknown]>('engageBrake');
 export const applyTopologyUpdate = defineUpdate<ApplyTopologyResult, [unknown]>('applyTopology');
+export const blockVersionUpdate = defineUpdate<BlockResult, [unknown]>('blockVersion');
+export const unblockVersionUpdate = defineUpdate<ClusterStatus, [unknown]>('unblockVersion');
 
 export const quarantineCellUpdate = defineUpdate<ClusterStatus, [unknown]>('quarantineCell');
 export const readmitCellUpdate = defineUpdate<ClusterStatus, [unknown]>('readmitCell');
@@ -45,6 +48,8 @@ export const retryRingSignal = defineSignal<[unknown]>('retryRing');
 export const skipCellSignal = defineSignal<[unknown]>('skipCell');
 export const abortSignal = defineSignal<[unknown]>('abort');
 export const restartSignal = defineSignal<[unknown]>('restart');
+export const blockVersionSignal = defineSignal<[unknown]>('blockVersion');
+export const unblockVersionSignal = defineSignal<[unknown]>('unblockVersion');
 
 export const rolloutStatusQuery = defineQuery<PackageRolloutStatus>('status');
 export const clusterTopologyQuery = defineQuery<internal.PackedTopology>('topology');

@@ -4,6 +4,7 @@ import { covers, holding } from '../brake.js';
 import { earliest } from '../instant.js';
 import { comparePackages, isNewer, isPackage } from '../package-version.js';
 import { resolveCoordination, type Topology } from '../topology/index.js';
+import { blockOf } from './blocks.js';
 import type { ClusterState } from './state.js';
 
 /**
@@ -39,7 +40,9 @@ const isOpen = (state: ClusterState, ring: number, { perimeter }: Topology, now:
  */
 function noteOpen(state: ClusterState, topology: Topology, now: number): void {
   const { drift, graduated } = state;
-  const newest = graduated.filter(({ blocked }) => !blocked).sort((a, b) => comparePackages(b.version, a.version))[0];
+  const newest = graduated
+    .filter(({ version }) => blockOf(state.blocked, version) === null)
+    .sort((a, b) => comparePackages(b.version, a.version))[0];
   const known = new Set(graduated.map(({ version }) => version));
   for (const version of Object.keys(drift.openFor)) if (!known.has(version)) delete drift.openFor[version];
   if (!newest) return;
@@ -59,9 +62,9 @@ export function missedPackages(state: ClusterState, topology: Topology): Map<num
   const rings = outerRings(topology).map((ring): [number, string[]] => {
     const record = state.rings[ring];
     const has = record ? versionOf(record) : null;
-    const missed = state.graduated.filter(({ version, blocked }) => {
+    const missed = state.graduated.filter(({ version }) => {
       const could = state.drift.openFor[version]?.includes(ring) === true;
-      return !blocked && could && (has === null || isNewer(version, has));
+      return blockOf(state.blocked, version) === null && could && (has === null || isNewer(version, has));
     });
     return [ring, missed.map(({ version }) => version).sort(comparePackages)];
   });

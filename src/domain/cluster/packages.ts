@@ -2,6 +2,7 @@ import type { AskGraduation, Registered, RegisterRollout, RolloutEnded } from '.
 import type { Problem } from '../../contract/problem.js';
 import { conflictsWith, isNewer, sameVersion } from '../package-version.js';
 import { hasLane, resolveCoordination, ringOf, type Topology } from '../topology/index.js';
+import { blockOf, rangeText } from './blocks.js';
 import type { ClusterState, EndedRollout, OpenRollout } from './state.js';
 
 /** What the cluster remembers of packages: which are open, which graduated, and how the others ended. */
@@ -106,6 +107,13 @@ export function judgeGraduation(
   const newer = state.graduated.find((g) => isNewer(g.version, version));
   if (newer) {
     return { path: 'version', value: version, expected: `a package newer than ${newer.version}, which has graduated` };
+  }
+  const isAgain = state.graduated.some((g) => g.version === version);
+  const block = isAgain ? null : blockOf(state.blocked, version);
+  if (block) {
+    const unblock = `cellctl unblock ${block.version} --reason "…"`;
+    const expected = `a package that is not blocked; ${block.by} has blocked ${rangeText(block)}: ${block.reason}; ${unblock}`;
+    return { path: 'version', value: version, expected };
   }
   const conflict = chartConflict(chartOf(state.rollouts[version]), chartVersion);
   if (conflict) return conflict;

@@ -2,6 +2,7 @@ import type { CalendarWord } from '../../contract/calendar.js';
 import type { AlertBook, RequestRing } from '../../contract/internal.js';
 import type {
   Act,
+  BlockedVersion,
   BrakeStatus,
   CellException,
   GraduatedPackage,
@@ -35,6 +36,8 @@ export interface ClusterState {
   lately?: BrakeStatus[];
   /** Names given so far to brakes that came without one. */
   named: number;
+  /** Packages that go nowhere any more. */
+  blocked: BlockedVersion[];
   queue: QueuedRequest[];
   turns: Record<number, Turn>;
   /**
@@ -166,6 +169,7 @@ export const newClusterState = (): ClusterState => ({
   brakes: [],
   brakesSeq: 0,
   named: 0,
+  blocked: [],
   queue: [],
   turns: {},
   unmet: null,

@@ -8,6 +8,7 @@ import { OUST_AFTER_MS } from '../ousting.js';
 import { comparePackages, isNewer, newest } from '../package-version.js';
 import { waitForBrake } from '../ring/view.js';
 import { nextOuterRing, resolveCoordination, resolvePolicy, ringOf, type Topology } from '../topology/index.js';
+import { blockOf, waitForBlock } from './blocks.js';
 import { calendarWait, closingFor } from './calendars.js';
 import { driftInWords, isPausedForDrift } from './drift.js';
 import { beginTurn } from './holders.js';
@@ -98,7 +99,10 @@ function decide(state: ClusterState, request: QueuedRequest, rules: Rules): Deci
   const about = ringFacts(request, rules.topology, ring.ring);
   const refusal = refuse(state, request, about, rules);
   if (refusal) return { actions: [{ do: 'answer', request, answer: refusal }], over: true };
-  const stopped = afterSystemicStop(state, request, about) ?? beforeItsCalendar(state, request, about, rules);
+  const stopped =
+    blockedWait(state, request, about.ring) ??
+    afterSystemicStop(state, request, about) ??
+    beforeItsCalendar(state, request, about, rules);
   const wait = stopped ?? mustWait(state, request, about, rules);
   if (wait) {
     const newer = newerInLine(state, request, about, rules);
@@ -161,6 +165,8 @@ function refuseForPeople(
   rules: Rules,
 ): RingAnswer | null {
   if (!about.perimeter) return null;
+  const blocked = blockedWait(state, request, about.ring);
+  if (blocked) return refusal(request, about, 'blocked', blocked);
   const brake = brakesOn(state, about.ring, rules)[0];
   if (brake) return refusal(request, about, 'braked', waitForBrake(brake, about.ring, request.version));
   const closed = calendarWait(state, request, about.ring, rules);
@@ -267,7 +273,7 @@ function newerInLine(
   if (perimeter || request.purpose !== 'deploy' || resolveCoordination(topology).supersede === 'never') return null;
   const inLine = state.queue.filter((q) => {
     const isSame = q.at === ring && q.purpose === 'deploy' && isNewer(q.version, request.version);
-    return isSame && (isUrgent(q) || !isUrgent(request));
+    return isSame && blockOf(state.blocked, q.version) === null && (isUrgent(q) || !isUrgent(request));
   });
   const version = newest(inLine.map((q) => q.version));
   return version === null ? null : { version, waits: false };
@@ -299,6 +305,12 @@ function mustWait(state: ClusterState, request: QueuedRequest, about: RingFacts,
   return approvalWait(request, about, rules) ?? calendarWait(state, request, ring, rules);
 }
 
+/** A blocked package goes nowhere; that it is taken back nothing holds up. */
+function blockedWait(state: ClusterState, request: QueuedRequest, ring: number): WaitingFor | null {
+  const block = request.purpose === 'rollback' ? null : blockOf(state.blocked, request.version);
+  return block && waitForBlock(block, ring);
+}
+
 function approvalWait(request: QueuedRequest, { ring }: RingFacts, rules: Rules): WaitingFor | null {
   const { approval } = resolvePolicy(rules.topology, ring, request.lane);
   // An empty ring has no gates.
@@ -319,7 +331,9 @@ function afterSystemicStop(
 ): WaitingFor | null {
   const { systemic } = state;
   if (!systemic || perimeter || request.purpose !== 'deploy') return null;
-  if (!isNewer(request.version, systemic.version) || request.approved.includes(ring)) return null;
+  // Who approved it before knew nothing of the stop.
+  const isApproved = (request.approvedAtMs?.[ring] ?? Number.NEGATIVE_INFINITY) > systemic.sinceMs;
+  if (!isNewer(request.version, systemic.version) || isApproved) return null;
   const since = new Date(Math.max(request.sinceMs, systemic.sinceMs)).toISOString();
   const detail = `${systemic.version} stopped in ring ${systemic.ring} by its own fault, which a newer package may have too`;
   const next = [`cellctl status ${systemic.version}`, `cellctl approve --ring ${ring} ${request.version}`];
@@ -342,7 +356,7 @@ function hold(request: QueuedRequest, about: RingFacts, waiting: WaitingFor, roo
 function roomFor(state: ClusterState, request: QueuedRequest, about: RingFacts, rules: Rules): TurnAction[] {
   const turn = state.turns[about.ring];
   if (!turn) return oustUnmet(state, request, about.ring, rules);
-  const how = howToMakeRoom(turn, request, about, rules);
+  const how = howToMakeRoom(state, turn, request, about, rules);
   if (how === null) return [];
   const { ring } = about;
   const by = request.version;
@@ -373,7 +387,13 @@ export function nextOust(state: ClusterState, now: number, oustAfterMs: number):
   return earliest(since.map((ms) => ms + oustAfterMs).filter((ms) => ms > now));
 }
 
-function howToMakeRoom(turn: Turn, request: QueuedRequest, about: RingFacts, { topology }: Rules): MakeRoom | null {
+function howToMakeRoom(
+  state: ClusterState,
+  turn: Turn,
+  request: QueuedRequest,
+  about: RingFacts,
+  { topology }: Rules,
+): MakeRoom | null {
   if (turn.request.purpose === 'rollback') return null;
   if (request.purpose === 'rollback') return 'yield';
   const isStill = turn.state === 'halted' || turn.state === 'braked';
@@ -383,7 +403,8 @@ function howToMakeRoom(turn: Turn, request: QueuedRequest, about: RingFacts, { t
   if (about.soft && about.perimeter) return 'hurry';
   // What runs ends its cells in flight, and gives way.
   if (request.preempt && !about.perimeter) return 'supersede';
-  if (turn.state !== 'halted') return null;
+  // One that is blocked gets no further by itself: it waits as a halted one does.
+  if (turn.state !== 'halted' && blockOf(state.blocked, turn.request.version) === null) return null;
   if (about.perimeter) return 'settle';
   return resolveCoordination(topology).supersede === 'never' ? null : 'supersede';
 }

@@ -1,6 +1,7 @@
 import { packageRolloutId } from '../../contract/ids.js';
 import type { ClusterRing, ClusterStatus, QueueEntry, WaitingFor } from '../../contract/status.js';
 import { holding } from '../brake.js';
+import { blockOf } from './blocks.js';
 import { viewOfDrift } from './drift.js';
 import { viewOfQuarantines } from './quarantine.js';
 import type { ClusterState, RingRecord, Turn } from './state.js';
@@ -16,9 +17,10 @@ export function viewOfCluster(state: ClusterState, now: number): ClusterStatus {
     rings: rings.sort((a, b) => a.ring - b.ring),
     brakes: holding(state.brakes, now),
     quarantined: viewOfQuarantines(state),
-    blocked: [],
-    graduated: state.graduated,
-    queue: state.queue.map(viewOfRequest),
+    blocked: state.blocked,
+    graduated: state.graduated.map((g) => ({ ...g, blocked: blockOf(state.blocked, g.version) !== null })),
+    // One that is blocked is in nobody's way: it stands in `blocked`, and asks on for when it no longer is.
+    queue: state.queue.filter((q) => !q.held?.blocked).map(viewOfRequest),
     ...viewOfDrift(state, topologyOf(state)),
     notInForce: state.notInForce,
     waitingFor: waitOf(state, now),

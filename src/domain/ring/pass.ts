@@ -2,7 +2,7 @@ import type { Evidence, HealthMode } from '../../contract/health.js';
 import type { CellPurpose, CellResult, StopPass } from '../../contract/internal.js';
 import type { RingPolicy } from '../../contract/policy.js';
 import type { CellException, CellState, PassPurpose } from '../../contract/status.js';
-import { noteJudged, type PassHealth } from './health.js';
+import { judgeAnew, noteJudged, type PassHealth } from './health.js';
 
 /**
  * One pass over one ring, as plain data. A cell is its index in the pass's snapshot, and its standing is one mark:
@@ -28,11 +28,16 @@ export interface FlightRecord {
   /** Another pass's run holds the cell: when it ends, this pass starts its own. */
   foreign: boolean;
   cancelled: boolean;
+  /** Its health is waited for no more. */
+  waived?: true;
 }
 
 export interface Halt {
-  /** `systemic`: the package is at fault, whatever single cells say. */
-  kind: 'cells' | 'migration' | 'check' | 'none-converged' | 'systemic';
+  /**
+   * `systemic`: the package is at fault, whatever single cells say; `inconclusive`: too little is known of a cell, which is
+   * nobody's fault.
+   */
+  kind: 'cells' | 'migration' | 'check' | 'none-converged' | 'systemic' | 'inconclusive';
   reason: string;
   sinceMs: number;
 }
@@ -52,7 +57,15 @@ export interface PassState {
   inFlight: Record<number, FlightRecord>;
   exceptions: Record<
     number,
-    { state: CellState; reason: string; jobId?: string; needsDowntime?: boolean; evidence?: Evidence[] }
+    {
+      state: CellState;
+      reason: string;
+      jobId?: string;
+      needsDowntime?: boolean;
+      /** Its health could not be told, and that is for a person. */
+      isUnknown?: true;
+      evidence?: Evidence[];
+    }
   >;
   /** How often this pass has ordered work for a cell; absent: never. */
   orders: Record<number, number>;
@@ -254,6 +267,7 @@ function takeMending(s: PassState, most: number): number[] {
 function takeOff(s: PassState, index: number, purpose: CellPurpose): void {
   s.inFlight[index] = { purpose, runId: null, carried: false, foreign: false, cancelled: false };
   s.orders[index] = (s.orders[index] ?? 0) + 1;
+  judgeAnew(s, index, purpose);
 }
 
 /**
@@ -300,6 +314,7 @@ function except(s: PassState, index: number, result: CellResult, state: CellStat
     reason: result.reason,
     ...(result.jobId === null ? {} : { jobId: result.jobId }),
     ...(result.needsDowntime ? { needsDowntime: true } : {}),
+    ...(result.isUnknown ? { isUnknown: true } : {}),
     ...evidenceFor(s, index, result),
   };
 }
@@ -350,7 +365,9 @@ export function markQuarantined(s: PassState, index: number, words: string, poli
 
 /** A halt that the cells left do not give reason for any more is over. */
 export function endHaltWithinBudget(s: PassState, policy: RingPolicy): void {
-  if (s.halt?.kind === 'cells' && failures(s) <= policy.failureBudget) s.halt = null;
+  const isLeft = Object.values(s.exceptions).some((e) => e.isUnknown);
+  const isForCells = s.halt?.kind === 'cells' || (s.halt?.kind === 'inconclusive' && !isLeft);
+  if (isForCells && failures(s) <= policy.failureBudget) s.halt = null;
   if (s.halt?.kind === 'none-converged') s.halt = null;
 }
 
@@ -392,6 +409,8 @@ function deployed(s: PassState, index: number, result: CellResult, ctx: Deployed
   setMark(s, index, result.state === 'rolled-back' ? 'R' : 'X');
   // A cell that nothing was ordered for proves nothing about the package: another one goes first in its place.
   const cause = haltOf(s, ctx.policy, wasFirst && result.jobId !== null, result.cell, result.reason);
+  if (result.isUnknown)
+    s.halt ??= { kind: 'inconclusive', reason: `${result.cell} is ${result.reason}`, sinceMs: ctx.now };
   if (cause && !s.halt) s.halt = { kind: 'cells', reason: cause, sinceMs: ctx.now };
 }
 
@@ -474,8 +493,11 @@ export const settled = (s: PassState): boolean => flying(s) === 0;
 export function haltForExceptions(s: PassState, policy: RingPolicy, now: number): void {
   if (s.halt || s.purpose === 'rollback') return;
   const hasFailedMigration = Object.values(s.exceptions).some((e) => e.state === 'migration-failed');
+  const unknown = Object.values(s.exceptions).find((e) => e.isUnknown);
   if (hasFailedMigration) {
     s.halt = { kind: 'migration', reason: 'PDM has failed, and waits for a person', sinceMs: now };
+  } else if (unknown) {
+    s.halt = { kind: 'inconclusive', reason: unknown.reason, sinceMs: now };
   } else if (failures(s) > policy.failureBudget) {
     const reason = `${failures(s)} failed or could not be deployed, the budget is ${policy.failureBudget}`;
     s.halt = { kind: 'cells', reason, sinceMs: now };

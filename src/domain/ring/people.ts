@@ -79,6 +79,7 @@ export function retried(s: PassState, index: number, verdict: RetryVerdict): voi
   if (s.exceptions[index]?.state === 'migration-failed') s.mending[index] = true;
   delete s.exceptions[index];
   delete s.again[index];
+  delete s.health?.bad[index];
   setMark(s, index, verdict.on === 'other' ? '.' : verdict.on === 'migrated' ? 'M' : 'C');
 }
 

@@ -8,6 +8,7 @@ import type {
   WaitingFor,
 } from '../../contract/status.js';
 import { scopeText } from '../brake.js';
+import { waitForBlock } from '../cluster/blocks.js';
 import { healthUnknown, ringHealthOf } from './health.js';
 import { concerned, converged, exceptionsOf, failures, flying, isMending, type PassState, settled } from './pass.js';
 
@@ -94,7 +95,9 @@ function haltWait(s: PassState, ctx: ViewContext): WaitingFor | null {
     next: [
       ...(s.halt?.kind === 'check' ? [`cellctl override --wait check --ring ${ring} ${version} --reason "…"`] : []),
       ...(s.halt ? [`cellctl retry --ring ${ring} ${version}`] : [`cellctl status ${version}`]),
-      ...(s.halt?.kind === 'cells' && worst ? [`cellctl skip ${worst} --version ${version} --reason "…"`] : []),
+      ...((s.halt?.kind === 'cells' || s.halt?.kind === 'inconclusive') && worst
+        ? [`cellctl skip ${worst} --version ${version} --reason "…"`]
+        : []),
       `cellctl abort ${version} --reason "…"`,
     ],
   };
@@ -128,6 +131,7 @@ function brakeWait(s: PassState, ctx: ViewContext): WaitingFor | null {
 
 /** The wait that a brake makes, with the command that ends it. */
 export function waitForBrake(brake: BrakeStatus, ring: number, version: string): WaitingFor {
+  if (brake.blocks) return waitForBlock({ ...brake, ...brake.blocks }, ring);
   const whose = brake.scope === 'package' ? ` --version ${version}` : '';
   return {
     kind: 'brake',

@@ -59,6 +59,8 @@ export interface PackageState {
   approved: number[];
   /** By ring: what this package mends there, as whoever deployed it said; it passes a pause for drift. */
   fixes?: Record<number, string>;
+  /** When each of them was approved last, epoch ms. */
+  approvedAtMs?: Record<number, number>;
   /** Waits that a person ended, by ring: they stay ended for a pass that takes a lost one's place. */
   overridden: { ring: number; wait: OverridableWait }[];
   /** Waits for the calendar that a person ended, by ring; absent: none. */

@@ -59,7 +59,7 @@ describe('drift', () => {
   it('does not count what is blocked', () => {
     graduates(V1);
     graduates(V2);
-    Object.assign(state.graduated[0] ?? {}, { blocked: true });
+    state.blocked = [{ version: V1, by: 'alice', reason: 'x', since: '2026-01-02T03:04:05Z', fixedIn: V2 }];
     expect(byRing()).toEqual({ 2: 1, 5: 1 });
   });
 

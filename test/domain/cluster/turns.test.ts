@@ -447,6 +447,21 @@ describe('brakes and approvals', () => {
     expect(kinds(decide(approved, topology))).toEqual([`${A} granted`]);
   });
 
+  it('an approval from before a stop for the package counts for the policy, and not for that stop', () => {
+    const topology = topologyOf({ 2: { approval: 'required' } });
+    const at = (approvedAtMs?: Record<number, number>) => {
+      const state = cluster();
+      state.systemic = { version: V1, ring: 3, sinceMs: NOW };
+      asks(state, V2, { after: null }, { approved: [2], ...(approvedAtMs ? { approvedAtMs } : {}) });
+      return answers(decide(state, topology))[0];
+    };
+    const held = { kind: 'held', waiting: { kind: 'approval', detail: expect.stringContaining(V1) } };
+    expect(at({ 2: NOW - 1 })).toMatchObject(held);
+    expect(at()).toMatchObject(held);
+    expect(at({ 3: NOW + 1 })).toMatchObject(held);
+    expect(at({ 2: NOW + 1 })).toMatchObject({ kind: 'granted' });
+  });
+
   it('nothing goes forward before the first look at the cells is over', () => {
     const state = cluster();
     state.cold = { by: 'a', isReleased: true };

@@ -8,6 +8,7 @@ const BY_PEOPLE = [
   ...['deployRing', 'migrateRing', 'graduate', 'recordCheck', 'engageBrake', 'releaseBrake', 'approveRing'],
   ...['override', 'retryRing', 'skipCell', 'abort', 'restart', 'applyTopology'],
   ...['quarantineCell', 'readmitCell', 'resumeAutoDeploy'],
+  ...['blockVersion', 'unblockVersion'],
 ];
 
 /** 11. Every act of a person is kept: who, when, why, what came of it. What was refused changed nothing, and is answered. */
