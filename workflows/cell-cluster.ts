@@ -69,8 +69,8 @@ class ClusterRun {
   private readonly brakes: BrakeDesk;
   private readonly turns: Turns;
   private readonly looks: Looks;
-  private readonly calendars: Calendars;
   private readonly blocks: Blocks;
+  private readonly calendars: Calendars;
   private readonly alerts: AlertDesk;
   private readonly quarantines: Quarantines;
   private readonly drift: Drift;
@@ -81,8 +81,8 @@ class ClusterRun {
     const onMet = (version: string) => void this.registerAgain(version);
     this.turns = new Turns(this.ctx, this.brakes, onMet, input);
     this.looks = new Looks(this.ctx, this.brakes);
-    this.calendars = new Calendars(this.ctx);
     this.blocks = new Blocks(this.ctx, this.brakes);
+    this.calendars = new Calendars(this.ctx);
     const { alerts } = this.ctx.state;
     this.alerts = new AlertDesk(
       () => alerts.book,

@@ -69,10 +69,10 @@ export interface RequestRing {
   lane: string | null;
   /** Rings that a person approved this package for. */
   approved: number[];
-  /** Waits for the calendar that a person ended, by ring; absent: none. */
-  waivers?: RingWaiver[];
   /** When it was last done, by ring, epoch ms. */
   approvedAtMs?: Record<number, number>;
+  /** Waits for the calendar that a person ended, by ring; absent: none. */
+  waivers?: RingWaiver[];
   /** Since when the package waits for this ring, in epoch milliseconds. */
   sinceMs: number;
   /** It takes the place of an older package that runs: that one lets its cells in flight end, and gives way. */

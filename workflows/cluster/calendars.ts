@@ -1,5 +1,6 @@
 import { log, sleep } from '@temporalio/workflow';
 import { type CalendarToKeep, calendarsWaitedFor, nextChange, noteWord } from '../../src/domain/cluster/calendars.js';
+import { ringsBehind } from '../../src/domain/cluster/drift.js';
 import { topologyOf } from '../../src/domain/cluster/topology.js';
 import { readCalendar } from '../shared/activities.js';
 import { Alarm } from '../shared/alarm.js';
@@ -20,9 +21,9 @@ export class Calendars {
   keep(): void {
     const { state } = this.ctx;
     const topology = topologyOf(state);
-    if (!topology || state.queue.length === 0) return;
+    if (!topology) return;
     const now = Date.now();
-    const waitedFor = calendarsWaitedFor(state, { topology, now });
+    const waitedFor = calendarsWaitedFor(state, ringsBehind(state, topology), { topology, now });
     for (const one of waitedFor.ask) if (!this.asking.has(one.key)) void this.ask(one);
     this.alarm.set(nextChange(state, waitedFor, now));
   }

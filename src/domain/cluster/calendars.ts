@@ -20,11 +20,17 @@ const calendarKey = (state: ClusterState, ring: number, lane: string | null): st
   `${state.revision}/${ring}/${lane ?? ''}`;
 
 /** The calendar that this request goes by in a ring, null where any time is good: nothing holds a rollback. */
-function calendarFor(request: QueuedRequest, ring: number, { topology, now }: Now): Calendar | null {
+function calendarFor({ purpose, lane }: Going, ring: number, { topology, now }: Now): Calendar | null {
   // An empty ring has no gates.
   const isEmpty = (ringOf(topology, ring)?.cells.length ?? 0) === 0;
-  return request.purpose === 'rollback' || isEmpty ? null : calendarOf(topology, ring, request.lane, now);
+  return purpose === 'rollback' || isEmpty ? null : calendarOf(topology, ring, lane, now);
 }
+
+/** What a calendar wants to know of a request. */
+type Going = Pick<QueuedRequest, 'purpose' | 'lane' | 'waivers'>;
+
+/** Any package without a lane. */
+const ANYBODY: Going = { purpose: 'deploy', lane: null };
 
 /** What is known of a calendar now; null: it must be asked. */
 function wordFor(state: ClusterState, key: string, calendar: Calendar, now: number): CalendarWord | null {
@@ -33,12 +39,7 @@ function wordFor(state: ClusterState, key: string, calendar: Calendar, now: numb
 }
 
 /** Why a ring is shut for this request, or null. */
-export function closingFor(
-  state: ClusterState,
-  request: QueuedRequest,
-  ring: number,
-  at: Now,
-): Closing | 'unknown' | null {
+export function closingFor(state: ClusterState, request: Going, ring: number, at: Now): Closing | 'unknown' | null {
   const calendar = calendarFor(request, ring, at);
   if (calendar === null) return null;
   const word = wordFor(state, calendarKey(state, ring, request.lane), calendar, at.now);
@@ -50,6 +51,10 @@ export function calendarWait(state: ClusterState, request: QueuedRequest, ring: 
   const closing = closingFor(state, request, ring, at);
   return closing && waitForOpening(closing, { ring, version: request.version, sinceMs: request.sinceMs });
 }
+
+/** Whether no package without a lane may enter the ring now, as far as anybody has asked. */
+export const isShut = (state: ClusterState, ring: number, at: Now): boolean =>
+  closingFor(state, ANYBODY, ring, at) !== null;
 
 /** What a pass is given of its calendar when it is let in. */
 export function calendarEntry(
@@ -68,12 +73,22 @@ export interface CalendarToKeep {
   calendar: Calendar;
 }
 
-/** Calendars that packages wait by at a ring; `ask`: those of which nothing is known any more. */
-export function calendarsWaitedFor(state: ClusterState, at: Now): { all: CalendarToKeep[]; ask: CalendarToKeep[] } {
-  const all = state.queue.flatMap((request) => {
-    if (request.at === null || !ringOf(at.topology, request.at)) return [];
-    const calendar = calendarFor(request, request.at, at);
-    return calendar ? [{ key: calendarKey(state, request.at, request.lane), calendar }] : [];
+/**
+ * Calendars that packages wait by at a ring, or that say whether a ring which is behind could have taken one; `ask`:
+ * those of which nothing is known any more.
+ * @param behind rings that lack a graduated package
+ */
+export function calendarsWaitedFor(
+  state: ClusterState,
+  behind: readonly number[],
+  at: Now,
+): { all: CalendarToKeep[]; ask: CalendarToKeep[] } {
+  const waiting = state.queue.map((request) => ({ request: request as Going, ring: request.at }));
+  const late = behind.map((ring) => ({ request: ANYBODY, ring }));
+  const all = [...waiting, ...late].flatMap(({ request, ring }) => {
+    if (ring === null || !ringOf(at.topology, ring)) return [];
+    const calendar = calendarFor(request, ring, at);
+    return calendar ? [{ key: calendarKey(state, ring, request.lane), calendar }] : [];
   });
   const once = [...new Map(all.map((one) => [one.key, one])).values()];
   return { all: once, ask: once.filter(({ key, calendar }) => wordFor(state, key, calendar, at.now) === null) };

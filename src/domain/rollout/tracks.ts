@@ -80,8 +80,8 @@ const closedBy = ({ waitingFor }: RolloutRing): CalendarWait | null =>
 /** A pass that a brake or the calendar holds: its callers are answered, and it goes on once that is over. */
 export function heldResult(s: PackageState, track: Track, now: number): RingResult {
   const wait = track.view && closedBy(track.view);
-  const held = track.view?.waitingFor?.blocked ? ('blocked' as const) : ('braked' as const);
-  const code = wait ? ('frozen' as const) : held;
+  const stopped = track.view?.waitingFor?.blocked ? ('blocked' as const) : ('braked' as const);
+  const code = wait ? ('frozen' as const) : stopped;
   const pass = { outcome: 'refused' as const, code, supersededBy: null, reason: code };
   const until = track.view?.waitingFor?.until;
   return { ...ringResult(s, track, pass, now), ...(wait ? { wait } : {}), ...(until ? { until } : {}) };
