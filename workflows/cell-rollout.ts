@@ -186,6 +186,7 @@ class CellRun {
       scope: policy.scope,
       postDeployMigrations: policy.postDeployMigrations === 'with-deploy' ? 'include' : 'skip',
       requireReady: !policy.deployToUnhealthy,
+      ...this.fence(),
     };
   }
 
@@ -193,6 +194,7 @@ class CellRun {
     if (report.seen) this.now = report.seen.version;
     this.wasCancelled = report.why === 'cancelled';
     if (this.wasCancelled) return this.result('pending', 'cancelled before its job was ordered');
+    if (report.why === 'closed') return this.tooLate(report.detail);
     if (report.why === 'busy') return this.deferred('busy', report.detail);
     if (report.why === 'silent') return this.deferred('unreachable', report.detail);
     if (report.why === 'not-ready') return this.deferred('failed', `unhealthy before its deployment: ${report.detail}`);
@@ -284,6 +286,7 @@ class CellRun {
       scope: policy.scope,
       postDeployMigrations: 'include',
       requireReady: true,
+      ...this.fence(),
     });
     if (report.outcome === 'not-ordered') return this.notMigrated(report);
     this.remember({ ...report.job, fromVersion: version });
@@ -297,6 +300,7 @@ class CellRun {
   }
 
   private notMigrated(report: Extract<JobReport, { outcome: 'not-ordered' }>): CellResult {
+    if (report.why === 'closed') return this.tooLate(report.detail);
     if (report.why === 'busy') return this.deferred('busy', report.detail);
     if (report.why === 'silent') return this.deferred('unreachable', report.detail);
     if (report.why === 'not-ready') return this.deferred('failed', `unhealthy before its PDM: ${report.detail}`);
@@ -398,6 +402,16 @@ class CellRun {
 
   private deferred(state: CellState, reason: string): CellResult {
     return { ...this.result(state, reason), deferred: true };
+  }
+
+  private tooLate(reason: string): CellResult {
+    return { ...this.result('pending', reason), closed: true };
+  }
+
+  /** What is ordered late, because AMP or the cell's health had to be waited for, must not begin when the ring is closed. */
+  private fence(): Pick<JobOrder, 'notAfterMs'> {
+    const { notAfterMs } = this.input;
+    return notAfterMs === undefined ? {} : { notAfterMs };
   }
 
   /** Its pass raises the same, where it is there to hear how this ended. */

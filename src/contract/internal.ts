@@ -391,6 +391,8 @@ export interface CellRolloutInput {
   health: HealthPolicy | null;
   /** How the cell was judged before this package came, where it was unhealthy: it is held to that. */
   before: CellVerdict | null;
+  /** Nothing forward is ordered from then on, epoch ms: the ring is closed. Absent: at any time. */
+  notAfterMs?: number;
   /** How often this pass has ordered this work for this cell, from 1. */
   order: number;
   /** An earlier run of the same order was cancelled, and died over it: this one finds its job, cancels it, goes back. */
@@ -425,6 +427,8 @@ export interface CellResult {
   cancelled: boolean;
   /** A brake came before its job was ordered: nothing was, and nothing will be. */
   stoodDown?: true;
+  /** The ring closed before its job was ordered: it starts again when that is open. */
+  closed?: true;
   /** Its health could not be told, and the policy says that this is for a person: the ring halts, whatever its budget. */
   isUnknown?: true;
   /** When the job that brought the package began and ended, epoch ms; absent where nothing is measured. */

@@ -299,6 +299,7 @@ export class Flights {
       perimeter: ctx.entered.perimeter,
       health: ctx.entered.health,
       before: beforeOf(cell.id, ctx.state.health?.before[index]),
+      ...this.calendar.fence(purpose),
       order: ctx.state.orders[index] ?? 1,
       cancelled,
       lane,

@@ -346,6 +346,7 @@ export function cellEnded(s: PassState, index: number, result: CellResult, polic
   delete s.deaths[index];
   const skip = s.skips[index];
   delete s.skips[index];
+  if (result.closed) return startAgain(s, index, flight.purpose, skip);
   noteJudged(s, index, result);
   if (result.smokeTests && s.smokeTests !== 'failed') s.smokeTests = result.smokeTests;
   if (flight.purpose === 'rollback') wentBack(s, index, result, policy, now);
@@ -371,6 +372,13 @@ export function endHaltWithinBudget(s: PassState, policy: RingPolicy): void {
   const isForCells = s.halt?.kind === 'cells' || (s.halt?.kind === 'inconclusive' && !isLeft);
   if (isForCells && failures(s) <= policy.failureBudget) s.halt = null;
   if (s.halt?.kind === 'none-converged') s.halt = null;
+}
+
+/** Nothing was ordered, because the ring had closed: it is as if the cell had not been taken; but for a skip since. */
+function startAgain(s: PassState, index: number, purpose: CellPurpose, skip: DeployedContext['skip']): void {
+  s.orders[index] = Math.max(0, (s.orders[index] ?? 1) - 1);
+  if (skip && purpose === 'deploy') return markSkipped(s, index, `skipped by ${skip.by}: ${skip.reason}`);
+  setMark(s, index, START[purpose].from);
 }
 
 interface DeployedContext {
