@@ -35,6 +35,7 @@ import { LONGEST_MS } from '../src/domain/shapes.js';
 import { findCell, resolveCoordination, resolvePolicy, type Topology } from '../src/domain/topology/index.js';
 import { ClusterContext } from './cluster/context.js';
 import { COLD_START, Looks } from './cluster/looks.js';
+import { Reconciler } from './cluster/reconciler.js';
 import { type TestLimits, Turns } from './cluster/turns.js';
 import { listOpenRollouts } from './shared/activities.js';
 import { AlertDesk } from './shared/alert-desk.js';
@@ -66,14 +67,22 @@ class ClusterRun {
   private readonly brakes: BrakeDesk;
   private readonly turns: Turns;
   private readonly looks: Looks;
+  private readonly reconciler: Reconciler;
   private readonly alerts: AlertDesk;
 
   constructor(private readonly input: CellClusterInput) {
     this.ctx = new ClusterContext(input.state);
     this.brakes = this.brakeDesk();
     const onMet = (version: string) => void this.registerAgain(version);
-    this.turns = new Turns(this.ctx, this.brakes, onMet, input);
-    this.looks = new Looks(this.ctx, this.brakes);
+    this.reconciler = new Reconciler(
+      this.ctx,
+      () => this.looks,
+      (ring, requestId) => this.turns.freeOwn(ring, requestId),
+    );
+    const onOwn: ConstructorParameters<typeof Turns>[4] = (request, answer) =>
+      this.reconciler.answered(request, answer);
+    this.turns = new Turns(this.ctx, this.brakes, onMet, input, onOwn);
+    this.looks = new Looks(this.ctx, this.brakes, (ring, looking) => this.reconciler.looked(ring, looking));
     const { alerts } = this.ctx.state;
     this.alerts = new AlertDesk(
       () => alerts.book,
@@ -90,6 +99,7 @@ class ClusterRun {
     for (;;) {
       this.ctx.woken = false;
       this.brakes.expire();
+      this.reconciler.keep();
       this.turns.decide();
       this.keepAlerts();
       trim(this.ctx.state);
@@ -135,11 +145,12 @@ class ClusterRun {
     const message = validated(messages.applyTopology, payload);
     const judged = judgeTopology(state, message);
     if (!judged.ok) throw rejected(judged.problems);
-    const isFirst = state.topology === null;
+    const before = topologyOf(state);
     const changed = putInForce(state, judged.topology, judged.notInForce, Date.now());
     this.ctx.record('applyTopology', message, `revision ${state.revision}`);
-    if (isFirst) this.looks.startCold(message.by, message.releaseColdStart === true);
-    else this.looks.lookAgainAt(changed);
+    if (before) this.reconciler.topologyChanged(before, judged.topology);
+    if (before) this.looks.lookAgainAt(changed);
+    else this.looks.startCold(message.by, message.releaseColdStart === true);
     this.ctx.wake();
     return { revision: state.revision, changes: judged.changes, notInForce: judged.notInForce };
   }
@@ -186,6 +197,11 @@ class ClusterRun {
     const { brakeId } = this.brakes.toRelease(message.brakeId);
     this.brakes.release(brakeId);
     this.ctx.record('releaseBrake', message, `brake ${brakeId} is off`);
+    return this.view();
+  }
+
+  private reconcile(payload: unknown): ClusterStatus {
+    this.reconciler.reconcile(payload);
     return this.view();
   }
 
@@ -260,6 +276,10 @@ class ClusterRun {
       validator: judgeOff,
     });
     this.onSignal(signals.releaseBrakeSignal, off, judgeOff, (m) => this.releaseBrake(m));
+    const again = 'Looks at what really runs, and converges what differs: {by, ring?, cells?}.';
+    const judgeAgain = (m: unknown) => this.reconciler.judge(m);
+    handle(signals.reconcileUpdate, (m) => this.reconcile(m), { description: again, validator: judgeAgain });
+    this.onSignal(signals.reconcileSignal, again, judgeAgain, (m) => this.reconcile(m));
     setHandler(signals.clusterStatusQuery, () => this.view(), { description: 'What runs where, and what waits.' });
     setHandler(
       signals.clusterTopologyQuery,
@@ -267,7 +287,7 @@ class ClusterRun {
       { description: 'The topology in force, gzipped.' },
     );
     setDefaultSignalHandler((name, ...args) => {
-      const expected = 'a signal of the contract: engageBrake, releaseBrake';
+      const expected = 'a signal of the contract: engageBrake, releaseBrake, reconcile';
       this.ctx.fileRejection(name, { path: '', value: JSON.stringify(args)?.slice(0, 200) ?? '', expected });
     });
   }
@@ -317,7 +337,8 @@ class ClusterRun {
   private mayContinueAsNew(): boolean {
     const { continueAsNewSuggested, historyLength } = workflowInfo();
     const isLong = continueAsNewSuggested || historyLength > (this.input.continueAsNewAfter ?? CONTINUE_AFTER_EVENTS);
-    return isLong && this.ctx.mail.onItsWay === 0 && allHandlersFinished();
+    const isQuiet = this.ctx.mail.onItsWay === 0 && this.reconciler.starting === 0;
+    return isLong && isQuiet && allHandlersFinished();
   }
 
   /** Called with every handler finished and without having waited since: nothing that arrived is left behind. */

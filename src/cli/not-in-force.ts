@@ -9,7 +9,6 @@ const INSTEAD: Record<string, string[]> = {
   wait: ['cellctl status VERSION --watch', 'cellctl deploy --ring N VERSION --wait'],
   todo: ['cellctl rollouts --open', 'cellctl brake list'],
   settings: [],
-  reconcile: ['cellctl status', 'cellctl retry --ring N VERSION'],
 };
 
 export const NOT_IN_FORCE = Object.keys(INSTEAD);

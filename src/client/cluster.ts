@@ -1,6 +1,6 @@
 import { CLUSTER_WORKFLOW_ID } from '../contract/ids.js';
 import type { PackedTopology } from '../contract/internal.js';
-import type { ApplyTopology, EngageClusterBrake, ReleaseBrake } from '../contract/messages.js';
+import type { ApplyTopology, EngageClusterBrake, Reconcile, ReleaseBrake } from '../contract/messages.js';
 import type { ApplyTopologyResult, BrakeResult, ClusterStatus } from '../contract/status.js';
 import type { Topology } from '../domain/topology/index.js';
 import { engageSurely } from './brake.js';
@@ -35,6 +35,11 @@ export class ClusterClient {
 
   releaseBrake(payload: ReleaseBrake, options?: CallOptions): Promise<ClusterStatus> {
     return this.#calls.request(HERE, 'releaseBrake', payload, options);
+  }
+
+  /** Has the cluster look at what really runs, and converge what differs. */
+  reconcile(payload: Reconcile, options?: CallOptions): Promise<ClusterStatus> {
+    return this.#calls.request(HERE, 'reconcile', payload, options);
   }
 
   status(): Promise<ClusterStatus> {

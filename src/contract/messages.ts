@@ -173,6 +173,12 @@ export const applyTopology = lazily(() => {
     });
 });
 
+export const reconcile = lazily(() => {
+  const { ring, by, cell, reason, url } = fields();
+  const cells = z.array(cell, 'a list of cell ids').min(1, 'at least one cell').max(500, 'at most 500 cells');
+  return z.strictObject({ ring: ring.optional(), cells: cells.optional(), by, reason: reason.optional(), url });
+});
+
 export type DeployRing = z.infer<ReturnType<typeof deployRing>>;
 export type MigrateRing = z.infer<ReturnType<typeof migrateRing>>;
 export type Graduate = z.infer<ReturnType<typeof graduate>>;
@@ -187,6 +193,7 @@ export type RetryRing = z.infer<ReturnType<typeof retryRing>>;
 export type SkipCell = z.infer<ReturnType<typeof skipCell>>;
 export type Abort = z.infer<ReturnType<typeof abort>>;
 export type Restart = z.infer<ReturnType<typeof restart>>;
+export type Reconcile = z.infer<ReturnType<typeof reconcile>>;
 export type ApplyTopology = z.infer<ReturnType<typeof applyTopology>>;
 
 /** Largest topology payload that is accepted, in bytes: a larger one would end the workflow. */

@@ -291,6 +291,19 @@ export interface QueueEntry {
   since: string;
   /** What this entry waits for: its turn, an approval, a brake. */
   held: WaitingFor | null;
+  /** Only of what the cluster itself asks for: how many cells it is about, and who wants it. */
+  cells?: number;
+  by?: string;
+}
+
+/** How rings are kept on what they converged on. */
+export interface ReconcileStatus {
+  /** When every ring is looked at next. */
+  nextAt: string | null;
+  /** Rings that are to be looked at now. */
+  looking: number[];
+  /** Rings where only what runs is noted, with the reason. */
+  notKept: { ring: number; reason: string }[];
 }
 
 export type PassPurpose = 'deploy' | 'migrate' | 'rollback';
@@ -305,6 +318,7 @@ export interface ClusterStatus {
   blocked: { version: string; by: string; reason: string; since: string; fixedIn?: string }[];
   graduated: GraduatedPackage[];
   queue: QueueEntry[];
+  reconcile?: ReconcileStatus;
   drift: { max: number; byRing: Record<string, number> };
   autoDeploy: { state: 'running' | 'paused'; reason?: string; override?: unknown };
   /** Fields of the topology that are written there and that this version does not obey yet. */

@@ -24,6 +24,7 @@ const SCHEMAS: Record<string, () => z.ZodType> = {
   abort: messages.abort,
   restart: messages.restart,
   applyTopology: messages.applyTopology,
+  reconcile: messages.reconcile,
 };
 
 function problemsOf(name: string, payload: unknown): Problem[] {

@@ -26,8 +26,10 @@ export const restartUpdate = defineUpdate<PackageRolloutStatus, [unknown]>('rest
 export const releaseBrakeUpdate = defineUpdate<PackageRolloutStatus, [unknown]>('releaseBrake');
 export const releaseClusterBrakeUpdate = defineUpdate<ClusterStatus, [unknown]>('releaseBrake');
 export const engageBrakeUpdate = defineUpdate<BrakeResult, [unknown]>('engageBrake');
+export const reconcileUpdate = defineUpdate<ClusterStatus, [unknown]>('reconcile');
 export const applyTopologyUpdate = defineUpdate<ApplyTopologyResult, [unknown]>('applyTopology');
 
+export const reconcileSignal = defineSignal<[unknown]>('reconcile');
 export const graduateSignal = defineSignal<[unknown]>('graduate');
 export const recordCheckSignal = defineSignal<[unknown]>('recordCheck');
 export const engageBrakeSignal = defineSignal<[unknown]>('engageBrake');
@@ -75,6 +77,7 @@ export const skipInPassSignal = defineSignal<[internal.SkipInPass]>('skipInPass'
 export const overrideInPassSignal = defineSignal<[internal.OverrideInPass]>('overrideInPass');
 export const holdForwardSignal = defineSignal<[internal.HoldForward]>('holdForward');
 export const checkInPassSignal = defineSignal<[internal.CheckInPass]>('checkInPass');
+export const cellsLeftSignal = defineSignal<[internal.CellsLeft]>('cellsLeft');
 export const reportNowSignal = defineSignal<[internal.ForPass]>('reportNow');
 export const bakedEverywhereSignal = defineSignal<[internal.ForPass]>('bakedEverywhere');
 

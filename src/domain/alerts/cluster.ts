@@ -6,6 +6,7 @@ import type { ClusterState, QueuedRequest, WorkClock } from '../cluster/state.js
 import { resolveCoordination, resolvePolicy, ringOf, type Topology } from '../topology/index.js';
 import type { Due } from './book.js';
 import { ofRing } from './cell.js';
+import { changedByHand } from './differences.js';
 
 /** The alerts of what only the cluster knows: the queue, graduation, and what passes left behind. */
 
@@ -27,6 +28,7 @@ export function alertsOfCluster(state: ClusterState, kept: ClusterAlertState, to
     ...late(state, topology, now),
     ...standingQueues(state, topology, now),
     ...repeated(state, topology),
+    ...changedByHand(state, topology),
     ...missing.alerts,
   ];
   // While somebody holds a ring, or waits for one, the cluster looks every minute anyhow.

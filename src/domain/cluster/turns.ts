@@ -9,6 +9,7 @@ import { waitForBrake } from '../ring/view.js';
 import { nextOuterRing, resolvePolicy, ringOf, type Topology } from '../topology/index.js';
 import { beginTurn } from './holders.js';
 import { laneIsGone, waitForLane } from './lanes.js';
+import { isReconcile } from './reconcile.js';
 import type { ClusterState, QueuedRequest, Turn } from './state.js';
 
 /**
@@ -49,13 +50,19 @@ export function decideTurns(
 ): TurnAction[] {
   if (!topology) return [];
   const actions: TurnAction[] = [];
-  const inOrder = [...state.queue].sort((a, b) => Number(b.purpose === 'rollback') - Number(a.purpose === 'rollback'));
+  const inOrder = [...state.queue].sort((a, b) => rank(a) - rank(b));
   for (const request of inOrder) {
     const decided = decideOrDrop(state, request, { topology, now, oustAfterMs });
     actions.push(...decided.actions);
     if (decided.over) state.queue = state.queue.filter((q) => q.requestId !== request.requestId);
   }
   return actions;
+}
+
+/** Rollbacks before everything else; what only brings cells back to what their ring runs, after it. */
+function rank(request: QueuedRequest): number {
+  if (request.purpose === 'rollback') return 0;
+  return isReconcile(request) ? 2 : 1;
 }
 
 interface Decision {
@@ -102,7 +109,8 @@ function findRing(request: QueuedRequest, topology: Topology): Found {
     return next ? { ring: next } : { answer: { requestId, kind: 'none' } };
   }
   const isThere = topology.rings.some((r) => r.ring === ring);
-  const problem = request.purpose === 'rollback' && isThere ? null : notInside(topology, ring);
+  const problem =
+    (request.purpose === 'rollback' || isReconcile(request)) && isThere ? null : notInside(topology, ring);
   return problem ? { answer: { requestId, kind: 'rejected', ...problem } } : { ring: { ring } };
 }
 
@@ -216,7 +224,10 @@ function mustWait(state: ClusterState, request: QueuedRequest, about: RingFacts,
   const { ring } = about;
   const turn = state.turns[ring];
   if (turn) {
-    const detail = `ring ${ring} is ${turn.state} with ${turn.request.version}`;
+    const what = isReconcile(turn.request)
+      ? `reconciled to ${turn.request.version}`
+      : `${turn.state} with ${turn.request.version}`;
+    const detail = `ring ${ring} is ${what}`;
     return { kind: 'ring-turn', ring, since, detail, next: [`cellctl status ${turn.request.version}`] };
   }
   if (state.unmet === null || state.unmet.includes(ring)) {
@@ -229,7 +240,18 @@ function mustWait(state: ClusterState, request: QueuedRequest, about: RingFacts,
   }
   const brake = brakesOn(state, ring, rules)[0];
   if (brake) return waitForBrake(brake, ring, request.version);
+  const first = isReconcile(request) ? whoGoesFirst(state, ring) : null;
+  if (first) return waitBehind(first, ring, since);
   return approvalWait(request, about, rules);
+}
+
+/** A package that waits for the ring, and not for a person or the calendar, goes before the cluster's own work there. */
+const whoGoesFirst = (state: ClusterState, ring: number): QueuedRequest | undefined =>
+  state.queue.find((q) => q.at === ring && !isReconcile(q) && (q.held === null || q.held.kind === 'ring-turn'));
+
+function waitBehind({ version }: QueuedRequest, ring: number, since: string): WaitingFor {
+  const detail = `${version} is to come to ring ${ring} first`;
+  return { kind: 'ring-turn', ring, since, detail, next: [`cellctl status ${version}`] };
 }
 
 function approvalWait(request: QueuedRequest, { ring }: RingFacts, rules: Rules): WaitingFor | null {
@@ -307,8 +329,9 @@ export function nextOust(state: ClusterState, now: number, oustAfterMs: number):
 }
 
 function howToMakeRoom(turn: Turn, request: QueuedRequest, about: RingFacts): MakeRoom | null {
-  if (turn.request.purpose === 'rollback') return null;
-  if (request.purpose === 'rollback') return 'yield';
+  if (turn.request.purpose === 'rollback' || isReconcile(request)) return null;
+  // What only brings cells back to what their ring runs is in nobody's way.
+  if (request.purpose === 'rollback' || isReconcile(turn.request)) return 'yield';
   const isStill = turn.state === 'halted' || turn.state === 'braked';
   // Nobody is left who could retry or end it.
   if (turn.starterGone && isStill && !isNewer(turn.request.version, request.version)) return 'yield';

@@ -61,6 +61,8 @@ export interface PassState {
   again: Record<number, true>;
   /** Skips that wait for the cell's run to end, and their words. */
   skips: Record<number, { by: string; reason: string }>;
+  /** Cells that the ring has no more, whose run is not over. */
+  leaving?: Record<number, true>;
   halt: Halt | null;
   stop: StopPass | null;
   convergedAtMs: number | null;
@@ -323,12 +325,30 @@ export function cellEnded(s: PassState, index: number, result: CellResult, polic
   delete s.deaths[index];
   const skip = s.skips[index];
   delete s.skips[index];
+  if (s.leaving?.[index]) return drop(s, index, result);
   noteJudged(s, index, result);
   if (result.smokeTests && s.smokeTests !== 'failed') s.smokeTests = result.smokeTests;
   if (flight.purpose === 'rollback') return wentBack(s, index, result, policy, now);
   if (flight.purpose === 'migrate') return migrated(s, index, result, now);
   deployed(s, index, result, { policy, now, cancelled: flight.cancelled, skip });
 }
+
+/** The ring has the cell no more: it counts nowhere, and is named. */
+export function drop(s: PassState, index: number, result?: CellResult): void {
+  const how = result ? `; its run ended ${result.state}${result.reason ? `: ${result.reason}` : ''}` : '';
+  delete s.leaving?.[index];
+  delete s.mending[index];
+  delete s.pdmFailed[index];
+  if (s.health) delete s.health.deployed[index];
+  s.exceptions[index] = {
+    state: 'left',
+    reason: `it is no cell of the ring any more${how}`,
+    ...(result?.jobId ? { jobId: result.jobId } : {}),
+  };
+  setMark(s, index, 'L');
+}
+
+export const hasLeft = (s: PassState, index: number): boolean => s.exceptions[index]?.state === 'left';
 
 interface DeployedContext {
   policy: RingPolicy;

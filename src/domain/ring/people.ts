@@ -1,7 +1,16 @@
 import type { CheckInPass } from '../../contract/internal.js';
 import type { OverridableWait } from '../../contract/messages.js';
 import type { RingPolicy } from '../../contract/policy.js';
-import { failures, haltForExceptions, type Mark, markSkipped, mayTryAgain, type PassState, setMark } from './pass.js';
+import {
+  drop,
+  failures,
+  haltForExceptions,
+  type Mark,
+  markSkipped,
+  mayTryAgain,
+  type PassState,
+  setMark,
+} from './pass.js';
 
 /** What people say to a pass: skips, checks, overrides, retries. */
 
@@ -22,6 +31,22 @@ export function skip(s: PassState, index: number, by: string, reason: string, po
   if (s.halt?.kind === 'cells' && failures(s) <= policy.failureBudget) s.halt = null;
   if (s.halt?.kind === 'none-converged') s.halt = null;
   return null;
+}
+
+/**
+ * The ring has the cell no more: it is none of this pass's business, and is named. One with a run of its own is let come
+ * to its end first.
+ */
+export function leave(s: PassState, index: number, policy: RingPolicy): void {
+  const mark = s.marks[index];
+  if (mark === undefined) return;
+  if (s.inFlight[index]) {
+    s.leaving = { ...s.leaving, [index]: true };
+    return;
+  }
+  drop(s, index);
+  if (s.halt?.kind === 'cells' && failures(s) <= policy.failureBudget) s.halt = null;
+  if (s.halt?.kind === 'none-converged') s.halt = null;
 }
 
 /** Notes the last word of a check. */

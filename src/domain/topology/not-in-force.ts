@@ -17,8 +17,6 @@ const NOT_IN_FORCE = {
     maxDrift: isWritten,
     supersede: isWritten,
     requireRing0: isWritten,
-    reconcileEvery: isWritten,
-    reconcileHandChanges: isWritten,
   },
   cell: { join: isWritten },
 } as const;

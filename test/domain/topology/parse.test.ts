@@ -28,8 +28,6 @@ describe('a topology', () => {
       'coordination.maxDrift',
       'coordination.supersede',
       'coordination.requireRing0',
-      'coordination.reconcileEvery',
-      'coordination.reconcileHandChanges',
     ]);
   });
 
