@@ -1,10 +1,10 @@
 import { setTimeout } from 'node:timers/promises';
-import type { Client } from '@temporalio/client';
 import type { Activities } from '../src/contract/activities.js';
 import { type Alerting, DEFAULT_ALERTING } from './alert-content.js';
 import { alertmanagerOverHttp } from './alertmanager-http.js';
 import { createRaiseAlert } from './alerts.js';
 import { ampOverHttp } from './amp-http.js';
+import type { TemporalClient } from './ask-temporal.js';
 import { cellsOverHttp } from './cell-http.js';
 import { createWatchChecks } from './checks.js';
 import type { Endpoint } from './endpoint.js';
@@ -32,7 +32,7 @@ export type { AlertmanagerApi, AmpDriver, CellApi, Logger, PrometheusApi } from 
 export interface Dependencies {
   amp: AmpDriver;
   cells: CellApi;
-  client: Pick<Client, 'workflow' | 'withAbortSignal'>;
+  client: TemporalClient;
   log: Logger;
   /** null: no signal can be measured. */
   prometheus?: PrometheusApi | null;

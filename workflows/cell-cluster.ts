@@ -17,7 +17,6 @@ import type { ApplyTopologyResult, BrakeResult, ClusterStatus } from '../src/con
 import { together } from '../src/domain/alerts/book.js';
 import { alertsOfBrakes } from '../src/domain/alerts/brakes.js';
 import { alertsOfCluster } from '../src/domain/alerts/cluster.js';
-import { covers } from '../src/domain/brake.js';
 import {
   isFromEarlierRun,
   judgeGraduation,
@@ -26,6 +25,7 @@ import {
   recordGraduation,
   ringsRunning,
 } from '../src/domain/cluster/packages.js';
+import { whoIsIn } from '../src/domain/cluster/reconcile.js';
 import { type ClusterState, trim } from '../src/domain/cluster/state.js';
 import { judgeTopology, putInForce, topologyOf } from '../src/domain/cluster/topology.js';
 import { notInside } from '../src/domain/cluster/turns.js';
@@ -33,8 +33,11 @@ import { viewOfCluster } from '../src/domain/cluster/view.js';
 import { markdownOfCluster } from '../src/domain/details.js';
 import { LONGEST_MS } from '../src/domain/shapes.js';
 import { findCell, resolveCoordination, resolvePolicy, type Topology } from '../src/domain/topology/index.js';
+import { Blocks } from './cluster/blocks.js';
 import { ClusterContext } from './cluster/context.js';
+import { Drift } from './cluster/drift.js';
 import { COLD_START, Looks } from './cluster/looks.js';
+import { Quarantines } from './cluster/quarantines.js';
 import { Reconciler } from './cluster/reconciler.js';
 import { type TestLimits, Turns } from './cluster/turns.js';
 import { listOpenRollouts } from './shared/activities.js';
@@ -68,7 +71,10 @@ class ClusterRun {
   private readonly turns: Turns;
   private readonly looks: Looks;
   private readonly reconciler: Reconciler;
+  private readonly blocks: Blocks;
   private readonly alerts: AlertDesk;
+  private readonly quarantines: Quarantines;
+  private readonly drift: Drift;
 
   constructor(private readonly input: CellClusterInput) {
     this.ctx = new ClusterContext(input.state);
@@ -83,11 +89,14 @@ class ClusterRun {
       this.reconciler.answered(request, answer);
     this.turns = new Turns(this.ctx, this.brakes, onMet, input, onOwn);
     this.looks = new Looks(this.ctx, this.brakes, (ring, looking) => this.reconciler.looked(ring, looking));
+    this.blocks = new Blocks(this.ctx, this.brakes);
     const { alerts } = this.ctx.state;
     this.alerts = new AlertDesk(
       () => alerts.book,
       () => this.ctx.wake(),
     );
+    this.quarantines = new Quarantines(this.ctx, (cell) => this.reconciler.welcome(cell));
+    this.drift = new Drift(this.ctx);
     this.listen();
   }
 
@@ -99,6 +108,8 @@ class ClusterRun {
     for (;;) {
       this.ctx.woken = false;
       this.brakes.expire();
+      this.quarantines.expire();
+      this.drift.keep();
       this.reconciler.keep();
       this.turns.decide();
       this.keepAlerts();
@@ -146,9 +157,11 @@ class ClusterRun {
     const judged = judgeTopology(state, message);
     if (!judged.ok) throw rejected(judged.problems);
     const before = topologyOf(state);
+    const wereIn = before ? whoIsIn(state, before, Date.now()) : new Map<string, number>();
     const changed = putInForce(state, judged.topology, judged.notInForce, Date.now());
+    this.quarantines.follow(judged.topology, message.by, before ? judged.changes.cellsJoined : []);
     this.ctx.record('applyTopology', message, `revision ${state.revision}`);
-    if (before) this.reconciler.topologyChanged(before, judged.topology);
+    if (before) this.reconciler.topologyChanged(before, wereIn, judged.topology);
     if (before) this.looks.lookAgainAt(changed);
     else this.looks.startCold(message.by, message.releaseColdStart === true);
     this.ctx.wake();
@@ -162,8 +175,7 @@ class ClusterRun {
     return new BrakeDesk({
       state,
       epoch: workflowInfo().firstExecutionRunId,
-      coveredRings: ({ scope }) =>
-        this.turns.withPass()?.filter((ring) => covers(scope, ring, state.perimeter ?? 0)) ?? null,
+      coveredRings: (brake) => this.turns.coveredBy(brake),
       tellPasses: () => this.turns.tellAllBrakes(),
       record: (act, by, reason, outcome) => this.ctx.record(act, { by, reason }, outcome),
       wake: () => this.ctx.wake(),
@@ -197,11 +209,6 @@ class ClusterRun {
     const { brakeId } = this.brakes.toRelease(message.brakeId);
     this.brakes.release(brakeId);
     this.ctx.record('releaseBrake', message, `brake ${brakeId} is off`);
-    return this.view();
-  }
-
-  private reconcile(payload: unknown): ClusterStatus {
-    this.reconciler.reconcile(payload);
     return this.view();
   }
 
@@ -276,10 +283,8 @@ class ClusterRun {
       validator: judgeOff,
     });
     this.onSignal(signals.releaseBrakeSignal, off, judgeOff, (m) => this.releaseBrake(m));
-    const again = 'Looks at what really runs, and converges what differs: {by, ring?, cells?}.';
-    const judgeAgain = (m: unknown) => this.reconciler.judge(m);
-    handle(signals.reconcileUpdate, (m) => this.reconcile(m), { description: again, validator: judgeAgain });
-    this.onSignal(signals.reconcileSignal, again, judgeAgain, (m) => this.reconcile(m));
+    this.listenToBlocks();
+    this.listenToActs();
     setHandler(signals.clusterStatusQuery, () => this.view(), { description: 'What runs where, and what waits.' });
     setHandler(
       signals.clusterTopologyQuery,
@@ -287,9 +292,61 @@ class ClusterRun {
       { description: 'The topology in force, gzipped.' },
     );
     setDefaultSignalHandler((name, ...args) => {
-      const expected = 'a signal of the contract: engageBrake, releaseBrake, reconcile';
+      const expected = 'a signal of the contract, such as engageBrake, quarantineCell, blockVersion';
       this.ctx.fileRejection(name, { path: '', value: JSON.stringify(args)?.slice(0, 200) ?? '', expected });
     });
+  }
+
+  private listenToBlocks(): void {
+    const { blocks } = this;
+    const on = 'These packages enter no further cell: {version, by, reason, fixedIn?, url?}.';
+    const judgeOn = (m: unknown) => blocks.judgeBlock(m);
+    const block = async (m: unknown) => ({ ...this.view(), inFlight: await blocks.blockSurely(m) });
+    handle(signals.blockVersionUpdate, async (m) => block(m), { description: on, validator: judgeOn });
+    this.onSignal(signals.blockVersionSignal, on, judgeOn, (m) => blocks.block(m));
+    this.on(signals.unblockVersionUpdate, signals.unblockVersionSignal, {
+      text: 'Lifts the block that begins with this package: {version, by, reason, url?}.',
+      judge: (m) => blocks.judgeUnblock(m),
+      act: (m) => blocks.unblock(m),
+    });
+  }
+
+  private listenToActs(): void {
+    const { quarantines, drift, reconciler } = this;
+    this.on(signals.reconcileUpdate, signals.reconcileSignal, {
+      text: 'Looks at what really runs, and converges what differs: {by, ring?, cells?}.',
+      judge: (m) => reconciler.judge(m),
+      act: (m) => reconciler.reconcile(m),
+    });
+    this.on(signals.quarantineCellUpdate, signals.quarantineCellSignal, {
+      text: 'Takes a cell out of all automation: {cell, by, reason, expiresAt?}.',
+      judge: (m) => quarantines.judge(m),
+      act: (m) => quarantines.quarantine(m),
+    });
+    this.on(signals.readmitCellUpdate, signals.readmitCellSignal, {
+      text: 'Lets a quarantined cell back to all automation: {cell, by, reason}.',
+      judge: (m) => quarantines.judgeBack(m),
+      act: (m) => quarantines.readmit(m),
+    });
+    this.on(signals.resumeAutoDeployUpdate, signals.resumeAutoDeploySignal, {
+      text: 'Lets auto-deploy run although the drift is beyond its limit: {by, reason, expiresAt?}.',
+      judge: (m) => drift.judgeResume(m),
+      act: (m) => drift.resume(m),
+    });
+  }
+
+  /** An act that is told as a signal or as an update, and answers the status after it. */
+  private on(
+    update: (typeof signals)['quarantineCellUpdate'],
+    signal: (typeof signals)['quarantineCellSignal'],
+    { text, judge, act }: { text: string; judge: (m: unknown) => void; act: (m: unknown) => void },
+  ): void {
+    const perform = (payload: unknown): ClusterStatus => {
+      act(payload);
+      return this.view();
+    };
+    handle(update, perform, { description: text, validator: judge });
+    this.onSignal(signal, text, judge, act);
   }
 
   private listenToOurs(): void {

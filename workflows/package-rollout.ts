@@ -19,6 +19,7 @@ import type { BrakeResult, GraduateResult, PackageRolloutStatus, RingResult } fr
 import type { z } from '../src/contract/zod.js';
 import { noteSkip } from '../src/domain/rollout/skips.js';
 import { noteAbort, ring0Verdict, tracksOf } from '../src/domain/rollout/state.js';
+import { noteApproval } from '../src/domain/rollout/waits.js';
 import { ACTS, detailOf } from './package/acts.js';
 import { argumentOf, type PackageRolloutInput } from './package/argument.js';
 import { brakeAfterMigration, brakeAlerts, packageBrakes } from './package/brakes.js';
@@ -186,6 +187,10 @@ class PackageRun {
   private async deployRing(payload: unknown): Promise<RingResult> {
     const message = validated(messages.deployRing, payload);
     this.ctx.record('deployRing', message, `ring ${message.ring}`, message.fixes);
+    if (message.fixes !== undefined) {
+      const { state } = this.ctx;
+      state.fixes = { ...state.fixes, [message.ring]: message.fixes };
+    }
     return await this.callers.drive('deploy', message.ring);
   }
 
@@ -227,8 +232,7 @@ class PackageRun {
   }
 
   private approve(ring: number): void {
-    const { approved } = this.ctx.state;
-    if (!approved.includes(ring)) approved.push(ring);
+    noteApproval(this.ctx.state, ring, Date.now());
     this.passes.resend();
   }
 

@@ -17,6 +17,7 @@ import type {
   CellsLeft,
   EnterRing,
   OverrideInPass,
+  QuarantineInPass,
   RetryPass,
   SetBrakes,
   SkipInPass,
@@ -27,8 +28,18 @@ import type { RolloutRing } from '../src/contract/status.js';
 import { watchedCells } from '../src/domain/ring/health.js';
 import { awaitOther, judgeRetry, keepAsLeft, noteFailedMigration, noteFirstLook } from '../src/domain/ring/look.js';
 import { haltForExceptions, hasLeft, settled } from '../src/domain/ring/pass.js';
-import { leave, noteCheck, override, resume, retried, retryable, skip } from '../src/domain/ring/people.js';
-import { advance } from '../src/domain/ring/stages.js';
+import {
+  leave,
+  noteCheck,
+  override,
+  quarantine,
+  readmit,
+  resume,
+  retried,
+  retryable,
+  skip,
+} from '../src/domain/ring/people.js';
+import { advance, isToGoBack } from '../src/domain/ring/stages.js';
 import { isMeantFor } from '../src/domain/shapes.js';
 import { PassContext, type RingRolloutInput } from './ring/context.js';
 import { Flights } from './ring/flights.js';
@@ -106,6 +117,7 @@ class RingRun {
     while (advance(ctx.state, ctx.rules)) ctx.wake();
     // A long history starts nothing more: the window stays as it is, and goes over into the next run.
     if (!this.isLong()) this.flights.startNext();
+    if (isToGoBack(ctx.state, ctx.entered.policy)) void this.flights.dropDoubts();
     this.watch.keep();
     this.health.keep();
     this.gates.keep();
@@ -198,6 +210,7 @@ class RingRun {
     this.keepWhatWasLeft(looks);
     ctx.looked = true;
     for (const message of [...this.input.skips, ...ctx.skipsBefore]) this.skip(message);
+    for (const message of ctx.quarantinesBefore) this.quarantine(message);
     haltForExceptions(ctx.state, ctx.entered.policy, Date.now());
     // PDM of an older package has no place where a newer one runs; a ring that is past this package needs none of it.
     if (newer > 0 && (newer === looks.length || this.input.purpose === 'migrate')) this.refuseAsOlder();
@@ -251,6 +264,7 @@ class RingRun {
     this.hear(signals.stopPassSignal, (m) => this.stop(m));
     this.hear(signals.retryPassSignal, (m) => this.retry(m));
     this.hear(signals.skipInPassSignal, (m) => this.change(() => this.skip(m)));
+    this.hear(signals.quarantineInPassSignal, (m) => this.change(() => this.quarantine(m)));
     this.hear(signals.overrideInPassSignal, (m) => this.change(() => this.override(m)));
     this.hear(signals.checkInPassSignal, (m) => this.change(() => noteCheck(ctx.state, m)));
     this.hear(signals.holdForwardSignal, ({ held }) =>
@@ -373,6 +387,19 @@ class RingRun {
     const { cell, by, reason } = message;
     const index = ctx.roster.indexOf(cell);
     if (index !== undefined) skip(ctx.state, index, by, reason, ctx.entered.policy);
+  }
+
+  private quarantine(message: QuarantineInPass): void {
+    const { ctx } = this;
+    if (!ctx.looked) {
+      ctx.quarantinesBefore.push(message);
+      return;
+    }
+    const { cell, by, reason, out } = message;
+    const index = ctx.roster.indexOf(cell);
+    if (index === undefined) return;
+    if (out) quarantine(ctx.state, index, by, reason, ctx.entered.policy);
+    else readmit(ctx.state, index);
   }
 
   // ── continuing as new ──────────────────────────────────────────────────────

@@ -1,5 +1,5 @@
 import type { AmpJobState } from './amp.js';
-import type { CellVerdict, HealthPolicy, RingVerdict } from './health.js';
+import type { CellVerdict, HealthPolicy, LooksState, RingVerdict } from './health.js';
 import type { OutsideCheck } from './policy.js';
 import type { PackageRolloutStatus } from './status.js';
 
@@ -202,6 +202,8 @@ export interface WatchRingOrder {
   policy: HealthPolicy;
   /** Gzipped, base64, as in the pass's entry. */
   cellsGz: string;
+  /** What earlier watches of this pass spent of the error allowed; null: nothing. */
+  looks: LooksState | null;
 }
 
 export interface GateOrder {

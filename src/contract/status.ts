@@ -73,6 +73,8 @@ export interface WaitingFor {
   until?: string;
   detail: string;
   next: string[];
+  /** It is a block of packages that it waits for: the one with which the block begins. */
+  blocked?: string;
 }
 
 export type BrakeMode = 'finish-ring' | 'finish-cells' | 'cancel-cells';
@@ -86,6 +88,21 @@ export interface BrakeStatus {
   reason: string;
   since: string;
   expiresAt?: string;
+  url?: string;
+  /** Only between workflows: it stands for a block, and stops these packages alone. */
+  blocks?: BlockedRange;
+}
+
+/** Every package from `version` up to, not including, `fixedIn`; without that every later one. */
+export interface BlockedRange {
+  version: string;
+  fixedIn?: string;
+}
+
+export interface BlockedVersion extends BlockedRange {
+  by: string;
+  reason: string;
+  since: string;
   url?: string;
 }
 
@@ -258,6 +275,12 @@ export interface BrakeResult {
   inFlight: string[];
 }
 
+/** What `blockVersion` answers: the status after it, and where something is still under way. */
+export interface BlockResult extends ClusterStatus {
+  /** Cells that may still get, or be running, a forward job to a blocked package. */
+  inFlight: string[];
+}
+
 /** One ring as the cluster sees it. */
 export interface ClusterRing {
   ring: number;
@@ -314,13 +337,19 @@ export interface ClusterStatus {
   perimeter: number | null;
   rings: ClusterRing[];
   brakes: BrakeStatus[];
-  quarantined: { cell: string; by: string; reason: string; since: string; expiresAt?: string }[];
-  blocked: { version: string; by: string; reason: string; since: string; fixedIn?: string }[];
+  /** `inTopology`: it is written there, and only a topology without it ends it. */
+  quarantined: { cell: string; by: string; reason: string; since: string; expiresAt?: string; inTopology?: true }[];
+  blocked: BlockedVersion[];
   graduated: GraduatedPackage[];
   queue: QueueEntry[];
   reconcile?: ReconcileStatus;
   drift: { max: number; byRing: Record<string, number> };
-  autoDeploy: { state: 'running' | 'paused'; reason?: string; override?: unknown };
+  /** `override`: a person's word that lets it run although the drift is beyond its limit. */
+  autoDeploy: {
+    state: 'running' | 'paused';
+    reason?: string;
+    override?: { by: string; reason: string; since: string; expiresAt?: string };
+  };
   /** Fields of the topology that are written there and that this version does not obey yet. */
   notInForce: string[];
   waitingFor: WaitingFor | null;

@@ -51,12 +51,22 @@ const purpose = oneOf('deploy', 'migrate', 'rollback');
 const ringOrAfter: Judge = (value) => ring(value) || object({ after: orNull(ring) })(value);
 const scope: Judge = (value) => oneOf('cluster', 'outer', 'package')(value) || object({ ring })(value);
 const brakes = listOf(
-  object({ brakeId: text, scope, mode: text, since: instant, by: text, reason: text, expiresAt: optional(instant) }),
+  object({
+    brakeId: text,
+    scope,
+    mode: text,
+    since: instant,
+    by: text,
+    reason: text,
+    expiresAt: optional(instant),
+    blocks: optional(object({ version: packageName, fixedIn: optional(packageName) })),
+  }),
 );
 const waiting = object({ kind: text, since: instant, until: optional(instant), detail: text, next: texts });
 const exceptions = listOf(object({ cell: text, state: text, reason: text }));
 const health = orNull(object({ windowMs: number, intervalMs: number, signals: object(), mode: text }));
 const alerts: Judge = (value) => isObject(value) && Object.values(value).every(raised);
+const looks = object({ spent: number, lastMs: instantMs });
 const raised = object({
   alert: object({ name: text, severity: text, cluster: text, summary: text, next: texts, startedAtMs: instantMs }),
   saidAtMs: orNull(instantMs),
@@ -94,7 +104,10 @@ const request = {
   purpose,
   lane: orNull(text),
   approved: listOf(ring),
+  approvedAtMs: optional((value) => isObject(value) && Object.values(value).every(instantMs)),
   sinceMs: instantMs,
+  preempt: optional(flag),
+  fixes: optional(text),
 };
 
 const ofRing = { ring, name: text, soft: flag };
@@ -126,6 +139,7 @@ const SHAPES: Record<string, Shape> = {
     lane: orNull(text),
     by: text,
     at: instant,
+    ring0: optional(text),
   },
   requestRing: request,
   claimRing: { ...request, ring, pass: orNull(text) },
@@ -166,6 +180,7 @@ const SHAPES: Record<string, Shape> = {
     runsWith: optional(orNull(text)),
     baked: flag,
     systemic: flag,
+    systemicSinceMs: optional(instantMs),
     needsDowntime: orNull(text),
     migrationFailed: texts,
     result: orNull(object({ outcome: text, reason: text })),
@@ -195,6 +210,7 @@ const SHAPES: Record<string, Shape> = {
   stopPass: { outcome: oneOf('aborted', 'superseded', 'yielded'), by: text, reason: text, hurry: flag },
   retryPass: { by: text, cells: orNull(texts) },
   skipInPass: { cell: text, by: text, reason: text },
+  quarantineInPass: { cell: text, by: text, reason: text, out: flag },
   overrideInPass: { wait: text, by: text, reason: text },
   holdForward: { held: orNull(object({ reason: text, sinceMs: instantMs })) },
   checkInPass: { name: text, outcome: oneOf('passed', 'failed'), by: text },
@@ -203,7 +219,14 @@ const SHAPES: Record<string, Shape> = {
   reportNow: {},
   ringGate: { detail: text },
   ringChecks: { detail: orNull(text) },
-  ringHealth: { verdict: text, scope: text, sentence: text, atMs: instantMs, evidence: listOf(object({})) },
+  ringHealth: {
+    verdict: text,
+    scope: text,
+    sentence: text,
+    atMs: instantMs,
+    evidence: listOf(object({})),
+    looks: optional(looks),
+  },
   cellNote: { cell: text, version: optional(packageName), trouble: orNull(object({ kind: text, detail: text })) },
   hurry: {},
   standAside: { version: packageName },

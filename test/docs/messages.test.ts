@@ -23,8 +23,13 @@ const SCHEMAS: Record<string, () => z.ZodType> = {
   skipCell: messages.skipCell,
   abort: messages.abort,
   restart: messages.restart,
+  quarantineCell: messages.quarantineCell,
+  readmitCell: messages.readmitCell,
+  resumeAutoDeploy: messages.resumeAutoDeploy,
   applyTopology: messages.applyTopology,
   reconcile: messages.reconcile,
+  blockVersion: messages.blockVersion,
+  unblockVersion: messages.unblockVersion,
 };
 
 function problemsOf(name: string, payload: unknown): Problem[] {

@@ -115,17 +115,22 @@ scenario(
 );
 
 scenario(
-  'a cell that joins a ring comes to its package at once',
+  'a cell that joins a ring, or is let back from quarantine, comes to its package at once',
   { rings: { 2: 3, 3: 1 }, more: SELDOM, apply: false },
   async (world) => {
-    const all = structuredClone(world.topology) as { rings: { ring: number; cells: { id: string }[] }[] };
+    const all = structuredClone(world.topology) as { rings: { ring: number; cells: Record<string, unknown>[] }[] };
     const fewer = structuredClone(all);
+    Object.assign(all.rings.find((r) => r.ring === 2)?.cells[2] ?? {}, { join: 'auto' });
     fewer.rings.find((r) => r.ring === 2)?.cells.pop();
     await world.apply(fewer);
+    await world.cells.cluster().quarantineCell({ cell: 'c2-2', by: 'alice', reason: 'being rebuilt' });
     await converge(world);
     expect((await cellNow(world, 'c2-3')).version).toBe(V0);
     await world.cells.cluster().applyTopology({ topology: all, by: 'alice' });
     await runs(world, 'c2-3', ON_V1);
+    expect((await cellNow(world, 'c2-2')).version).toBe(V0);
+    await world.cells.cluster().readmitCell({ cell: 'c2-2', by: 'alice', reason: 'rebuilt' });
+    await runs(world, 'c2-2', ON_V1);
     await clusterSeen(world, (s) => s.rings[2]?.onDesired === 3 && s.rings[2].rollout === undefined);
   },
 );

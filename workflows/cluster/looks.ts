@@ -113,7 +113,7 @@ export class Looks {
     const topology = topologyOf(state);
     const standing = topology && standingOf(state, topology, ring);
     if (!topology || !standing) return;
-    const kept = deployableIds(topology, ring, Date.now());
+    const kept = deployableIds(state, topology, ring, Date.now());
     const { welcome } = reconcileOf(state);
     for (const look of looks) {
       const isWelcome = welcome[look.cell]?.ring === ring;

@@ -17,6 +17,7 @@ import {
   noteUncompared,
   reconcileOf,
   ringsOwed,
+  welcomeCell,
   welcomeCells,
 } from '../../src/domain/cluster/reconcile.js';
 import type { QueuedRequest, RingLook } from '../../src/domain/cluster/state.js';
@@ -128,14 +129,23 @@ export class Reconciler {
   // ── what changed in the topology ───────────────────────────────────────────
 
   /** Cells that came are converged once their ring is free; a pass under way drops those that left. */
-  topologyChanged(before: Topology, after: Topology): void {
+  topologyChanged(before: Topology, wereIn: ReadonlyMap<string, number>, after: Topology): void {
     const { state } = this.ctx;
-    welcomeCells(state, before, after, Date.now());
+    welcomeCells(state, wereIn, after, Date.now());
     for (const [ring, cells] of Object.entries(cellsGone(before, after))) {
       const requestId = state.turns[Number(ring)]?.request.requestId;
       if (requestId === undefined) continue;
       void this.ctx.mail.send(ringRolloutId(Number(ring)), signals.cellsLeftSignal, { requestId, cells });
     }
+  }
+
+  /** A cell is back from quarantine. */
+  welcome(cell: string): void {
+    const { state } = this.ctx;
+    const topology = topologyOf(state);
+    const ring = topology && findCell(topology, cell)?.ring.ring;
+    if (topology && ring != null && deployableIds(state, topology, ring, Date.now()).has(cell))
+      welcomeCell(state, cell, ring);
   }
 
   // ── what was found ─────────────────────────────────────────────────────────
@@ -149,7 +159,7 @@ export class Reconciler {
     delete reconcile.asked[ring];
     if (!topology || !found) return noteUncompared(state, ring);
     const before = reconcile.found[ring] ?? [];
-    const kept = deployableIds(topology, ring, Date.now());
+    const kept = deployableIds(state, topology, ring, Date.now());
     noteFound(state, ring, found, (cell) => kept.has(cell));
     const { reconcileHandChanges } = resolveCoordination(topology);
     if (ask) this.converge(ring, toConverge(found, ask, reconcileHandChanges, before), ask, topology);

@@ -17,6 +17,7 @@ import type {
 import type { BrakeStatus } from '../../src/contract/status.js';
 import { handOverAlerts } from '../../src/domain/alerts/cluster.js';
 import { COORDINATOR, covers } from '../../src/domain/brake.js';
+import { brakeOfBlock, isBlockedBy } from '../../src/domain/cluster/blocks.js';
 import {
   claimTurn,
   endTurn,
@@ -33,6 +34,7 @@ import {
 } from '../../src/domain/cluster/holders.js';
 import { laneIsGone } from '../../src/domain/cluster/lanes.js';
 import { noteChart } from '../../src/domain/cluster/packages.js';
+import { whyQuarantined } from '../../src/domain/cluster/quarantine.js';
 import { cameTo, isReconcile, noteForReconcile, noteReconciled } from '../../src/domain/cluster/reconcile.js';
 import { noteRepeats } from '../../src/domain/cluster/repeats.js';
 import type { QueuedRequest, Turn } from '../../src/domain/cluster/state.js';
@@ -48,6 +50,7 @@ import {
   type DeployableCell,
   deployableCells,
   type LeftOutCell,
+  type Ring,
   resolveCoordination,
   resolvePolicy,
   ringOf,
@@ -192,7 +195,7 @@ export class Turns {
     const isTaken = request.purpose !== 'rollback' && (this.ctx.state.turns[ring]?.rollbackSinceMs ?? null) !== null;
     if (isTaken) return this.noEntry(ring, 'a rollback waits for the ring');
     const policy = resolvePolicy(topology, ring, lane, Date.now());
-    const all = deployableCells(found, Date.now(), policy.mode);
+    const all = this.cellsIn(found, policy.mode);
     const { cells, leftOut } = request.cells ? onlyThese(all.cells, request.cells) : all;
     return {
       ...this.noEntry(ring, null),
@@ -206,6 +209,18 @@ export class Turns {
       came: cameTo(this.ctx.state, ring),
       leftOut: leftOut.map((l) => ({ cell: l.cell.id, state: l.state, reason: l.reason })),
     };
+  }
+
+  /** What a person quarantined is left alone beside what the topology leaves alone. */
+  private cellsIn(ring: Ring, mode: 'act' | 'observe'): { cells: DeployableCell[]; leftOut: LeftOutCell[] } {
+    const { state } = this.ctx;
+    const deployable = deployableCells(ring, Date.now(), mode);
+    const cells = deployable.cells.filter(({ id }) => !state.quarantined[id]);
+    const out = deployable.cells.flatMap((cell) => {
+      const reason = whyQuarantined(state, cell.id);
+      return reason === null ? [] : [{ cell, state: 'quarantined' as const, reason }];
+    });
+    return { cells, leftOut: [...deployable.leftOut, ...out] };
   }
 
   private noEntry(ring: number, refused: string | null): RingEntry {
@@ -298,6 +313,18 @@ export class Turns {
     return unmet && [...new Set([...entered.map(([ring]) => Number(ring)), ...unmet])];
   }
 
+  /** Rings with a pass that may start something that this brake, or block, stops; null: nobody knows yet. */
+  coveredBy({ scope, blocks }: BrakeStatus): number[] | null {
+    const { turns, perimeter } = this.ctx.state;
+    const isCovered = (ring: number): boolean => {
+      const request = turns[ring]?.request;
+      // A rollback waits for cells of other packages that still are in flight: which ones only its pass can say.
+      const isOther = blocks && request && request.purpose !== 'rollback' && !isBlockedBy(blocks, request.version);
+      return !isOther && covers(scope, ring, perimeter ?? 0);
+    };
+    return this.withPass()?.filter(isCovered) ?? null;
+  }
+
   /** Only the pass that holds the ring speaks for it. */
   noteHold(hold: BrakesHold): void {
     this.noteWhoSpeaks(hold);
@@ -305,7 +332,9 @@ export class Turns {
   }
 
   private brakesFor(ring: number): BrakeStatus[] {
-    return this.brakes.holding.filter((b) => covers(b.scope, ring, this.ctx.state.perimeter ?? 0));
+    const { blocked, perimeter } = this.ctx.state;
+    const brakes = this.brakes.holding.filter((b) => covers(b.scope, ring, perimeter ?? 0));
+    return [...blocked.map(brakeOfBlock), ...brakes];
   }
 
   // ── a cluster that began without memory ────────────────────────────────────

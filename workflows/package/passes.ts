@@ -163,8 +163,22 @@ export class Passes {
   }
 
   private requestOf(requestId: string, ring: RequestRing['ring'], purpose: PassPurpose, sinceMs: number): RequestRing {
-    const { version, chartVersion, lane, approved } = this.ctx.state;
-    return { requestId, version, chartVersion, ring, purpose, lane, approved, sinceMs };
+    const { version, chartVersion, lane, approved, approvedAtMs = {}, graduation, fixes } = this.ctx.state;
+    const preempt = graduation?.accepted && graduation.preempt ? { preempt: true } : {};
+    const mends = typeof ring === 'number' && fixes?.[ring] !== undefined ? { fixes: fixes[ring] } : {};
+    return {
+      requestId,
+      version,
+      chartVersion,
+      ring,
+      purpose,
+      lane,
+      approved,
+      approvedAtMs,
+      sinceMs,
+      ...preempt,
+      ...mends,
+    };
   }
 
   private newRequestId(): string {

@@ -4,6 +4,7 @@ import type {
   BrakesNumber,
   CellNote,
   PassTrouble,
+  QuarantineInPass,
   RingEntry,
   SetBrakes,
   SkipInPass,
@@ -13,6 +14,7 @@ import type { BrakeStatus, CellException, PassPurpose } from '../../src/contract
 import { newPassAlerts, type PassAlertState } from '../../src/domain/alerts/ring.js';
 import { holding, isOlderList } from '../../src/domain/brake.js';
 import type { Target } from '../../src/domain/cell.js';
+import { isBlockedBy } from '../../src/domain/cluster/blocks.js';
 import { modeOf, newHealth } from '../../src/domain/ring/health.js';
 import type { LookRules } from '../../src/domain/ring/look.js';
 import { forwardCells, type Held, newPass, type PassState } from '../../src/domain/ring/pass.js';
@@ -107,6 +109,8 @@ export class PassContext {
   looked: boolean;
   /** Cells to leave out of the way, named before that. */
   readonly skipsBefore: SkipInPass[] = [];
+  /** Cells quarantined before that, or readmitted. */
+  readonly quarantinesBefore: QuarantineInPass[] = [];
   readonly mail = new Mail(() => this.wake());
   /** Alerts that are up, and what they depend on. */
   alerts: CarriedAlerts;
@@ -149,7 +153,7 @@ export class PassContext {
   setBrakes({ from, epoch, seq, brakes }: SetBrakes): BrakesNumber {
     const known = this.brakes[`${from}Number`];
     if (known && isOlderList({ epoch, seq }, known)) return known;
-    this.brakes[from] = brakes;
+    this.brakes[from] = brakes.filter(({ blocks }) => !blocks || isBlockedBy(blocks, this.input.version));
     this.brakes[`${from}Number`] = { epoch, seq };
     return { epoch, seq };
   }

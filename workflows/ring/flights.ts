@@ -139,9 +139,30 @@ export class Flights {
     );
   }
 
+  /**
+   * A ring that goes back waits for nobody whose health cannot be told: those cells go back at once, and what may not be
+   * cancelled counts as it is.
+   */
+  async dropDoubts(): Promise<void> {
+    const { ctx } = this;
+    const { policy } = ctx.entered;
+    const doubts = ctx.cellsInDoubt().flatMap((index) => {
+      const flight = ctx.state.inFlight[index];
+      return flight && !flight.cancelled && !flight.waived ? [{ index, flight }] : [];
+    });
+    const left = doubts.filter(({ flight }) => !cancellable(flight.purpose, policy));
+    for (const { flight } of left) flight.waived = true;
+    await this.cancel(doubts.filter(({ flight }) => !flight.waived).map(({ index }) => index));
+    await this.waive(left.map(({ index }) => index));
+  }
+
   /** A person waits for nobody's health any longer. */
   async waiveHealth(): Promise<void> {
-    const ids = Object.keys(this.ctx.state.inFlight).map((index) => this.ctx.roster.idOf(Number(index)));
+    await this.waive(Object.keys(this.ctx.state.inFlight).map(Number));
+  }
+
+  private async waive(indices: number[]): Promise<void> {
+    const ids = indices.map(this.ctx.roster.idOf);
     await Promise.all(ids.map((cell) => this.ctx.mail.send(cellRolloutId(cell), waiveHealthSignal)));
   }
 

@@ -88,6 +88,7 @@ export class Reporter {
     const view = this.view();
     this.alerts.keep(view);
     const result = resultOf(ctx.state, ctx.endsAnyhow);
+    const { halt } = ctx.state;
     const refused = result !== null && ctx.refusal === 'newer_running';
     return {
       requestId: ctx.input.requestId,
@@ -98,7 +99,8 @@ export class Reporter {
       observed: ctx.roster.observed,
       runsWith: ctx.input.chartVersion === null ? ctx.state.runsWith : null,
       baked: ctx.state.bakedAtMs !== null,
-      systemic: ctx.state.halt?.kind === 'systemic',
+      systemic: halt?.kind === 'systemic',
+      ...(halt?.kind === 'systemic' ? { systemicSinceMs: halt.sinceMs } : {}),
       needsDowntime: unhealthyAfterMigration(ctx.state),
       migrationFailed: this.migrationFailed(),
       result: refused ? { ...result, outcome: 'refused', code: 'newer_running' } : result,

@@ -3,10 +3,13 @@ import type { AlertBook } from '../../contract/internal.js';
 import type { RingState } from '../../contract/status.js';
 import { IN_A_ROW } from '../cluster/repeats.js';
 import type { ClusterState, QueuedRequest, WorkClock } from '../cluster/state.js';
+import { earliest } from '../instant.js';
 import { resolveCoordination, resolvePolicy, ringOf, type Topology } from '../topology/index.js';
 import type { Due } from './book.js';
 import { ofRing } from './cell.js';
 import { changedByHand } from './differences.js';
+import { alertsOfDrift } from './drift.js';
+import { alertsOfQuarantines } from './quarantine.js';
 
 /** The alerts of what only the cluster knows: the queue, graduation, and what passes left behind. */
 
@@ -21,6 +24,7 @@ export const newClusterAlerts = (): ClusterAlertState => ({ book: {}, watchedSin
 /** @param topology the one in force */
 export function alertsOfCluster(state: ClusterState, kept: ClusterAlertState, topology: Topology, now: number): Due {
   kept.watchedSinceMs ??= now;
+  const quarantines = alertsOfQuarantines(state, topology, now);
   const missing = graduation(state, kept.watchedSinceMs, topology, now);
   const alerts = [
     ...approvals(state, topology),
@@ -29,11 +33,14 @@ export function alertsOfCluster(state: ClusterState, kept: ClusterAlertState, to
     ...standingQueues(state, topology, now),
     ...repeated(state, topology),
     ...changedByHand(state, topology),
+    ...alertsOfDrift(state, topology, now),
+    ...quarantines.alerts,
     ...missing.alerts,
   ];
   // While somebody holds a ring, or waits for one, the cluster looks every minute anyhow.
   const isBusy = Object.keys(state.turns).length + state.queue.length > 0;
-  return { alerts, nextMs: isBusy ? null : missing.nextMs };
+  const clocks = [missing.nextMs, quarantines.nextMs].flatMap((ms) => ms ?? []);
+  return { alerts, nextMs: isBusy ? null : earliest(clocks) };
 }
 
 const cluster = (state: ClusterState): string => state.cluster ?? '';
@@ -142,9 +149,9 @@ function repeated(state: ClusterState, topology: Topology): Alert[] {
       ...about,
       name: 'CellFailsRepeatedly',
       severity: 's3',
-      summary: `${cell} has failed under ${versions.length} packages in a row: is it to be \`quarantined\` in the topology?`,
+      summary: `${cell} has failed under ${versions.length} packages in a row: is it to be quarantined?`,
       evidence: [`the packages: ${versions.join(', ')}`],
-      next: [`cellctl health ${cell}`, 'cellctl cluster apply FILE'],
+      next: [`cellctl health ${cell}`, `cellctl quarantine ${cell} --reason "…"`],
     };
   });
 }

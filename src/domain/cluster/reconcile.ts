@@ -3,6 +3,7 @@ import type { RingReport } from '../../contract/internal.js';
 import type { CellException, CellState } from '../../contract/status.js';
 import { isNewer, isPackage } from '../package-version.js';
 import { deployableCells, resolvePolicy, ringOf, type Topology } from '../topology/index.js';
+import { blockOf } from './blocks.js';
 import type { Ask, Difference, DifferenceKind, Standing } from './differences.js';
 import type { ClusterState, QueuedRequest, RingRecord } from './state.js';
 
@@ -61,24 +62,38 @@ export function nextRequestId(reconcile: ReconcileState, run: string): string {
   return `${PREFIX}${run}/${reconcile.passes}`;
 }
 
-/** Cells that a package can be brought to, of which the ring has to take care now. */
-export function deployableIds(topology: Topology, ring: number, now: number): Set<string> {
+/** Cells of a ring that automation takes care of. */
+export function deployableIds(state: ClusterState, topology: Topology, ring: number, now: number): Set<string> {
   const found = ringOf(topology, ring);
-  return new Set(found ? deployableCells(found, now).cells.map(({ id }) => id) : []);
+  const ids = found ? deployableCells(found, now).cells.map(({ id }) => id) : [];
+  return new Set(ids.filter((id) => !state.quarantined[id]));
 }
 
-/** Notes cells that the ring did not have to take care of before: added, moved there, or let back in. */
-export function welcomeCells(state: ClusterState, before: Topology, after: Topology, now: number): void {
+/** The ring of every cell that automation takes care of. */
+export function whoIsIn(state: ClusterState, topology: Topology, now: number): Map<string, number> {
+  return new Map(
+    topology.rings.flatMap(({ ring }) =>
+      [...deployableIds(state, topology, ring, now)].map((cell) => [cell, ring] as const),
+    ),
+  );
+}
+
+/** Notes cells that their ring did not have to take care of before: added, moved there, or let back in. */
+export function welcomeCells(
+  state: ClusterState,
+  before: ReadonlyMap<string, number>,
+  after: Topology,
+  now: number,
+): void {
   const { welcome } = reconcileOf(state);
-  for (const { ring } of after.rings) {
-    const had = deployableIds(before, ring, now);
-    for (const cell of deployableIds(after, ring, now)) {
-      if (!had.has(cell) && Object.keys(welcome).length < WELCOME_AT_MOST) welcome[cell] = { ring, looked: false };
-    }
-  }
-  for (const [cell, { ring }] of Object.entries(welcome)) {
-    if (!ringOf(after, ring)?.cells.some(({ id }) => id === cell)) delete welcome[cell];
-  }
+  const isIn = whoIsIn(state, after, now);
+  for (const [cell, ring] of isIn) if (before.get(cell) !== ring) welcomeCell(state, cell, ring);
+  for (const [cell, { ring }] of Object.entries(welcome)) if (isIn.get(cell) !== ring) delete welcome[cell];
+}
+
+export function welcomeCell(state: ClusterState, cell: string, ring: number): void {
+  const { welcome } = reconcileOf(state);
+  if (Object.keys(welcome).length < WELCOME_AT_MOST) welcome[cell] = { ring, looked: false };
 }
 
 export const cameTo = (state: ClusterState, ring: number): string[] =>
@@ -110,7 +125,7 @@ export function keptOn(
   if (desired && isPackage(desired) && isNewer(desired, version)) return { not: `it is to run ${desired}` };
   const graduated = state.graduated.find((g) => g.version === version);
   if (!graduated) return { not: `${version} is not graduated any more` };
-  if (graduated.blocked) return { not: `${version} is blocked` };
+  if (blockOf(state.blocked, version)) return { not: `${version} is blocked` };
   if (state.reconcile?.pdmFailed[version]?.length) return { not: `PDM of ${version} has failed` };
   const { chartVersion = null } = state.rollouts[version] ?? state.ended[version] ?? {};
   return { version, chartVersion };

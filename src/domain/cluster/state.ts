@@ -1,6 +1,7 @@
 import type { AlertBook, RequestRing } from '../../contract/internal.js';
 import type {
   Act,
+  BlockedVersion,
   BrakeStatus,
   CellException,
   GraduatedPackage,
@@ -11,6 +12,8 @@ import type {
 } from '../../contract/status.js';
 import { type ClusterAlertState, newClusterAlerts } from '../alerts/cluster.js';
 import type { Difference } from './differences.js';
+import { type DriftState, newDrift } from './drift.js';
+import type { Quarantine } from './quarantine.js';
 import { newReconcile, type ReconcileState } from './reconcile.js';
 import type { Repeats } from './repeats.js';
 
@@ -33,6 +36,8 @@ export interface ClusterState {
   lately?: BrakeStatus[];
   /** Names given so far to brakes that came without one. */
   named: number;
+  /** Packages that go nowhere any more. */
+  blocked: BlockedVersion[];
   queue: QueuedRequest[];
   turns: Record<number, Turn>;
   /**
@@ -48,6 +53,9 @@ export interface ClusterState {
   /** The newest package that was stopped as its own fault, and where; null: none, or a newer one has converged there. */
   systemic: { version: string; ring: number; sinceMs: number } | null;
   ended: Record<string, EndedRollout>;
+  /** Cells that are out of all automation. */
+  quarantined: Record<string, Quarantine>;
+  drift: DriftState;
   acts: Act[];
   rejected: Rejection[];
   /** Rings that are still to be looked at. */
@@ -166,6 +174,7 @@ export const newClusterState = (): ClusterState => ({
   brakes: [],
   brakesSeq: 0,
   named: 0,
+  blocked: [],
   queue: [],
   turns: {},
   unmet: null,
@@ -174,6 +183,8 @@ export const newClusterState = (): ClusterState => ({
   repeats: {},
   systemic: null,
   ended: {},
+  quarantined: {},
+  drift: newDrift(),
   acts: [],
   rejected: [],
   toLook: [],

@@ -1,5 +1,8 @@
 import type { ClusterRing, ClusterStatus, QueueEntry, ReconcileStatus, WaitingFor } from '../../contract/status.js';
 import { COORDINATOR, holding } from '../brake.js';
+import { blockOf } from './blocks.js';
+import { viewOfDrift } from './drift.js';
+import { viewOfQuarantines } from './quarantine.js';
 import { exceptionsWith, keptOn } from './reconcile.js';
 import type { ClusterState, RingRecord } from './state.js';
 import { topologyOf } from './topology.js';
@@ -13,13 +16,13 @@ export function viewOfCluster(state: ClusterState, now: number): ClusterStatus {
     perimeter: state.perimeter,
     rings: rings.sort((a, b) => a.ring - b.ring),
     brakes: holding(state.brakes, now),
-    quarantined: [],
-    blocked: [],
-    graduated: state.graduated,
-    queue: state.queue.map(viewOfRequest),
+    quarantined: viewOfQuarantines(state),
+    blocked: state.blocked,
+    graduated: state.graduated.map((g) => ({ ...g, blocked: blockOf(state.blocked, g.version) !== null })),
+    // One that is blocked is in nobody's way: it stands in `blocked`, and asks on for when it no longer is.
+    queue: state.queue.filter((q) => !q.held?.blocked).map(viewOfRequest),
+    ...viewOfDrift(state, topologyOf(state)),
     reconcile: viewOfReconcile(state),
-    drift: { max: 0, byRing: {} },
-    autoDeploy: { state: 'running' },
     notInForce: state.notInForce,
     waitingFor: waitOf(state, now),
     acts: state.acts,

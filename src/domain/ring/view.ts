@@ -8,6 +8,7 @@ import type {
   WaitingFor,
 } from '../../contract/status.js';
 import { scopeText } from '../brake.js';
+import { waitForBlock } from '../cluster/blocks.js';
 import { healthUnknown, ringHealthOf } from './health.js';
 import { concerned, converged, exceptionsOf, failures, flying, isMending, type PassState, settled } from './pass.js';
 
@@ -34,7 +35,7 @@ const MAX_IN_FLIGHT_NAMED = 100;
 const iso = (ms: number | null): string | null => (ms === null ? null : new Date(ms).toISOString());
 
 export function countsOf(s: PassState, leftOut: CellException[]): RingCounts {
-  const quarantined = leftOut.filter((e) => e.state === 'quarantined').length;
+  const leftOutQuarantined = leftOut.filter((e) => e.state === 'quarantined').length;
   const inFlight = flying(s);
   return {
     total: concerned(s) + leftOut.length,
@@ -42,8 +43,8 @@ export function countsOf(s: PassState, leftOut: CellException[]): RingCounts {
     inFlight,
     failed: s.counts.X,
     rolledBack: s.counts.R,
-    quarantined,
-    skipped: s.counts.s + leftOut.length - quarantined,
+    quarantined: s.counts.Q + leftOutQuarantined,
+    skipped: s.counts.s + leftOut.length - leftOutQuarantined,
     pending: s.counts['.'] + s.counts.d,
   };
 }
@@ -91,7 +92,9 @@ function haltWait(s: PassState, ctx: ViewContext): WaitingFor | null {
     next: [
       ...(s.halt?.kind === 'check' ? [`cellctl override --wait check --ring ${ring} ${version} --reason "…"`] : []),
       ...(s.halt ? [`cellctl retry --ring ${ring} ${version}`] : [`cellctl status ${version}`]),
-      ...(s.halt?.kind === 'cells' && worst ? [`cellctl skip ${worst} --version ${version} --reason "…"`] : []),
+      ...((s.halt?.kind === 'cells' || s.halt?.kind === 'inconclusive') && worst
+        ? [`cellctl skip ${worst} --version ${version} --reason "…"`]
+        : []),
       `cellctl abort ${version} --reason "…"`,
     ],
   };
@@ -125,6 +128,7 @@ function brakeWait(s: PassState, ctx: ViewContext): WaitingFor | null {
 
 /** The wait that a brake makes, with the command that ends it. */
 export function waitForBrake(brake: BrakeStatus, ring: number, version: string): WaitingFor {
+  if (brake.blocks) return waitForBlock({ ...brake, ...brake.blocks }, ring);
   const whose = brake.scope === 'package' ? ` --version ${version}` : '';
   return {
     kind: 'brake',

@@ -57,6 +57,10 @@ export interface PackageState {
   /** Name of the cluster, as it said itself; null: it has not yet. */
   cluster?: string | null;
   approved: number[];
+  /** By ring: what this package mends there, as whoever deployed it said; it passes a pause for drift. */
+  fixes?: Record<number, string>;
+  /** When each of them was approved last, epoch ms. */
+  approvedAtMs?: Record<number, number>;
   /** Waits that a person ended, by ring: they stay ended for a pass that takes a lost one's place. */
   overridden: { ring: number; wait: OverridableWait }[];
   checks: CheckRecord[];
@@ -84,6 +88,8 @@ export interface Graduation {
   /** What was asked with it: the package's own once the cluster has accepted. */
   chartVersion?: string | null;
   lane?: string | null;
+  /** Older packages that run give way to it. */
+  preempt?: boolean;
   /** null: the cluster has not answered yet. */
   accepted: boolean | null;
 }

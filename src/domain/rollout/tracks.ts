@@ -70,7 +70,8 @@ function noteFailures(s: PackageState, track: Track, report: RingReport, now: nu
 
 /** A pass that a brake holds: its callers are answered, and it goes on once the brake is off. */
 export function brakedResult(s: PackageState, track: Track, now: number): RingResult {
-  const pass = { outcome: 'refused' as const, code: 'braked' as const, supersededBy: null, reason: 'braked' };
+  const code = track.view?.waitingFor?.blocked ? ('blocked' as const) : ('braked' as const);
+  const pass = { outcome: 'refused' as const, code, supersededBy: null, reason: code };
   const until = track.view?.waitingFor?.until;
   return { ...ringResult(s, track, pass, now), ...(until ? { until } : {}) };
 }

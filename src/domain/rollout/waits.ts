@@ -4,6 +4,12 @@ import { failedChecks, type PackageState } from './state.js';
 
 /** Which waits a person may end: only one that the package is in, since what is ended ahead of time ends unasked. */
 
+/** A person approved the package for a ring; said again, it counts from now. */
+export function noteApproval(s: PackageState, ring: number, now: number): void {
+  if (!s.approved.includes(ring)) s.approved.push(ring);
+  s.approvedAtMs = { ...s.approvedAtMs, [ring]: now };
+}
+
 /** Why this wait of this ring cannot be overridden now, as what was expected; null: it can. */
 export function whyNoWait(s: PackageState, ring: number, wait: OverridableWait): string | null {
   if (isIn(s, ring, wait)) return null;

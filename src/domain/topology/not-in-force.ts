@@ -1,6 +1,5 @@
-import { asObject, cellsOf, policiesOf } from './loose.js';
+import { policiesOf } from './loose.js';
 
-const isWritten = (value: unknown): boolean => value !== undefined;
 const hasEntries = (value: unknown): boolean =>
   typeof value === 'object' && value !== null && Object.keys(value).length > 0;
 
@@ -13,21 +12,11 @@ const NOT_IN_FORCE = {
     deployWindows: hasEntries,
     freezes: hasEntries,
   },
-  coordination: {
-    maxDrift: isWritten,
-    supersede: isWritten,
-    requireRing0: isWritten,
-  },
-  cell: { join: isWritten },
 } as const;
 
 /** Paths of what is written in the input and not obeyed yet, so that nobody relies on it. */
 export function fieldsNotInForce(input: unknown): string[] {
-  return [
-    ...policiesOf(input).flatMap(({ path, policy }) => missed(NOT_IN_FORCE.policy, path, policy)),
-    ...missed(NOT_IN_FORCE.coordination, 'coordination', asObject(asObject(input).coordination)),
-    ...cellsOf(input).flatMap(({ path, cell }) => missed(NOT_IN_FORCE.cell, path, cell)),
-  ];
+  return [...policiesOf(input).flatMap(({ path, policy }) => missed(NOT_IN_FORCE.policy, path, policy))];
 }
 
 const missed = (
