@@ -13,10 +13,11 @@ import { packageRolloutId } from '../src/contract/ids.js';
 import type { AskCell, AskGraduation, AskRing, RegisterRollout, RolloutEnded } from '../src/contract/internal.js';
 import * as messages from '../src/contract/messages.js';
 import type { Problem } from '../src/contract/problem.js';
-import type { ApplyTopologyResult, BrakeResult, ClusterStatus } from '../src/contract/status.js';
+import type { ApplyTopologyResult, BrakeResult, ClusterStatus, Everywhere } from '../src/contract/status.js';
 import { together } from '../src/domain/alerts/book.js';
 import { alertsOfBrakes } from '../src/domain/alerts/brakes.js';
 import { alertsOfCluster } from '../src/domain/alerts/cluster.js';
+import { isEverywhere } from '../src/domain/cluster/everywhere.js';
 import {
   isFromEarlierRun,
   judgeGraduation,
@@ -285,6 +286,9 @@ class ClusterRun {
     this.onSignal(signals.releaseBrakeSignal, off, judgeOff, (m) => this.releaseBrake(m));
     this.listenToBlocks();
     this.listenToActs();
+    setHandler(signals.isEverywhereQuery, (m) => this.isEverywhere(m), {
+      description: 'Is this package, or a newer one, on every cell: {version, rings?, ignoreQuarantined?}.',
+    });
     setHandler(signals.clusterStatusQuery, () => this.view(), { description: 'What runs where, and what waits.' });
     setHandler(
       signals.clusterTopologyQuery,
@@ -383,6 +387,12 @@ class ClusterRun {
       }
     };
     handle(signal, take, { description });
+  }
+
+  private isEverywhere(payload: unknown): Everywhere {
+    const { state } = this.ctx;
+    const ask = validated(messages.isEverywhere, payload);
+    return isEverywhere(state, topologyOf(state) ?? NO_TOPOLOGY, ask, Date.now());
   }
 
   private view(): ClusterStatus {

@@ -4,6 +4,7 @@ import type {
   ApplyTopology,
   BlockVersion,
   EngageClusterBrake,
+  IsEverywhere,
   QuarantineCell,
   ReadmitCell,
   Reconcile,
@@ -11,7 +12,7 @@ import type {
   ResumeAutoDeploy,
   UnblockVersion,
 } from '../contract/messages.js';
-import type { ApplyTopologyResult, BlockResult, BrakeResult, ClusterStatus } from '../contract/status.js';
+import type { ApplyTopologyResult, BlockResult, BrakeResult, ClusterStatus, Everywhere } from '../contract/status.js';
 import { unpackTopology } from '../domain/snapshot.js';
 import type { Topology } from '../domain/topology/index.js';
 import { afterSignal, engageSurely } from './brake.js';
@@ -78,6 +79,11 @@ export class ClusterClient {
 
   unblockVersion(payload: UnblockVersion, options?: CallOptions): Promise<ClusterStatus> {
     return this.#calls.request(HERE, 'unblockVersion', payload, options);
+  }
+
+  /** Whether a package, or a newer one, is on every cell of some rings; without `rings` of all that we deploy. */
+  isEverywhere(ask: IsEverywhere): Promise<Everywhere> {
+    return this.#calls.query(HERE.workflowId, 'isEverywhere', ask);
   }
 
   status(): Promise<ClusterStatus> {

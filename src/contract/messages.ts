@@ -204,6 +204,14 @@ export const reconcile = lazily(() => {
   return z.strictObject({ ring: ring.optional(), cells: cells.optional(), by, reason: reason.optional(), url });
 });
 
+/** Of a query: whether a package, or a newer one, is on every cell of these rings. */
+export const isEverywhere = lazily(() => {
+  const { version, ring } = fields();
+  const rings = z.array(ring, 'a list of ring numbers').min(1, 'at least one ring').optional();
+  return z.strictObject({ version, rings, ignoreQuarantined: z.boolean('true or false').optional() });
+});
+
+export type IsEverywhere = z.infer<ReturnType<typeof isEverywhere>>;
 export type DeployRing = z.infer<ReturnType<typeof deployRing>>;
 export type MigrateRing = z.infer<ReturnType<typeof migrateRing>>;
 export type Graduate = z.infer<ReturnType<typeof graduate>>;

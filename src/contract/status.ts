@@ -329,6 +329,26 @@ export interface ReconcileStatus {
   notKept: { ring: number; reason: string }[];
 }
 
+/** Why a cell, or cells of a ring (null), do not run a package or a newer one. */
+export interface MissingCell {
+  ring: number;
+  cell: string | null;
+  state: CellState | RingState | 'unknown';
+  reason: string;
+}
+
+/** Whether a package, or a newer one, is on every cell of some rings, by what the cluster last saw. */
+export interface Everywhere {
+  version: string;
+  there: boolean;
+  /** Why it will not be there, and no newer one in its place; null: it may be. */
+  never: string | null;
+  rings: { ring: number; there: boolean; converged: string | null }[];
+  /** At most 100; quarantined ones are named also where they are not counted. */
+  missing: MissingCell[];
+  missingTotal: number;
+}
+
 export type PassPurpose = 'deploy' | 'migrate' | 'rollback';
 
 export interface ClusterStatus {

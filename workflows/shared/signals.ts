@@ -5,6 +5,7 @@ import type {
   BlockResult,
   BrakeResult,
   ClusterStatus,
+  Everywhere,
   GraduateResult,
   PackageRolloutStatus,
   RingResult,
@@ -55,6 +56,7 @@ export const unblockVersionSignal = defineSignal<[unknown]>('unblockVersion');
 
 export const rolloutStatusQuery = defineQuery<PackageRolloutStatus>('status');
 export const clusterTopologyQuery = defineQuery<internal.PackedTopology>('topology');
+export const isEverywhereQuery = defineQuery<Everywhere, [unknown]>('isEverywhere');
 export const clusterStatusQuery = defineQuery<ClusterStatus>('status');
 
 // ── between our own workflows ──
