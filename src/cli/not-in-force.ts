@@ -2,7 +2,6 @@
 const INSTEAD: Record<string, string[]> = {
   plan: ['cellctl status'],
   rollback: ['cellctl abort VERSION --rollback --reason "…"'],
-  todo: ['cellctl rollouts --open', 'cellctl brake list'],
   settings: [],
 };
 

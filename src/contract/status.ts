@@ -319,6 +319,32 @@ export interface QueueEntry {
   by?: string;
 }
 
+/**
+ * What is different about a cell that does not stand where its ring converged. `behind`: it missed the package; `failed`:
+ * the package failed on it; `hand`: somebody else changed it; `newer`: it is past the ring; `restored`: AMP says one
+ * thing, the cell another; `joined`: it came to the ring meanwhile; `no-pdm`: only PDM is missing. The others are waited
+ * for: `busy`, `unwell`, `unknown`.
+ */
+export type DifferenceKind =
+  | 'behind'
+  | 'failed'
+  | 'hand'
+  | 'newer'
+  | 'restored'
+  | 'joined'
+  | 'no-pdm'
+  | 'busy'
+  | 'unwell'
+  | 'unknown';
+
+export interface Difference {
+  cell: string;
+  kind: DifferenceKind;
+  /** One sentence. */
+  reason: string;
+  since: string;
+}
+
 /** How rings are kept on what they converged on. */
 export interface ReconcileStatus {
   /** When every ring is looked at next. */
@@ -327,6 +353,8 @@ export interface ReconcileStatus {
   looking: number[];
   /** Rings where only what runs is noted, with the reason. */
   notKept: { ring: number; reason: string }[];
+  /** Cells that the last look found elsewhere than their ring, at most 100. */
+  found: (Difference & { ring: number })[];
 }
 
 /** Why a cell, or cells of a ring (null), do not run a package or a newer one. */

@@ -4,8 +4,9 @@ import { CLUSTER_WORKFLOW_ID, ringRolloutId } from '../../src/contract/ids.js';
 import type { RingAnswer } from '../../src/contract/internal.js';
 import * as messages from '../../src/contract/messages.js';
 import { CELLS_RING, CELLS_STATE, CELLS_VERSION } from '../../src/contract/search-attributes.js';
+import type { Difference } from '../../src/contract/status.js';
 import { COORDINATOR } from '../../src/domain/brake.js';
-import { type Ask, type Difference, toConverge } from '../../src/domain/cluster/differences.js';
+import { type Ask, toConverge } from '../../src/domain/cluster/differences.js';
 import {
   cellsGone,
   deployableIds,

@@ -1,5 +1,5 @@
 import type { Alert } from '../../contract/activities.js';
-import type { Difference } from '../cluster/differences.js';
+import type { Difference } from '../../contract/status.js';
 import type { ClusterState } from '../cluster/state.js';
 import type { Topology } from '../topology/index.js';
 

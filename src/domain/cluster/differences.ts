@@ -1,33 +1,9 @@
 import type { CellLook } from '../../contract/activities.js';
-import type { CellException, CellState } from '../../contract/status.js';
+import type { CellException, CellState, Difference, DifferenceKind } from '../../contract/status.js';
 import { hasMigrated } from '../cell.js';
 import { isNewer, isPackage, sameVersion } from '../package-version.js';
 
-/**
- * What is different about a cell that does not stand where its ring converged. `behind`: it missed the package; `failed`:
- * the package failed on it; `hand`: somebody else changed it; `newer`: it is past the ring; `restored`: AMP says one
- * thing, the cell another; `joined`: it came to the ring meanwhile; `no-pdm`: only PDM is missing. The others are waited
- * for: `busy`, `unwell`, `unknown`.
- */
-export type DifferenceKind =
-  | 'behind'
-  | 'failed'
-  | 'hand'
-  | 'newer'
-  | 'restored'
-  | 'joined'
-  | 'no-pdm'
-  | 'busy'
-  | 'unwell'
-  | 'unknown';
-
-export interface Difference {
-  cell: string;
-  kind: DifferenceKind;
-  /** One sentence. */
-  reason: string;
-  since: string;
-}
+/** What is different about the cells of a ring, and what is done about it. */
 
 /** What the cells of a ring are compared with. */
 export interface Standing {

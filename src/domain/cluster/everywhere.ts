@@ -1,9 +1,9 @@
 import type { IsEverywhere } from '../../contract/messages.js';
-import type { Everywhere, MissingCell } from '../../contract/status.js';
+import type { DifferenceKind, Everywhere, MissingCell } from '../../contract/status.js';
 import { comparePackages, isNewer, isPackage, sameVersion } from '../package-version.js';
 import { deployableCells, type Ring, ringOf, type Topology } from '../topology/index.js';
 import { blockOf } from './blocks.js';
-import type { DifferenceKind } from './differences.js';
+
 import { whyQuarantined } from './quarantine.js';
 import { exceptionsWith } from './reconcile.js';
 import type { ClusterState, RingRecord } from './state.js';

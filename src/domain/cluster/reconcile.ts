@@ -1,10 +1,10 @@
 import { CLUSTER_WORKFLOW_ID } from '../../contract/ids.js';
 import type { RingReport } from '../../contract/internal.js';
-import type { CellException, CellState } from '../../contract/status.js';
+import type { CellException, CellState, Difference, DifferenceKind } from '../../contract/status.js';
 import { isNewer, isPackage } from '../package-version.js';
 import { deployableCells, resolvePolicy, ringOf, type Topology } from '../topology/index.js';
 import { blockOf } from './blocks.js';
-import type { Ask, Difference, DifferenceKind, Standing } from './differences.js';
+import type { Ask, Standing } from './differences.js';
 import type { ClusterState, QueuedRequest, RingRecord } from './state.js';
 
 /** Keeping every ring on the package on which the whole of it last converged: what is asked, found, and done. */

@@ -4,6 +4,7 @@ import type {
   BlockedVersion,
   BrakeStatus,
   CellException,
+  Difference,
   GraduatedPackage,
   Rejection,
   RingState,
@@ -11,7 +12,6 @@ import type {
   WaitingFor,
 } from '../../contract/status.js';
 import { type ClusterAlertState, newClusterAlerts } from '../alerts/cluster.js';
-import type { Difference } from './differences.js';
 import { type DriftState, newDrift } from './drift.js';
 import type { Quarantine } from './quarantine.js';
 import { newReconcile, type ReconcileState } from './reconcile.js';

@@ -52,12 +52,18 @@ function viewOfReconcile(state: ClusterState): ReconcileStatus {
   const { nextAtMs = null, asked = {} } = state.reconcile ?? {};
   const looking = [...new Set([...state.toLook, ...Object.keys(asked).map(Number)])];
   const rings = Object.keys(state.rings).map(Number);
+  const found = rings.flatMap((ring) => (state.reconcile?.found[ring] ?? []).map((d) => ({ ring, ...d })));
   const topology = topologyOf(state);
   const notKept = rings.flatMap((ring) => {
     const kept = topology && keptOn(state, topology, ring);
     return kept && 'not' in kept ? [{ ring, reason: kept.not }] : [];
   });
-  return { nextAt: nextAtMs === null ? null : new Date(nextAtMs).toISOString(), looking, notKept };
+  return {
+    nextAt: nextAtMs === null ? null : new Date(nextAtMs).toISOString(),
+    looking,
+    notKept,
+    found: found.slice(0, EXCEPTIONS_AT_MOST),
+  };
 }
 
 function viewOfRequest(q: ClusterState['queue'][number]): QueueEntry {

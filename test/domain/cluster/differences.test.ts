@@ -1,12 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { CellLook, LastJob } from '../../../src/contract/activities.js';
-import {
-  type Ask,
-  type Difference,
-  differenceOf,
-  type Standing,
-  toConverge,
-} from '../../../src/domain/cluster/differences.js';
+import type { Difference } from '../../../src/contract/status.js';
+import { type Ask, differenceOf, type Standing, toConverge } from '../../../src/domain/cluster/differences.js';
 import { V0, V1, V2 } from '../../support/fleet.js';
 
 const NOW = Date.parse('2026-01-02T03:04:05Z');
