@@ -5,6 +5,7 @@ import { alertmanagerOverHttp } from './alertmanager-http.js';
 import { createRaiseAlert } from './alerts.js';
 import { ampOverHttp } from './amp-http.js';
 import type { TemporalClient } from './ask-temporal.js';
+import { createReadCalendar } from './calendar.js';
 import { cellsOverHttp } from './cell-http.js';
 import { createWatchChecks } from './checks.js';
 import type { Endpoint } from './endpoint.js';
@@ -62,6 +63,7 @@ export function createActivities(dependencies: Dependencies): Activities {
     readRollout: createReadRollout(all),
     listOpenRollouts: createListOpenRollouts(all),
     raiseAlert: createRaiseAlert(all),
+    readCalendar: createReadCalendar(),
     linger: (ms) => setTimeout(ms),
   };
 }

@@ -35,6 +35,7 @@ import { markdownOfCluster } from '../src/domain/details.js';
 import { LONGEST_MS } from '../src/domain/shapes.js';
 import { findCell, resolveCoordination, resolvePolicy, type Topology } from '../src/domain/topology/index.js';
 import { Blocks } from './cluster/blocks.js';
+import { Calendars } from './cluster/calendars.js';
 import { ClusterContext } from './cluster/context.js';
 import { Drift } from './cluster/drift.js';
 import { COLD_START, Looks } from './cluster/looks.js';
@@ -73,6 +74,7 @@ class ClusterRun {
   private readonly looks: Looks;
   private readonly reconciler: Reconciler;
   private readonly blocks: Blocks;
+  private readonly calendars: Calendars;
   private readonly alerts: AlertDesk;
   private readonly quarantines: Quarantines;
   private readonly drift: Drift;
@@ -91,6 +93,7 @@ class ClusterRun {
     this.turns = new Turns(this.ctx, this.brakes, onMet, input, onOwn);
     this.looks = new Looks(this.ctx, this.brakes, (ring, looking) => this.reconciler.looked(ring, looking));
     this.blocks = new Blocks(this.ctx, this.brakes);
+    this.calendars = new Calendars(this.ctx);
     const { alerts } = this.ctx.state;
     this.alerts = new AlertDesk(
       () => alerts.book,
@@ -113,6 +116,7 @@ class ClusterRun {
       this.drift.keep();
       this.reconciler.keep();
       this.turns.decide();
+      this.calendars.keep();
       this.keepAlerts();
       trim(this.ctx.state);
       setCurrentDetails(markdownOfCluster(this.view()));

@@ -17,9 +17,9 @@ import type { Problem } from '../src/contract/problem.js';
 import { CELLS_VERSION } from '../src/contract/search-attributes.js';
 import type { BrakeResult, GraduateResult, PackageRolloutStatus, RingResult } from '../src/contract/status.js';
 import type { z } from '../src/contract/zod.js';
+import { isCalendarWait } from '../src/domain/calendar/gate.js';
 import { noteSkip } from '../src/domain/rollout/skips.js';
 import { noteAbort, ring0Verdict, tracksOf } from '../src/domain/rollout/state.js';
-import { noteApproval } from '../src/domain/rollout/waits.js';
 import { ACTS, detailOf } from './package/acts.js';
 import { argumentOf, type PackageRolloutInput } from './package/argument.js';
 import { brakeAfterMigration, brakeAlerts, packageBrakes } from './package/brakes.js';
@@ -231,13 +231,9 @@ class PackageRun {
     }
   }
 
-  private approve(ring: number): void {
-    noteApproval(this.ctx.state, ring, Date.now());
-    this.passes.resend();
-  }
-
   private override({ wait, ring, by, reason }: messages.Override): void {
-    if (wait === 'approval') return this.approve(ring);
+    if (wait === 'approval') return this.passes.approve(ring);
+    if (isCalendarWait(wait)) return this.passes.waive(wait, ring, { by, reason });
     const { overridden, checks } = this.ctx.state;
     if (wait !== 'check') overridden.push({ ring, wait });
     for (const check of checks) {
@@ -419,7 +415,7 @@ class PackageRun {
       (m) => judge.releaseBrake(m),
     );
     this.on('recordCheck', (m: messages.RecordCheck) => this.recordCheck(m));
-    this.on('approveRing', (m: messages.ApproveRing) => this.approve(m.ring));
+    this.on('approveRing', (m: messages.ApproveRing) => this.passes.approve(m.ring));
     this.on(
       'override',
       (m: messages.Override) => this.override(m),

@@ -41,6 +41,7 @@ import {
 } from '../src/domain/ring/people.js';
 import { advance, isToGoBack } from '../src/domain/ring/stages.js';
 import { isMeantFor } from '../src/domain/shapes.js';
+import { PassCalendar } from './ring/calendar.js';
 import { PassContext, type RingRolloutInput } from './ring/context.js';
 import { Flights } from './ring/flights.js';
 import { Gates } from './ring/gates.js';
@@ -83,15 +84,17 @@ class RingRun {
   private readonly watch: Watch;
   private readonly health: HealthWatch;
   private readonly gates: Gates;
+  private readonly calendar: PassCalendar;
   private readonly reporter: Reporter;
 
   constructor(private readonly input: RingRolloutInput) {
     this.ctx = new PassContext(input);
-    this.flights = new Flights(this.ctx, (cells) => this.look(cells, () => false));
+    this.calendar = new PassCalendar(this.ctx);
+    this.flights = new Flights(this.ctx, this.calendar, (cells) => this.look(cells, () => false));
     this.watch = new Watch(this.ctx, this.flights);
     this.health = new HealthWatch(this.ctx, this.flights);
     this.gates = new Gates(this.ctx);
-    this.reporter = new Reporter(this.ctx);
+    this.reporter = new Reporter(this.ctx, this.calendar);
     this.listen();
   }
 
@@ -115,6 +118,7 @@ class RingRun {
     ctx.woken = false;
     this.flights.takeEnds();
     while (advance(ctx.state, ctx.rules)) ctx.wake();
+    this.calendar.keep();
     // A long history starts nothing more: the window stays as it is, and goes over into the next run.
     if (!this.isLong()) this.flights.startNext();
     if (isToGoBack(ctx.state, ctx.entered.policy)) void this.flights.dropDoubts();
@@ -302,7 +306,8 @@ class RingRun {
     this.watch.renew();
   }
 
-  private override({ wait }: OverrideInPass): void {
+  private override({ wait, waiver }: OverrideInPass): void {
+    if (waiver) return this.calendar.waive(waiver);
     override(this.ctx.state, wait);
     if (wait !== 'health') return;
     this.health.hold();

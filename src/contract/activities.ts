@@ -1,4 +1,5 @@
 import type { AmpJobState } from './amp.js';
+import type { Calendar, CalendarWord } from './calendar.js';
 import type { CellVerdict, HealthPolicy, LooksState, RingVerdict } from './health.js';
 import type { OutsideCheck } from './policy.js';
 import type { PackageRolloutStatus } from './status.js';
@@ -333,6 +334,8 @@ export interface Activities {
    * that its cause lasts raises it again, an hour later or so, since an Alertmanager that restarts forgets.
    */
   raiseAlert(alert: Alert): Promise<void>;
+  /** Whether a ring may be taken forward now, by the time zone data of this worker, and until when that is so. */
+  readCalendar(calendar: Calendar): Promise<CalendarWord>;
   /** Lets so many milliseconds pass. */
   linger(ms: number): Promise<void>;
 }

@@ -1,4 +1,5 @@
 import type { Alert, CellRef } from './activities.js';
+import type { Calendar, CalendarWait, CalendarWord, Waiver } from './calendar.js';
 import type { CellVerdict, HealthPolicy, HealthRule, LooksState } from './health.js';
 import type { OverridableWait } from './messages.js';
 import type { RingPolicy } from './policy.js';
@@ -70,6 +71,8 @@ export interface RequestRing {
   approved: number[];
   /** When it was last done, by ring, epoch ms. */
   approvedAtMs?: Record<number, number>;
+  /** Waits for the calendar that a person ended, by ring; absent: none. */
+  waivers?: RingWaiver[];
   /** Since when the package waits for this ring, in epoch milliseconds. */
   sinceMs: number;
   /** It takes the place of an older package that runs: that one lets its cells in flight end, and gives way. */
@@ -77,6 +80,8 @@ export interface RequestRing {
   /** What it mends, as its caller says: it passes the pause for drift. */
   fixes?: string;
 }
+
+export type RingWaiver = Waiver & { ring: number };
 
 /** Takes a request, or the turn that it was granted, back. */
 export interface WithdrawRequest {
@@ -164,6 +169,8 @@ export type RingAnswer =
       name: string;
       soft: boolean;
       code: RefusalCode;
+      /** Which wait of the calendar is behind `frozen`. */
+      wait?: CalendarWait;
       detail: string;
       until: string | null;
       next: string[];
@@ -291,6 +298,10 @@ export interface RingEntry extends ForPass {
   alerts?: AlertBook;
   brakes: BrakeStatus[];
   brakesNumber: BrakesNumber;
+  /** When the ring may be taken forward; absent: at any time. */
+  calendar?: Calendar;
+  /** What the calendar said when the pass was let in, where that was asked. */
+  word?: CalendarWord;
   /** The grant is gone: the pass must end without having done anything. */
   refused: string | null;
   /** Events after which the pass continues as new; only tests set it, through the cluster's own argument. */
@@ -338,6 +349,8 @@ export interface QuarantineInPass extends ForPass {
 
 export interface OverrideInPass extends ForPass {
   wait: OverridableWait;
+  /** Of a wait for the calendar: until when it is over. */
+  waiver?: Waiver;
   by: string;
   reason: string;
 }

@@ -1,5 +1,6 @@
 /** Status types that queries answer and results carry. Names as in the contract; instants are RFC 3339 in UTC. */
 
+import type { CalendarWait } from './calendar.js';
 import type { Evidence } from './health.js';
 
 export type CellState =
@@ -249,6 +250,8 @@ export interface RingResult {
   /** false: the caller may go on (the ring's policy is `soft`). */
   blocking: boolean;
   code?: RefusalCode;
+  /** Which wait is behind `frozen`: what `override` is to name. */
+  wait?: CalendarWait;
   until?: string;
   next?: string[];
   supersededBy?: string;

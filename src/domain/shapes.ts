@@ -78,6 +78,18 @@ const policy: Judge = (value) =>
   Object.entries(absolutePolicy(DEFAULT_POLICY, 0)).every(
     ([field, fallback]) => typeof value[field] === typeof fallback,
   );
+const calendarWait = oneOf('deploy-window', 'freeze');
+const waiver = { wait: calendarWait, untilMs: orNull(instantMs) };
+const calendar = object({
+  windows: listOf(object({ days: texts, from: text, to: text, timezone: text })),
+  freezes: listOf(object({ from: instant, to: instant, reason: optional(text) })),
+});
+const word = object({
+  untilMs: instantMs,
+  freeze: orNull(object({ untilMs: instantMs, reason: text })),
+  window: orNull(object({ untilMs: orNull(instantMs) })),
+  opensMs: orNull(instantMs),
+});
 const problem = object({ path: text, value: text, expected: text });
 
 const view = object({
@@ -105,6 +117,7 @@ const request = {
   lane: orNull(text),
   approved: listOf(ring),
   approvedAtMs: optional((value) => isObject(value) && Object.values(value).every(instantMs)),
+  waivers: optional(listOf(object({ ring, ...waiver }))),
   sinceMs: instantMs,
   preempt: optional(flag),
   fixes: optional(text),
@@ -114,7 +127,15 @@ const ofRing = { ring, name: text, soft: flag };
 const ANSWERS: Record<string, Shape> = {
   granted: { ...ofRing, perimeter: flag },
   held: { ...ofRing, waiting },
-  refused: { ...ofRing, code: text, detail: text, until: orNull(instant), next: texts, supersededBy: orNull(text) },
+  refused: {
+    ...ofRing,
+    code: text,
+    wait: optional(calendarWait),
+    detail: text,
+    until: orNull(instant),
+    next: texts,
+    supersededBy: orNull(text),
+  },
   replaced: { ...ofRing, by: text },
   none: {},
   rejected: { path: text, value: text, expected: text },
@@ -204,6 +225,8 @@ const SHAPES: Record<string, Shape> = {
     alerts: optional(alerts),
     brakes,
     brakesNumber: object(brakesNumber),
+    calendar: optional(calendar),
+    word: optional(word),
     refused: orNull(text),
   },
   setBrakes: { from: oneOf('cluster', 'package'), ...brakesNumber, brakes },
@@ -211,7 +234,7 @@ const SHAPES: Record<string, Shape> = {
   retryPass: { by: text, cells: orNull(texts) },
   skipInPass: { cell: text, by: text, reason: text },
   quarantineInPass: { cell: text, by: text, reason: text, out: flag },
-  overrideInPass: { wait: text, by: text, reason: text },
+  overrideInPass: { wait: text, waiver: optional(object(waiver)), by: text, reason: text },
   holdForward: { held: orNull(object({ reason: text, sinceMs: instantMs })) },
   checkInPass: { name: text, outcome: oneOf('passed', 'failed'), by: text },
   bakedEverywhere: {},
@@ -249,6 +272,7 @@ const ARGUMENTS: Record<string, Shape> = {
     skips: listOf(object({ cell: text, by: text, reason: text })),
     failedChecks: object(),
     overridden: texts,
+    waivers: optional(listOf(object(waiver))),
     holdForward: orNull(object({ reason: text, sinceMs: instantMs })),
     leftBehind: exceptions,
     migrationFailed: texts,

@@ -46,6 +46,7 @@ const RING_RESULT: Record<keyof RingResult, true> = {
   outcome: true,
   blocking: true,
   code: true,
+  wait: true,
   until: true,
   next: true,
   supersededBy: true,

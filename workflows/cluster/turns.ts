@@ -18,6 +18,7 @@ import type { BrakeStatus } from '../../src/contract/status.js';
 import { handOverAlerts } from '../../src/domain/alerts/cluster.js';
 import { COORDINATOR, covers } from '../../src/domain/brake.js';
 import { brakeOfBlock, isBlockedBy } from '../../src/domain/cluster/blocks.js';
+import { calendarEntry } from '../../src/domain/cluster/calendars.js';
 import {
   claimTurn,
   endTurn,
@@ -208,6 +209,7 @@ export class Turns {
       cellsGz: packCells(cells),
       came: cameTo(this.ctx.state, ring),
       leftOut: leftOut.map((l) => ({ cell: l.cell.id, state: l.state, reason: l.reason })),
+      ...calendarEntry(this.ctx.state, request, ring, { topology, now: Date.now() }),
     };
   }
 
@@ -252,6 +254,7 @@ export class Turns {
     if (turn?.request.requestId !== report.requestId) return;
     turn.pass = report.pass;
     turn.state = report.view.state;
+    turn.waits = report.view.waitingFor?.kind ?? null;
     const end = turn.request.cells ? this.noteReconciled(turn.request.cells, report) : this.noteRing(report);
     if (report.ended) this.free(ring, end);
     this.ctx.wake();

@@ -1,4 +1,5 @@
 import { workflowInfo } from '@temporalio/workflow';
+import type { Waiver } from '../../src/contract/calendar.js';
 import type {
   AlertBook,
   BrakesNumber,
@@ -22,6 +23,7 @@ import { type CarriedRoster, Roster } from '../../src/domain/ring/roster.js';
 import type { Advance } from '../../src/domain/ring/stages.js';
 import { packCells } from '../../src/domain/snapshot.js';
 import { Mail } from '../shared/mail.js';
+import type { PassCalendarState } from './calendar.js';
 
 export interface RingRolloutInput {
   ring: number;
@@ -40,6 +42,8 @@ export interface RingRolloutInput {
   failedChecks: Record<string, string>;
   /** Waits of this package in this ring that a person ended before this pass began. */
   overridden: OverridableWait[];
+  /** Those of them that were waits for the calendar; absent: none. */
+  waivers?: Waiver[];
   /** A failed PDM of this package in another ring. */
   holdForward: Held | null;
   /** What a pass that was lost left behind: cells that ended badly stay so until a person asks. */
@@ -70,6 +74,8 @@ export interface Carried {
   /** Whose trouble holds the pass, and since when. */
   troubles: [who: string, trouble: Trouble][];
   troubleSinceMs: number;
+  /** Absent: an older version carried over none. */
+  calendar?: PassCalendarState;
 }
 
 type Trouble = NonNullable<CellNote['trouble']>;
@@ -114,6 +120,8 @@ export class PassContext {
   readonly mail = new Mail(() => this.wake());
   /** Alerts that are up, and what they depend on. */
   alerts: CarriedAlerts;
+  /** What the calendar said, and what of it people waived. */
+  calendar: PassCalendarState;
   private troubles = new Map<string, Trouble>();
   private troubleSinceMs = 0;
 
@@ -121,6 +129,7 @@ export class PassContext {
     this.target = { version: input.version, chartVersion: input.chartVersion };
     this.state = newPass(input.purpose, 0);
     this.alerts = { ...newPassAlerts([]), book: {} };
+    this.calendar = { word: null, waivers: input.waivers ?? [], sinceMs: null };
     const { packageBrakes, packageBrakesNumber: packageNumber } = input;
     this.brakes = { cluster: [], package: packageBrakes, clusterNumber: null, packageNumber, atEntry: [] };
     const { failedChecks, overridden, holdForward } = input;
@@ -143,6 +152,7 @@ export class PassContext {
     const { alerts: book = {} } = entry;
     const left = Object.values(book).map(({ alert }) => alert);
     this.alerts = { ...newPassAlerts(left), book };
+    this.calendar.word = entry.word ?? null;
     this.setBrakes({ from: 'cluster', ...entry.brakesNumber, brakes: entry.brakes });
     const all = [...this.brakes.cluster, ...this.brakes.package];
     this.brakes.atEntry = all.filter((b) => b.mode === 'finish-ring').map((b) => b.brakeId);
@@ -213,11 +223,11 @@ export class PassContext {
   }
 
   carry(): Carried {
-    const { startedAtMs, state, roster, brakes, refusal, alerts, troubleSinceMs } = this;
+    const { startedAtMs, state, roster, brakes, refusal, alerts, troubleSinceMs, calendar } = this;
     // Watches end with this run, and begin again in the next one.
     const carriedState = { ...state, watching: 0, silent: [] };
     const troubles = [...this.troubles];
-    const more = { roster: roster.carry(), brakes, refusal, alerts, troubles, troubleSinceMs };
+    const more = { roster: roster.carry(), brakes, refusal, alerts, troubles, troubleSinceMs, calendar };
     return { startedAtMs, entry: this.entered, state: carriedState, ...more };
   }
 

@@ -21,6 +21,7 @@ import {
 import { CellRollout, hurrySignal } from '../cell-rollout.js';
 import { awaitCells, linger } from '../shared/activities.js';
 import { standAsideSignal, waiveHealthSignal } from '../shared/signals.js';
+import type { PassCalendar } from './calendar.js';
 import type { PassContext } from './context.js';
 
 /** What a cell's run does while it is open and nothing is wrong. */
@@ -38,6 +39,7 @@ export class Flights {
   /** @param look looks at cells, however long AMP takes to answer */
   constructor(
     private readonly ctx: PassContext,
+    private readonly calendar: PassCalendar,
     private readonly look: (cells: CellRef[]) => Promise<CellLook[]>,
   ) {}
 
@@ -58,7 +60,8 @@ export class Flights {
 
   startNext(): void {
     const { ctx } = this;
-    const hold = { braked: ctx.holdingBrakes().length > 0, trouble: ctx.trouble !== null };
+    const braked = ctx.holdingBrakes().length > 0;
+    const hold = { braked, trouble: ctx.trouble !== null, closed: this.calendar.wait !== null };
     for (const index of takeNext(ctx.state, ctx.entered.policy, hold)) this.start(index);
   }
 

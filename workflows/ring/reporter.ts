@@ -8,6 +8,7 @@ import { unhealthyAfterMigration } from '../../src/domain/ring/pass.js';
 import { resultOf, viewOf } from '../../src/domain/ring/view.js';
 import { ringReportSignal } from '../shared/signals.js';
 import { PassAlerts } from './alerts.js';
+import type { PassCalendar } from './calendar.js';
 import type { PassContext } from './context.js';
 
 const REPORT_EVERY_MS = 5_000;
@@ -24,7 +25,10 @@ export class Reporter {
   private shown: RingState | null = null;
   private readonly alerts: PassAlerts;
 
-  constructor(private readonly ctx: PassContext) {
+  constructor(
+    private readonly ctx: PassContext,
+    private readonly calendar: PassCalendar,
+  ) {
     this.alerts = new PassAlerts(ctx);
   }
 
@@ -41,6 +45,7 @@ export class Reporter {
       leftOut: entry?.leftOut ?? [],
       brakes: ctx.holdingBrakes(),
       trouble: ctx.trouble,
+      calendar: this.calendar.wait,
       startedAtMs: ctx.startedAtMs,
       nowMs: Date.now(),
     });

@@ -61,7 +61,7 @@ const telling = proxyActivities<Activities>({
 const within = proxyLocalActivities<Activities>({ startToCloseTimeout: '2s', retry: { maximumAttempts: 1 } });
 
 export const { runJob, verifyCell, judgeCell } = watching;
-export const { lookAtCells, describeRuns, terminatePass, readRollout, listOpenRollouts } = looking;
+export const { lookAtCells, describeRuns, terminatePass, readRollout, listOpenRollouts, readCalendar } = looking;
 export const { listOpenCells } = glancing;
 export const { watchCells, awaitCells, watchRing, awaitHealthyRings, watchChecks } = dropping;
 export const { raiseAlert } = telling;

@@ -1,8 +1,9 @@
 import type { Alert } from '../../contract/activities.js';
 import type { AlertBook } from '../../contract/internal.js';
 import type { RingState } from '../../contract/status.js';
+import { isCalendarWait } from '../calendar/gate.js';
 import { IN_A_ROW } from '../cluster/repeats.js';
-import type { ClusterState, QueuedRequest, WorkClock } from '../cluster/state.js';
+import type { ClusterState, QueuedRequest, Turn, WorkClock } from '../cluster/state.js';
 import { earliest } from '../instant.js';
 import { resolveCoordination, resolvePolicy, ringOf, type Topology } from '../topology/index.js';
 import type { Due } from './book.js';
@@ -79,7 +80,7 @@ function late(state: ClusterState, topology: Topology, now: number): Alert[] {
     const ring = Number(of);
     const record = state.rings[ring];
     const { version, purpose, lane } = turn.request;
-    turn.work = tick(turn.work ?? { ranMs: 0, sinceMs: null }, WORKS.includes(turn.state), now);
+    turn.work = tick(turn.work ?? { ranMs: 0, sinceMs: null }, isAtWork(turn), now);
     if (!record || purpose !== 'deploy' || record.converged === version || !ringOf(topology, ring)) return [];
     const { convergeWithinMs, onFailure } = resolvePolicy(topology, ring, lane);
     if (turn.work.ranMs < convergeWithinMs) return [];
@@ -98,6 +99,9 @@ function late(state: ClusterState, topology: Topology, now: number): Alert[] {
 
 /** What a person, or the calendar, has to end stops the clock; and what has converged is not late. */
 const WORKS: RingState[] = ['waiting', 'rolling', 'rolling-back', 'migrating'];
+
+/** A pass that waits for the calendar has cells in flight, or none. */
+const isAtWork = ({ state, waits }: Turn): boolean => WORKS.includes(state) && !isCalendarWait(waits);
 
 /** A clock that has run, or stood, until now. */
 export const tick = ({ ranMs, sinceMs }: WorkClock, runs: boolean, now: number): WorkClock => ({
@@ -121,7 +125,7 @@ function standing(
   { ring, request, now }: { ring: number; request: QueuedRequest; now: number },
 ): Alert | null {
   const turn = state.turns[ring];
-  if (!turn || !ringOf(topology, ring)) return null;
+  if (!turn || !ringOf(topology, ring) || isCalendarWait(turn.waits)) return null;
   const { convergeWithinMs } = resolvePolicy(topology, ring, null);
   const sinceMs = Math.max(request.sinceMs, turn.grantedAtMs) + convergeWithinMs;
   if (now < sinceMs) return null;

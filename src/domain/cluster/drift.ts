@@ -2,9 +2,10 @@ import type { Problem } from '../../contract/problem.js';
 import type { ClusterStatus } from '../../contract/status.js';
 import { covers, holding } from '../brake.js';
 import { earliest } from '../instant.js';
-import { comparePackages, isNewer, isPackage } from '../package-version.js';
+import { comparePackages, isNewer, isPackage, newest } from '../package-version.js';
 import { resolveCoordination, type Topology } from '../topology/index.js';
 import { blockOf } from './blocks.js';
+import { isShut } from './calendars.js';
 import type { ClusterState } from './state.js';
 
 /**
@@ -30,9 +31,11 @@ function outerRings(topology: Topology): number[] {
   return outer.map(({ ring }) => ring);
 }
 
-/** Whether the ring could take a package at `now`, as far as brakes have a say. */
-const isOpen = (state: ClusterState, ring: number, { perimeter }: Topology, now: number): boolean =>
-  !holding(state.brakes, now).some(({ scope }) => covers(scope, ring, perimeter));
+/** Whether the ring could take a package at `now`: neither a brake, nor a freeze, nor a closed window is in the way. */
+function isOpen(state: ClusterState, ring: number, topology: Topology, now: number): boolean {
+  const isBraked = holding(state.brakes, now).some(({ scope }) => covers(scope, ring, topology.perimeter));
+  return !isBraked && !isShut(state, ring, { topology, now });
+}
 
 /**
  * The newest graduated package could have been taken by every ring that is open now. One that was never the newest while
@@ -40,15 +43,13 @@ const isOpen = (state: ClusterState, ring: number, { perimeter }: Topology, now:
  */
 function noteOpen(state: ClusterState, topology: Topology, now: number): void {
   const { drift, graduated } = state;
-  const newest = graduated
-    .filter(({ version }) => blockOf(state.blocked, version) === null)
-    .sort((a, b) => comparePackages(b.version, a.version))[0];
+  const version = newestAllowed(state);
   const known = new Set(graduated.map(({ version }) => version));
-  for (const version of Object.keys(drift.openFor)) if (!known.has(version)) delete drift.openFor[version];
-  if (!newest) return;
+  for (const old of Object.keys(drift.openFor)) if (!known.has(old)) delete drift.openFor[old];
+  if (version === null) return;
   const open = outerRings(topology).filter((ring) => isOpen(state, ring, topology, now));
-  const before = drift.openFor[newest.version] ?? [];
-  drift.openFor[newest.version] = [...before, ...open.filter((ring) => !before.includes(ring))];
+  const before = drift.openFor[version] ?? [];
+  drift.openFor[version] = [...before, ...open.filter((ring) => !before.includes(ring))];
 }
 
 /** What the whole ring has: what it converged on last, or else the oldest package that was seen there. */
@@ -56,6 +57,19 @@ function versionOf({ converged, observed }: ClusterState['rings'][number]): stri
   if (converged !== null) return converged;
   return Object.keys(observed).filter(isPackage).sort(comparePackages)[0] ?? null;
 }
+
+/** Outer rings that lack the newest package that may go there. */
+export function ringsBehind(state: ClusterState, topology: Topology): number[] {
+  const newest = newestAllowed(state);
+  return outerRings(topology).filter((ring) => {
+    const record = state.rings[ring];
+    const has = record ? versionOf(record) : null;
+    return newest !== null && (has === null || isNewer(newest, has));
+  });
+}
+
+const newestAllowed = ({ graduated, blocked }: ClusterState): string | null =>
+  newest(graduated.map(({ version }) => version).filter((version) => blockOf(blocked, version) === null));
 
 /** By outer ring with cells: the graduated packages newer than what it has, that it could have taken; oldest first. */
 export function missedPackages(state: ClusterState, topology: Topology): Map<number, string[]> {

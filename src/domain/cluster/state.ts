@@ -1,3 +1,4 @@
+import type { CalendarWord } from '../../contract/calendar.js';
 import type { AlertBook, RequestRing } from '../../contract/internal.js';
 import type {
   Act,
@@ -10,6 +11,7 @@ import type {
   RingState,
   RolloutState,
   WaitingFor,
+  WaitKind,
 } from '../../contract/status.js';
 import { type ClusterAlertState, newClusterAlerts } from '../alerts/cluster.js';
 import { type DriftState, newDrift } from './drift.js';
@@ -66,6 +68,8 @@ export interface ClusterState {
   reconcile?: ReconcileState;
   /** Alerts that the cluster keeps up itself. */
   alerts: ClusterAlertState;
+  /** What calendars say of the rings that packages wait for, by `calendarKey`; absent: none was asked yet. */
+  calendars?: Record<string, CalendarWord>;
   /** The first look at every cell is under way: nothing is granted before it ends. */
   cold: { by: string; isReleased: boolean } | null;
 }
@@ -126,6 +130,8 @@ export interface Turn {
   /** Since when a rollback waits for the ring, and the holder knows; null: none does. */
   rollbackSinceMs: number | null;
   starterGone: boolean;
+  /** What its pass waits for, as it said last. */
+  waits?: WaitKind | null;
   /** How long the ring has been worked on. */
   work?: WorkClock;
 }

@@ -2,12 +2,14 @@ import type { RingAnswer } from '../../contract/internal.js';
 import type { Problem } from '../../contract/problem.js';
 import type { BrakeStatus, RefusalCode, WaitingFor } from '../../contract/status.js';
 import { covers, holding } from '../brake.js';
+import { isCalendarWait } from '../calendar/gate.js';
 import { earliest } from '../instant.js';
 import { OUST_AFTER_MS } from '../ousting.js';
 import { comparePackages, isNewer, newest } from '../package-version.js';
 import { waitForBrake } from '../ring/view.js';
 import { nextOuterRing, resolveCoordination, resolvePolicy, ringOf, type Topology } from '../topology/index.js';
 import { blockOf, waitForBlock } from './blocks.js';
+import { calendarWait, closingFor } from './calendars.js';
 import { driftInWords, isPausedForDrift } from './drift.js';
 import { beginTurn } from './holders.js';
 import { isUrgent, laneIsGone, waitForLane } from './lanes.js';
@@ -98,7 +100,10 @@ function decide(state: ClusterState, request: QueuedRequest, rules: Rules): Deci
   const about = ringFacts(request, rules.topology, ring.ring);
   const refusal = refuse(state, request, about, rules);
   if (refusal) return { actions: [{ do: 'answer', request, answer: refusal }], over: true };
-  const stopped = blockedWait(state, request, about.ring) ?? afterSystemicStop(state, request, about);
+  const stopped =
+    blockedWait(state, request, about.ring) ??
+    afterSystemicStop(state, request, about) ??
+    beforeItsCalendar(state, request, about, rules);
   const wait = stopped ?? mustWait(state, request, about, rules);
   if (wait) {
     const newer = newerInLine(state, request, about, rules);
@@ -166,6 +171,8 @@ function refuseForPeople(
   if (blocked) return refusal(request, about, 'blocked', blocked);
   const brake = brakesOn(state, about.ring, rules)[0];
   if (brake) return refusal(request, about, 'braked', waitForBrake(brake, about.ring, request.version));
+  const closed = calendarWait(state, request, about.ring, rules);
+  if (closed && !isCalendarUnknown(state, request, about, rules)) return refusal(request, about, 'frozen', closed);
   const approval = approvalWait(request, about, rules);
   if (approval) return refusal(request, about, 'approval', approval);
   return driftRefusal(state, request, about, rules);
@@ -181,6 +188,20 @@ function driftRefusal(state: ClusterState, request: QueuedRequest, about: RingFa
     `cellctl deploy --ring ${about.ring} ${request.version} --fixes "…"`,
   ];
   return { ...refusal(request, about, 'drift', null), detail, next };
+}
+
+const isCalendarUnknown = (state: ClusterState, request: QueuedRequest, about: RingFacts, rules: Rules): boolean =>
+  closingFor(state, request, about.ring, rules) === 'unknown';
+
+/** Inside the perimeter it may have to be sent away for its calendar: before that is known it takes nobody's place. */
+function beforeItsCalendar(
+  state: ClusterState,
+  request: QueuedRequest,
+  about: RingFacts,
+  rules: Rules,
+): WaitingFor | null {
+  if (!about.perimeter || !isCalendarUnknown(state, request, about, rules)) return null;
+  return calendarWait(state, request, about.ring, rules);
 }
 
 function newerAnswer(request: QueuedRequest, about: RingFacts, newer: { version: string; waits: boolean }): RingAnswer {
@@ -208,6 +229,7 @@ function refusal(request: QueuedRequest, about: RingFacts, code: RefusalCode, wa
     kind: 'refused',
     ...named(about),
     code,
+    ...(isCalendarWait(wait?.kind) ? { wait: wait.kind } : {}),
     detail: wait?.detail ?? '',
     until: wait?.until ?? null,
     next: wait?.next ?? [],
@@ -237,7 +259,7 @@ function newerThan(
 /** It waits to be deployed to this ring by its number; one that is sent away itself takes nobody's place. */
 function isInLine(state: ClusterState, q: QueuedRequest, about: RingFacts, rules: Rules): boolean {
   if (q.at !== about.ring || q.purpose !== 'deploy' || typeof q.ring !== 'number') return false;
-  return refuseForPeople(state, q, about, rules) === null;
+  return refuseForPeople(state, q, about, rules) === null && !isCalendarUnknown(state, q, about, rules);
 }
 
 /**
@@ -287,7 +309,7 @@ function mustWait(state: ClusterState, request: QueuedRequest, about: RingFacts,
   if (brake) return waitForBrake(brake, ring, request.version);
   const first = isReconcile(request) ? whoGoesFirst(state, ring) : null;
   if (first) return waitBehind(first, ring, since);
-  return approvalWait(request, about, rules);
+  return approvalWait(request, about, rules) ?? calendarWait(state, request, ring, rules);
 }
 
 /** A package that waits for the ring, and not for a person or the calendar, goes before the cluster's own work there. */

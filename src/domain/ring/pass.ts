@@ -44,6 +44,8 @@ export interface Hold {
   braked: boolean;
   /** AMP's own trouble: nothing new is ordered until it answers again. */
   trouble: boolean;
+  /** Outside its deploy windows, or frozen. */
+  closed?: boolean;
 }
 
 const START: Record<'deploy' | 'migrate' | 'rollback', { from: Mark; to: Mark }> = {
@@ -63,7 +65,7 @@ export const isMending = (s: PassState): boolean => s.stage !== 'rollback' && Ob
 
 /** What halts the pass, or holds it because of another ring, must not hold the PDM that is to mend it. */
 function isHeld(s: PassState, hold: Hold): boolean {
-  if (s.stop || hold.braked || hold.trouble) return true;
+  if (s.stop || hold.braked || hold.trouble || hold.closed) return true;
   return !isMending(s) && (stagePurpose(s) === null || s.halt !== null || s.holdForward !== null);
 }
 

@@ -25,6 +25,8 @@ export interface ViewContext {
   /** Brakes that hold now and cover what this pass would do next. */
   brakes: BrakeStatus[];
   trouble: PassTrouble | null;
+  /** What the calendar keeps from starting; absent, null: nothing. */
+  calendar?: WaitingFor | null;
   startedAtMs: number;
   nowMs: number;
 }
@@ -54,6 +56,7 @@ export function stateOf(s: PassState, ctx: ViewContext): RingState {
   if (s.stage === 'rollback' || s.counts['<'] > 0) return 'rolling-back';
   if (s.halt) return 'halted';
   if (ctx.brakes.length > 0 && wouldStart(s)) return 'braked';
+  if (ctx.calendar && flying(s) === 0) return 'waiting';
   if (isMending(s)) return 'migrating';
   if (s.stage === 'bake') return 'baking';
   if (s.stage === 'grace') return 'grace';
@@ -68,7 +71,7 @@ function endState(s: PassState, soft: boolean): RingState {
 }
 
 /** Whether there is something that a brake, a hold or trouble keeps from starting. */
-function wouldStart(s: PassState): boolean {
+export function wouldStart(s: PassState): boolean {
   if (isMending(s)) return true;
   if (s.stage === 'deploy') return s.counts['.'] + s.counts.d > 0;
   return s.stage === 'migrate' && s.counts.C + s.counts.D > 0;
@@ -76,7 +79,7 @@ function wouldStart(s: PassState): boolean {
 
 export function waitOf(s: PassState, ctx: ViewContext): WaitingFor | null {
   if (s.stage === 'done' || s.stage === 'rollback' || s.stop) return null;
-  return haltWait(s, ctx) ?? troubleWait(ctx) ?? brakeWait(s, ctx) ?? clockWait(s, ctx);
+  return haltWait(s, ctx) ?? troubleWait(ctx) ?? brakeWait(s, ctx) ?? ctx.calendar ?? clockWait(s, ctx);
 }
 
 function haltWait(s: PassState, ctx: ViewContext): WaitingFor | null {

@@ -1,4 +1,4 @@
-import type { AlertBook, PassResult } from '../../contract/internal.js';
+import type { AlertBook, PassResult, RingWaiver } from '../../contract/internal.js';
 import type { OverridableWait } from '../../contract/messages.js';
 import type {
   Act,
@@ -63,6 +63,8 @@ export interface PackageState {
   approvedAtMs?: Record<number, number>;
   /** Waits that a person ended, by ring: they stay ended for a pass that takes a lost one's place. */
   overridden: { ring: number; wait: OverridableWait }[];
+  /** Waits for the calendar that a person ended, by ring; absent: none. */
+  waivers?: RingWaiver[];
   checks: CheckRecord[];
   acts: Act[];
   failures: Failure[];

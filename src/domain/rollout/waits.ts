@@ -1,5 +1,7 @@
+import type { CalendarWait, Waiver } from '../../contract/calendar.js';
 import type { OverridableWait } from '../../contract/messages.js';
 import type { WaitingFor } from '../../contract/status.js';
+import { waiverOf } from '../calendar/gate.js';
 import { failedChecks, type PackageState } from './state.js';
 
 /** Which waits a person may end: only one that the package is in, since what is ended ahead of time ends unasked. */
@@ -27,7 +29,19 @@ function isIn(s: PackageState, ring: number, wait: OverridableWait): boolean {
   if (wait === 'bake') return track?.view?.state === 'baking';
   if (wait === 'grace-period') return track?.view?.state === 'grace';
   // Inside the perimeter its caller was answered at once.
-  return wait === 'approval' && track?.settled?.code === 'approval';
+  const refused = track?.settled;
+  if (refused?.code === 'frozen') return refused.wait === wait;
+  return wait === 'approval' && refused?.code === 'approval';
+}
+
+/** A person ends this wait for the calendar: until the opening that it named. Answers the package's word for it. */
+export function noteWaiver(s: PackageState, ring: number, wait: CalendarWait): Waiver {
+  const now = waitIn(s, ring);
+  const until = now?.kind === wait ? now.until : s.tracks[ring]?.settled?.until;
+  const waiver = waiverOf(wait, until);
+  const others = s.waivers?.filter((w) => w.ring !== ring || w.wait !== wait) ?? [];
+  s.waivers = [...others, { ring, ...waiver }];
+  return waiver;
 }
 
 function waitIn(s: PackageState, ring: number): WaitingFor | null {

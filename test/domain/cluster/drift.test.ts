@@ -7,6 +7,7 @@ import {
   keepDrift,
   nextOverrideExpiry,
   overrideDrift,
+  ringsBehind,
   viewOfDrift,
 } from '../../../src/domain/cluster/drift.js';
 import { type ClusterState, newClusterState, newRingRecord } from '../../../src/domain/cluster/state.js';
@@ -70,6 +71,19 @@ describe('drift', () => {
     state.brakes = [];
     keepDrift(state, topology(), NOW + HOUR);
     expect(byRing()).toEqual({ 2: 3, 5: 1 });
+  });
+
+  it('does not count what graduated while the ring was frozen, or outside its windows', () => {
+    const frozen = { freezes: [{ from: '2026-01-01T00:00:00Z', to: '2026-01-02T04:00:00Z', reason: 'holidays' }] };
+    const parsed = parseTopology(fleet({ 2: 2, 5: 2 }, { 5: frozen }));
+    if (!parsed.ok) throw new Error(JSON.stringify(parsed.problems));
+    const graduatedAt = new Date(NOW).toISOString();
+    state.graduated = [V1, V2].map((version) => ({ version, graduatedAt, by: 'x', blocked: false, convergedAt: null }));
+    keepDrift(state, parsed.topology, NOW);
+    expect(viewOfDrift(state, parsed.topology).drift.byRing).toEqual({ 2: 1, 5: 0 });
+    expect(ringsBehind(state, parsed.topology)).toEqual([2, 5]);
+    keepDrift(state, parsed.topology, NOW + HOUR);
+    expect(viewOfDrift(state, parsed.topology).drift.byRing).toEqual({ 2: 1, 5: 1 });
   });
 
   it('counts a package that the ring could have taken before it was braked', () => {
