@@ -292,6 +292,8 @@ export interface RingEntry extends ForPass {
   /** Gzipped, base64: JSON of `[id, tenant, url, labels?][]`. */
   cellsGz: string;
   leftOut: CellException[];
+  /** Cells that came to the ring, from another one or anew, and do not run yet what it does. */
+  came?: string[];
   /** What an earlier pass over the ring left: from here on they are this one's to end. */
   alerts?: AlertBook;
   brakes: BrakeStatus[];
@@ -356,6 +358,11 @@ export interface OverrideInPass extends ForPass {
 /** PDM of this package failed in some ring (no new cell, no PDM anywhere), or that is over (null). */
 export interface HoldForward extends ForPass {
   held: { reason: string; sinceMs: number } | null;
+}
+
+/** Cells that the ring has no more. */
+export interface CellsLeft extends ForPass {
+  cells: string[];
 }
 
 export interface CheckInPass extends ForPass {

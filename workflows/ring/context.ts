@@ -54,6 +54,10 @@ export interface RingRolloutInput {
   mend: boolean;
   /** It takes the place of a pass that was lost: nobody asked again. */
   afterLoss: boolean;
+  /** It brings some cells of the ring back to what the ring converged on: never left halted, whatever comes of it. */
+  reconciles?: boolean;
+  /** A person asked for these cells by name or ring: what failed on them before is tried again. */
+  askedFor?: boolean;
   reason: string;
   /** What an earlier run of this pass carried over. */
   carried?: Carried;
@@ -203,13 +207,19 @@ export class PassContext {
   }
 
   get lookRules(): LookRules {
-    const { policy, perimeter } = this.entered;
-    return { target: this.target, policy, askedFor: perimeter && !this.input.afterLoss };
+    const { policy, perimeter, came = [] } = this.entered;
+    const { afterLoss, askedFor = false, reconciles = false } = this.input;
+    return { target: this.target, policy, askedFor: askedFor || (perimeter && !afterLoss), reconciles, came };
+  }
+
+  /** Nobody is left waiting in front of a pass that goes no further: it ends with its result. */
+  get endsAnyhow(): boolean {
+    return this.entry?.soft === true || this.input.reconciles === true;
   }
 
   get rules(): Advance {
-    const { policy, soft, perimeter, leftOut } = this.entered;
-    return { policy, soft, perimeter, leftOut: leftOut.length, now: Date.now() };
+    const { policy, perimeter, leftOut } = this.entered;
+    return { policy, soft: this.endsAnyhow, perimeter, leftOut: leftOut.length, now: Date.now() };
   }
 
   carry(): Carried {

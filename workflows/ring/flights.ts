@@ -10,6 +10,7 @@ import { noteFailedMigration, noteFirstLook } from '../../src/domain/ring/look.j
 import {
   cellDied,
   cellEnded,
+  drop,
   type FlightRecord,
   haltForExceptions,
   joinRun,
@@ -223,6 +224,7 @@ export class Flights {
     if (!look) return this.hear(index, result);
     ctx.roster.see(index, look.facts.version);
     landAgain(ctx.state, index);
+    if (ctx.state.leaving?.[index]) return drop(ctx.state, index, result ?? undefined);
     if (noteFirstLook(ctx.state, index, look, ctx.lookRules).goesBack) this.sendBack(index);
     const isMended = result?.purpose === 'migrate' && result.state === 'converged';
     if (!isMended && ctx.input.migrationFailed.includes(cell.id)) {
