@@ -21,7 +21,8 @@ export function markdownOfRing(version: string, ring: RolloutRing): string {
   const counts = `${ring.converged} of ${ring.total} converged, ${ring.inFlight} in flight, ${ring.pending} pending, ${ring.failed} failed, ${ring.rolledBack} rolled back`;
   const flights = ring.cellsInFlight.length === 0 ? '' : `\n\nIn flight: ${ring.cellsInFlight.slice(0, 20).join(', ')}`;
   const lines = ring.exceptions.slice(0, 20).map((e) => `\n- **${e.cell}** ${e.state}: ${e.reason}`);
-  return `${head}\n\n${counts}${flights}${waitLine(ring.waitingFor)}${lines.length === 0 ? '' : `\n${lines.join('')}`}`;
+  const observed = ring.observed ? `\n\n${ring.observed.sentence}` : '';
+  return `${head}\n\n${counts}${observed}${flights}${waitLine(ring.waitingFor)}${lines.length === 0 ? '' : `\n${lines.join('')}`}`;
 }
 
 export function markdownOfRollout(status: PackageRolloutStatus): string {

@@ -132,7 +132,7 @@ scenario(
     const held = await seen(world, V1, (s) => s.waitingFor?.kind === 'deploy-window' && s.waitingFor.until);
     expect(held.waitingFor).toMatchObject({ ring: 2, until: new Date(opensMs).toISOString() });
     expect(held.waitingFor?.next).toEqual([`cellctl override --wait deploy-window --ring 2 ${V1} --reason "…"`]);
-    const isShut = (s: PackageRolloutStatus) => ringOf(s, 2)?.waitingFor?.kind === 'deploy-window';
+    const isShut = (s: PackageRolloutStatus) => ringOf(s, 2)?.waitingFor?.until !== undefined;
     const shut = await seen(world, V1, (s) => isShut(s) && ringOf(s, 2)?.inFlight === 0, 150_000);
     const week = 7 * 24 * 60 * MINUTE_MS;
     expect(theRing(shut, 2).waitingFor).toMatchObject({

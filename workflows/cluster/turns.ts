@@ -38,7 +38,14 @@ import { whyQuarantined } from '../../src/domain/cluster/quarantine.js';
 import { noteRepeats } from '../../src/domain/cluster/repeats.js';
 import type { QueuedRequest, Turn } from '../../src/domain/cluster/state.js';
 import { topologyOf } from '../../src/domain/cluster/topology.js';
-import { decideTurns, type RingFacts, ringFacts, type TurnAction } from '../../src/domain/cluster/turns.js';
+import {
+  approvalWait,
+  decideTurns,
+  isSoft,
+  type RingFacts,
+  ringFacts,
+  type TurnAction,
+} from '../../src/domain/cluster/turns.js';
 import { gatesBefore } from '../../src/domain/health/gates.js';
 import { healthOf } from '../../src/domain/health/policy.js';
 import { OUST_AFTER_MS } from '../../src/domain/ousting.js';
@@ -187,7 +194,8 @@ export class Turns {
     const isTaken = request.purpose !== 'rollback' && (this.ctx.state.turns[ring]?.rollbackSinceMs ?? null) !== null;
     if (isTaken) return this.noEntry(ring, 'a rollback waits for the ring');
     const policy = resolvePolicy(topology, ring, lane, Date.now());
-    const deployable = deployableCells(found, Date.now(), policy.mode);
+    // A pass that only observes looks at the same cells.
+    const deployable = deployableCells(found, Date.now(), 'act');
     const cells = deployable.cells.filter(({ id }) => !this.ctx.state.quarantined[id]);
     const out = deployable.cells.flatMap((cell) => {
       const reason = whyQuarantined(this.ctx.state, cell.id);
@@ -198,7 +206,8 @@ export class Turns {
       ...this.noEntry(ring, null),
       name: found.name ?? `ring-${ring}`,
       policy,
-      soft: policy.onFailure === 'soft',
+      soft: isSoft(policy),
+      ...(approvalWait(request, ring, topology) ? { unapproved: true as const } : {}),
       perimeter: ring <= topology.perimeter,
       health: healthOf(topology, ring),
       gated: gatesBefore(topology, ring, Date.now()).length > 0,

@@ -202,6 +202,11 @@ export class PassContext {
     return this.entry;
   }
 
+  /** It looks, says what it would do, and starts nothing. */
+  get observesOnly(): boolean {
+    return this.entered.policy.mode === 'observe';
+  }
+
   get lookRules(): LookRules {
     const { policy, perimeter } = this.entered;
     return { target: this.target, policy, askedFor: perimeter && !this.input.afterLoss };

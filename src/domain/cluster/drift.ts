@@ -25,7 +25,8 @@ export const newDrift = (): DriftState => ({ openFor: {}, paused: null, override
 
 /** Outer rings with cells that the coordinator deploys. */
 function outerRings(topology: Topology): number[] {
-  const outer = topology.rings.filter(({ ring, cells, deployedBy }) => {
+  const outer = topology.rings.filter(({ ring, cells, deployedBy, policy }) => {
+    if (policy?.mode === 'observe') return false;
     return ring > topology.perimeter && deployedBy !== 'external' && cells.some(({ observe }) => !observe);
   });
   return outer.map(({ ring }) => ring);
