@@ -11,6 +11,7 @@ import { packageCommands } from './commands/packages.js';
 import { ringCommands } from './commands/rings.js';
 import { serverCommands } from './commands/server.js';
 import { statusCommands } from './commands/status.js';
+import { waitCommands } from './commands/wait.js';
 import type { Context, Globals, Outcome } from './context.js';
 import type { Io } from './io.js';
 
@@ -40,6 +41,7 @@ export function buildProgram(io: Io, runner: Runner): Command {
     ringCommands,
     listCommands,
     statusCommands,
+    waitCommands,
     healthCommands,
     brakeCommands,
     blockCommands,
