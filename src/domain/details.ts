@@ -10,6 +10,9 @@ const waitLine = (wait: WaitingFor | null): string => {
   return `\n\nWaits for **${wait.kind}** since ${wait.since}${until}: ${wait.detail}${next}`;
 };
 
+const heldText = (held: WaitingFor | null): string =>
+  held ? `, waits for **${held.kind}**${held.until ? ` until ${held.until}` : ''}: ${held.detail}` : '';
+
 const brakeLine = (b: BrakeStatus): string =>
   `\n- **${b.brakeId}** on ${scopeText(b.scope)}, ${b.mode}, by ${b.by}: ${b.reason}${b.expiresAt ? `, until ${b.expiresAt}` : ''}`;
 
@@ -44,7 +47,7 @@ export function markdownOfCluster(status: ClusterStatus): string {
   );
   const head = `**${status.cluster ?? 'no topology yet'}**, revision ${status.topologyRevision}`;
   const table = `\n\n| ring | state | desired | on it | rollout |\n|---|---|---|---|---|${rows.join('')}`;
-  const queue = status.queue.map((q) => `\n- ring ${q.ring}: ${q.version} since ${q.since}`);
+  const queue = status.queue.map((q) => `\n- ring ${q.ring}: ${q.version} since ${q.since}${heldText(q.held)}`);
   const queued = queue.length === 0 ? '' : `\n\nQueue:${queue.join('')}`;
   return `${head}${table}${queued}${waitLine(status.waitingFor)}${brakeList(status.brakes)}`;
 }
