@@ -27,6 +27,8 @@ export interface FlightRecord {
   /** Another pass's run holds the cell: when it ends, this pass starts its own. */
   foreign: boolean;
   cancelled: boolean;
+  /** When its run was asked for, epoch ms. */
+  sinceMs?: number;
   /** Its health is waited for no more. */
   waived?: true;
 }
@@ -78,6 +80,8 @@ export interface PassState {
   leaving?: Record<number, true>;
   /** Quarantines that wait for the cell's run to end, and their words. */
   quarantines: Record<number, string>;
+  /** How long cells took that were deployed, ms: some of them, evenly. */
+  timesMs?: number[];
   halt: Halt | null;
   stop: StopPass | null;
   convergedAtMs: number | null;
