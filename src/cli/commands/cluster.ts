@@ -58,10 +58,16 @@ async function apply(context: Context, file: string, options: ApplyOptions): Pro
   const payload = { ...context.act(), ...options };
   const cluster = (await context.cells()).cluster();
   const result = await cluster.applyTopology({ topology, ...payload }, { updateId: context.actId() });
-  const { changesText } = await import('../changes-text.js');
+  const [{ changesText }, { warnOfTime }, { parseTopology }] = await Promise.all([
+    import('../changes-text.js'),
+    import('../../domain/cluster/plan.js'),
+    import('../../domain/topology/index.js'),
+  ]);
+  const parsed = parseTopology(topology);
+  const slow = parsed.ok ? warnOfTime(parsed.topology, await cluster.status(), context.io.now()) : null;
   return {
     json: result,
     text: [`topology revision ${result.revision} is in force: ${changesText(result.changes)}`],
-    warnings: notInForce.map((path) => `${path} is not in force in this version`),
+    warnings: [...(slow ? [slow] : []), ...notInForce.map((path) => `${path} is not in force in this version`)],
   };
 }
