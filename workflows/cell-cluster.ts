@@ -34,6 +34,7 @@ import { viewOfCluster } from '../src/domain/cluster/view.js';
 import { markdownOfCluster } from '../src/domain/details.js';
 import { LONGEST_MS } from '../src/domain/shapes.js';
 import { findCell, resolveCoordination, resolvePolicy, type Topology } from '../src/domain/topology/index.js';
+import { topologyWarnings } from '../src/domain/topology/warnings.js';
 import { Blocks } from './cluster/blocks.js';
 import { Calendars } from './cluster/calendars.js';
 import { ClusterContext } from './cluster/context.js';
@@ -170,7 +171,8 @@ class ClusterRun {
     if (before) this.looks.lookAgainAt(changed);
     else this.looks.startCold(message.by, message.releaseColdStart === true);
     this.ctx.wake();
-    return { revision: state.revision, changes: judged.changes, notInForce: judged.notInForce };
+    const { changes, notInForce, topology } = judged;
+    return { revision: state.revision, changes, notInForce, warnings: topologyWarnings(topology) };
   }
 
   // ── brakes ─────────────────────────────────────────────────────────────────

@@ -57,7 +57,7 @@ import { troubleOf, troublePauseMs } from './shared/trouble.js';
 export type { RingRolloutInput } from './ring/context.js';
 
 export const ringStatusQuery = defineQuery<RolloutRing>('status');
-export const watchedQuery = defineQuery<WatchedCells>('watched');
+export const watchedQuery = defineQuery<WatchedCells, [look?: number]>('watched');
 
 const LOOK_BATCH = 100;
 const LOOKS_AT_ONCE = 4;
@@ -282,8 +282,9 @@ class RingRun {
     this.hear(signals.ringGateSignal, (m) => this.change(() => this.gates.noteGate(m.detail)));
     this.hear(signals.ringChecksSignal, (m) => this.change(() => this.gates.noteChecks(m.detail)));
     this.hear(signals.reportNowSignal, () => this.reporter.reportNow());
+    handleOurs(signals.cellOrdersSignal, ({ cell }) => this.change(() => this.flights.noteOrders(cell)));
     handleOurs(signals.cellNoteSignal, (m) => this.change(() => this.noteCell(m)));
-    setHandler(watchedQuery, () => ({ requestId: this.input.requestId, ...watchedCells(ctx.state) }), {
+    setHandler(watchedQuery, (look) => ({ requestId: this.input.requestId, ...watchedCells(ctx.state, look) }), {
       description: 'Which cells are to be watched for their health.',
     });
     setHandler(ringStatusQuery, () => this.reporter.view(), {
@@ -338,8 +339,9 @@ class RingRun {
     if (!ctx.knowsFlights) await condition(() => ctx.knowsFlights);
     const asker = message.from === 'cluster' ? CLUSTER_WORKFLOW_ID : this.input.starter;
     const { ring, requestId, version, purpose } = this.input;
-    const inFlight = ctx.forwardCells().map(ctx.roster.idOf);
     ctx.wake();
+    if (ctx.holdingBrakes().length > 0) await this.flights.standDown();
+    const inFlight = ctx.forwardCells().map(ctx.roster.idOf);
     const hold = { ring, requestId, pass: ctx.pass, version, purpose, ...inForce, inFlight };
     await this.ctx.mail.sendAtOnce(asker, signals.brakesHoldSignal, hold);
     if (ctx.entry && ctx.holdingBrakes().some((b) => b.mode === 'cancel-cells')) await this.flights.cancelForward();
@@ -403,8 +405,9 @@ class RingRun {
     const { cell, by, reason, out } = message;
     const index = ctx.roster.indexOf(cell);
     if (index === undefined) return;
-    if (out) quarantine(ctx.state, index, by, reason, ctx.entered.policy);
-    else readmit(ctx.state, index);
+    if (!out) return readmit(ctx.state, index);
+    quarantine(ctx.state, index, by, reason, ctx.entered.policy);
+    ctx.state.silent = ctx.state.silent.filter((id) => id !== cell);
   }
 
   // ── continuing as new ──────────────────────────────────────────────────────

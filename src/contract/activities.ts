@@ -102,6 +102,8 @@ export interface JobOrder {
   /** How long a cancel may stay unconfirmed. */
   cancelTimeoutMs: number;
   pollIntervalMs: number;
+  /** Nothing is ordered from then on, epoch ms: the ring is closed. A job that this key has is watched all the same. */
+  notAfterMs?: number;
   /** Do not order: find the job of this key, if it was ordered, and cancel it. */
   cancelOnly?: boolean;
   /** Do not order: find the job of this key, if it was ordered, and watch it. */
@@ -128,6 +130,7 @@ export type NotOrdered =
   | 'silent'
   | 'changed'
   | 'refused'
+  | 'closed'
   | 'cancelled';
 
 export type JobReport =

@@ -438,4 +438,6 @@ export interface ApplyTopologyResult {
   revision: number;
   changes: TopologyChanges;
   notInForce: string[];
+  /** What is allowed and will hardly do what its writer wants, a sentence each. */
+  warnings: string[];
 }

@@ -58,23 +58,30 @@ scenario('a broken topology is refused whole, with every path, and nothing of it
   expect(after.rings.map((r) => r.ring)).toEqual([0, 1, 2]);
 });
 
-scenario('another cluster is refused, expectRevision guards against somebody else’s change', {}, async (world) => {
-  const foreign = await expectRejected(apply(world, { ...world.topology, cluster: 'another' }), 'cluster');
-  expect(foreign.expected).toContain('test');
-  const { topologyRevision } = await world.cells.cluster().status();
-  const other = changed(world, (t) => Object.assign(ring(t, 2), { name: 'renamed' }));
-  const answer = await apply(world, other, { expectRevision: topologyRevision });
-  expect(answer.revision).toBe(topologyRevision + 1);
-  const problem = await expectRejected(
-    apply(world, world.topology, { expectRevision: topologyRevision }),
-    'expectRevision',
-  );
-  expect(problem.expected).toContain(String(topologyRevision + 1));
-  // The same again is no change.
-  expect((await apply(world, other)).revision).toBe(topologyRevision + 1);
-  // Whoever asks gets what is in force.
-  expect((await world.cells.cluster().topology())?.rings.map((r) => r.name)).toContain('renamed');
-});
+scenario(
+  'another cluster is refused, expectRevision guards against somebody else’s change, and a topology that will make rings wait is warned of',
+  {},
+  async (world) => {
+    const foreign = await expectRejected(apply(world, { ...world.topology, cluster: 'another' }), 'cluster');
+    expect(foreign.expected).toContain('test');
+    const { topologyRevision } = await world.cells.cluster().status();
+    const other = changed(world, (t) => Object.assign(ring(t, 2), { name: 'renamed' }));
+    const signals = { errors: { query: 'errors{cell="{{cell}}"}', worse: 'higher', max: 0.1 } };
+    Object.assign(other, { health: { baseline: '5m', signals } });
+    const answer = await apply(world, other, { expectRevision: topologyRevision });
+    expect(answer.revision).toBe(topologyRevision + 1);
+    expect(answer.warnings).toContainEqual(expect.stringContaining('ring 2: health.baseline is 5m'));
+    const problem = await expectRejected(
+      apply(world, world.topology, { expectRevision: topologyRevision }),
+      'expectRevision',
+    );
+    expect(problem.expected).toContain(String(topologyRevision + 1));
+    // The same again is no change.
+    expect((await apply(world, other)).revision).toBe(topologyRevision + 1);
+    // Whoever asks gets what is in force.
+    expect((await world.cells.cluster().topology())?.rings.map((r) => r.name)).toContain('renamed');
+  },
+);
 
 scenario(
   'cells that leave, or move, need consent beyond a tenth; what changed is answered',

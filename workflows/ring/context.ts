@@ -16,7 +16,7 @@ import { newPassAlerts, type PassAlertState } from '../../src/domain/alerts/ring
 import { holding, isOlderList } from '../../src/domain/brake.js';
 import type { Target } from '../../src/domain/cell.js';
 import { isBlockedBy } from '../../src/domain/cluster/blocks.js';
-import { modeOf, newHealth } from '../../src/domain/ring/health.js';
+import { type CarriedHealth, carryHealth, modeOf, newHealth, restoreHealth } from '../../src/domain/ring/health.js';
 import type { LookRules } from '../../src/domain/ring/look.js';
 import { forwardCells, type Held, newPass, type PassState } from '../../src/domain/ring/pass.js';
 import { type CarriedRoster, Roster } from '../../src/domain/ring/roster.js';
@@ -66,7 +66,7 @@ export interface RingRolloutInput {
 export interface Carried {
   startedAtMs: number;
   entry: RingEntry;
-  state: PassState;
+  state: Omit<PassState, 'health'> & { health: CarriedHealth | null };
   roster: CarriedRoster;
   brakes: Brakes;
   refusal: string | null;
@@ -225,15 +225,20 @@ export class PassContext {
   carry(): Carried {
     const { startedAtMs, state, roster, brakes, refusal, alerts, troubleSinceMs, calendar } = this;
     // Watches end with this run, and begin again in the next one.
-    const carriedState = { ...state, watching: 0, silent: [] };
+    const health = state.health && carryHealth(state.health);
+    const carriedState = { ...state, health, watching: 0, silent: [] };
     const troubles = [...this.troubles];
     const more = { roster: roster.carry(), brakes, refusal, alerts, troubles, troubleSinceMs, calendar };
     return { startedAtMs, entry: this.entered, state: carriedState, ...more };
   }
 
-  private restore({ roster, troubles, ...carried }: Carried): void {
+  private restore({ roster, troubles, state, ...carried }: Carried): void {
     const { entry } = carried;
     Object.assign(this, carried);
+    // An older worker may have begun the pass: what it did not know of is as it is at first.
+    const fresh = newPass(state.purpose, 0);
+    const counts = { ...fresh.counts, ...state.counts };
+    this.state = { ...fresh, ...state, counts, health: state.health && restoreHealth(state.health) };
     this.troubles = new Map(troubles);
     this.roster = Roster.of(entry.cellsGz, roster);
   }

@@ -102,3 +102,5 @@ export const ringChecksSignal = defineSignal<[internal.RingChecksMessage]>('ring
 export const cellNoteSignal = defineSignal<[internal.CellNote]>('cellNote');
 export const standAsideSignal = defineSignal<[internal.StandAside]>('standAside');
 export const waiveHealthSignal = defineSignal('waiveHealth');
+export const standDownSignal = defineSignal('standDown');
+export const cellOrdersSignal = defineSignal<[internal.CellOrders]>('cellOrders');

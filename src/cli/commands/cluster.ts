@@ -54,7 +54,7 @@ async function reconcile(context: Context, { reason, ...which }: ReconcileOption
 
 async function apply(context: Context, file: string, options: ApplyOptions): Promise<Outcome> {
   const { readTopologyFile } = await import('../topology-file.js');
-  const { topology, notInForce } = readTopologyFile(file);
+  const { topology, notInForce, warnings } = readTopologyFile(file);
   const payload = { ...context.act(), ...options };
   const cluster = (await context.cells()).cluster();
   const result = await cluster.applyTopology({ topology, ...payload }, { updateId: context.actId() });
@@ -68,6 +68,10 @@ async function apply(context: Context, file: string, options: ApplyOptions): Pro
   return {
     json: result,
     text: [`topology revision ${result.revision} is in force: ${changesText(result.changes)}`],
-    warnings: [...(slow ? [slow] : []), ...notInForce.map((path) => `${path} is not in force in this version`)],
+    warnings: [
+      ...(slow ? [slow] : []),
+      ...notInForce.map((path) => `${path} is not in force in this version`),
+      ...warnings,
+    ],
   };
 }

@@ -31,6 +31,8 @@ export interface FlightRecord {
   sinceMs?: number;
   /** Its health is waited for no more. */
   waived?: true;
+  /** Its job is ordered, or may be: it said so when it was asked to stand down. */
+  orders?: true;
 }
 
 export interface Halt {
@@ -41,6 +43,8 @@ export interface Halt {
   kind: 'cells' | 'migration' | 'check' | 'none-converged' | 'systemic' | 'inconclusive';
   reason: string;
   sinceMs: number;
+  /** The first cell that did not pass, and for which everybody waits. */
+  first?: number;
 }
 
 export interface Held {
@@ -78,7 +82,7 @@ export interface PassState {
   skips: Record<number, { by: string; reason: string }>;
   /** Cells that the ring has no more, whose run is not over. */
   leaving?: Record<number, true>;
-  /** Quarantines that wait for the cell's run to end, and their words. */
+  /** Cells that are quarantined, and their words: they leave the pass when their run has ended. */
   quarantines: Record<number, string>;
   /** How long cells took that were deployed, ms: some of them, evenly. */
   timesMs?: number[];
