@@ -1,4 +1,6 @@
 import type { Command } from 'commander';
+import type { ClusterClient } from '../../client/cluster.js';
+import type { ClusterStatus } from '../../contract/status.js';
 import { cells, ring, wholeNumber } from '../arguments.js';
 import type { Context, Outcome } from '../context.js';
 import type { Run } from '../program.js';
@@ -64,7 +66,7 @@ async function apply(context: Context, file: string, options: ApplyOptions): Pro
     import('../../domain/topology/index.js'),
   ]);
   const parsed = parseTopology(topology);
-  const slow = parsed.ok ? warnOfTime(parsed.topology, await cluster.status(), context.io.now()) : null;
+  const slow = parsed.ok ? warnOfTime(parsed.topology, await statusOrNull(cluster), context.io.now()) : null;
   return {
     json: result,
     text: [`topology revision ${result.revision} is in force: ${changesText(result.changes)}`],
@@ -74,4 +76,13 @@ async function apply(context: Context, file: string, options: ApplyOptions): Pro
       ...warnings,
     ],
   };
+}
+
+/** The topology is in force, whatever comes of a question after that. */
+async function statusOrNull(cluster: Pick<ClusterClient, 'status'>): Promise<ClusterStatus | null> {
+  try {
+    return await cluster.status();
+  } catch {
+    return null;
+  }
 }
