@@ -100,14 +100,14 @@ class ClusterRun {
       () => alerts.book,
       () => this.ctx.wake(),
     );
-    this.quarantines = new Quarantines(this.ctx, (cell) => this.reconciler.welcome(cell));
+    this.quarantines = new Quarantines(this.ctx, this.brakes, (cell) => this.reconciler.welcome(cell));
     this.drift = new Drift(this.ctx);
     this.listen();
   }
 
   async forEver(): Promise<never> {
     if (!this.input.state) void this.greetOpenRollouts();
-    void this.turns.meetPasses();
+    void this.turns.meetPasses((ring) => this.quarantines.tellAll(ring));
     void this.looks.keepLooking();
     void this.turns.lookAfter();
     for (;;) {
@@ -165,7 +165,7 @@ class ClusterRun {
     const before = topologyOf(state);
     const wereIn = before ? whoIsIn(state, before, Date.now()) : new Map<string, number>();
     const changed = putInForce(state, judged.topology, judged.notInForce, Date.now());
-    this.quarantines.follow(judged.topology, message.by, before ? judged.changes.cellsJoined : []);
+    this.quarantines.follow(before, judged.topology, message.by, before ? judged.changes.cellsJoined : []);
     this.ctx.record('applyTopology', message, `revision ${state.revision}`);
     if (before) this.reconciler.topologyChanged(before, wereIn, judged.topology);
     if (before) this.looks.lookAgainAt(changed);
@@ -328,11 +328,11 @@ class ClusterRun {
       judge: (m) => reconciler.judge(m),
       act: (m) => reconciler.reconcile(m),
     });
-    this.on(signals.quarantineCellUpdate, signals.quarantineCellSignal, {
-      text: 'Takes a cell out of all automation: {cell, by, reason, expiresAt?}.',
-      judge: (m) => quarantines.judge(m),
-      act: (m) => quarantines.quarantine(m),
-    });
+    const out = 'Takes a cell out of all automation: {cell, by, reason, expiresAt?}.';
+    const judgeOut = (m: unknown) => quarantines.judge(m);
+    const surely = (m: unknown) => quarantines.quarantineSurely(m).then(() => this.view());
+    handle(signals.quarantineCellUpdate, surely, { description: out, validator: judgeOut });
+    this.onSignal(signals.quarantineCellSignal, out, judgeOut, (m) => quarantines.quarantine(m));
     this.on(signals.readmitCellUpdate, signals.readmitCellSignal, {
       text: 'Lets a quarantined cell back to all automation: {cell, by, reason}.',
       judge: (m) => quarantines.judgeBack(m),

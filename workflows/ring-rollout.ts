@@ -268,7 +268,7 @@ class RingRun {
     this.hear(signals.stopPassSignal, (m) => this.stop(m));
     this.hear(signals.retryPassSignal, (m) => this.retry(m));
     this.hear(signals.skipInPassSignal, (m) => this.change(() => this.skip(m)));
-    this.hear(signals.quarantineInPassSignal, (m) => this.change(() => this.quarantine(m)));
+    handleOurs(signals.quarantineInPassSignal, (m) => this.change(() => this.quarantine(m)));
     this.hear(signals.overrideInPassSignal, (m) => this.change(() => this.override(m)));
     this.hear(signals.checkInPassSignal, (m) => this.change(() => noteCheck(ctx.state, m)));
     this.hear(signals.holdForwardSignal, ({ held }) =>

@@ -342,7 +342,7 @@ export interface SkipInPass extends ForPass {
 }
 
 /** The cell leaves all automation, or comes back to it: `out`. */
-export interface QuarantineInPass extends ForPass {
+export interface QuarantineInPass {
   cell: string;
   by: string;
   reason: string;

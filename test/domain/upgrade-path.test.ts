@@ -18,6 +18,10 @@ describe('the stops on the way from one package to another', () => {
     expect(upgradeStops(from === null ? null : at(from), at(to))).toEqual(stops);
   });
 
+  it('are named up to a dozen', () => {
+    expect(upgradeStops(at('17.9'), at('999999.0'))).toHaveLength(12);
+  });
+
   it('cannot be told of what is no package', () => {
     expect(upgradeStops('17.8.0', at('17.10'))).toEqual([]);
   });

@@ -8,10 +8,12 @@ import {
   nextQuarantineExpiry,
   quarantineByTopology,
   quarantineCell,
+  viewOfQuarantines,
 } from '../../src/domain/cluster/quarantine.js';
 import { topologyOf } from '../../src/domain/cluster/topology.js';
 import { findCell, type Topology } from '../../src/domain/topology/index.js';
 import { Alarm } from '../shared/alarm.js';
+import type { BrakeDesk } from '../shared/brake-desk.js';
 import * as signals from '../shared/signals.js';
 import { rejected, validated } from '../shared/validation.js';
 import type { ClusterContext } from './context.js';
@@ -22,6 +24,7 @@ export class Quarantines {
 
   constructor(
     private readonly ctx: ClusterContext,
+    private readonly brakes: BrakeDesk,
     /** A cell is back. */
     private readonly onBack: (cell: string) => void,
   ) {
@@ -36,16 +39,32 @@ export class Quarantines {
   }
 
   quarantine(payload: unknown): void {
+    void this.tell(this.out(payload));
+  }
+
+  /** The same; resolves once every pass knows: from then on nothing starts on the cell. */
+  async quarantineSurely(payload: unknown): Promise<void> {
+    const word = this.out(payload);
+    await this.tell(word);
+    this.brakes.renew();
+    const brakeId = `quarantined-${word.cell}`;
+    const since = new Date(Date.now()).toISOString();
+    await this.brakes.confirmed({ ...word, brakeId, scope: 'cluster', mode: 'finish-cells', since });
+  }
+
+  private out(payload: unknown): Word {
     const message = validated(messages.quarantineCell, payload);
-    if (!quarantineCell(this.ctx.state, message, Date.now())) return;
-    this.ctx.record('quarantineCell', message, `${message.cell} is out`);
-    this.tell(message.cell, message, true);
+    if (quarantineCell(this.ctx.state, message, Date.now()))
+      this.ctx.record('quarantineCell', message, `${message.cell} is out`);
     this.ctx.wake();
+    const { cell, by, reason } = message;
+    return { cell, by, reason, out: true };
   }
 
   judgeBack(payload: unknown): void {
+    const { state } = this.ctx;
     const { cell } = validated(messages.readmitCell, payload);
-    const problem = judgeReadmission(this.ctx.state, cell);
+    const problem = judgeReadmission(state, topologyOf(state), cell);
     if (problem) throw rejected([problem]);
   }
 
@@ -53,7 +72,7 @@ export class Quarantines {
     const message = validated(messages.readmitCell, payload);
     delete this.ctx.state.quarantined[message.cell];
     this.ctx.record('readmitCell', message, `${message.cell} is back`);
-    this.tell(message.cell, message, false);
+    this.back(message.cell, message.by, message.reason);
     this.ctx.wake();
   }
 
@@ -63,31 +82,51 @@ export class Quarantines {
     for (const cell of expireQuarantines(state, Date.now())) {
       const act = { by: COORDINATOR, reason: 'its quarantine has expired' };
       this.ctx.record('quarantineExpired', act, `${cell} is back`);
-      this.tell(cell, act, false);
+      this.back(cell, act.by, act.reason);
     }
     this.alarm.set(nextQuarantineExpiry(state));
   }
 
   /** A topology was put in force. */
-  follow(topology: Topology, by: string, joined: readonly string[]): void {
-    const { state } = this.ctx;
-    const { out, back } = quarantineByTopology(state, topology, { by, joined }, Date.now());
-    for (const cell of out) this.tell(cell, state.quarantined[cell] ?? { by, reason: 'by the topology' }, true);
-    for (const cell of back) this.tell(cell, { by, reason: 'by the topology' }, false);
+  follow(before: Topology | null, after: Topology, by: string, joined: readonly string[]): void {
+    const { out, back } = quarantineByTopology(this.ctx.state, { before, after }, joined, Date.now());
+    for (const cell of out) void this.tell({ cell, by, reason: 'by the topology', out: true });
+    for (const cell of back) this.back(cell, by, 'by the topology');
   }
 
-  /** A pass that is in the ring lets the cell's run come to its end first, going back included. */
-  private tell(cell: string, { by, reason = '' }: { by: string; reason?: string }, out: boolean): void {
-    if (!out) this.onBack(cell);
-    const { state } = this.ctx;
-    const topology = topologyOf(state);
-    const ring = topology && findCell(topology, cell)?.ring.ring;
-    if (ring === null || ring === undefined) return;
-    const turn = state.turns[ring];
-    const isThere = turn?.pass || state.unmet?.includes(ring);
-    if (!isThere) return;
-    const requestId = turn?.request.requestId;
-    const message = { cell, by, reason, out, ...(requestId === undefined ? {} : { requestId }) };
-    void this.ctx.mail.send(ringRolloutId(ring), signals.quarantineInPassSignal, message as never);
+  /** A pass that was there before this cluster knows of no quarantine since. */
+  tellAll(ring: number): void {
+    for (const { cell, by, reason } of viewOfQuarantines(this.ctx.state, topologyOf(this.ctx.state)))
+      void this.send(ring, { cell, by, reason, out: true });
   }
+
+  private back(cell: string, by: string, reason: string): void {
+    // It may be written in the topology as well.
+    const topology = topologyOf(this.ctx.state);
+    if (this.ctx.state.quarantined[cell] || (topology && findCell(topology, cell)?.cell.quarantined)) return;
+    this.onBack(cell);
+    void this.tell({ cell, by, reason, out: false });
+  }
+
+  /**
+   * Every pass lets the cell's run come to its end first, going back included. Which ring the cell is in does not matter:
+   * a pass may have it from before it moved, and one that has it not hears nothing.
+   */
+  private async tell(word: Word): Promise<void> {
+    const { turns, unmet } = this.ctx.state;
+    const entered = Object.entries(turns).flatMap(([ring, { pass }]) => (pass ? [Number(ring)] : []));
+    await Promise.all([...new Set([...entered, ...(unmet ?? [])])].map((ring) => this.send(ring, word)));
+  }
+
+  private async send(ring: number, word: Word): Promise<void> {
+    await this.ctx.mail.send(ringRolloutId(ring), signals.quarantineInPassSignal, word);
+  }
+}
+
+/** A cell is out, or back again. */
+interface Word {
+  cell: string;
+  by: string;
+  reason: string;
+  out: boolean;
 }

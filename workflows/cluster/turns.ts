@@ -345,7 +345,7 @@ export class Turns {
   // ── a cluster that began without memory ────────────────────────────────────
 
   /** Passes that were under way before this cluster are told its brakes, and say in answer whose they are. */
-  async meetPasses(): Promise<void> {
+  async meetPasses(onMeet: (ring: number) => void): Promise<void> {
     const { state } = this.ctx;
     await condition(() => state.topology !== null);
     if (state.unmet === null) {
@@ -354,7 +354,10 @@ export class Turns {
       state.unmet = rings.filter((ring) => open.has(ringRolloutId(ring)) && !state.turns[ring]?.pass);
     }
     this.ctx.wake();
-    for (const ring of state.unmet) void this.meet(ring);
+    for (const ring of state.unmet) {
+      void this.meet(ring);
+      onMeet(ring);
+    }
   }
 
   private noteWhoSpeaks(speaks: PassSpeaks): void {

@@ -1,23 +1,27 @@
 import type { Problem } from '../../contract/problem.js';
+import type { ClusterStatus } from '../../contract/status.js';
 import { COORDINATOR } from '../brake.js';
 import { earliest } from '../instant.js';
 import { isPackage } from '../package-version.js';
 import { findCell, type Topology } from '../topology/index.js';
 import type { ClusterState } from './state.js';
 
-/** Cells that are out of all automation, by whose word, and until when. */
+/**
+ * Cells that are out of all automation: by whose word, and until when. What the topology itself quarantines stands there,
+ * and is not repeated here.
+ */
 export interface Quarantine {
   by: string;
   reason: string;
   sinceMs: number;
   /** RFC 3339; absent: until somebody readmits it. */
   expiresAt?: string;
-  /** It is written in the topology: only a topology without it ends it. */
-  inTopology?: true;
 }
 
 /** More of them than this are a ring to be taken out of the topology, or to be braked. */
 const MAX_QUARANTINED = 1_000;
+/** Its act keeps the reason as it was said. */
+const MAX_REASON = 200;
 
 /** Why a cell cannot be quarantined, or null. The same again takes the earlier one's place. */
 export function judgeQuarantine(
@@ -30,12 +34,7 @@ export function judgeQuarantine(
   if (expiresAt !== undefined && Date.parse(expiresAt) <= now) {
     return { path: 'expiresAt', value: expiresAt, expected: 'an instant in the future' };
   }
-  const known = state.quarantined[cell];
-  if (known?.inTopology) {
-    const expected = 'a cell that is not quarantined by the topology already';
-    return { path: 'cell', value: cell, expected };
-  }
-  if (known || Object.keys(state.quarantined).length < MAX_QUARANTINED) return null;
+  if (state.quarantined[cell] || Object.keys(state.quarantined).length < MAX_QUARANTINED) return null;
   return {
     path: 'cell',
     value: cell,
@@ -44,12 +43,20 @@ export function judgeQuarantine(
 }
 
 /** Why a cell cannot be readmitted, or null. */
-export function judgeReadmission(state: ClusterState, cell: string): Problem | null {
-  const known = state.quarantined[cell];
-  if (!known) return { path: 'cell', value: cell, expected: 'a quarantined cell' };
-  if (!known.inTopology) return null;
+export function judgeReadmission(state: ClusterState, topology: Topology | null, cell: string): Problem | null {
+  if (state.quarantined[cell]) return null;
+  if (!topology || !findCell(topology, cell)?.cell.quarantined)
+    return { path: 'cell', value: cell, expected: 'a quarantined cell' };
   const expected = 'a cell quarantined by a person: this one is in the topology; take it off there, and apply it';
   return { path: 'cell', value: cell, expected };
+}
+
+/** Why so many cells cannot join at once a cluster that runs, or null. */
+export function judgeJoining(state: ClusterState, topology: Topology, joined: readonly string[]): Problem | null {
+  const out = stayOut(state, topology, joined).length;
+  if (out + Object.keys(state.quarantined).length <= MAX_QUARANTINED) return null;
+  const expected = `at most ${MAX_QUARANTINED} quarantined cells: let fewer join at a time, or write join: auto`;
+  return { path: 'rings', value: `${out} cells that join`, expected };
 }
 
 /** Answers whether that was news: the same again changes nothing. */
@@ -60,8 +67,9 @@ export function quarantineCell(
 ): boolean {
   const until = expiresAt === undefined ? undefined : new Date(Date.parse(expiresAt)).toISOString();
   const known = state.quarantined[cell];
-  if (known?.by === by && known.reason === reason && known.expiresAt === until) return false;
-  state.quarantined[cell] = { by, reason, sinceMs: now, ...(until === undefined ? {} : { expiresAt: until }) };
+  const short = reason.length <= MAX_REASON ? reason : `${reason.slice(0, MAX_REASON - 1)}…`;
+  if (known?.by === by && known.reason === short && known.expiresAt === until) return false;
+  state.quarantined[cell] = { by, reason: short, sinceMs: now, ...(until === undefined ? {} : { expiresAt: until }) };
   return true;
 }
 
@@ -90,56 +98,69 @@ export interface QuarantinesByTopology {
 }
 
 /**
- * A topology was put in force: what it says of quarantines is taken over; cells that it does not have any more are
- * forgotten; and a cell that joins a cluster which already runs stays out until somebody readmits it, unless it says
- * `join: auto`. Answers who left automation by it, and who came back.
+ * A topology was put in force. Cells that it does not have any more are forgotten; and a cell that joins a cluster which
+ * already runs stays out until somebody readmits it, or the topology says `join: auto`. Answers who left automation by it,
+ * and who came back.
  */
 export function quarantineByTopology(
   state: ClusterState,
-  topology: Topology,
-  { by, joined }: { by: string; joined: readonly string[] },
+  { before, after }: { before: Topology | null; after: Topology },
+  joined: readonly string[],
   now: number,
 ): QuarantinesByTopology {
-  const isOut = new Set(Object.keys(state.quarantined));
-  const news = new Set(runsAlready(state) ? joined : []);
-  const there = new Set<string>();
-  for (const ring of topology.rings) {
-    for (const cell of ring.cells) {
-      there.add(cell.id);
-      const known = state.quarantined[cell.id];
-      if (cell.quarantined) {
-        const { reason } = cell.quarantined;
-        state.quarantined[cell.id] = { by, reason, sinceMs: known?.sinceMs ?? now, inTopology: true };
-      } else if (known?.inTopology) {
-        delete state.quarantined[cell.id];
-      } else if (news.has(cell.id) && cell.join !== 'auto' && !cell.observe && ring.deployedBy !== 'external') {
-        const reason = `joined with revision ${state.revision}: readmit it, or write join: auto`;
-        state.quarantined[cell.id] = { by: COORDINATOR, reason, sinceMs: now };
-      }
-    }
+  const isOut = outBy(state, before);
+  const there = new Map(after.rings.flatMap(({ cells }) => cells.map((cell) => [cell.id, cell] as const)));
+  for (const [cell, { by }] of Object.entries(state.quarantined)) {
+    const isAuto = by === COORDINATOR && there.get(cell)?.join === 'auto';
+    if (!there.has(cell) || isAuto) delete state.quarantined[cell];
   }
-  for (const cell of Object.keys(state.quarantined)) if (!there.has(cell)) delete state.quarantined[cell];
-  const after = Object.keys(state.quarantined);
+  const reason = `joined with revision ${state.revision}: readmit it, or write join: auto`;
+  for (const cell of stayOut(state, after, joined)) state.quarantined[cell] = { by: COORDINATOR, reason, sinceMs: now };
+  const remain = outBy(state, after);
   return {
-    out: after.filter((cell) => !isOut.has(cell)),
-    back: [...isOut].filter((cell) => there.has(cell) && !state.quarantined[cell]),
+    out: [...remain].filter((cell) => !isOut.has(cell)),
+    back: [...isOut].filter((cell) => there.has(cell) && !remain.has(cell)),
   };
 }
+
+/** Of the cells that join, those that wait for somebody to let them in. */
+function stayOut(state: ClusterState, topology: Topology, joined: readonly string[]): string[] {
+  const news = new Set(runsAlready(state) ? joined : []);
+  return topology.rings.flatMap(({ cells, deployedBy }) =>
+    deployedBy === 'external'
+      ? []
+      : cells.filter((c) => news.has(c.id) && c.join !== 'auto' && !c.observe && !c.quarantined).map(({ id }) => id),
+  );
+}
+
+const byTopology = (topology: Topology | null): [string, string][] =>
+  (topology?.rings ?? []).flatMap(({ cells }) =>
+    cells.flatMap(({ id, quarantined }): [string, string][] => (quarantined ? [[id, quarantined.reason]] : [])),
+  );
+
+const outBy = (state: ClusterState, topology: Topology | null): Set<string> =>
+  new Set([...Object.keys(state.quarantined), ...byTopology(topology).map(([cell]) => cell)]);
 
 /** A package has been seen on some cell. */
 const runsAlready = (state: ClusterState): boolean =>
   Object.values(state.rings).some(({ observed }) => Object.keys(observed).some(isPackage));
 
-/** What people see of a quarantine, by cell. */
-export const viewOfQuarantines = (state: ClusterState) =>
-  Object.entries(state.quarantined).map(([cell, { by, reason, sinceMs, expiresAt, inTopology }]) => ({
+/** What people see of quarantines. */
+export function viewOfQuarantines(state: ClusterState, topology: Topology | null): ClusterStatus['quarantined'] {
+  const said = Object.entries(state.quarantined).map(([cell, { by, reason, sinceMs, expiresAt }]) => ({
     cell,
     by,
     reason,
     since: new Date(sinceMs).toISOString(),
     ...(expiresAt === undefined ? {} : { expiresAt }),
-    ...(inTopology ? { inTopology } : {}),
   }));
+  const since = state.appliedAt ?? '';
+  const written = byTopology(topology).filter(([cell]) => !state.quarantined[cell]);
+  return [
+    ...said,
+    ...written.map(([cell, reason]) => ({ cell, by: 'topology', reason, since, inTopology: true as const })),
+  ];
+}
 
 /** Why automation leaves the cell alone, in words; null: it does not. */
 export function whyQuarantined(state: ClusterState, cell: string): string | null {

@@ -28,6 +28,8 @@ export interface ClusterState {
   /** Gzipped base64 of the topology as accepted; null before the first. */
   topology: string | null;
   revision: number;
+  /** When the topology in force was applied, RFC 3339. */
+  appliedAt?: string;
   perimeter: number | null;
   notInForce: string[];
   rings: Record<number, RingRecord>;

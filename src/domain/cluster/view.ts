@@ -28,7 +28,7 @@ export function viewOfCluster(state: ClusterState, now: number): ClusterStatus {
     perimeter: state.perimeter,
     rings: rings.sort((a, b) => a.ring - b.ring),
     brakes: holding(state.brakes, now),
-    quarantined: viewOfQuarantines(state),
+    quarantined: viewOfQuarantines(state, topologyOf(state)),
     blocked: state.blocked,
     graduated: state.graduated.map((g) => ({ ...g, blocked: blockOf(state.blocked, g.version) !== null })),
     // One that is blocked is in nobody's way: it stands in `blocked`, and asks on for when it no longer is.

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import {
   expireQuarantines,
+  judgeJoining,
   judgeQuarantine,
   judgeReadmission,
   nextQuarantineExpiry,
@@ -44,7 +45,7 @@ describe('a quarantine', () => {
     const state = running();
     expect(quarantineCell(state, { cell: 'a', ...by, expiresAt: '2026-01-02T05:04:05+01:00' }, NOW)).toBe(true);
     expect(quarantineCell(state, { cell: 'a', ...by, expiresAt: SOON }, NOW + 5)).toBe(false);
-    expect(viewOfQuarantines(state)).toEqual([
+    expect(viewOfQuarantines(state, TWO)).toEqual([
       { cell: 'a', ...by, since: '2026-01-02T03:04:05.000Z', expiresAt: SOON },
     ]);
     expect(quarantineCell(state, { cell: 'a', ...by }, NOW)).toBe(true);
@@ -63,46 +64,60 @@ describe('a quarantine', () => {
 
   it('is ended by a person where a person made it, and by the topology where that has it', () => {
     const state = running();
-    quarantineByTopology(state, topologyWith([{ ...cell('a'), quarantined: { reason: 'lab' } }]), joinedBy([]), NOW);
-    expect(judgeReadmission(state, 'a')).toMatchObject({ path: 'cell', value: 'a' });
-    expect(judgeQuarantine(state, TWO, { cell: 'a' }, NOW)).toMatchObject({ path: 'cell' });
-    expect(judgeReadmission(state, 'b')).toMatchObject({ expected: 'a quarantined cell' });
+    const lab = topologyWith([{ ...cell('a'), quarantined: { reason: 'lab' } }, cell('b')]);
+    expect(judgeReadmission(state, lab, 'a')?.expected).toContain('this one is in the topology');
+    expect(judgeReadmission(state, lab, 'b')).toMatchObject({ expected: 'a quarantined cell' });
     quarantineCell(state, { cell: 'b', ...by }, NOW);
-    expect(judgeReadmission(state, 'b')).toBeNull();
+    expect(judgeReadmission(state, lab, 'b')).toBeNull();
   });
 });
 
-const joinedBy = (joined: string[]) => ({ by: 'bob', joined });
-
 describe('a topology that is put in force', () => {
+  const lab = topologyWith([{ ...cell('a'), quarantined: { reason: 'lab' } }, cell('b')]);
+  const follow = (state: ReturnType<typeof running>, before: Topology | null, after: Topology, joined: string[] = []) =>
+    quarantineByTopology(state, { before, after }, joined, NOW);
+
   it('brings its quarantines, and takes them with it', () => {
-    const state = running();
-    const lab = topologyWith([{ ...cell('a'), quarantined: { reason: 'lab' } }, cell('b')]);
-    expect(quarantineByTopology(state, lab, joinedBy([]), NOW)).toEqual({ out: ['a'], back: [] });
-    expect(viewOfQuarantines(state)).toMatchObject([{ cell: 'a', by: 'bob', reason: 'lab', inTopology: true }]);
-    expect(quarantineByTopology(state, lab, joinedBy([]), NOW + 9)).toEqual({ out: [], back: [] });
-    expect(state.quarantined.a?.sinceMs).toBe(NOW);
-    expect(quarantineByTopology(state, TWO, joinedBy([]), NOW)).toEqual({ out: [], back: ['a'] });
+    const state = { ...running(), appliedAt: '2026-01-02T03:04:05.000Z' };
+    expect(follow(state, TWO, lab)).toEqual({ out: ['a'], back: [] });
+    const since = '2026-01-02T03:04:05.000Z';
+    expect(viewOfQuarantines(state, lab)).toEqual([
+      { cell: 'a', by: 'topology', reason: 'lab', since, inTopology: true },
+    ]);
+    expect(follow(state, lab, lab)).toEqual({ out: [], back: [] });
+    expect(follow(state, lab, TWO)).toEqual({ out: [], back: ['a'] });
   });
 
-  it('keeps a person’s quarantine, and forgets that of a cell that is gone', () => {
+  it('keeps a person’s quarantine, whatever it says itself, and forgets that of a cell that is gone', () => {
     const state = running();
     quarantineCell(state, { cell: 'a', ...by }, NOW);
-    expect(quarantineByTopology(state, TWO, joinedBy([]), NOW)).toEqual({ out: [], back: [] });
-    expect(quarantineByTopology(state, topologyWith([cell('b')]), joinedBy([]), NOW)).toEqual({ out: [], back: [] });
+    expect(follow(state, TWO, lab)).toEqual({ out: [], back: [] });
+    expect(follow(state, lab, TWO)).toEqual({ out: [], back: [] });
+    expect(state.quarantined.a).toMatchObject(by);
+    expect(follow(state, TWO, topologyWith([cell('b')]))).toEqual({ out: [], back: [] });
     expect(state.quarantined).toEqual({});
   });
 
-  it('keeps a cell out that joins a cluster which runs already, unless it says join: auto', () => {
+  it('keeps a cell out that joins a cluster which runs already, unless it says join: auto, then or later', () => {
     const state = running();
     const grown = topologyWith([cell('a'), cell('b'), { ...cell('c'), join: 'auto' }]);
-    expect(quarantineByTopology(state, grown, joinedBy(['b', 'c']), NOW)).toEqual({ out: ['b'], back: [] });
+    expect(follow(state, topologyWith([cell('a')]), grown, ['b', 'c'])).toEqual({ out: ['b'], back: [] });
     expect(state.quarantined.b).toMatchObject({ by: 'coordinator' });
-    expect(judgeReadmission(state, 'b')).toBeNull();
+    expect(judgeReadmission(state, grown, 'b')).toBeNull();
+    const auto = topologyWith([cell('a'), { ...cell('b'), join: 'auto' }, { ...cell('c'), join: 'auto' }]);
+    expect(follow(state, grown, auto)).toEqual({ out: [], back: ['b'] });
   });
 
   it('keeps nobody out of a cluster in which nothing runs yet', () => {
-    const state = newClusterState();
-    expect(quarantineByTopology(state, TWO, joinedBy(['a', 'b']), NOW)).toEqual({ out: [], back: [] });
+    expect(follow(newClusterState() as never, topologyWith([]), TWO, ['a', 'b'])).toEqual({ out: [], back: [] });
+  });
+
+  it('is refused where more cells would wait for somebody than can be kept in mind', () => {
+    const many = Array.from({ length: 1_001 }, (_, i) => cell(`n-${i}`));
+    const joined = many.map(({ id }) => id);
+    expect(judgeJoining(running(), topologyWith(many), joined)).toMatchObject({ path: 'rings' });
+    expect(judgeJoining(running(), topologyWith(many.slice(1)), joined.slice(1))).toBeNull();
+    const auto = many.map((c) => ({ ...c, join: 'auto' }));
+    expect(judgeJoining(running(), topologyWith(auto), joined)).toBeNull();
   });
 });

@@ -590,6 +590,35 @@ describe('the queue of an outer ring', () => {
     expect(kinds(decide(state))).toEqual([`${C} held`, 'make room: supersede']);
   });
 
+  it('preempt takes nothing that it could not use: where a person or a brake holds it, what runs goes on', () => {
+    const state = cluster();
+    const approving = topologyOf({ 2: { approval: 'required' } });
+    holds(state, V1, 2);
+    asks(state, V2, { after: null }, { preempt: true });
+    expect(kinds(decide(state, approving))).toEqual([`${B} held`]);
+    expect(kinds(decide(state))).toEqual(['make room: supersede']);
+  });
+
+  it('nothing is superseded whose rollout is gone: its pass yields once it is braked', () => {
+    const state = cluster();
+    holds(state, V1, 2, { starterGone: true });
+    asks(state, V2, { after: null }, { preempt: true });
+    expect(kinds(decide(state))).toEqual([`${B} held`]);
+    Object.assign(state.turns[2] ?? {}, { state: 'braked' });
+    expect(kinds(decide(state)).at(-1)).toBe('make room: yield');
+  });
+
+  it('one that waits for a person itself takes nobody’s place', () => {
+    const state = cluster();
+    holds(state, V1, 2);
+    asks(state, V2, { after: null }, { approved: [2] });
+    asks(state, V3, { after: null });
+    const approving = topologyOf({ 2: { approval: 'required' } });
+    decide(state, approving);
+    expect(kinds(decide(state, approving))).toEqual([]);
+    expect(state.queue).toHaveLength(2);
+  });
+
   it('preempt takes no ring inside the perimeter, and none from a rollback', () => {
     const state = cluster();
     holds(state, V1, 1);
@@ -626,6 +655,13 @@ describe('a pause for drift', () => {
     other.drift.override = { by: 'alice', reason: 'seen', sinceMs: NOW };
     asks(other, V1, 0);
     expect(kinds(decide(other))).toEqual([`${A} granted`]);
+  });
+
+  it('refuses nothing that is in the ring already', () => {
+    const state = paused(cluster());
+    Object.assign(state.rings[0] ?? {}, { observed: { [V1]: 1 } });
+    asks(state, V1, 0);
+    expect(kinds(decide(state))).toEqual([`${A} granted`]);
   });
 
   it('does not stop PDM of what is there', () => {

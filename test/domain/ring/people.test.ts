@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { cellEnded, concerned, setMark } from '../../../src/domain/ring/pass.js';
+import { cellEnded, concerned, setMark, takeNext } from '../../../src/domain/ring/pass.js';
 import { leave, quarantine, readmit, resume, retried, retryable } from '../../../src/domain/ring/people.js';
 import { countsOf } from '../../../src/domain/ring/view.js';
 import { policyOf } from '../policies.js';
@@ -107,6 +107,36 @@ describe('a quarantine in a pass', () => {
     cellEnded(s, 2, result('converged'), policyOf(), NOW);
     expect(marksOf(s)).toBe('QQC');
     expect(s.halt).toBeNull();
+  });
+
+  it('holds whatever a look or a lost run makes of the cell', () => {
+    const s = standing('>..');
+    quarantine(s, 0, ...words, policyOf());
+    cellEnded(s, 0, { cell: 'c', state: 'pending', reason: '', closed: true } as never, policyOf(), NOW);
+    expect(marksOf(s)).toBe('Q..');
+    quarantine(s, 1, ...words, policyOf());
+    setMark(s, 1, '.');
+    expect(takeNext(s, policyOf(), { braked: false, trouble: false })).toEqual([2]);
+    expect(marksOf(s)).toBe('QQ>');
+  });
+
+  it('of another cell does not let others follow a first cell that did not pass', () => {
+    const s = standing('X.C');
+    s.halt = { kind: 'cells', reason: '', sinceMs: 0, first: 0 };
+    quarantine(s, 2, ...words, policyOf({ failureBudget: 2 }));
+    expect(s.halt).not.toBeNull();
+    quarantine(s, 0, ...words, policyOf({ failureBudget: 2 }));
+    expect(s.halt).toBeNull();
+  });
+
+  it('lets nobody mend a PDM that failed there', () => {
+    const s = standing('C');
+    s.pdmFailed[0] = true;
+    s.mending[0] = true;
+    quarantine(s, 0, ...words, policyOf());
+    expect([marksOf(s), s.mending, retryable(s, [0])]).toEqual(['X', {}, []]);
+    readmit(s, 0);
+    expect(retryable(s, [0])).toEqual([0]);
   });
 
   it('mends no PDM that failed: what that stops stays stopped', () => {
