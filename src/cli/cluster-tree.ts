@@ -1,6 +1,6 @@
 import type { ClusterRing, ClusterStatus } from '../contract/status.js';
 import { bar } from './bar.js';
-import { line, padded, type View } from './paint.js';
+import { line, padded, type Segment, type View } from './paint.js';
 import { ago, clock, until } from './time.js';
 import { brakeLine, exceptionLines, rejectedLines, stateSegment, waitLines } from './tree-parts.js';
 
@@ -60,8 +60,17 @@ function ringLines(ring: ClusterRing, rings: readonly ClusterRing[], view: View,
       `${' '.repeat(state - ring.state.length)} ${ring.desired ?? ''}`,
     ]),
     ...observedLines(ring, view, indent),
+    ...forecastLines(ring, view, indent),
     ...exceptionLines(ring.exceptions, ring.exceptionsTotal, view, indent, 'cellctl cluster status --json'),
   ];
+}
+
+function forecastLines({ expectedAt, expectedAfter, late }: ClusterRing, view: View, indent: string): string[] {
+  const when = expectedAt ? `expected to converge ${clock(expectedAt, view.now)}` : '';
+  const after = expectedAfter ? `nobody knows when it converges: ${expectedAfter}` : '';
+  const words = when || after;
+  const isLate: Segment[] = late ? [[words ? ', late' : 'late', 'red']] : [];
+  return words || late ? [line(view, [indent, [words, 'dim'], ...isLate])] : [];
 }
 
 /** Only where the cells do not all run what is desired. */

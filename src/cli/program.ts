@@ -8,6 +8,7 @@ import { healthCommands } from './commands/health.js';
 import { listCommands } from './commands/list.js';
 import { operatorCommands } from './commands/operator.js';
 import { packageCommands } from './commands/packages.js';
+import { planCommands } from './commands/plan.js';
 import { ringCommands } from './commands/rings.js';
 import { serverCommands } from './commands/server.js';
 import { statusCommands } from './commands/status.js';
@@ -41,6 +42,7 @@ export function buildProgram(io: Io, runner: Runner): Command {
     ringCommands,
     listCommands,
     statusCommands,
+    planCommands,
     waitCommands,
     healthCommands,
     brakeCommands,

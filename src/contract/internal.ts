@@ -249,6 +249,8 @@ export interface RingReport {
   ended: boolean;
   /** How many retries it has heard of; one that came when all was over it has not. */
   retries?: number;
+  /** The median time of the cells that this pass deployed, ms, health window included; null: it deployed none. */
+  cellMs?: number | null;
   /** Alerts whose cause lasts: with the pass's end they are the cluster's to keep up. */
   alerts?: AlertBook;
   /** The package's brakes that it knows, and whose list that is: a rollout that began anew learns them here. */

@@ -301,6 +301,14 @@ export interface ClusterRing {
   onDesired: number;
   state: RingState;
   rollout?: string;
+  /** When the newest package that is on its way should have converged here; absent: it has, or that is not known. */
+  expectedAt?: string;
+  /** Why that is not known. */
+  expectedAfter?: string;
+  /** It takes longer than `convergeWithin`, or will. */
+  late?: true;
+  /** What a cell took in the last passes, ms: the median. */
+  cellMs?: number;
   convergedAt: string | null;
   exceptions: CellException[];
   exceptionsTotal: number;
@@ -362,6 +370,14 @@ export interface ReconcileStatus {
   notKept: { ring: number; reason: string }[];
   /** Cells that the last look found elsewhere than their ring, at most 100. */
   found: (Difference & { ring: number })[];
+}
+
+/** When a ring should converge on a package; `unknown`: what that depends on, where no clock ends it. */
+export interface RingForecast {
+  ring: number;
+  version: string;
+  expectedAt?: string;
+  unknown?: string;
 }
 
 /** Why a cell, or cells of a ring (null), do not run a package or a newer one. */

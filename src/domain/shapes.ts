@@ -208,6 +208,7 @@ const SHAPES: Record<string, Shape> = {
     result: orNull(object({ outcome: text, reason: text })),
     ended: flag,
     retries: optional(number),
+    cellMs: optional(orNull(number)),
     alerts: optional(alerts),
     packageBrakes: object({ epoch: text, brakes }),
   },

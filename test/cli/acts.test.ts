@@ -149,7 +149,9 @@ describe('a topology', () => {
       payloads.push(payload);
       return { revision: 1, changes };
     };
-    const { exit, stdout, stderr } = await run(argv, { cluster: () => ({ applyTopology }) });
+    const { exit, stdout, stderr } = await run(argv, {
+      cluster: () => ({ applyTopology, status: async () => ({ rings: [] }) }),
+    });
     expect(payloads).toMatchObject([{ by: 'ann', releaseColdStart: true, topology: { cluster: 'gitlab-com' } }]);
     expect(stdout).toBe('topology revision 1 is in force: 1 cell joined, ring 0 added\n');
     expect(stderr).toBe('');

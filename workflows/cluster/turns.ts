@@ -19,6 +19,7 @@ import { handOverAlerts } from '../../src/domain/alerts/cluster.js';
 import { COORDINATOR, covers } from '../../src/domain/brake.js';
 import { brakeOfBlock, isBlockedBy } from '../../src/domain/cluster/blocks.js';
 import { calendarEntry } from '../../src/domain/cluster/calendars.js';
+import { noteCellTime } from '../../src/domain/cluster/forecast.js';
 import {
   claimTurn,
   endTurn,
@@ -279,6 +280,7 @@ export class Turns {
     noteRepeats(state.repeats, report);
     noteChart(state, report.version, report.runsWith ?? null);
     noteForReconcile(state, ring, report);
+    if (record && report.ended) noteCellTime(record, report.cellMs);
     return record ? noteRing(record, report) : 'looked';
   }
 

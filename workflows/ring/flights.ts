@@ -237,6 +237,7 @@ export class Flights {
 
   private async fly(index: number, flight: FlightRecord, cell: CellRef): Promise<void> {
     this.ctx.pending += 1;
+    flight.sinceMs ??= Date.now();
     try {
       const handle = await startChild(CellRollout, this.optionsFor(index, flight, cell));
       flight.runId = handle.firstExecutionRunId;

@@ -3,6 +3,7 @@ import { CLUSTER_WORKFLOW_ID } from '../../src/contract/ids.js';
 import type { RingReport } from '../../src/contract/internal.js';
 import { CELLS_STATE } from '../../src/contract/search-attributes.js';
 import type { RingState, RolloutRing } from '../../src/contract/status.js';
+import { medianOf } from '../../src/domain/cluster/forecast.js';
 import { markdownOfRing } from '../../src/domain/details.js';
 import { unhealthyAfterMigration } from '../../src/domain/ring/pass.js';
 import { resultOf, viewOf } from '../../src/domain/ring/view.js';
@@ -111,6 +112,7 @@ export class Reporter {
       result: refused ? { ...result, outcome: 'refused', code: 'newer_running' } : result,
       ended,
       retries: ctx.state.retries ?? 0,
+      cellMs: medianOf(ctx.state.timesMs ?? []),
       alerts: this.alerts.lasting,
       packageBrakes: { epoch: ctx.brakes.packageNumber.epoch, brakes: ctx.brakes.package },
     };

@@ -1,4 +1,6 @@
 import type { Command } from 'commander';
+import type { ClusterClient } from '../../client/cluster.js';
+import type { ClusterStatus } from '../../contract/status.js';
 import { cells, ring, wholeNumber } from '../arguments.js';
 import type { Context, Outcome } from '../context.js';
 import type { Run } from '../program.js';
@@ -58,10 +60,29 @@ async function apply(context: Context, file: string, options: ApplyOptions): Pro
   const payload = { ...context.act(), ...options };
   const cluster = (await context.cells()).cluster();
   const result = await cluster.applyTopology({ topology, ...payload }, { updateId: context.actId() });
-  const { changesText } = await import('../changes-text.js');
+  const [{ changesText }, { warnOfTime }, { parseTopology }] = await Promise.all([
+    import('../changes-text.js'),
+    import('../../domain/cluster/plan.js'),
+    import('../../domain/topology/index.js'),
+  ]);
+  const parsed = parseTopology(topology);
+  const slow = parsed.ok ? warnOfTime(parsed.topology, await statusOrNull(cluster), context.io.now()) : null;
   return {
     json: result,
     text: [`topology revision ${result.revision} is in force: ${changesText(result.changes)}`],
-    warnings: [...notInForce.map((path) => `${path} is not in force in this version`), ...warnings],
+    warnings: [
+      ...(slow ? [slow] : []),
+      ...notInForce.map((path) => `${path} is not in force in this version`),
+      ...warnings,
+    ],
   };
+}
+
+/** The topology is in force, whatever comes of a question after that. */
+async function statusOrNull(cluster: Pick<ClusterClient, 'status'>): Promise<ClusterStatus | null> {
+  try {
+    return await cluster.status();
+  } catch {
+    return null;
+  }
 }

@@ -98,6 +98,8 @@ export interface RingRecord {
   state: RingState;
   exceptions: CellException[];
   exceptionsTotal: number;
+  /** What a cell took in the last passes, ms: the median of each. */
+  cellTimesMs?: number[];
   /** What the last pass had to raise, and was not over. */
   alerts?: AlertBook;
 }

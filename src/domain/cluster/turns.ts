@@ -293,7 +293,11 @@ function newerInLine(
 
 function waitsForPerson(state: ClusterState, request: QueuedRequest, about: RingFacts, rules: Rules): boolean {
   const isStopped = blockedWait(state, request, about.ring) ?? afterSystemicStop(state, request, about);
-  return isStopped !== null || laneIsGone(request, rules.topology) || approvalWait(request, about, rules) !== null;
+  return (
+    isStopped !== null ||
+    laneIsGone(request, rules.topology) ||
+    approvalWait(request, about.ring, rules.topology) !== null
+  );
 }
 
 function brakesOn(state: ClusterState, ring: number, { topology, now }: Rules): BrakeStatus[] {

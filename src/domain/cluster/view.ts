@@ -1,7 +1,15 @@
-import type { ClusterRing, ClusterStatus, QueueEntry, ReconcileStatus, WaitingFor } from '../../contract/status.js';
+import type {
+  ClusterRing,
+  ClusterStatus,
+  QueueEntry,
+  ReconcileStatus,
+  RingForecast,
+  WaitingFor,
+} from '../../contract/status.js';
 import { COORDINATOR, holding } from '../brake.js';
 import { blockOf } from './blocks.js';
 import { viewOfDrift } from './drift.js';
+import { forecastOf, isLate, medianOf, newestOnItsWay } from './forecast.js';
 import { viewOfQuarantines } from './quarantine.js';
 import { exceptionsWith, keptOn } from './reconcile.js';
 import type { ClusterState, RingRecord } from './state.js';
@@ -9,7 +17,11 @@ import { topologyOf } from './topology.js';
 
 /** What people see of the cluster. */
 export function viewOfCluster(state: ClusterState, now: number): ClusterStatus {
-  const rings = Object.entries(state.rings).map(([ring, record]) => viewOfRing(Number(ring), record, state));
+  const forecasts = forecastsOf(state, now);
+  const rings = Object.entries(state.rings).map(([of, record]) => {
+    const ring = Number(of);
+    return { ...viewOfRing(ring, record, state), ...expectationOf(state, ring, forecasts, now) };
+  });
   return {
     cluster: state.cluster,
     topologyRevision: state.revision,
@@ -30,7 +42,7 @@ export function viewOfCluster(state: ClusterState, now: number): ClusterStatus {
   };
 }
 
-function viewOfRing(ring: number, { alerts: _, ...record }: RingRecord, state: ClusterState): ClusterRing {
+function viewOfRing(ring: number, { alerts: _, cellTimesMs, ...record }: RingRecord, state: ClusterState): ClusterRing {
   const turn = state.turns[ring];
   const found = state.reconcile?.found[ring] ?? [];
   const exceptions = exceptionsWith(record.exceptions, found);
@@ -43,6 +55,30 @@ function viewOfRing(ring: number, { alerts: _, ...record }: RingRecord, state: C
     onDesired: record.desired === null ? 0 : (record.observed[record.desired] ?? 0),
     state: turn ? turn.state : record.state,
     ...(turn ? { rollout: turn.request.sender } : {}),
+    ...(cellTimesMs ? { cellMs: Math.round(medianOf(cellTimesMs) ?? 0) } : {}),
+  };
+}
+
+function forecastsOf(state: ClusterState, now: number): RingForecast[] {
+  const topology = topologyOf(state);
+  const coming = topology && newestOnItsWay(state);
+  return coming ? forecastOf(state, topology, coming.version, coming.lane, now) : [];
+}
+
+/** When a ring should have the newest package, and whether it is late with the one that it is getting. */
+function expectationOf(
+  state: ClusterState,
+  ring: number,
+  forecasts: RingForecast[],
+  now: number,
+): Pick<ClusterRing, 'expectedAt' | 'expectedAfter' | 'late'> {
+  const topology = topologyOf(state);
+  const { expectedAt, unknown } = forecasts.find((f) => f.ring === ring) ?? {};
+  const late = topology?.rings.some((r) => r.ring === ring) && isLate(state, topology, ring, expectedAt, now);
+  return {
+    ...(expectedAt === undefined ? {} : { expectedAt }),
+    ...(unknown === undefined ? {} : { expectedAfter: unknown }),
+    ...(late ? { late: true } : {}),
   };
 }
 

@@ -28,6 +28,8 @@ export interface FlightRecord {
   /** Another pass's run holds the cell: when it ends, this pass starts its own. */
   foreign: boolean;
   cancelled: boolean;
+  /** When its run was asked for, epoch ms. */
+  sinceMs?: number;
   /** Its health is waited for no more. */
   waived?: true;
   /** Its job is ordered, or may be: it said so when it was asked to stand down. */
@@ -83,6 +85,8 @@ export interface PassState {
   leaving?: Record<number, true>;
   /** Cells that are quarantined, and their words: they leave the pass when their run has ended. */
   quarantines: Record<number, string>;
+  /** How long cells took that were deployed, ms: some of them, evenly. */
+  timesMs?: number[];
   halt: Halt | null;
   stop: StopPass | null;
   convergedAtMs: number | null;

@@ -195,6 +195,7 @@ function haltOf(s: PassState, policy: RingPolicy, wasFirst: boolean, cell: strin
 export function cellEnded(s: PassState, index: number, result: CellResult, policy: RingPolicy, now: number): void {
   const flight = s.inFlight[index];
   if (!flight) return;
+  noteTime(s, flight, result, now);
   delete s.inFlight[index];
   delete s.deaths[index];
   const skip = s.skips[index];
@@ -240,6 +241,15 @@ export function endHaltWithinBudget(s: PassState, policy: RingPolicy): void {
   const firstStands = first !== undefined && (s.marks[first] === 'X' || s.marks[first] === 'R');
   if (isForCells && !firstStands && failures(s) <= policy.failureBudget) s.halt = null;
   if (s.halt?.kind === 'none-converged') s.halt = null;
+}
+
+const TIMES_AT_MOST = 100;
+
+/** Notes how long a cell took that was deployed; of many, every other one is kept. */
+export function noteTime(s: PassState, { purpose, sinceMs }: FlightRecord, { state }: CellResult, now: number): void {
+  if (purpose !== 'deploy' || state !== 'converged' || sinceMs === undefined) return;
+  const times = [...(s.timesMs ?? []), now - sinceMs];
+  s.timesMs = times.length > TIMES_AT_MOST ? times.filter((_, i) => i % 2 === 0) : times;
 }
 
 /** Nothing was ordered, because the ring had closed: it is as if the cell had not been taken; but for a skip since. */
