@@ -31,10 +31,12 @@ import { judgeTopology, putInForce, topologyOf } from '../src/domain/cluster/top
 import { notInside } from '../src/domain/cluster/turns.js';
 import { viewOfCluster } from '../src/domain/cluster/view.js';
 import { markdownOfCluster } from '../src/domain/details.js';
+import { decisionOfEnd, decisionOfGraduation } from '../src/domain/ledger/decisions.js';
 import { LONGEST_MS } from '../src/domain/shapes.js';
 import { findCell, resolveCoordination, resolvePolicy, type Topology } from '../src/domain/topology/index.js';
 import { ClusterContext } from './cluster/context.js';
 import { COLD_START, Looks } from './cluster/looks.js';
+import { Recall } from './cluster/recall.js';
 import { type TestLimits, Turns } from './cluster/turns.js';
 import { listOpenRollouts } from './shared/activities.js';
 import { AlertDesk } from './shared/alert-desk.js';
@@ -73,7 +75,7 @@ class ClusterRun {
     this.brakes = this.brakeDesk();
     const onMet = (version: string) => void this.registerAgain(version);
     this.turns = new Turns(this.ctx, this.brakes, onMet, input);
-    this.looks = new Looks(this.ctx, this.brakes);
+    this.looks = new Looks(this.ctx, this.brakes, new Recall(this.ctx, () => this.turns.tellAllBrakes()));
     const { alerts } = this.ctx.state;
     this.alerts = new AlertDesk(
       () => alerts.book,
@@ -154,7 +156,7 @@ class ClusterRun {
       coveredRings: ({ scope }) =>
         this.turns.withPass()?.filter((ring) => covers(scope, ring, state.perimeter ?? 0)) ?? null,
       tellPasses: () => this.turns.tellAllBrakes(),
-      record: (act, by, reason, outcome) => this.ctx.record(act, { by, reason }, outcome),
+      record: (act, brake, outcome) => this.ctx.record(act, brake, outcome),
       wake: () => this.ctx.wake(),
     });
   }
@@ -185,7 +187,8 @@ class ClusterRun {
     const message = validated(messages.releaseBrake, payload);
     const { brakeId } = this.brakes.toRelease(message.brakeId);
     this.brakes.release(brakeId);
-    this.ctx.record('releaseBrake', message, `brake ${brakeId} is off`);
+    const released = { ...message, brakeId };
+    this.ctx.record('releaseBrake', released, `brake ${brakeId} is off`);
     return this.view();
   }
 
@@ -202,7 +205,10 @@ class ClusterRun {
     const alsoOn = ringsRunning(state, message.version);
     const { perimeter, cluster } = state;
     const facts = { graduationTimeoutMs, softRings, alsoOn, perimeter, cluster };
+    const isKnown = state.rollouts[message.version]?.run === message.run;
     const judged = judgeRegistration(state, message);
+    const isOpened = !isKnown && state.rollouts[message.version]?.run === message.run;
+    if (isOpened) this.ctx.enter({ act: 'opened', version: message.version, facts: { run: message.run } });
     const holds = judged.conflict ? [] : this.turns.handOver(message);
     const registered = { ...judged, ...facts, holds };
     await this.ctx.mail.send(packageRolloutId(message.version), signals.registeredSignal, registered);
@@ -219,6 +225,7 @@ class ClusterRun {
     const rejection = judgeGraduation(state, topologyOf(state), message);
     const older = rejection ? [] : recordGraduation(state, message);
     const { requestId, version } = message;
+    this.ctx.enter(decisionOfGraduation(message, rejection));
     const answer = { requestId, accepted: rejection === null, rejection };
     await this.ctx.mail.send(packageRolloutId(version), signals.graduationAnswerSignal, answer);
     for (const v of older) await this.ctx.mail.send(packageRolloutId(v), signals.supersededSignal, { by: version });
@@ -238,6 +245,7 @@ class ClusterRun {
 
   private rolloutEnded(message: RolloutEnded): void {
     recordEnd(this.ctx.state, message, Date.now());
+    this.ctx.enter(decisionOfEnd(message, this.ctx.state));
     this.turns.withdrawAll(message.version);
   }
 

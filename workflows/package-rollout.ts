@@ -137,7 +137,8 @@ class PackageRun {
 
   /** Nothing is under way that only this run can hear, and nothing that it said is still to be carried out. */
   private isQuiet(): boolean {
-    return this.ctx.pending === 0 && this.ctx.mail.onItsWay === 0 && allHandlersFinished();
+    const { pending, mail, ledger } = this.ctx;
+    return pending === 0 && mail.onItsWay === 0 && ledger.isEmpty && allHandlersFinished();
   }
 
   cancelledByHand(): void {
@@ -222,7 +223,7 @@ class PackageRun {
       void this.ctx.tellPass(track, signals.checkInPassSignal, { name, outcome, by });
     }
     if (outcome === 'failed' && !track?.soft) {
-      state.failures.push({ at, ring, reason: `check ${name} failed, says ${by}` });
+      this.ctx.fail({ ring, reason: `check ${name} failed, says ${by}` });
     }
   }
 

@@ -34,6 +34,7 @@ import { Flights } from './ring/flights.js';
 import { Gates } from './ring/gates.js';
 import { HealthWatch } from './ring/health-watch.js';
 import { Reporter } from './ring/reporter.js';
+import { Setbacks } from './ring/setbacks.js';
 import { Watch } from './ring/watch.js';
 import { listOpenCells, lookAtCells } from './shared/activities.js';
 import { mustBeStartedRightly } from './shared/argument.js';
@@ -72,10 +73,12 @@ class RingRun {
   private readonly health: HealthWatch;
   private readonly gates: Gates;
   private readonly reporter: Reporter;
+  private readonly setbacks: Setbacks;
 
   constructor(private readonly input: RingRolloutInput) {
     this.ctx = new PassContext(input);
-    this.flights = new Flights(this.ctx, (cells) => this.look(cells, () => false));
+    this.setbacks = new Setbacks(this.ctx);
+    this.flights = new Flights(this.ctx, (cells) => this.look(cells, () => false), this.setbacks);
     this.watch = new Watch(this.ctx, this.flights);
     this.health = new HealthWatch(this.ctx, this.flights);
     this.gates = new Gates(this.ctx);
@@ -89,10 +92,11 @@ class RingRun {
     this.ctx.knowsFlights = true;
     if (this.ctx.entry) this.gates.begin();
     while (this.ctx.entry && !this.isOver()) await this.goOn();
+    if (this.ctx.entry) this.setbacks.keep();
     this.ctx.state.stage = 'done';
     this.ctx.isOver = true;
     await this.reporter.end();
-    await condition(() => this.ctx.mail.onItsWay === 0 && allHandlersFinished());
+    await condition(() => this.ctx.mail.onItsWay === 0 && this.setbacks.areTold && allHandlersFinished());
     return this.reporter.view();
   }
 
@@ -108,6 +112,7 @@ class RingRun {
     this.watch.keep();
     this.health.keep();
     this.gates.keep();
+    this.setbacks.keep();
     // The last report follows by itself.
     if (this.isOver()) return;
     this.reporter.publish();

@@ -1,4 +1,5 @@
 import type { CellVerdict, HealthPolicy, RingVerdict } from './health.js';
+import type { LedgerEntry } from './ledger.js';
 import type { OutsideCheck } from './policy.js';
 import type { PackageRolloutStatus } from './status.js';
 
@@ -311,6 +312,10 @@ export interface Activities {
    * that its cause lasts raises it again, an hour later or so, since an Alertmanager that restarts forgets.
    */
   raiseAlert(alert: Alert): Promise<void>;
+  /** Hands entries to the workflow `ledger`, and starts it where there is none. */
+  tellLedger(order: { entries: LedgerEntry[] }): Promise<void>;
+  /** Whether a worker that has the ledger open polls its task queue, or did within the last minutes. */
+  isLedgerServed(): Promise<boolean>;
   /** Lets so many milliseconds pass. */
   linger(ms: number): Promise<void>;
 }

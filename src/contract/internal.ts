@@ -1,5 +1,6 @@
 import type { Alert, CellRef } from './activities.js';
 import type { CellVerdict, HealthPolicy, HealthRule } from './health.js';
+import type { LedgerEntry } from './ledger.js';
 import type { OverridableWait } from './messages.js';
 import type { RingPolicy } from './policy.js';
 import type {
@@ -255,6 +256,12 @@ export interface BrakesNumber {
   epoch: string;
   /** Grows with every change of the brakes. */
   seq: number;
+}
+
+// ── to Ledger ────────────────────────────────────────────────────────────────
+
+export interface EnterInLedger {
+  entries: LedgerEntry[];
 }
 
 // ── to RingRollout ───────────────────────────────────────────────────────────

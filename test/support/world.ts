@@ -16,6 +16,7 @@ export interface World {
   client: Client;
   cells: CellsClient;
   simulator: Simulator;
+  address: string;
   namespace: string;
   topology: Record<string, unknown>;
   taskQueue: string;
@@ -82,6 +83,7 @@ export async function newWorld(options: WorldOptions): Promise<World> {
     client,
     cells,
     simulator,
+    address,
     namespace,
     topology,
     taskQueue,

@@ -38,6 +38,7 @@ import { topologyOf } from '../../src/domain/cluster/topology.js';
 import { decideTurns, type RingFacts, ringFacts, type TurnAction } from '../../src/domain/cluster/turns.js';
 import { gatesBefore } from '../../src/domain/health/gates.js';
 import { healthOf } from '../../src/domain/health/policy.js';
+import { beforeReport, decisionOfTurn, decisionsOfReport } from '../../src/domain/ledger/decisions.js';
 import { OUST_AFTER_MS } from '../../src/domain/ousting.js';
 import { packCells } from '../../src/domain/snapshot.js';
 import {
@@ -140,6 +141,7 @@ export class Turns {
   }
 
   private async carryOut(action: TurnAction): Promise<void> {
+    this.ctx.enter(decisionOfTurn(action));
     if (action.do === 'drop') {
       this.ctx.fileRejection('requestRing', action.problem);
     } else if (action.do === 'answer') {
@@ -226,12 +228,14 @@ export class Turns {
     const record = state.rings[ring];
     const turn = state.turns[ring];
     if (turn?.request.requestId !== report.requestId) return;
+    const before = beforeReport(record, turn, state);
     turn.pass = report.pass;
     turn.state = report.view.state;
     noteSystemic(state, ring, report, Date.now());
     noteRepeats(state.repeats, report);
     noteChart(state, report.version, report.runsWith ?? null);
     const end = record ? noteRing(record, report) : 'looked';
+    for (const decision of decisionsOfReport(before, record, turn, state, report, Date.now())) this.ctx.enter(decision);
     if (report.ended) this.free(ring, end);
     this.ctx.wake();
   }
@@ -339,6 +343,10 @@ export class Turns {
 
   private async passGone(ring: number, { request: { sender, requestId } }: Turn): Promise<void> {
     log.warn('the pass that held a ring is gone; its turn is free', { ring, sender });
+    this.ctx.enter(
+      { act: 'passLost', ring, reason: 'the pass that held the ring is gone', facts: { sender } },
+      'failure',
+    );
     this.free(ring);
     this.ctx.wake();
     await this.ctx.mail.send(sender, signals.passLostSignal, { ring, requestId });

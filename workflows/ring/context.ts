@@ -20,6 +20,7 @@ import { type CarriedRoster, Roster } from '../../src/domain/ring/roster.js';
 import type { Advance } from '../../src/domain/ring/stages.js';
 import { packCells } from '../../src/domain/snapshot.js';
 import { Mail } from '../shared/mail.js';
+import type { CarriedSetbacks } from './setbacks.js';
 
 export interface RingRolloutInput {
   ring: number;
@@ -61,6 +62,7 @@ export interface Carried {
   brakes: Brakes;
   refusal: string | null;
   alerts: CarriedAlerts;
+  setbacks?: CarriedSetbacks;
   /** Whose trouble holds the pass, and since when. */
   troubles: [who: string, trouble: Trouble][];
   troubleSinceMs: number;
@@ -106,6 +108,8 @@ export class PassContext {
   readonly mail = new Mail(() => this.wake());
   /** Alerts that are up, and what they depend on. */
   alerts: CarriedAlerts;
+  /** What the ledger was told of cells that went wrong. */
+  setbacks: CarriedSetbacks = { entered: {} };
   private troubles = new Map<string, Trouble>();
   private troubleSinceMs = 0;
 
@@ -199,11 +203,11 @@ export class PassContext {
   }
 
   carry(): Carried {
-    const { startedAtMs, state, roster, brakes, refusal, alerts, troubleSinceMs } = this;
+    const { startedAtMs, state, roster, brakes, refusal, alerts, setbacks, troubleSinceMs } = this;
     // Watches end with this run, and begin again in the next one.
     const carriedState = { ...state, watching: 0, silent: [] };
     const troubles = [...this.troubles];
-    const more = { roster: roster.carry(), brakes, refusal, alerts, troubles, troubleSinceMs };
+    const more = { roster: roster.carry(), brakes, refusal, alerts, setbacks, troubles, troubleSinceMs };
     return { startedAtMs, entry: this.entered, state: carriedState, ...more };
   }
 

@@ -3,6 +3,7 @@ import type {
   Act,
   BrakeStatus,
   CellException,
+  ColdStart,
   GraduatedPackage,
   Rejection,
   RingState,
@@ -10,6 +11,7 @@ import type {
   WaitingFor,
 } from '../../contract/status.js';
 import { type ClusterAlertState, newClusterAlerts } from '../alerts/cluster.js';
+import type { Outbox } from '../ledger/entry.js';
 import type { Repeats } from './repeats.js';
 
 /**
@@ -47,6 +49,8 @@ export interface ClusterState {
   systemic: { version: string; ring: number; sinceMs: number } | null;
   ended: Record<string, EndedRollout>;
   acts: Act[];
+  /** What is on its way to the ledger. */
+  outbox?: Outbox;
   rejected: Rejection[];
   /** Rings that are still to be looked at. */
   toLook: number[];
@@ -55,7 +59,17 @@ export interface ClusterState {
   /** Alerts that the cluster keeps up itself. */
   alerts: ClusterAlertState;
   /** The first look at every cell is under way: nothing is granted before it ends. */
-  cold: { by: string; isReleased: boolean } | null;
+  cold: { by: string; isReleased: boolean; recalled?: Recalled } | null;
+  /** What was found when this cluster began without memory. */
+  coldStart?: ColdStart;
+}
+
+/** What the ledger said to a cluster that began without memory. */
+export interface Recalled {
+  /** In words; also why nothing is known. */
+  found: string;
+  /** Orders of people stand that nobody would know of without it. */
+  hasOrders: boolean;
 }
 
 /** A look at the cells of one ring, some of which have been looked at: of a large ring it outlasts a run. */

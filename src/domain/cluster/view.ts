@@ -20,6 +20,7 @@ export function viewOfCluster(state: ClusterState, now: number): ClusterStatus {
     autoDeploy: { state: 'running' },
     notInForce: state.notInForce,
     waitingFor: waitOf(state, now),
+    ...(state.coldStart ? { coldStart: state.coldStart } : {}),
     acts: state.acts,
     rejected: state.rejected,
   };

@@ -27,6 +27,8 @@ export interface FlightRecord {
   /** Another pass's run holds the cell: when it ends, this pass starts its own. */
   foreign: boolean;
   cancelled: boolean;
+  /** When its run was started, epoch ms. */
+  sinceMs?: number;
 }
 
 export interface Halt {
