@@ -3,6 +3,7 @@ import { text } from './arguments.js';
 import { brakeCommands } from './commands/brakes.js';
 import { clusterCommands } from './commands/cluster.js';
 import { healthCommands } from './commands/health.js';
+import { ledgerCommands } from './commands/ledger.js';
 import { listCommands } from './commands/list.js';
 import { operatorCommands } from './commands/operator.js';
 import { packageCommands } from './commands/packages.js';
@@ -39,6 +40,7 @@ export function buildProgram(io: Io, runner: Runner): Command {
     listCommands,
     statusCommands,
     healthCommands,
+    ledgerCommands,
     brakeCommands,
     packageCommands,
     operatorCommands,
