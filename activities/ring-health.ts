@@ -1,5 +1,4 @@
 import { Context } from '@temporalio/activity';
-import type { Client } from '@temporalio/client';
 import { WorkflowNotFoundError } from '@temporalio/common';
 import type { Activities, WatchRingOrder } from '../src/contract/activities.js';
 import type { CellObservation, LooksState, RingVerdict } from '../src/contract/health.js';
@@ -9,13 +8,14 @@ import { z } from '../src/contract/zod.js';
 import { judgeRing, Memo } from '../src/domain/health/index.js';
 import { beforeOf, noteOf } from '../src/domain/ring/health.js';
 import { unpackCells } from '../src/domain/snapshot.js';
+import { type TemporalClient, tellPass, whileWanted } from './ask-temporal.js';
 import { type HealthDependencies, pastProblem, withoutPast } from './health.js';
 import { heartbeating } from './heartbeat.js';
 import { type CellToObserve, createObserve, type Observe } from './observe.js';
 import { jittered, pauseFor } from './patience.js';
 
 export interface RingHealthDependencies extends HealthDependencies {
-  client: Pick<Client, 'workflow' | 'withAbortSignal'>;
+  client: TemporalClient;
 }
 
 const memorySchema = z.object({ looks: z.object({ spent: z.number(), lastMs: z.number() }).nullable() });
@@ -23,7 +23,7 @@ const memorySchema = z.object({ looks: z.object({ spent: z.number(), lastMs: z.n
 /** `watchRing`: the health of a ring under a package. See `Activities`. */
 export function createWatchRing(dependencies: RingHealthDependencies): Activities['watchRing'] {
   return (order) => {
-    const before = memorySchema.safeParse(Context.current().info.heartbeatDetails).data?.looks ?? null;
+    const before = memorySchema.safeParse(Context.current().info.heartbeatDetails).data?.looks ?? order.looks;
     const watch = new RingWatch(dependencies, order, before);
     return heartbeating(
       () => ({ looks: watch.looks }),
@@ -48,6 +48,11 @@ class RingWatch {
   private readonly baselines = new Map<string, CellObservation['baseline']>();
   /** What the pass was told last. */
   private told: RingHealthNote | null = null;
+  /**
+   * So many looks the pass counts as spent. Twice as many as were, so that it is told of the n-th look's in about log n words;
+   * a watch that begins anew with them errs to the safe side.
+   */
+  private reserved: number;
 
   constructor(
     { prometheus, ...dependencies }: RingHealthDependencies,
@@ -57,6 +62,7 @@ class RingWatch {
   ) {
     this.observe = prometheus ? createObserve({ ...dependencies, prometheus }) : null;
     this.client = dependencies.client;
+    this.reserved = looks?.spent ?? 0;
     this.cells = unpackCells(order.cellsGz);
   }
 
@@ -69,7 +75,7 @@ class RingWatch {
   /** What the pass wants watched; null where it does not answer now: it is asked again. */
   async ask(signal: AbortSignal): Promise<WatchedCells | null> {
     try {
-      const watched = await this.client.withAbortSignal(signal, () => this.pass.query<WatchedCells>('watched'));
+      const watched = await whileWanted(this.client, signal, () => this.pass.query<WatchedCells>('watched'));
       return watched.requestId === this.order.requestId ? watched : { ...watched, over: true };
     } catch (error) {
       if (signal.aborted) throw signal.reason;
@@ -82,11 +88,12 @@ class RingWatch {
   async look(watched: WatchedCells, signal: AbortSignal): Promise<RingVerdict | null> {
     const verdict = await this.judge(watched, signal);
     this.looks = verdict.looks;
-    if (verdict.verdict === 'unhealthy' && this.order.policy.mode === 'enforce') return verdict;
+    if (this.order.policy.mode === 'enforce' && asksForAct(verdict, watched)) return verdict;
     const note = noteOf(verdict);
-    if (this.isNews(note, watched)) {
-      const message = { ...note, requestId: this.order.requestId };
-      await this.client.withAbortSignal(signal, () => this.pass.signal('ringHealth', message));
+    if (this.isNews(note, watched) || this.looks.spent > this.reserved) {
+      this.reserved = Math.max(this.reserved, 2 * this.looks.spent);
+      const looks = { ...this.looks, spent: this.reserved };
+      await tellPass(this.client, this.order, 'ringHealth', { ...note, looks }, signal);
       this.told = note;
     }
     return null;
@@ -155,6 +162,10 @@ class RingWatch {
     };
   }
 }
+
+/** Whether the pass has not done yet what a verdict asks for. */
+const asksForAct = ({ scope, cells }: RingVerdict, { isSystemic }: WatchedCells): boolean =>
+  (scope === 'systemic' && !isSystemic) || cells.some(({ verdict }) => verdict === 'unhealthy');
 
 type Known = Pick<CellToObserve, 'expected' | 'begunAtMs' | 'deployedAtMs' | 'before'> & { smoked: 0 | 1 };
 

@@ -156,12 +156,20 @@ class LedgerServer implements OpenedLedger {
         shutdownGraceTime: '5s',
         shutdownForceTime: '20s',
       });
-      const run = worker.run().finally(close);
+      const run = runThenClose(worker, close);
       run.catch((error) => log.error({ err: error }, 'the ledger is served no more'));
       return { worker, run };
     } catch (error) {
       await close();
       throw error;
     }
+  }
+}
+
+async function runThenClose(worker: Worker, close: () => Promise<void>): Promise<void> {
+  try {
+    await worker.run();
+  } finally {
+    await close();
   }
 }

@@ -17,7 +17,6 @@ import type { ApplyTopologyResult, BrakeResult, ClusterStatus } from '../src/con
 import { together } from '../src/domain/alerts/book.js';
 import { alertsOfBrakes } from '../src/domain/alerts/brakes.js';
 import { alertsOfCluster } from '../src/domain/alerts/cluster.js';
-import { covers } from '../src/domain/brake.js';
 import {
   isFromEarlierRun,
   judgeGraduation,
@@ -34,8 +33,12 @@ import { markdownOfCluster } from '../src/domain/details.js';
 import { decisionOfEnd, decisionOfGraduation } from '../src/domain/ledger/decisions.js';
 import { LONGEST_MS } from '../src/domain/shapes.js';
 import { findCell, resolveCoordination, resolvePolicy, type Topology } from '../src/domain/topology/index.js';
+import { Blocks } from './cluster/blocks.js';
+import { Calendars } from './cluster/calendars.js';
 import { ClusterContext } from './cluster/context.js';
+import { Drift } from './cluster/drift.js';
 import { COLD_START, Looks } from './cluster/looks.js';
+import { Quarantines } from './cluster/quarantines.js';
 import { Recall } from './cluster/recall.js';
 import { type TestLimits, Turns } from './cluster/turns.js';
 import { listOpenRollouts } from './shared/activities.js';
@@ -68,19 +71,27 @@ class ClusterRun {
   private readonly brakes: BrakeDesk;
   private readonly turns: Turns;
   private readonly looks: Looks;
+  private readonly blocks: Blocks;
+  private readonly calendars: Calendars;
   private readonly alerts: AlertDesk;
+  private readonly quarantines: Quarantines;
+  private readonly drift: Drift;
 
   constructor(private readonly input: CellClusterInput) {
     this.ctx = new ClusterContext(input.state);
     this.brakes = this.brakeDesk();
     const onMet = (version: string) => void this.registerAgain(version);
     this.turns = new Turns(this.ctx, this.brakes, onMet, input);
-    this.looks = new Looks(this.ctx, this.brakes, new Recall(this.ctx, () => this.turns.tellAllBrakes()));
+    this.blocks = new Blocks(this.ctx, this.brakes);
+    this.calendars = new Calendars(this.ctx);
+    this.looks = new Looks(this.ctx, this.brakes, new Recall(this.ctx, () => this.tellRecalled()));
     const { alerts } = this.ctx.state;
     this.alerts = new AlertDesk(
       () => alerts.book,
       () => this.ctx.wake(),
     );
+    this.quarantines = new Quarantines(this.ctx);
+    this.drift = new Drift(this.ctx);
     this.listen();
   }
 
@@ -92,7 +103,10 @@ class ClusterRun {
     for (;;) {
       this.ctx.woken = false;
       this.brakes.expire();
+      this.quarantines.expire();
+      this.drift.keep();
       this.turns.decide();
+      this.calendars.keep();
       this.keepAlerts();
       trim(this.ctx.state);
       setCurrentDetails(markdownOfCluster(this.view()));
@@ -139,11 +153,17 @@ class ClusterRun {
     if (!judged.ok) throw rejected(judged.problems);
     const isFirst = state.topology === null;
     const changed = putInForce(state, judged.topology, judged.notInForce, Date.now());
+    this.quarantines.follow(judged.topology, message.by, isFirst ? [] : judged.changes.cellsJoined);
     this.ctx.record('applyTopology', message, `revision ${state.revision}`);
     if (isFirst) this.looks.startCold(message.by, message.releaseColdStart === true);
     else this.looks.lookAgainAt(changed);
     this.ctx.wake();
     return { revision: state.revision, changes: judged.changes, notInForce: judged.notInForce };
+  }
+
+  private tellRecalled(): void {
+    this.brakes.renew();
+    this.quarantines.tellAll();
   }
 
   // ── brakes ─────────────────────────────────────────────────────────────────
@@ -153,8 +173,7 @@ class ClusterRun {
     return new BrakeDesk({
       state,
       epoch: workflowInfo().firstExecutionRunId,
-      coveredRings: ({ scope }) =>
-        this.turns.withPass()?.filter((ring) => covers(scope, ring, state.perimeter ?? 0)) ?? null,
+      coveredRings: (brake) => this.turns.coveredBy(brake),
       tellPasses: () => this.turns.tellAllBrakes(),
       record: (act, brake, outcome) => this.ctx.record(act, brake, outcome),
       wake: () => this.ctx.wake(),
@@ -268,6 +287,8 @@ class ClusterRun {
       validator: judgeOff,
     });
     this.onSignal(signals.releaseBrakeSignal, off, judgeOff, (m) => this.releaseBrake(m));
+    this.listenToBlocks();
+    this.listenToActs();
     setHandler(signals.clusterStatusQuery, () => this.view(), { description: 'What runs where, and what waits.' });
     setHandler(
       signals.clusterTopologyQuery,
@@ -275,9 +296,56 @@ class ClusterRun {
       { description: 'The topology in force, gzipped.' },
     );
     setDefaultSignalHandler((name, ...args) => {
-      const expected = 'a signal of the contract: engageBrake, releaseBrake';
+      const expected = 'a signal of the contract, such as engageBrake, quarantineCell, blockVersion';
       this.ctx.fileRejection(name, { path: '', value: JSON.stringify(args)?.slice(0, 200) ?? '', expected });
     });
+  }
+
+  private listenToBlocks(): void {
+    const { blocks } = this;
+    const on = 'These packages enter no further cell: {version, by, reason, fixedIn?, url?}.';
+    const judgeOn = (m: unknown) => blocks.judgeBlock(m);
+    const block = async (m: unknown) => ({ ...this.view(), inFlight: await blocks.blockSurely(m) });
+    handle(signals.blockVersionUpdate, async (m) => block(m), { description: on, validator: judgeOn });
+    this.onSignal(signals.blockVersionSignal, on, judgeOn, (m) => blocks.block(m));
+    this.on(signals.unblockVersionUpdate, signals.unblockVersionSignal, {
+      text: 'Lifts the block that begins with this package: {version, by, reason, url?}.',
+      judge: (m) => blocks.judgeUnblock(m),
+      act: (m) => blocks.unblock(m),
+    });
+  }
+
+  private listenToActs(): void {
+    const { quarantines, drift } = this;
+    this.on(signals.quarantineCellUpdate, signals.quarantineCellSignal, {
+      text: 'Takes a cell out of all automation: {cell, by, reason, expiresAt?}.',
+      judge: (m) => quarantines.judge(m),
+      act: (m) => quarantines.quarantine(m),
+    });
+    this.on(signals.readmitCellUpdate, signals.readmitCellSignal, {
+      text: 'Lets a quarantined cell back to all automation: {cell, by, reason}.',
+      judge: (m) => quarantines.judgeBack(m),
+      act: (m) => quarantines.readmit(m),
+    });
+    this.on(signals.resumeAutoDeployUpdate, signals.resumeAutoDeploySignal, {
+      text: 'Lets auto-deploy run although the drift is beyond its limit: {by, reason, expiresAt?}.',
+      judge: (m) => drift.judgeResume(m),
+      act: (m) => drift.resume(m),
+    });
+  }
+
+  /** An act that is told as a signal or as an update, and answers the status after it. */
+  private on(
+    update: (typeof signals)['quarantineCellUpdate'],
+    signal: (typeof signals)['quarantineCellSignal'],
+    { text, judge, act }: { text: string; judge: (m: unknown) => void; act: (m: unknown) => void },
+  ): void {
+    const perform = (payload: unknown): ClusterStatus => {
+      act(payload);
+      return this.view();
+    };
+    handle(update, perform, { description: text, validator: judge });
+    this.onSignal(signal, text, judge, act);
   }
 
   private listenToOurs(): void {

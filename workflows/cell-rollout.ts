@@ -30,6 +30,7 @@ const MAX_LOOKS_AGAIN = 3;
 /** What nobody knows to be sane: people are told, whether or not a pass is there to hear of it. */
 const UNSURE: CellState[] = ['rollback-failed', 'migration-failed', 'cancel-unconfirmed'];
 const FINDINGS = 2;
+const UNKNOWN = { isUnknown: true } as const;
 
 /**
  * One cell, from the order to the verdict: deploys, migrates or takes back one package, and goes back by itself where
@@ -96,7 +97,7 @@ class CellRun {
   private async deploy(): Promise<CellResult> {
     const against = await this.health.speaksAgainst();
     if (this.hurried) return this.result('pending', 'gave way to a newer package before its job was ordered');
-    if (against !== null) return this.deferred('failed', against);
+    if (against) return { ...this.deferred('failed', against.why), ...(against.isUnknown ? UNKNOWN : {}) };
     this.show('deploying');
     const report = await this.orderDeployment();
     if (report === 'already') return await this.verifyUnordered();
@@ -126,7 +127,7 @@ class CellRun {
       return await this.goBack(`not verified after its job: ${verdict?.problem ?? 'dropped'}`, job);
     const ruling = this.health.ruling();
     if (ruling.does === 'go-back') return await this.goBack(ruling.why, job);
-    if (ruling.does === 'stay') return this.result('failed', ruling.why);
+    if (ruling.does === 'stay') return { ...this.result('failed', ruling.why), ...UNKNOWN };
     return this.result('converged', '');
   }
 

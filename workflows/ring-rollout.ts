@@ -16,6 +16,7 @@ import type {
   CellNote,
   EnterRing,
   OverrideInPass,
+  QuarantineInPass,
   RetryPass,
   SetBrakes,
   SkipInPass,
@@ -26,9 +27,19 @@ import type { RolloutRing } from '../src/contract/status.js';
 import { watchedCells } from '../src/domain/ring/health.js';
 import { awaitOther, judgeRetry, keepAsLeft, noteFailedMigration, noteFirstLook } from '../src/domain/ring/look.js';
 import { haltForExceptions, settled } from '../src/domain/ring/pass.js';
-import { noteCheck, override, resume, retried, retryable, skip } from '../src/domain/ring/people.js';
-import { advance } from '../src/domain/ring/stages.js';
+import {
+  noteCheck,
+  override,
+  quarantine,
+  readmit,
+  resume,
+  retried,
+  retryable,
+  skip,
+} from '../src/domain/ring/people.js';
+import { advance, isToGoBack } from '../src/domain/ring/stages.js';
 import { isMeantFor } from '../src/domain/shapes.js';
+import { PassCalendar } from './ring/calendar.js';
 import { PassContext, type RingRolloutInput } from './ring/context.js';
 import { Flights } from './ring/flights.js';
 import { Gates } from './ring/gates.js';
@@ -72,17 +83,19 @@ class RingRun {
   private readonly watch: Watch;
   private readonly health: HealthWatch;
   private readonly gates: Gates;
+  private readonly calendar: PassCalendar;
   private readonly reporter: Reporter;
   private readonly setbacks: Setbacks;
 
   constructor(private readonly input: RingRolloutInput) {
     this.ctx = new PassContext(input);
     this.setbacks = new Setbacks(this.ctx);
-    this.flights = new Flights(this.ctx, (cells) => this.look(cells, () => false), this.setbacks);
+    this.calendar = new PassCalendar(this.ctx);
+    this.flights = new Flights(this.ctx, this.calendar, this.setbacks, (cells) => this.look(cells, () => false));
     this.watch = new Watch(this.ctx, this.flights);
     this.health = new HealthWatch(this.ctx, this.flights);
     this.gates = new Gates(this.ctx);
-    this.reporter = new Reporter(this.ctx);
+    this.reporter = new Reporter(this.ctx, this.calendar);
     this.listen();
   }
 
@@ -107,8 +120,10 @@ class RingRun {
     ctx.woken = false;
     this.flights.takeEnds();
     while (advance(ctx.state, ctx.rules)) ctx.wake();
+    this.calendar.keep();
     // A long history starts nothing more: the window stays as it is, and goes over into the next run.
     if (!this.isLong()) this.flights.startNext();
+    if (isToGoBack(ctx.state, ctx.entered.policy)) void this.flights.dropDoubts();
     this.watch.keep();
     this.health.keep();
     this.gates.keep();
@@ -202,6 +217,7 @@ class RingRun {
     this.keepWhatWasLeft(looks);
     ctx.looked = true;
     for (const message of [...this.input.skips, ...ctx.skipsBefore]) this.skip(message);
+    for (const message of ctx.quarantinesBefore) this.quarantine(message);
     haltForExceptions(ctx.state, ctx.entered.policy, Date.now());
     // PDM of an older package has no place where a newer one runs; a ring that is past this package needs none of it.
     if (newer > 0 && (newer === looks.length || this.input.purpose === 'migrate')) this.refuseAsOlder();
@@ -255,6 +271,7 @@ class RingRun {
     this.hear(signals.stopPassSignal, (m) => this.stop(m));
     this.hear(signals.retryPassSignal, (m) => this.retry(m));
     this.hear(signals.skipInPassSignal, (m) => this.change(() => this.skip(m)));
+    this.hear(signals.quarantineInPassSignal, (m) => this.change(() => this.quarantine(m)));
     this.hear(signals.overrideInPassSignal, (m) => this.change(() => this.override(m)));
     this.hear(signals.checkInPassSignal, (m) => this.change(() => noteCheck(ctx.state, m)));
     this.hear(signals.holdForwardSignal, ({ held }) =>
@@ -281,7 +298,8 @@ class RingRun {
     handleOurs(signal, (m) => (isMeantFor(this.input.requestId, m) ? handler(m) : undefined));
   }
 
-  private override({ wait }: OverrideInPass): void {
+  private override({ wait, waiver }: OverrideInPass): void {
+    if (waiver) return this.calendar.waive(waiver);
     override(this.ctx.state, wait);
     if (wait !== 'health') return;
     this.health.hold();
@@ -366,6 +384,19 @@ class RingRun {
     const { cell, by, reason } = message;
     const index = ctx.roster.indexOf(cell);
     if (index !== undefined) skip(ctx.state, index, by, reason, ctx.entered.policy);
+  }
+
+  private quarantine(message: QuarantineInPass): void {
+    const { ctx } = this;
+    if (!ctx.looked) {
+      ctx.quarantinesBefore.push(message);
+      return;
+    }
+    const { cell, by, reason, out } = message;
+    const index = ctx.roster.indexOf(cell);
+    if (index === undefined) return;
+    if (out) quarantine(ctx.state, index, by, reason, ctx.entered.policy);
+    else readmit(ctx.state, index);
   }
 
   // ── continuing as new ──────────────────────────────────────────────────────

@@ -18,9 +18,15 @@ export function clusterTree(status: ClusterStatus, view: View): string[] {
     ...status.quarantined.map(({ cell, by, reason, since }) =>
       line(view, [['quarantined ', 'yellow'], [cell, 'bold'], ` by ${by} ${ago(since, view.now)}: ${reason}`]),
     ),
-    ...status.blocked.map(({ version, by, reason, since }) =>
-      line(view, [['blocked ', 'red'], [version, 'bold'], ` by ${by} ${ago(since, view.now)}: ${reason}`]),
-    ),
+    ...status.blocked.map((block) => {
+      const { version, by, reason, since, fixedIn } = block;
+      const until = fixedIn === undefined ? ' and later' : `, fixed in ${fixedIn},`;
+      return line(view, [
+        ['blocked ', 'red'],
+        [version, 'bold'],
+        `${until} by ${by} ${ago(since, view.now)}: ${reason}`,
+      ]);
+    }),
     ...queueLines(status, view),
     ...graduatedLines(status, view),
     ...rejectedLines(status.rejected, view),

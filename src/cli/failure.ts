@@ -107,7 +107,7 @@ function notFound({ workflowId, ended }: NotFoundError): Failure {
 
 function failed({ type, message }: Extract<ClientError, { type: string }>): Failure {
   if (type === FAILURE.brakeUnconfirmed) {
-    const next = ['the brake stays on: cellctl brake list'];
+    const next = ['the brake stays on: cellctl brake list', 'so does a block: cellctl status'];
     return failure(EXIT.failed, 'brake-unconfirmed', message, { next });
   }
   return failure(EXIT.failed, 'failed', message, { next: NEXT[type] ?? [] });

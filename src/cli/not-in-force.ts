@@ -2,10 +2,6 @@
 const INSTEAD: Record<string, string[]> = {
   plan: ['cellctl status'],
   rollback: ['cellctl abort VERSION --rollback --reason "…"'],
-  quarantine: ['set quarantined on the cell in the topology, then cellctl cluster apply FILE'],
-  readmit: ['take quarantined off the cell in the topology, then cellctl cluster apply FILE'],
-  block: ['cellctl abort VERSION --reason "…"'],
-  unblock: ['cellctl restart VERSION --reason "…"'],
   wait: ['cellctl status VERSION --watch', 'cellctl deploy --ring N VERSION --wait'],
   todo: ['cellctl rollouts --open', 'cellctl brake list'],
   settings: [],

@@ -1,6 +1,8 @@
 import { Command } from 'commander';
 import { text } from './arguments.js';
+import { blockCommands } from './commands/blocks.js';
 import { brakeCommands } from './commands/brakes.js';
+import { cellCommands } from './commands/cells.js';
 import { clusterCommands } from './commands/cluster.js';
 import { healthCommands } from './commands/health.js';
 import { ledgerCommands } from './commands/ledger.js';
@@ -42,8 +44,10 @@ export function buildProgram(io: Io, runner: Runner): Command {
     healthCommands,
     ledgerCommands,
     brakeCommands,
+    blockCommands,
     packageCommands,
     operatorCommands,
+    cellCommands,
     serverCommands,
   ]) {
     add(program, run);

@@ -1,12 +1,22 @@
 import { CLUSTER_WORKFLOW_ID } from '../contract/ids.js';
 import type { PackedTopology } from '../contract/internal.js';
-import type { ApplyTopology, EngageClusterBrake, ReleaseBrake } from '../contract/messages.js';
-import type { ApplyTopologyResult, BrakeResult, ClusterStatus } from '../contract/status.js';
+import type {
+  ApplyTopology,
+  BlockVersion,
+  EngageClusterBrake,
+  QuarantineCell,
+  ReadmitCell,
+  ReleaseBrake,
+  ResumeAutoDeploy,
+  UnblockVersion,
+} from '../contract/messages.js';
+import type { ApplyTopologyResult, BlockResult, BrakeResult, ClusterStatus } from '../contract/status.js';
+import { unpackTopology } from '../domain/snapshot.js';
 import type { Topology } from '../domain/topology/index.js';
-import { engageSurely } from './brake.js';
+import { afterSignal, engageSurely } from './brake.js';
 import type { CallOptions, Calls, Target } from './calls.js';
 import { NotFoundError } from './errors.js';
-import { packTopology, unpackTopology } from './pack.js';
+import { packTopology } from './pack.js';
 
 const HERE: Target = { workflowId: CLUSTER_WORKFLOW_ID };
 
@@ -35,6 +45,33 @@ export class ClusterClient {
 
   releaseBrake(payload: ReleaseBrake, options?: CallOptions): Promise<ClusterStatus> {
     return this.#calls.request(HERE, 'releaseBrake', payload, options);
+  }
+
+  /** Takes a cell out of all automation: first as a signal, which Temporal keeps even when no worker is up. */
+  async quarantineCell(payload: QuarantineCell, options?: CallOptions): Promise<ClusterStatus> {
+    await this.#calls.signal(HERE.workflowId, 'quarantineCell', payload);
+    const update = () => this.#calls.request<ClusterStatus>(HERE, 'quarantineCell', payload, options);
+    return await afterSignal(`the quarantine of ${payload.cell}`, update);
+  }
+
+  readmitCell(payload: ReadmitCell, options?: CallOptions): Promise<ClusterStatus> {
+    return this.#calls.request(HERE, 'readmitCell', payload, options);
+  }
+
+  /** Lets auto-deploy run although the drift is beyond its limit. */
+  resumeAutoDeploy(payload: ResumeAutoDeploy, options?: CallOptions): Promise<ClusterStatus> {
+    return this.#calls.request(HERE, 'resumeAutoDeploy', payload, options);
+  }
+
+  /** Lets these packages into no further cell; resolves once that is known to hold. */
+  async blockVersion(payload: BlockVersion, options?: CallOptions): Promise<BlockResult> {
+    await this.#calls.signal(HERE.workflowId, 'blockVersion', payload);
+    const block = () => this.#calls.request<BlockResult>(HERE, 'blockVersion', payload, options);
+    return afterSignal(`the block of ${payload.version}`, block);
+  }
+
+  unblockVersion(payload: UnblockVersion, options?: CallOptions): Promise<ClusterStatus> {
+    return this.#calls.request(HERE, 'unblockVersion', payload, options);
   }
 
   status(): Promise<ClusterStatus> {

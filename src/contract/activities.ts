@@ -1,4 +1,5 @@
-import type { CellVerdict, HealthPolicy, RingVerdict } from './health.js';
+import type { Calendar, CalendarWord } from './calendar.js';
+import type { CellVerdict, HealthPolicy, LooksState, RingVerdict } from './health.js';
 import type { LedgerEntry } from './ledger.js';
 import type { OutsideCheck } from './policy.js';
 import type { PackageRolloutStatus } from './status.js';
@@ -183,6 +184,8 @@ export interface WatchRingOrder {
   policy: HealthPolicy;
   /** Gzipped, base64, as in the pass's entry. */
   cellsGz: string;
+  /** What earlier watches of this pass spent of the error allowed; null: nothing. */
+  looks: LooksState | null;
 }
 
 export interface GateOrder {
@@ -316,6 +319,8 @@ export interface Activities {
   tellLedger(order: { entries: LedgerEntry[] }): Promise<void>;
   /** Whether a worker that has the ledger open polls its task queue, or did within the last minutes. */
   isLedgerServed(): Promise<boolean>;
+  /** Whether a ring may be taken forward now, by the time zone data of this worker, and until when that is so. */
+  readCalendar(calendar: Calendar): Promise<CalendarWord>;
   /** Lets so many milliseconds pass. */
   linger(ms: number): Promise<void>;
 }

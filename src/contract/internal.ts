@@ -1,5 +1,6 @@
 import type { Alert, CellRef } from './activities.js';
-import type { CellVerdict, HealthPolicy, HealthRule } from './health.js';
+import type { Calendar, CalendarWait, CalendarWord, Waiver } from './calendar.js';
+import type { CellVerdict, HealthPolicy, HealthRule, LooksState } from './health.js';
 import type { LedgerEntry } from './ledger.js';
 import type { OverridableWait } from './messages.js';
 import type { RingPolicy } from './policy.js';
@@ -9,6 +10,7 @@ import type {
   CellState,
   PassPurpose,
   RefusalCode,
+  Ring0Verdict,
   RingHealth,
   RingOutcome,
   RolloutRing,
@@ -53,6 +55,8 @@ export interface AskGraduation {
   lane: string | null;
   by: string;
   at: string;
+  /** What ring 0 made of it when it was asked; the cluster asks for it where its topology says `requireRing0`. */
+  ring0?: Ring0Verdict;
 }
 
 /** Asks for the turn of one ring; asked again with the same id it replaces what was asked before. */
@@ -66,9 +70,19 @@ export interface RequestRing {
   lane: string | null;
   /** Rings that a person approved this package for. */
   approved: number[];
+  /** When it was last done, by ring, epoch ms. */
+  approvedAtMs?: Record<number, number>;
+  /** Waits for the calendar that a person ended, by ring; absent: none. */
+  waivers?: RingWaiver[];
   /** Since when the package waits for this ring, in epoch milliseconds. */
   sinceMs: number;
+  /** It takes the place of an older package that runs: that one lets its cells in flight end, and gives way. */
+  preempt?: boolean;
+  /** What it mends, as its caller says: it passes the pause for drift. */
+  fixes?: string;
 }
+
+export type RingWaiver = Waiver & { ring: number };
 
 /** Takes a request, or the turn that it was granted, back. */
 export interface WithdrawRequest {
@@ -156,6 +170,8 @@ export type RingAnswer =
       name: string;
       soft: boolean;
       code: RefusalCode;
+      /** Which wait of the calendar is behind `frozen`. */
+      wait?: CalendarWait;
       detail: string;
       until: string | null;
       next: string[];
@@ -222,6 +238,8 @@ export interface RingReport {
   baked: boolean;
   /** The ring stopped because the package is at fault, whatever single cells say. */
   systemic: boolean;
+  /** Since when, epoch ms; absent: it did not. */
+  systemicSinceMs?: number;
   /** Why a cell is unhealthy after its PDM, so that going back would take it down; null: none is. */
   needsDowntime: string | null;
   /** PDM has failed on these cells, and nobody has retried it. */
@@ -285,6 +303,10 @@ export interface RingEntry extends ForPass {
   alerts?: AlertBook;
   brakes: BrakeStatus[];
   brakesNumber: BrakesNumber;
+  /** When the ring may be taken forward; absent: at any time. */
+  calendar?: Calendar;
+  /** What the calendar said when the pass was let in, where that was asked. */
+  word?: CalendarWord;
   /** The grant is gone: the pass must end without having done anything. */
   refused: string | null;
   /** Events after which the pass continues as new; only tests set it, through the cluster's own argument. */
@@ -322,8 +344,18 @@ export interface SkipInPass extends ForPass {
   reason: string;
 }
 
+/** The cell leaves all automation, or comes back to it: `out`. */
+export interface QuarantineInPass extends ForPass {
+  cell: string;
+  by: string;
+  reason: string;
+  out: boolean;
+}
+
 export interface OverrideInPass extends ForPass {
   wait: OverridableWait;
+  /** Of a wait for the calendar: until when it is over. */
+  waiver?: Waiver;
   by: string;
   reason: string;
 }
@@ -398,6 +430,8 @@ export interface CellResult {
   needsDowntime: boolean;
   /** A cancel was why it did not converge: no fault of the cell's. */
   cancelled: boolean;
+  /** Its health could not be told, and the policy says that this is for a person: the ring halts, whatever its budget. */
+  isUnknown?: true;
   /** When the job that brought the package began and ended, epoch ms; absent where nothing is measured. */
   deployed?: { begunAtMs: number; endedAtMs: number };
   smokeTests?: 'passed' | 'failed';
@@ -413,8 +447,8 @@ export type TroubleKind = 'amp' | 'access' | 'prometheus' | 'health' | 'check';
 /** A word on a ring as a whole. */
 export type RingHealthNote = NonNullable<RingHealth['ring']>;
 
-/** How the ring stands, from whoever watches it. */
-export type RingHealthMessage = RingHealthNote & ForPass;
+/** How the ring stands, from whoever watches it, and what its looks may have spent by the next word of it. */
+export type RingHealthMessage = RingHealthNote & { looks?: LooksState } & ForPass;
 
 /** Why the rings before one, and it itself, are waited for. */
 export type RingGateMessage = { detail: string } & ForPass;
@@ -433,6 +467,8 @@ export interface WatchedCells {
   requestId: string;
   /** The watch is over. */
   over: boolean;
+  /** The pass has stopped for the package's own fault already: only cells are left to be told of. */
+  isSystemic: boolean;
   /** On the package: when their job began and ended, epoch ms, null where none did, and whether smoke tests passed. */
   onNew: [index: number, begunAtMs: number | null, endedAtMs: number | null, smokeTested: 0 | 1][];
   /** To be deployed yet. */

@@ -147,6 +147,31 @@ export const restart = lazily(() => {
   return z.strictObject({ by, reason, url });
 });
 
+export const quarantineCell = lazily(() => {
+  const { cell, by, reason, instant, url } = fields();
+  return z.strictObject({ cell, by, reason, expiresAt: instant.optional(), url });
+});
+
+export const readmitCell = lazily(() => {
+  const { cell, by, reason, url } = fields();
+  return z.strictObject({ cell, by, reason, url });
+});
+
+export const resumeAutoDeploy = lazily(() => {
+  const { by, reason, instant, url } = fields();
+  return z.strictObject({ by, reason, expiresAt: instant.optional(), url });
+});
+
+export const blockVersion = lazily(() => {
+  const { version, by, reason, url } = fields();
+  return z.strictObject({ version, by, reason, fixedIn: version.optional(), url });
+});
+
+export const unblockVersion = lazily(() => {
+  const { version, by, reason, url } = fields();
+  return z.strictObject({ version, by, reason, url });
+});
+
 const GZIP = 'base64 of the gzipped JSON of a topology';
 
 export const applyTopology = lazily(() => {
@@ -187,6 +212,11 @@ export type RetryRing = z.infer<ReturnType<typeof retryRing>>;
 export type SkipCell = z.infer<ReturnType<typeof skipCell>>;
 export type Abort = z.infer<ReturnType<typeof abort>>;
 export type Restart = z.infer<ReturnType<typeof restart>>;
+export type QuarantineCell = z.infer<ReturnType<typeof quarantineCell>>;
+export type ReadmitCell = z.infer<ReturnType<typeof readmitCell>>;
+export type ResumeAutoDeploy = z.infer<ReturnType<typeof resumeAutoDeploy>>;
+export type BlockVersion = z.infer<ReturnType<typeof blockVersion>>;
+export type UnblockVersion = z.infer<ReturnType<typeof unblockVersion>>;
 export type ApplyTopology = z.infer<ReturnType<typeof applyTopology>>;
 
 /** Largest topology payload that is accepted, in bytes: a larger one would end the workflow. */

@@ -1,5 +1,6 @@
 /** Status types that queries answer and results carry. Names as in the contract; instants are RFC 3339 in UTC. */
 
+import type { CalendarWait } from './calendar.js';
 import type { Evidence } from './health.js';
 
 export type CellState =
@@ -73,6 +74,8 @@ export interface WaitingFor {
   until?: string;
   detail: string;
   next: string[];
+  /** It is a block of packages that it waits for: the one with which the block begins. */
+  blocked?: string;
 }
 
 export type BrakeMode = 'finish-ring' | 'finish-cells' | 'cancel-cells';
@@ -86,6 +89,21 @@ export interface BrakeStatus {
   reason: string;
   since: string;
   expiresAt?: string;
+  url?: string;
+  /** Only between workflows: it stands for a block, and stops these packages alone. */
+  blocks?: BlockedRange;
+}
+
+/** Every package from `version` up to, not including, `fixedIn`; without that every later one. */
+export interface BlockedRange {
+  version: string;
+  fixedIn?: string;
+}
+
+export interface BlockedVersion extends BlockedRange {
+  by: string;
+  reason: string;
+  since: string;
   url?: string;
 }
 
@@ -232,6 +250,8 @@ export interface RingResult {
   /** false: the caller may go on (the ring's policy is `soft`). */
   blocking: boolean;
   code?: RefusalCode;
+  /** Which wait is behind `frozen`: what `override` is to name. */
+  wait?: CalendarWait;
   until?: string;
   next?: string[];
   supersededBy?: string;
@@ -255,6 +275,12 @@ export interface GraduateResult {
 export interface BrakeResult {
   brakeId: string;
   /** Cells that may still get, or be running, a forward job although the brake holds. */
+  inFlight: string[];
+}
+
+/** What `blockVersion` answers: the status after it, and where something is still under way. */
+export interface BlockResult extends ClusterStatus {
+  /** Cells that may still get, or be running, a forward job to a blocked package. */
   inFlight: string[];
 }
 
@@ -307,12 +333,18 @@ export interface ClusterStatus {
   perimeter: number | null;
   rings: ClusterRing[];
   brakes: BrakeStatus[];
-  quarantined: { cell: string; by: string; reason: string; since: string; expiresAt?: string }[];
-  blocked: { version: string; by: string; reason: string; since: string; fixedIn?: string }[];
+  /** `inTopology`: it is written there, and only a topology without it ends it. */
+  quarantined: { cell: string; by: string; reason: string; since: string; expiresAt?: string; inTopology?: true }[];
+  blocked: BlockedVersion[];
   graduated: GraduatedPackage[];
   queue: QueueEntry[];
   drift: { max: number; byRing: Record<string, number> };
-  autoDeploy: { state: 'running' | 'paused'; reason?: string; override?: unknown };
+  /** `override`: a person's word that lets it run although the drift is beyond its limit. */
+  autoDeploy: {
+    state: 'running' | 'paused';
+    reason?: string;
+    override?: { by: string; reason: string; since: string; expiresAt?: string };
+  };
   /** Fields of the topology that are written there and that this version does not obey yet. */
   notInForce: string[];
   waitingFor: WaitingFor | null;

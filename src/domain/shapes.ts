@@ -51,12 +51,22 @@ const purpose = oneOf('deploy', 'migrate', 'rollback');
 const ringOrAfter: Judge = (value) => ring(value) || object({ after: orNull(ring) })(value);
 const scope: Judge = (value) => oneOf('cluster', 'outer', 'package')(value) || object({ ring })(value);
 const brakes = listOf(
-  object({ brakeId: text, scope, mode: text, since: instant, by: text, reason: text, expiresAt: optional(instant) }),
+  object({
+    brakeId: text,
+    scope,
+    mode: text,
+    since: instant,
+    by: text,
+    reason: text,
+    expiresAt: optional(instant),
+    blocks: optional(object({ version: packageName, fixedIn: optional(packageName) })),
+  }),
 );
 const waiting = object({ kind: text, since: instant, until: optional(instant), detail: text, next: texts });
 const exceptions = listOf(object({ cell: text, state: text, reason: text }));
 const health = orNull(object({ windowMs: number, intervalMs: number, signals: object(), mode: text }));
 const alerts: Judge = (value) => isObject(value) && Object.values(value).every(raised);
+const looks = object({ spent: number, lastMs: instantMs });
 const raised = object({
   alert: object({ name: text, severity: text, cluster: text, summary: text, next: texts, startedAtMs: instantMs }),
   saidAtMs: orNull(instantMs),
@@ -68,6 +78,18 @@ const policy: Judge = (value) =>
   Object.entries(absolutePolicy(DEFAULT_POLICY, 0)).every(
     ([field, fallback]) => typeof value[field] === typeof fallback,
   );
+const calendarWait = oneOf('deploy-window', 'freeze');
+const waiver = { wait: calendarWait, untilMs: orNull(instantMs) };
+const calendar = object({
+  windows: listOf(object({ days: texts, from: text, to: text, timezone: text })),
+  freezes: listOf(object({ from: instant, to: instant, reason: optional(text) })),
+});
+const word = object({
+  untilMs: instantMs,
+  freeze: orNull(object({ untilMs: instantMs, reason: text })),
+  window: orNull(object({ untilMs: orNull(instantMs) })),
+  opensMs: orNull(instantMs),
+});
 const problem = object({ path: text, value: text, expected: text });
 
 const view = object({
@@ -94,14 +116,26 @@ const request = {
   purpose,
   lane: orNull(text),
   approved: listOf(ring),
+  approvedAtMs: optional((value) => isObject(value) && Object.values(value).every(instantMs)),
+  waivers: optional(listOf(object({ ring, ...waiver }))),
   sinceMs: instantMs,
+  preempt: optional(flag),
+  fixes: optional(text),
 };
 
 const ofRing = { ring, name: text, soft: flag };
 const ANSWERS: Record<string, Shape> = {
   granted: { ...ofRing, perimeter: flag },
   held: { ...ofRing, waiting },
-  refused: { ...ofRing, code: text, detail: text, until: orNull(instant), next: texts, supersededBy: orNull(text) },
+  refused: {
+    ...ofRing,
+    code: text,
+    wait: optional(calendarWait),
+    detail: text,
+    until: orNull(instant),
+    next: texts,
+    supersededBy: orNull(text),
+  },
   replaced: { ...ofRing, by: text },
   none: {},
   rejected: { path: text, value: text, expected: text },
@@ -126,6 +160,7 @@ const SHAPES: Record<string, Shape> = {
     lane: orNull(text),
     by: text,
     at: instant,
+    ring0: optional(text),
   },
   requestRing: request,
   claimRing: { ...request, ring, pass: orNull(text) },
@@ -166,6 +201,7 @@ const SHAPES: Record<string, Shape> = {
     runsWith: optional(orNull(text)),
     baked: flag,
     systemic: flag,
+    systemicSinceMs: optional(instantMs),
     needsDowntime: orNull(text),
     migrationFailed: texts,
     result: orNull(object({ outcome: text, reason: text })),
@@ -189,20 +225,30 @@ const SHAPES: Record<string, Shape> = {
     alerts: optional(alerts),
     brakes,
     brakesNumber: object(brakesNumber),
+    calendar: optional(calendar),
+    word: optional(word),
     refused: orNull(text),
   },
   setBrakes: { from: oneOf('cluster', 'package'), ...brakesNumber, brakes },
   stopPass: { outcome: oneOf('aborted', 'superseded', 'yielded'), by: text, reason: text, hurry: flag },
   retryPass: { by: text, cells: orNull(texts) },
   skipInPass: { cell: text, by: text, reason: text },
-  overrideInPass: { wait: text, by: text, reason: text },
+  quarantineInPass: { cell: text, by: text, reason: text, out: flag },
+  overrideInPass: { wait: text, waiver: optional(object(waiver)), by: text, reason: text },
   holdForward: { held: orNull(object({ reason: text, sinceMs: instantMs })) },
   checkInPass: { name: text, outcome: oneOf('passed', 'failed'), by: text },
   bakedEverywhere: {},
   reportNow: {},
   ringGate: { detail: text },
   ringChecks: { detail: orNull(text) },
-  ringHealth: { verdict: text, scope: text, sentence: text, atMs: instantMs, evidence: listOf(object({})) },
+  ringHealth: {
+    verdict: text,
+    scope: text,
+    sentence: text,
+    atMs: instantMs,
+    evidence: listOf(object({})),
+    looks: optional(looks),
+  },
   cellNote: { cell: text, version: optional(packageName), trouble: orNull(object({ kind: text, detail: text })) },
   hurry: {},
   standAside: { version: packageName },
@@ -225,6 +271,7 @@ const ARGUMENTS: Record<string, Shape> = {
     skips: listOf(object({ cell: text, by: text, reason: text })),
     failedChecks: object(),
     overridden: texts,
+    waivers: optional(listOf(object(waiver))),
     holdForward: orNull(object({ reason: text, sinceMs: instantMs })),
     leftBehind: exceptions,
     migrationFailed: texts,

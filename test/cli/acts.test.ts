@@ -12,7 +12,15 @@ interface Sent {
 /** Runs a command and answers what it sent. */
 async function sent(argv: string[], env: Record<string, string> = {}): Promise<Sent | undefined> {
   const all: Sent[] = [];
-  const answer = { state: 'waiting', waitingFor: null, brakes: [], brakeId: 'b', inFlight: [], ring0: 'never' };
+  const answer = {
+    state: 'waiting',
+    waitingFor: null,
+    brakes: [],
+    blocked: [],
+    brakeId: 'b',
+    inFlight: [],
+    ring0: 'never',
+  };
   const target = new Proxy(
     {},
     {
@@ -67,6 +75,12 @@ const acts: [argv: string[], name: string, payload: object][] = [
     'engageBrake',
     { by: 'ann', reason: 'x', brakeId: 'b1', expiresAt: '2026-12-23T12:15:00.000Z' },
   ],
+  [
+    ['block', VERSION, '--reason', 'x', '--fixed-in', '17.10.202503190906-7b387d336a7.d1c3e017782'],
+    'blockVersion',
+    { version: VERSION, fixedIn: '17.10.202503190906-7b387d336a7.d1c3e017782', by: 'ann', reason: 'x' },
+  ],
+  [['unblock', VERSION, '--reason', 'x'], 'unblockVersion', { version: VERSION, by: 'ann', reason: 'x' }],
   [['brake', 'off', '--id', 'b1'], 'releaseBrake', { by: 'ann', brakeId: 'b1' }],
 ];
 
@@ -134,7 +148,7 @@ describe('a topology', () => {
     const { exit, stdout, stderr } = await run(argv, { cluster: () => ({ applyTopology }) });
     expect(payloads).toMatchObject([{ by: 'ann', releaseColdStart: true, topology: { cluster: 'gitlab-com' } }]);
     expect(stdout).toBe('topology revision 1 is in force: 1 cell joined, ring 0 added\n');
-    expect(stderr).toContain('warning: coordination.maxDrift is not in force in this version\n');
+    expect(stderr).toContain('warning: coordination.reconcileEvery is not in force in this version\n');
     expect(exit).toBe(0);
   });
 

@@ -51,6 +51,24 @@ describe('a brake', () => {
   });
 });
 
+describe('a block', () => {
+  const payload = { version: VERSION, by: 'ann', reason: 'broken' };
+
+  it('is a signal first and an update then', async () => {
+    const { cells, calls } = fakeClient({ update: () => ({ inFlight: [] }) });
+    await cells.cluster().blockVersion(payload);
+    expect(calls.map((c) => [c.kind, c.workflowId, c.name, c.payload])).toEqual([
+      ['signal', 'cell-cluster', 'blockVersion', payload],
+      ['update', 'cell-cluster', 'blockVersion', payload],
+    ]);
+  });
+
+  it('that no worker confirms is known to be recorded', async () => {
+    const { cells } = fakeClient({ update: silence });
+    await expect(cells.cluster().blockVersion(payload)).rejects.toMatchObject({ what: 'worker', recorded: true });
+  });
+});
+
 describe('an abort', () => {
   const payload = { by: 'ann', reason: 'broken' };
 

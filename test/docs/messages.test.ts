@@ -23,7 +23,12 @@ const SCHEMAS: Record<string, () => z.ZodType> = {
   skipCell: messages.skipCell,
   abort: messages.abort,
   restart: messages.restart,
+  quarantineCell: messages.quarantineCell,
+  readmitCell: messages.readmitCell,
+  resumeAutoDeploy: messages.resumeAutoDeploy,
   applyTopology: messages.applyTopology,
+  blockVersion: messages.blockVersion,
+  unblockVersion: messages.unblockVersion,
 };
 
 function problemsOf(name: string, payload: unknown): Problem[] {
@@ -40,6 +45,7 @@ const RING_RESULT: Record<keyof RingResult, true> = {
   outcome: true,
   blocking: true,
   code: true,
+  wait: true,
   until: true,
   next: true,
   supersededBy: true,

@@ -1,5 +1,6 @@
 import { type Facts, factsOf } from './facts.js';
 import { actsAreKept } from './rules/acts-are-kept.js';
+import { blockedNowhere } from './rules/blocked-nowhere.js';
 import { brakesHold } from './rules/brakes-hold.js';
 import { failuresGoBack } from './rules/failures-go-back.js';
 import { graduatedOnly } from './rules/graduated-only.js';
@@ -18,6 +19,7 @@ const RULES: ((facts: Facts) => Violation[])[] = [
   oneChangeAtATime,
   ringAfterRing,
   graduatedOnly,
+  blockedNowhere,
   brakesHold,
   submittedOnce,
   failuresGoBack,

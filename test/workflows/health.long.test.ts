@@ -180,8 +180,11 @@ scenario(
   async (world) => {
     await world.fault({ kind: 'error-burst', version: V1, size: 0.4, delayMs: 12_000 });
     await graduate(world, V1);
-    await seen(world, V1, (s) => ringOf(s, 2)?.state === 'halted' && ringOf(s, 2)?.health?.ring?.scope === 'systemic');
+    await seen(world, V1, (s) => ringOf(s, 2)?.converged);
     await graduate(world, V2);
+    // Said before the stop, of which nobody knew then: it ends nothing.
+    await world.cells.rollout(V2).approveRing({ ring: 2, by: 'alice', reason: 'looks fine' });
+    await seen(world, V1, (s) => ringOf(s, 2)?.state === 'halted' && ringOf(s, 2)?.health?.ring?.scope === 'systemic');
     const held = await seen(world, V2, (s) => s.waitingFor?.kind === 'approval');
     expect(held.waitingFor).toMatchObject({ ring: 2, detail: expect.stringContaining(V1) });
     expect(toVersion(await world.jobs(), V2)).toEqual([]);

@@ -58,12 +58,12 @@ scenario('a broken topology is refused whole, with every path, and nothing of it
 
 scenario(
   'another cluster is refused, expectRevision guards against somebody else’s change, and what is not in force is named',
-  { more: { coordination: { maxDrift: 3 } } },
+  { more: { coordination: { reconcileHandChanges: 'report' } } },
   async (world) => {
     const foreign = await expectRejected(apply(world, { ...world.topology, cluster: 'another' }), 'cluster');
     expect(foreign.expected).toContain('test');
     const { topologyRevision, notInForce } = await world.cells.cluster().status();
-    expect(notInForce.join()).toMatch(/maxDrift/);
+    expect(notInForce.join()).toMatch(/reconcileHandChanges/);
     const other = changed(world, (t) => Object.assign(ring(t, 2), { name: 'renamed' }));
     const answer = await apply(world, other, { expectRevision: topologyRevision });
     expect(answer.revision).toBe(topologyRevision + 1);

@@ -23,15 +23,15 @@ const asking = () =>
 export class Recall {
   constructor(
     private readonly ctx: ClusterContext,
-    /** Passes that are under way hear of brakes that stand. */
-    private readonly tellBrakes: () => void,
+    /** Passes that are under way hear of what stands. */
+    private readonly tellPasses: () => void,
   ) {}
 
   async recall(): Promise<Recalled> {
     const standing = await this.ask();
     if (typeof standing === 'string') return { found: `${standing}: ${UNKNOWN}`, hasOrders: false };
     restore(this.ctx.state, standing);
-    this.tellBrakes();
+    this.tellPasses();
     this.ctx.wake();
     return { found: `by the ledger: ${summaryOf(standing)}`, hasOrders: hasOrders(standing) };
   }

@@ -16,6 +16,8 @@ import type {
 import type { BrakeStatus } from '../../src/contract/status.js';
 import { handOverAlerts } from '../../src/domain/alerts/cluster.js';
 import { COORDINATOR, covers } from '../../src/domain/brake.js';
+import { brakeOfBlock, isBlockedBy } from '../../src/domain/cluster/blocks.js';
+import { calendarEntry } from '../../src/domain/cluster/calendars.js';
 import {
   claimTurn,
   endTurn,
@@ -32,6 +34,7 @@ import {
 } from '../../src/domain/cluster/holders.js';
 import { laneIsGone } from '../../src/domain/cluster/lanes.js';
 import { noteChart } from '../../src/domain/cluster/packages.js';
+import { whyQuarantined } from '../../src/domain/cluster/quarantine.js';
 import { noteRepeats } from '../../src/domain/cluster/repeats.js';
 import type { QueuedRequest, Turn } from '../../src/domain/cluster/state.js';
 import { topologyOf } from '../../src/domain/cluster/topology.js';
@@ -186,7 +189,13 @@ export class Turns {
     const isTaken = request.purpose !== 'rollback' && (this.ctx.state.turns[ring]?.rollbackSinceMs ?? null) !== null;
     if (isTaken) return this.noEntry(ring, 'a rollback waits for the ring');
     const policy = resolvePolicy(topology, ring, lane, Date.now());
-    const { cells, leftOut } = deployableCells(found, Date.now(), policy.mode);
+    const deployable = deployableCells(found, Date.now(), policy.mode);
+    const cells = deployable.cells.filter(({ id }) => !this.ctx.state.quarantined[id]);
+    const out = deployable.cells.flatMap((cell) => {
+      const reason = whyQuarantined(this.ctx.state, cell.id);
+      return reason === null ? [] : [{ cell, state: 'quarantined' as const, reason }];
+    });
+    const leftOut = [...deployable.leftOut, ...out];
     return {
       ...this.noEntry(ring, null),
       name: found.name ?? `ring-${ring}`,
@@ -197,6 +206,7 @@ export class Turns {
       gated: gatesBefore(topology, ring, Date.now()).length > 0,
       cellsGz: packCells(cells),
       leftOut: leftOut.map((l) => ({ cell: l.cell.id, state: l.state, reason: l.reason })),
+      ...calendarEntry(this.ctx.state, request, ring, { topology, now: Date.now() }),
     };
   }
 
@@ -231,6 +241,7 @@ export class Turns {
     const before = beforeReport(record, turn, state);
     turn.pass = report.pass;
     turn.state = report.view.state;
+    turn.waits = report.view.waitingFor?.kind ?? null;
     noteSystemic(state, ring, report, Date.now());
     noteRepeats(state.repeats, report);
     noteChart(state, report.version, report.runsWith ?? null);
@@ -265,6 +276,18 @@ export class Turns {
     return unmet && [...new Set([...entered.map(([ring]) => Number(ring)), ...unmet])];
   }
 
+  /** Rings with a pass that may start something that this brake, or block, stops; null: nobody knows yet. */
+  coveredBy({ scope, blocks }: BrakeStatus): number[] | null {
+    const { turns, perimeter } = this.ctx.state;
+    const isCovered = (ring: number): boolean => {
+      const request = turns[ring]?.request;
+      // A rollback waits for cells of other packages that still are in flight: which ones only its pass can say.
+      const isOther = blocks && request && request.purpose !== 'rollback' && !isBlockedBy(blocks, request.version);
+      return !isOther && covers(scope, ring, perimeter ?? 0);
+    };
+    return this.withPass()?.filter(isCovered) ?? null;
+  }
+
   /** Only the pass that holds the ring speaks for it. */
   noteHold(hold: BrakesHold): void {
     this.noteWhoSpeaks(hold);
@@ -272,7 +295,9 @@ export class Turns {
   }
 
   private brakesFor(ring: number): BrakeStatus[] {
-    return this.brakes.holding.filter((b) => covers(b.scope, ring, this.ctx.state.perimeter ?? 0));
+    const { blocked, perimeter } = this.ctx.state;
+    const brakes = this.brakes.holding.filter((b) => covers(b.scope, ring, perimeter ?? 0));
+    return [...blocked.map(brakeOfBlock), ...brakes];
   }
 
   // ── a cluster that began without memory ────────────────────────────────────

@@ -1,9 +1,11 @@
 import { workflowInfo } from '@temporalio/workflow';
+import type { Waiver } from '../../src/contract/calendar.js';
 import type {
   AlertBook,
   BrakesNumber,
   CellNote,
   PassTrouble,
+  QuarantineInPass,
   RingEntry,
   SetBrakes,
   SkipInPass,
@@ -13,6 +15,7 @@ import type { BrakeStatus, CellException, PassPurpose } from '../../src/contract
 import { newPassAlerts, type PassAlertState } from '../../src/domain/alerts/ring.js';
 import { holding, isOlderList } from '../../src/domain/brake.js';
 import type { Target } from '../../src/domain/cell.js';
+import { isBlockedBy } from '../../src/domain/cluster/blocks.js';
 import { modeOf, newHealth } from '../../src/domain/ring/health.js';
 import type { LookRules } from '../../src/domain/ring/look.js';
 import { forwardCells, type Held, newPass, type PassState } from '../../src/domain/ring/pass.js';
@@ -20,6 +23,7 @@ import { type CarriedRoster, Roster } from '../../src/domain/ring/roster.js';
 import type { Advance } from '../../src/domain/ring/stages.js';
 import { packCells } from '../../src/domain/snapshot.js';
 import { Mail } from '../shared/mail.js';
+import type { PassCalendarState } from './calendar.js';
 import type { CarriedSetbacks } from './setbacks.js';
 
 export interface RingRolloutInput {
@@ -39,6 +43,8 @@ export interface RingRolloutInput {
   failedChecks: Record<string, string>;
   /** Waits of this package in this ring that a person ended before this pass began. */
   overridden: OverridableWait[];
+  /** Those of them that were waits for the calendar; absent: none. */
+  waivers?: Waiver[];
   /** A failed PDM of this package in another ring. */
   holdForward: Held | null;
   /** What a pass that was lost left behind: cells that ended badly stay so until a person asks. */
@@ -66,6 +72,8 @@ export interface Carried {
   /** Whose trouble holds the pass, and since when. */
   troubles: [who: string, trouble: Trouble][];
   troubleSinceMs: number;
+  /** Absent: an older version carried over none. */
+  calendar?: PassCalendarState;
 }
 
 type Trouble = NonNullable<CellNote['trouble']>;
@@ -105,11 +113,15 @@ export class PassContext {
   looked: boolean;
   /** Cells to leave out of the way, named before that. */
   readonly skipsBefore: SkipInPass[] = [];
+  /** Cells quarantined before that, or readmitted. */
+  readonly quarantinesBefore: QuarantineInPass[] = [];
   readonly mail = new Mail(() => this.wake());
   /** Alerts that are up, and what they depend on. */
   alerts: CarriedAlerts;
   /** What the ledger was told of cells that went wrong. */
   setbacks: CarriedSetbacks = { entered: {} };
+  /** What the calendar said, and what of it people waived. */
+  calendar: PassCalendarState;
   private troubles = new Map<string, Trouble>();
   private troubleSinceMs = 0;
 
@@ -117,6 +129,7 @@ export class PassContext {
     this.target = { version: input.version, chartVersion: input.chartVersion };
     this.state = newPass(input.purpose, 0);
     this.alerts = { ...newPassAlerts([]), book: {} };
+    this.calendar = { word: null, waivers: input.waivers ?? [], sinceMs: null };
     const { packageBrakes, packageBrakesNumber: packageNumber } = input;
     this.brakes = { cluster: [], package: packageBrakes, clusterNumber: null, packageNumber, atEntry: [] };
     const { failedChecks, overridden, holdForward } = input;
@@ -139,6 +152,7 @@ export class PassContext {
     const { alerts: book = {} } = entry;
     const left = Object.values(book).map(({ alert }) => alert);
     this.alerts = { ...newPassAlerts(left), book };
+    this.calendar.word = entry.word ?? null;
     this.setBrakes({ from: 'cluster', ...entry.brakesNumber, brakes: entry.brakes });
     const all = [...this.brakes.cluster, ...this.brakes.package];
     this.brakes.atEntry = all.filter((b) => b.mode === 'finish-ring').map((b) => b.brakeId);
@@ -149,7 +163,7 @@ export class PassContext {
   setBrakes({ from, epoch, seq, brakes }: SetBrakes): BrakesNumber {
     const known = this.brakes[`${from}Number`];
     if (known && isOlderList({ epoch, seq }, known)) return known;
-    this.brakes[from] = brakes;
+    this.brakes[from] = brakes.filter(({ blocks }) => !blocks || isBlockedBy(blocks, this.input.version));
     this.brakes[`${from}Number`] = { epoch, seq };
     return { epoch, seq };
   }
@@ -203,11 +217,11 @@ export class PassContext {
   }
 
   carry(): Carried {
-    const { startedAtMs, state, roster, brakes, refusal, alerts, setbacks, troubleSinceMs } = this;
+    const { startedAtMs, state, roster, brakes, refusal, alerts, setbacks, troubleSinceMs, calendar } = this;
     // Watches end with this run, and begin again in the next one.
     const carriedState = { ...state, watching: 0, silent: [] };
     const troubles = [...this.troubles];
-    const more = { roster: roster.carry(), brakes, refusal, alerts, setbacks, troubles, troubleSinceMs };
+    const more = { roster: roster.carry(), brakes, refusal, alerts, setbacks, troubles, troubleSinceMs, calendar };
     return { startedAtMs, entry: this.entered, state: carriedState, ...more };
   }
 

@@ -20,6 +20,7 @@ import {
 import { CellRollout, hurrySignal } from '../cell-rollout.js';
 import { awaitCells, linger } from '../shared/activities.js';
 import { standAsideSignal, waiveHealthSignal } from '../shared/signals.js';
+import type { PassCalendar } from './calendar.js';
 import type { PassContext } from './context.js';
 import type { Setbacks } from './setbacks.js';
 
@@ -38,8 +39,9 @@ export class Flights {
   /** @param look looks at cells, however long AMP takes to answer */
   constructor(
     private readonly ctx: PassContext,
-    private readonly look: (cells: CellRef[]) => Promise<CellLook[]>,
+    private readonly calendar: PassCalendar,
     private readonly setbacks: Setbacks,
+    private readonly look: (cells: CellRef[]) => Promise<CellLook[]>,
   ) {}
 
   /** Ends that arrived and were not taken yet: a continue-as-new must not drop them. */
@@ -59,7 +61,8 @@ export class Flights {
 
   startNext(): void {
     const { ctx } = this;
-    const hold = { braked: ctx.holdingBrakes().length > 0, trouble: ctx.trouble !== null };
+    const braked = ctx.holdingBrakes().length > 0;
+    const hold = { braked, trouble: ctx.trouble !== null, closed: this.calendar.wait !== null };
     for (const index of takeNext(ctx.state, ctx.entered.policy, hold)) this.start(index);
   }
 
@@ -143,9 +146,30 @@ export class Flights {
     );
   }
 
+  /**
+   * A ring that goes back waits for nobody whose health cannot be told: those cells go back at once, and what may not be
+   * cancelled counts as it is.
+   */
+  async dropDoubts(): Promise<void> {
+    const { ctx } = this;
+    const { policy } = ctx.entered;
+    const doubts = ctx.cellsInDoubt().flatMap((index) => {
+      const flight = ctx.state.inFlight[index];
+      return flight && !flight.cancelled && !flight.waived ? [{ index, flight }] : [];
+    });
+    const left = doubts.filter(({ flight }) => !cancellable(flight.purpose, policy));
+    for (const { flight } of left) flight.waived = true;
+    await this.cancel(doubts.filter(({ flight }) => !flight.waived).map(({ index }) => index));
+    await this.waive(left.map(({ index }) => index));
+  }
+
   /** A person waits for nobody's health any longer. */
   async waiveHealth(): Promise<void> {
-    const ids = Object.keys(this.ctx.state.inFlight).map((index) => this.ctx.roster.idOf(Number(index)));
+    await this.waive(Object.keys(this.ctx.state.inFlight).map(Number));
+  }
+
+  private async waive(indices: number[]): Promise<void> {
+    const ids = indices.map(this.ctx.roster.idOf);
     await Promise.all(ids.map((cell) => this.ctx.mail.send(cellRolloutId(cell), waiveHealthSignal)));
   }
 

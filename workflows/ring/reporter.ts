@@ -8,6 +8,7 @@ import { unhealthyAfterMigration } from '../../src/domain/ring/pass.js';
 import { resultOf, viewOf } from '../../src/domain/ring/view.js';
 import { ringReportSignal } from '../shared/signals.js';
 import { PassAlerts } from './alerts.js';
+import type { PassCalendar } from './calendar.js';
 import type { PassContext } from './context.js';
 
 const REPORT_EVERY_MS = 5_000;
@@ -24,7 +25,10 @@ export class Reporter {
   private shown: RingState | null = null;
   private readonly alerts: PassAlerts;
 
-  constructor(private readonly ctx: PassContext) {
+  constructor(
+    private readonly ctx: PassContext,
+    private readonly calendar: PassCalendar,
+  ) {
     this.alerts = new PassAlerts(ctx);
   }
 
@@ -41,6 +45,7 @@ export class Reporter {
       leftOut: entry?.leftOut ?? [],
       brakes: ctx.holdingBrakes(),
       trouble: ctx.trouble,
+      calendar: this.calendar.wait,
       startedAtMs: ctx.startedAtMs,
       nowMs: Date.now(),
     });
@@ -88,6 +93,7 @@ export class Reporter {
     const view = this.view();
     this.alerts.keep(view);
     const result = resultOf(ctx.state, ctx.entry?.soft ?? false);
+    const { halt } = ctx.state;
     const refused = result !== null && ctx.refusal === 'newer_running';
     return {
       requestId: ctx.input.requestId,
@@ -98,7 +104,8 @@ export class Reporter {
       observed: ctx.roster.observed,
       runsWith: ctx.input.chartVersion === null ? ctx.state.runsWith : null,
       baked: ctx.state.bakedAtMs !== null,
-      systemic: ctx.state.halt?.kind === 'systemic',
+      systemic: halt?.kind === 'systemic',
+      ...(halt?.kind === 'systemic' ? { systemicSinceMs: halt.sinceMs } : {}),
       needsDowntime: unhealthyAfterMigration(ctx.state),
       migrationFailed: this.migrationFailed(),
       result: refused ? { ...result, outcome: 'refused', code: 'newer_running' } : result,

@@ -67,8 +67,8 @@ const handing = proxyActivities<Activities>({
 const within = proxyLocalActivities<Activities>({ startToCloseTimeout: '2s', retry: { maximumAttempts: 1 } });
 
 export const { runJob, verifyCell, judgeCell } = watching;
-export const { lookAtCells, describeRuns, terminatePass, readRollout, listOpenRollouts } = looking;
 export const { listOpenCells, isLedgerServed } = glancing;
+export const { lookAtCells, describeRuns, terminatePass, readRollout, listOpenRollouts, readCalendar } = looking;
 export const { watchCells, awaitCells, watchRing, awaitHealthyRings, watchChecks } = dropping;
 export const { raiseAlert } = telling;
 export const { tellLedger } = handing;

@@ -124,6 +124,11 @@ export class BrakeDesk {
     return found.brake;
   }
 
+  /** Tells the passes again what holds: what else than brakes stops them has changed. */
+  renew(): void {
+    this.set(this.host.state.brakes);
+  }
+
   release(brakeId: string): void {
     this.set(release(this.host.state.brakes, brakeId));
   }

@@ -3,6 +3,7 @@ import type * as internal from '../../src/contract/internal.js';
 import type { LedgerStatus } from '../../src/contract/ledger.js';
 import type {
   ApplyTopologyResult,
+  BlockResult,
   BrakeResult,
   ClusterStatus,
   GraduateResult,
@@ -28,7 +29,16 @@ export const releaseBrakeUpdate = defineUpdate<PackageRolloutStatus, [unknown]>(
 export const releaseClusterBrakeUpdate = defineUpdate<ClusterStatus, [unknown]>('releaseBrake');
 export const engageBrakeUpdate = defineUpdate<BrakeResult, [unknown]>('engageBrake');
 export const applyTopologyUpdate = defineUpdate<ApplyTopologyResult, [unknown]>('applyTopology');
+export const blockVersionUpdate = defineUpdate<BlockResult, [unknown]>('blockVersion');
+export const unblockVersionUpdate = defineUpdate<ClusterStatus, [unknown]>('unblockVersion');
 
+export const quarantineCellUpdate = defineUpdate<ClusterStatus, [unknown]>('quarantineCell');
+export const readmitCellUpdate = defineUpdate<ClusterStatus, [unknown]>('readmitCell');
+export const resumeAutoDeployUpdate = defineUpdate<ClusterStatus, [unknown]>('resumeAutoDeploy');
+
+export const quarantineCellSignal = defineSignal<[unknown]>('quarantineCell');
+export const readmitCellSignal = defineSignal<[unknown]>('readmitCell');
+export const resumeAutoDeploySignal = defineSignal<[unknown]>('resumeAutoDeploy');
 export const graduateSignal = defineSignal<[unknown]>('graduate');
 export const recordCheckSignal = defineSignal<[unknown]>('recordCheck');
 export const engageBrakeSignal = defineSignal<[unknown]>('engageBrake');
@@ -39,6 +49,8 @@ export const retryRingSignal = defineSignal<[unknown]>('retryRing');
 export const skipCellSignal = defineSignal<[unknown]>('skipCell');
 export const abortSignal = defineSignal<[unknown]>('abort');
 export const restartSignal = defineSignal<[unknown]>('restart');
+export const blockVersionSignal = defineSignal<[unknown]>('blockVersion');
+export const unblockVersionSignal = defineSignal<[unknown]>('unblockVersion');
 
 export const rolloutStatusQuery = defineQuery<PackageRolloutStatus>('status');
 export const clusterTopologyQuery = defineQuery<internal.PackedTopology>('topology');
@@ -76,6 +88,7 @@ export const setBrakesSignal = defineSignal<[internal.SetBrakes]>('setBrakes');
 export const stopPassSignal = defineSignal<[internal.StopPass]>('stopPass');
 export const retryPassSignal = defineSignal<[internal.RetryPass]>('retryPass');
 export const skipInPassSignal = defineSignal<[internal.SkipInPass]>('skipInPass');
+export const quarantineInPassSignal = defineSignal<[internal.QuarantineInPass]>('quarantineInPass');
 export const overrideInPassSignal = defineSignal<[internal.OverrideInPass]>('overrideInPass');
 export const holdForwardSignal = defineSignal<[internal.HoldForward]>('holdForward');
 export const checkInPassSignal = defineSignal<[internal.CheckInPass]>('checkInPass');

@@ -101,11 +101,15 @@ export function noteRing(record: RingRecord, { view, observed, version, purpose,
 export function noteSystemic(
   state: ClusterState,
   ring: number,
-  { version, systemic, baked }: Pick<RingReport, 'version' | 'systemic' | 'baked'>,
+  report: Pick<RingReport, 'version' | 'systemic' | 'systemicSinceMs' | 'baked'>,
   now: number,
 ): void {
   const { systemic: known } = state;
-  if (systemic && (!known || isNewer(version, known.version))) state.systemic = { version, ring, sinceMs: now };
+  const { version, systemic, baked, systemicSinceMs } = report;
+  // Stopped once more after a retry, it has stopped since then.
+  const isAgain = version === known?.version && (systemicSinceMs ?? 0) > known.sinceMs;
+  const isNews = !known || isNewer(version, known.version) || isAgain;
+  if (systemic && isNews) state.systemic = { version, ring, sinceMs: systemicSinceMs ?? now };
   // A newer one, or itself, once a person had it go on.
   if (known && baked && !systemic && ring === known.ring && !isNewer(known.version, version)) state.systemic = null;
 }

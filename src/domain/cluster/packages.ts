@@ -1,7 +1,8 @@
 import type { AskGraduation, Registered, RegisterRollout, RolloutEnded } from '../../contract/internal.js';
 import type { Problem } from '../../contract/problem.js';
 import { conflictsWith, isNewer, sameVersion } from '../package-version.js';
-import { hasLane, type Topology } from '../topology/index.js';
+import { hasLane, resolveCoordination, ringOf, type Topology } from '../topology/index.js';
+import { blockOf, rangeText } from './blocks.js';
 import type { ClusterState, EndedRollout, OpenRollout } from './state.js';
 
 /** What the cluster remembers of packages: which are open, which graduated, and how the others ended. */
@@ -102,17 +103,30 @@ export function judgeGraduation(
   topology: Topology | null,
   message: AskGraduation,
 ): Problem | null {
-  const { version, lane, chartVersion } = message;
+  const { version, lane, chartVersion, ring0 = 'never' } = message;
   const newer = state.graduated.find((g) => isNewer(g.version, version));
   if (newer) {
     return { path: 'version', value: version, expected: `a package newer than ${newer.version}, which has graduated` };
   }
+  const isAgain = state.graduated.some((g) => g.version === version);
+  const block = isAgain ? null : blockOf(state.blocked, version);
+  if (block) {
+    const unblock = `cellctl unblock ${block.version} --reason "…"`;
+    const expected = `a package that is not blocked; ${block.by} has blocked ${rangeText(block)}: ${block.reason}; ${unblock}`;
+    return { path: 'version', value: version, expected };
+  }
   const conflict = chartConflict(chartOf(state.rollouts[version]), chartVersion);
   if (conflict) return conflict;
+  if (topology && asksForRing0(topology) && ring0 !== 'converged') {
+    return { path: 'ring0', value: ring0, expected: 'converged: this cluster takes no package that ring 0 did not' };
+  }
   if (lane === null || (topology && hasLane(topology, lane))) return null;
   const lanes = Object.keys(topology?.lanes ?? {}).join(', ');
   return { path: 'lane', value: lane, expected: `a lane: ${lanes || 'the topology has none'}` };
 }
+
+const asksForRing0 = (topology: Topology): boolean =>
+  resolveCoordination(topology).requireRing0 && (ringOf(topology, 0)?.cells.length ?? 0) > 0;
 
 /** Notes a graduation; answers the older open rollouts that still await theirs. The same again changes nothing. */
 export function recordGraduation(state: ClusterState, message: AskGraduation): string[] {

@@ -1,5 +1,8 @@
 import type { Standing } from '../../contract/ledger.js';
+import { findCell } from '../topology/index.js';
+import { blockFrom } from './blocks.js';
 import type { ClusterState } from './state.js';
+import { topologyOf } from './topology.js';
 
 /**
  * Puts back what stands by the ledger into the state of a cluster that began without memory. What the cluster has heard of
@@ -7,18 +10,32 @@ import type { ClusterState } from './state.js';
  */
 export function restore(state: ClusterState, standing: Standing): void {
   restoreBrakes(state, standing);
+  restoreBlocks(state, standing);
+  restoreQuarantines(state, standing);
   restoreGraduated(state, standing);
   restoreEnded(state, standing);
   state.systemic ??= standing.systemic;
 }
 
-/** Whoever is told brakes is told the whole list, with a new number. */
 function restoreBrakes(state: ClusterState, { brakes }: Standing): void {
   const known = new Set(state.brakes.map((b) => b.brakeId));
   const others = brakes.filter((b) => !known.has(b.brakeId));
-  if (others.length === 0) return;
   state.brakes = [...others, ...state.brakes];
-  state.brakesSeq += 1;
+}
+
+function restoreBlocks(state: ClusterState, { blocked }: Standing): void {
+  const others = blocked.filter((block) => !blockFrom(state.blocked, block.version));
+  state.blocked = [...others, ...state.blocked];
+}
+
+/** A cell that has left the topology is nobody's any more. */
+function restoreQuarantines(state: ClusterState, { quarantined }: Standing): void {
+  const topology = topologyOf(state);
+  for (const { cell, by, reason, since, expiresAt } of quarantined) {
+    if (!topology || !findCell(topology, cell)) continue;
+    const until = expiresAt === undefined ? {} : { expiresAt };
+    state.quarantined[cell] ??= { by, reason, sinceMs: Date.parse(since), ...until };
+  }
 }
 
 function restoreGraduated(state: ClusterState, { graduated }: Standing): void {

@@ -1,6 +1,8 @@
+import type { CalendarWord } from '../../contract/calendar.js';
 import type { AlertBook, RequestRing } from '../../contract/internal.js';
 import type {
   Act,
+  BlockedVersion,
   BrakeStatus,
   CellException,
   ColdStart,
@@ -9,9 +11,12 @@ import type {
   RingState,
   RolloutState,
   WaitingFor,
+  WaitKind,
 } from '../../contract/status.js';
 import { type ClusterAlertState, newClusterAlerts } from '../alerts/cluster.js';
 import type { Outbox } from '../ledger/entry.js';
+import { type DriftState, newDrift } from './drift.js';
+import type { Quarantine } from './quarantine.js';
 import type { Repeats } from './repeats.js';
 
 /**
@@ -33,6 +38,8 @@ export interface ClusterState {
   lately?: BrakeStatus[];
   /** Names given so far to brakes that came without one. */
   named: number;
+  /** Packages that go nowhere any more. */
+  blocked: BlockedVersion[];
   queue: QueuedRequest[];
   turns: Record<number, Turn>;
   /**
@@ -48,6 +55,9 @@ export interface ClusterState {
   /** The newest package that was stopped as its own fault, and where; null: none, or a newer one has converged there. */
   systemic: { version: string; ring: number; sinceMs: number } | null;
   ended: Record<string, EndedRollout>;
+  /** Cells that are out of all automation. */
+  quarantined: Record<string, Quarantine>;
+  drift: DriftState;
   acts: Act[];
   /** What is on its way to the ledger. */
   outbox?: Outbox;
@@ -58,6 +68,8 @@ export interface ClusterState {
   looking: RingLook | null;
   /** Alerts that the cluster keeps up itself. */
   alerts: ClusterAlertState;
+  /** What calendars say of the rings that packages wait for, by `calendarKey`; absent: none was asked yet. */
+  calendars?: Record<string, CalendarWord>;
   /** The first look at every cell is under way: nothing is granted before it ends. */
   cold: { by: string; isReleased: boolean; recalled?: Recalled } | null;
   /** What was found when this cluster began without memory. */
@@ -121,6 +133,8 @@ export interface Turn {
   /** Since when a rollback waits for the ring, and the holder knows; null: none does. */
   rollbackSinceMs: number | null;
   starterGone: boolean;
+  /** What its pass waits for, as it said last. */
+  waits?: WaitKind | null;
   /** How long the ring has been worked on. */
   work?: WorkClock;
 }
@@ -169,6 +183,7 @@ export const newClusterState = (): ClusterState => ({
   brakes: [],
   brakesSeq: 0,
   named: 0,
+  blocked: [],
   queue: [],
   turns: {},
   unmet: null,
@@ -177,6 +192,8 @@ export const newClusterState = (): ClusterState => ({
   repeats: {},
   systemic: null,
   ended: {},
+  quarantined: {},
+  drift: newDrift(),
   acts: [],
   rejected: [],
   toLook: [],

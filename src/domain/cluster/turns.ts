@@ -2,13 +2,17 @@ import type { RingAnswer } from '../../contract/internal.js';
 import type { Problem } from '../../contract/problem.js';
 import type { BrakeStatus, RefusalCode, WaitingFor } from '../../contract/status.js';
 import { covers, holding } from '../brake.js';
+import { isCalendarWait } from '../calendar/gate.js';
 import { earliest } from '../instant.js';
 import { OUST_AFTER_MS } from '../ousting.js';
-import { isNewer, newest } from '../package-version.js';
+import { comparePackages, isNewer, newest } from '../package-version.js';
 import { waitForBrake } from '../ring/view.js';
-import { nextOuterRing, resolvePolicy, ringOf, type Topology } from '../topology/index.js';
+import { nextOuterRing, resolveCoordination, resolvePolicy, ringOf, type Topology } from '../topology/index.js';
+import { blockOf, waitForBlock } from './blocks.js';
+import { calendarWait, closingFor } from './calendars.js';
+import { driftInWords, isPausedForDrift } from './drift.js';
 import { beginTurn } from './holders.js';
-import { laneIsGone, waitForLane } from './lanes.js';
+import { isUrgent, laneIsGone, waitForLane } from './lanes.js';
 import type { ClusterState, QueuedRequest, Turn } from './state.js';
 
 /**
@@ -49,13 +53,25 @@ export function decideTurns(
 ): TurnAction[] {
   if (!topology) return [];
   const actions: TurnAction[] = [];
-  const inOrder = [...state.queue].sort((a, b) => Number(b.purpose === 'rollback') - Number(a.purpose === 'rollback'));
-  for (const request of inOrder) {
+  for (const request of inOrder(state.queue, topology)) {
     const decided = decideOrDrop(state, request, { topology, now, oustAfterMs });
     actions.push(...decided.actions);
     if (decided.over) state.queue = state.queue.filter((q) => q.requestId !== request.requestId);
   }
   return actions;
+}
+
+/**
+ * Rollbacks before everything else, then what is urgent, then who came first; where nothing is superseded, older packages
+ * before newer ones, so that none overtakes another.
+ */
+function inOrder(queue: readonly QueuedRequest[], topology: Topology): QueuedRequest[] {
+  const keepsAll = resolveCoordination(topology).supersede === 'never';
+  const rank = (q: QueuedRequest) => (q.purpose === 'rollback' ? 0 : isUrgent(q) ? 1 : 2);
+  return [...queue].sort((a, b) => {
+    const byRank = rank(a) - rank(b);
+    return byRank === 0 && keepsAll ? comparePackages(a.version, b.version) : byRank;
+  });
 }
 
 interface Decision {
@@ -83,11 +99,17 @@ function decide(state: ClusterState, request: QueuedRequest, rules: Rules): Deci
   const about = ringFacts(request, rules.topology, ring.ring);
   const refusal = refuse(state, request, about, rules);
   if (refusal) return { actions: [{ do: 'answer', request, answer: refusal }], over: true };
-  const stopped = afterSystemicStop(state, request, about);
-  // Not even a halted pass makes room before a person has said yes.
-  if (stopped) return hold(request, about, stopped, []);
-  const wait = mustWait(state, request, about, rules);
-  if (wait) return hold(request, about, wait, roomFor(state, request, about, rules));
+  const stopped =
+    blockedWait(state, request, about.ring) ??
+    afterSystemicStop(state, request, about) ??
+    beforeItsCalendar(state, request, about, rules);
+  const wait = stopped ?? mustWait(state, request, about, rules);
+  if (wait) {
+    const newer = newerInLine(state, request, about, rules);
+    if (newer) return { actions: [{ do: 'answer', request, answer: newerAnswer(request, about, newer) }], over: true };
+    // Not even a halted pass makes room before a person has said yes.
+    return hold(request, about, wait, stopped ? [] : roomFor(state, request, about, rules));
+  }
   beginTurn(state, about.ring, request, null, rules.now);
   const answer: RingAnswer = { requestId: request.requestId, kind: 'granted', ...about };
   return { actions: [{ do: 'answer', request, answer }], over: true };
@@ -143,10 +165,41 @@ function refuseForPeople(
   rules: Rules,
 ): RingAnswer | null {
   if (!about.perimeter) return null;
+  const blocked = blockedWait(state, request, about.ring);
+  if (blocked) return refusal(request, about, 'blocked', blocked);
   const brake = brakesOn(state, about.ring, rules)[0];
   if (brake) return refusal(request, about, 'braked', waitForBrake(brake, about.ring, request.version));
+  const closed = calendarWait(state, request, about.ring, rules);
+  if (closed && !isCalendarUnknown(state, request, about, rules)) return refusal(request, about, 'frozen', closed);
   const approval = approvalWait(request, about, rules);
-  return approval ? refusal(request, about, 'approval', approval) : null;
+  if (approval) return refusal(request, about, 'approval', approval);
+  return driftRefusal(state, request, about, rules);
+}
+
+/** What cannot be brought to the outer rings would only pile up before them; what mends that must be able to enter. */
+function driftRefusal(state: ClusterState, request: QueuedRequest, about: RingFacts, rules: Rules): RingAnswer | null {
+  if (request.purpose !== 'deploy' || request.fixes !== undefined || !isPausedForDrift(state)) return null;
+  const detail = `auto-deploy has paused itself: ${driftInWords(state, rules.topology)}`;
+  const next = [
+    'cellctl cluster status',
+    'cellctl resume --reason "…"',
+    `cellctl deploy --ring ${about.ring} ${request.version} --fixes "…"`,
+  ];
+  return { ...refusal(request, about, 'drift', null), detail, next };
+}
+
+const isCalendarUnknown = (state: ClusterState, request: QueuedRequest, about: RingFacts, rules: Rules): boolean =>
+  closingFor(state, request, about.ring, rules) === 'unknown';
+
+/** Inside the perimeter it may have to be sent away for its calendar: before that is known it takes nobody's place. */
+function beforeItsCalendar(
+  state: ClusterState,
+  request: QueuedRequest,
+  about: RingFacts,
+  rules: Rules,
+): WaitingFor | null {
+  if (!about.perimeter || !isCalendarUnknown(state, request, about, rules)) return null;
+  return calendarWait(state, request, about.ring, rules);
 }
 
 function newerAnswer(request: QueuedRequest, about: RingFacts, newer: { version: string; waits: boolean }): RingAnswer {
@@ -174,6 +227,7 @@ function refusal(request: QueuedRequest, about: RingFacts, code: RefusalCode, wa
     kind: 'refused',
     ...named(about),
     code,
+    ...(isCalendarWait(wait?.kind) ? { wait: wait.kind } : {}),
     detail: wait?.detail ?? '',
     until: wait?.until ?? null,
     next: wait?.next ?? [],
@@ -203,7 +257,26 @@ function newerThan(
 /** It waits to be deployed to this ring by its number; one that is sent away itself takes nobody's place. */
 function isInLine(state: ClusterState, q: QueuedRequest, about: RingFacts, rules: Rules): boolean {
   if (q.at !== about.ring || q.purpose !== 'deploy' || typeof q.ring !== 'number') return false;
-  return refuseForPeople(state, q, about, rules) === null;
+  return refuseForPeople(state, q, about, rules) === null && !isCalendarUnknown(state, q, about, rules);
+}
+
+/**
+ * Beyond the perimeter a newer package takes the place of one that waits for the same ring, never of one that runs; what
+ * is urgent gives its place to nothing that is not.
+ */
+function newerInLine(
+  state: ClusterState,
+  request: QueuedRequest,
+  { ring, perimeter }: RingFacts,
+  { topology }: Rules,
+): { version: string; waits: false } | null {
+  if (perimeter || request.purpose !== 'deploy' || resolveCoordination(topology).supersede === 'never') return null;
+  const inLine = state.queue.filter((q) => {
+    const isSame = q.at === ring && q.purpose === 'deploy' && isNewer(q.version, request.version);
+    return isSame && blockOf(state.blocked, q.version) === null && (isUrgent(q) || !isUrgent(request));
+  });
+  const version = newest(inLine.map((q) => q.version));
+  return version === null ? null : { version, waits: false };
 }
 
 function brakesOn(state: ClusterState, ring: number, { topology, now }: Rules): BrakeStatus[] {
@@ -229,7 +302,13 @@ function mustWait(state: ClusterState, request: QueuedRequest, about: RingFacts,
   }
   const brake = brakesOn(state, ring, rules)[0];
   if (brake) return waitForBrake(brake, ring, request.version);
-  return approvalWait(request, about, rules);
+  return approvalWait(request, about, rules) ?? calendarWait(state, request, ring, rules);
+}
+
+/** A blocked package goes nowhere; that it is taken back nothing holds up. */
+function blockedWait(state: ClusterState, request: QueuedRequest, ring: number): WaitingFor | null {
+  const block = request.purpose === 'rollback' ? null : blockOf(state.blocked, request.version);
+  return block && waitForBlock(block, ring);
 }
 
 function approvalWait(request: QueuedRequest, { ring }: RingFacts, rules: Rules): WaitingFor | null {
@@ -252,7 +331,9 @@ function afterSystemicStop(
 ): WaitingFor | null {
   const { systemic } = state;
   if (!systemic || perimeter || request.purpose !== 'deploy') return null;
-  if (!isNewer(request.version, systemic.version) || request.approved.includes(ring)) return null;
+  // Who approved it before knew nothing of the stop.
+  const isApproved = (request.approvedAtMs?.[ring] ?? Number.NEGATIVE_INFINITY) > systemic.sinceMs;
+  if (!isNewer(request.version, systemic.version) || isApproved) return null;
   const since = new Date(Math.max(request.sinceMs, systemic.sinceMs)).toISOString();
   const detail = `${systemic.version} stopped in ring ${systemic.ring} by its own fault, which a newer package may have too`;
   const next = [`cellctl status ${systemic.version}`, `cellctl approve --ring ${ring} ${request.version}`];
@@ -275,7 +356,7 @@ function hold(request: QueuedRequest, about: RingFacts, waiting: WaitingFor, roo
 function roomFor(state: ClusterState, request: QueuedRequest, about: RingFacts, rules: Rules): TurnAction[] {
   const turn = state.turns[about.ring];
   if (!turn) return oustUnmet(state, request, about.ring, rules);
-  const how = howToMakeRoom(turn, request, about);
+  const how = howToMakeRoom(state, turn, request, about, rules);
   if (how === null) return [];
   const { ring } = about;
   const by = request.version;
@@ -306,7 +387,13 @@ export function nextOust(state: ClusterState, now: number, oustAfterMs: number):
   return earliest(since.map((ms) => ms + oustAfterMs).filter((ms) => ms > now));
 }
 
-function howToMakeRoom(turn: Turn, request: QueuedRequest, about: RingFacts): MakeRoom | null {
+function howToMakeRoom(
+  state: ClusterState,
+  turn: Turn,
+  request: QueuedRequest,
+  about: RingFacts,
+  { topology }: Rules,
+): MakeRoom | null {
   if (turn.request.purpose === 'rollback') return null;
   if (request.purpose === 'rollback') return 'yield';
   const isStill = turn.state === 'halted' || turn.state === 'braked';
@@ -314,6 +401,10 @@ function howToMakeRoom(turn: Turn, request: QueuedRequest, about: RingFacts): Ma
   if (turn.starterGone && isStill && !isNewer(turn.request.version, request.version)) return 'yield';
   if (request.purpose !== 'deploy' || !isNewer(request.version, turn.request.version)) return null;
   if (about.soft && about.perimeter) return 'hurry';
-  if (turn.state !== 'halted') return null;
-  return about.perimeter ? 'settle' : 'supersede';
+  // What runs ends its cells in flight, and gives way.
+  if (request.preempt && !about.perimeter) return 'supersede';
+  // One that is blocked gets no further by itself: it waits as a halted one does.
+  if (turn.state !== 'halted' && blockOf(state.blocked, turn.request.version) === null) return null;
+  if (about.perimeter) return 'settle';
+  return resolveCoordination(topology).supersede === 'never' ? null : 'supersede';
 }

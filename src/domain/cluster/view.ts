@@ -1,7 +1,11 @@
 import { packageRolloutId } from '../../contract/ids.js';
 import type { ClusterRing, ClusterStatus, QueueEntry, WaitingFor } from '../../contract/status.js';
 import { holding } from '../brake.js';
+import { blockOf } from './blocks.js';
+import { viewOfDrift } from './drift.js';
+import { viewOfQuarantines } from './quarantine.js';
 import type { ClusterState, RingRecord, Turn } from './state.js';
+import { topologyOf } from './topology.js';
 
 /** What people see of the cluster. */
 export function viewOfCluster(state: ClusterState, now: number): ClusterStatus {
@@ -12,12 +16,12 @@ export function viewOfCluster(state: ClusterState, now: number): ClusterStatus {
     perimeter: state.perimeter,
     rings: rings.sort((a, b) => a.ring - b.ring),
     brakes: holding(state.brakes, now),
-    quarantined: [],
-    blocked: [],
-    graduated: state.graduated,
-    queue: state.queue.map(viewOfRequest),
-    drift: { max: 0, byRing: {} },
-    autoDeploy: { state: 'running' },
+    quarantined: viewOfQuarantines(state),
+    blocked: state.blocked,
+    graduated: state.graduated.map((g) => ({ ...g, blocked: blockOf(state.blocked, g.version) !== null })),
+    // One that is blocked is in nobody's way: it stands in `blocked`, and asks on for when it no longer is.
+    queue: state.queue.filter((q) => !q.held?.blocked).map(viewOfRequest),
+    ...viewOfDrift(state, topologyOf(state)),
     notInForce: state.notInForce,
     waitingFor: waitOf(state, now),
     ...(state.coldStart ? { coldStart: state.coldStart } : {}),

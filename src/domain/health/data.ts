@@ -1,6 +1,6 @@
 import type { HealthPolicy, Sample, Signal } from '../../contract/health.js';
 import type { Finding } from './evidence.js';
-import { baselineStepMs, filledIntervals, type Reading, sustainedMs, wholeOf } from './readings.js';
+import { baselineStepMs, filledIntervals, type Reading, sinceWhen, sustainedMs, wholeOf } from './readings.js';
 
 /** After a deployment every interval of so many blocks must have been measured: 20 minutes with the defaults. */
 const WHOLE_BLOCKS = 4;
@@ -23,16 +23,17 @@ export function gapOf(reading: Reading, policy: HealthPolicy, allStill: boolean)
 
 function whyNotEnough(reading: Reading, clean: readonly Sample[], policy: HealthPolicy): string | null {
   const { name, nowMs } = reading;
+  const when = sinceWhen(reading);
   const { minSamples, intervalMs } = policy;
   const newest = clean.at(-1)?.[0];
-  if (newest === undefined) return `${name} has no sample since the deployment`;
+  if (newest === undefined) return `${name} has no sample ${when}`;
   const needed = intervalsNeeded(reading, policy);
   const { filled } = filledIntervals(clean, nowMs - needed * intervalMs, nowMs, intervalMs);
   if (filled >= needed) return null;
   const ageS = Math.round((nowMs - newest) / 1000);
   if (nowMs - newest >= intervalMs) return `${name} was measured last ${ageS} s ago`;
   const few = clean.length < minSamples;
-  if (few) return `${name} has ${clean.length} samples since the deployment, of ${minSamples} needed`;
+  if (few) return `${name} has ${clean.length} samples ${when}, of ${minSamples} needed`;
   return `${name} has holes: ${filled} of the last ${needed} samples`;
 }
 

@@ -1,11 +1,12 @@
 import type { EndedStanding, LedgerEntry, Standing } from '../../contract/ledger.js';
 import type { BrakeStatus, GraduatedPackage, RolloutState } from '../../contract/status.js';
-import { isNewer, isPackage, sameVersion } from '../package-version.js';
+import { isBlockedBy } from '../cluster/blocks.js';
+import { isPackage } from '../package-version.js';
 
 /** Entries that say what stands, by what they are about. `readStanding` asks for these alone. */
 export const OF_PEOPLE = [
   ...['engageBrake', 'releaseBrake', 'brakeExpired'],
-  ...['blockVersion', 'unblockVersion', 'quarantineCell', 'readmitCell'],
+  ...['blockVersion', 'unblockVersion', 'quarantineCell', 'readmitCell', 'quarantineExpired'],
 ];
 export const OF_PACKAGES = ['graduated', 'opened', 'ended', 'systemic', 'systemicOver'];
 
@@ -70,19 +71,21 @@ function takeBrake(
 }
 
 function takeBlock(blocked: Map<string, Standing['blocked'][number]>, entry: LedgerEntry): void {
-  const { act, by, at: since, version, reason = '', facts = {} } = entry;
+  const { act, by, at, version, reason = '', url, facts = {} } = entry;
   if (version === undefined || !isPackage(version)) return;
   if (act === 'unblockVersion') blocked.delete(version);
   if (act !== 'blockVersion') return;
   const fixedIn = text(facts.fixedIn) ?? '';
-  blocked.set(version, { version, by, reason, since, ...(isPackage(fixedIn) ? { fixedIn } : {}) });
+  const more = { ...(isPackage(fixedIn) ? { fixedIn } : {}), ...(url ? { url } : {}) };
+  blocked.set(version, { version, by, reason, since: text(facts.since) ?? at, ...more });
 }
 
 function takeQuarantine(quarantined: Map<string, Standing['quarantined'][number]>, entry: LedgerEntry): void {
   const { act, by, at: since, cell, reason = '', facts = {} } = entry;
   if (cell === undefined) return;
-  if (act === 'readmitCell') quarantined.delete(cell);
-  if (act !== 'quarantineCell') return;
+  if (act === 'readmitCell' || act === 'quarantineExpired') quarantined.delete(cell);
+  // What the topology itself says is not remembered: it is asked.
+  if (act !== 'quarantineCell' || facts.inTopology === true) return;
   const expiresAt = text(facts.expiresAt);
   quarantined.set(cell, { cell, by, reason, since, ...(expiresAt ? { expiresAt } : {}) });
 }
@@ -129,10 +132,4 @@ class Packages {
     for (const g of graduated) g.blocked = blocked.some((b) => isBlockedBy(b, g.version));
     return { graduated, ended: [...this.ended.values()].slice(-KEPT.ended), systemic: this.systemic };
   }
-}
-
-/** From the blocked package on, up to, not including, the one that has the fix. */
-function isBlockedBy({ version, fixedIn }: Standing['blocked'][number], other: string): boolean {
-  const isFrom = sameVersion(other, version) || isNewer(other, version);
-  return isFrom && (fixedIn === undefined || isNewer(fixedIn, other));
 }

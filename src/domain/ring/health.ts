@@ -1,5 +1,12 @@
-import type { CellVerdict, Evidence, HealthPolicy, HealthRule, RingVerdict } from '../../contract/health.js';
-import type { CellResult, RingHealthNote, WatchedCells } from '../../contract/internal.js';
+import type {
+  CellVerdict,
+  Evidence,
+  HealthPolicy,
+  HealthRule,
+  LooksState,
+  RingVerdict,
+} from '../../contract/health.js';
+import type { CellPurpose, CellResult, RingHealthNote, WatchedCells } from '../../contract/internal.js';
 import type { RingHealth } from '../../contract/status.js';
 import type { PassState } from './pass.js';
 
@@ -13,6 +20,8 @@ export interface PassHealth {
   cells: RingHealth['cells'];
   /** The last word on the ring as a whole; null: none yet. */
   ring: RingHealthNote | null;
+  /** What looks at the ring have spent of the error allowed, or more; null: no look has. */
+  looks: LooksState | null;
   /** In shadow: the first verdict that would have been obeyed. */
   wouldHave: string | null;
   /** What spoke against the ring before it was entered, where that was only told. */
@@ -28,6 +37,7 @@ export interface PassHealth {
 export const newHealth = (): PassHealth => ({
   cells: { healthy: 0, quiet: 0, unhealthy: 0, inconclusive: 0 },
   ring: null,
+  looks: null,
   wouldHave: null,
   gate: null,
   deployed: {},
@@ -72,6 +82,15 @@ function forgetFirst(record: Record<number, unknown>): void {
   }
 }
 
+/** Work on a cell begins: what was known of it before the last work counts no more, and is asked anew. */
+export function judgeAnew({ health: kept }: PassState, index: number, purpose: CellPurpose): void {
+  if (!kept || purpose === 'rollback') return;
+  delete kept.bad[index];
+  if (purpose === 'migrate') return;
+  delete kept.before[index];
+  delete kept.deployed[index];
+}
+
 /** A verdict of which only the rules are known that found the cell unhealthy: all that it is held to later. */
 export function beforeOf(cell: string, rules: HealthRule[] | undefined): CellVerdict | null {
   if (rules === undefined) return null;
@@ -81,10 +100,12 @@ export function beforeOf(cell: string, rules: HealthRule[] | undefined): CellVer
   return { cell, verdict: 'unhealthy', quiet: false, package: null, atMs: 0, sentence: none.sentence, evidence };
 }
 
-/** Notes how the ring as a whole was judged. */
-export function noteRingHealth(s: PassState, note: RingHealthNote): void {
+/** Notes how the ring as a whole was judged, and what looks at it have spent of the error allowed. */
+export function noteRingHealth(s: PassState, note: RingHealthNote, looks?: LooksState): void {
   if (!s.health) return;
-  s.health.ring = note;
+  // What stopped the ring stays its word: of the cells that are left, later looks see a part only.
+  if (s.halt?.kind !== 'systemic' || note.scope === 'systemic') s.health.ring = note;
+  if (looks) s.health.looks = looks;
   if (note.verdict === 'unhealthy') noteUnobeyed(s, note.sentence);
 }
 
@@ -92,9 +113,19 @@ function noteUnobeyed(s: PassState, sentence: string): void {
   if (s.health && s.healthMode === 'shadow') s.health.wouldHave ??= sentence;
 }
 
-/** Whether there is anything to watch: a cell on the package, in a pass that goes on. */
+/**
+ * The package is at fault, whatever single cells say. Nothing else that halts the ring is worse, and what would end such a
+ * halt does not end this one.
+ */
+export function haltAsSystemic(s: PassState, reason: string, now: number): boolean {
+  if (s.halt?.kind === 'systemic') return false;
+  s.halt = { kind: 'systemic', reason, sinceMs: now };
+  return true;
+}
+
+/** Whether there is anything to watch: a cell on the package, in a pass that goes on or is halted with it. */
 export function hasWatched(s: PassState): boolean {
-  if (!s.health || s.halt || s.stop || s.stage === 'rollback' || s.stage === 'done') return false;
+  if (!s.health || s.stop || s.stage === 'rollback' || s.stage === 'done') return false;
   return s.counts.C + s.counts.D + s.counts.M > 0;
 }
 
@@ -109,7 +140,8 @@ export function watchedCells(s: PassState): Omit<WatchedCells, 'requestId'> {
     if (ON_NEW.has(mark) && onNew.length < ON_NEW_AT_MOST) onNew.push([index, begunAtMs, endedAtMs, smokeTested]);
     if (ON_OLD.has(mark) && onOld.length < ON_OLD_AT_MOST) onOld.push(index);
   }
-  return { over: !hasWatched(s), onNew, onOld, before: s.health?.before ?? {}, tellAfterMs: clockOf(s) };
+  const isSystemic = s.halt?.kind === 'systemic';
+  return { over: !hasWatched(s), isSystemic, onNew, onOld, before: s.health?.before ?? {}, tellAfterMs: clockOf(s) };
 }
 
 /** When the present wait should be over: by then the ring must be known to be healthy. */

@@ -2,7 +2,7 @@ import type { Evidence, HealthMode } from '../../contract/health.js';
 import type { CellPurpose, CellResult, StopPass } from '../../contract/internal.js';
 import type { RingPolicy } from '../../contract/policy.js';
 import type { CellException, CellState, PassPurpose } from '../../contract/status.js';
-import { noteJudged, type PassHealth } from './health.js';
+import { judgeAnew, noteJudged, type PassHealth } from './health.js';
 
 /**
  * One pass over one ring, as plain data. A cell is its index in the pass's snapshot, and its standing is one mark:
@@ -13,8 +13,9 @@ import { noteJudged, type PassHealth } from './health.js';
  *   m  its PDM runs             M  PDM done: nothing is left to do
  *   <  going back               R  went back
  *   X  ended badly, see its exception       L  none of this pass's business
+ *   Q  quarantined while the pass was there
  */
-export type Mark = '.' | 'd' | 's' | '>' | 'C' | 'D' | 'm' | 'M' | '<' | 'R' | 'X' | 'L';
+export type Mark = '.' | 'd' | 's' | '>' | 'C' | 'D' | 'm' | 'M' | '<' | 'R' | 'X' | 'L' | 'Q';
 
 export type Stage = 'deploy' | 'bake' | 'grace' | 'migrate' | 'rollback' | 'done';
 
@@ -29,11 +30,16 @@ export interface FlightRecord {
   cancelled: boolean;
   /** When its run was started, epoch ms. */
   sinceMs?: number;
+  /** Its health is waited for no more. */
+  waived?: true;
 }
 
 export interface Halt {
-  /** `systemic`: the package is at fault, whatever single cells say. */
-  kind: 'cells' | 'migration' | 'check' | 'none-converged' | 'systemic';
+  /**
+   * `systemic`: the package is at fault, whatever single cells say; `inconclusive`: too little is known of a cell, which is
+   * nobody's fault.
+   */
+  kind: 'cells' | 'migration' | 'check' | 'none-converged' | 'systemic' | 'inconclusive';
   reason: string;
   sinceMs: number;
 }
@@ -53,7 +59,15 @@ export interface PassState {
   inFlight: Record<number, FlightRecord>;
   exceptions: Record<
     number,
-    { state: CellState; reason: string; jobId?: string; needsDowntime?: boolean; evidence?: Evidence[] }
+    {
+      state: CellState;
+      reason: string;
+      jobId?: string;
+      needsDowntime?: boolean;
+      /** Its health could not be told, and that is for a person. */
+      isUnknown?: true;
+      evidence?: Evidence[];
+    }
   >;
   /** How often this pass has ordered work for a cell; absent: never. */
   orders: Record<number, number>;
@@ -63,6 +77,8 @@ export interface PassState {
   again: Record<number, true>;
   /** Skips that wait for the cell's run to end, and their words. */
   skips: Record<number, { by: string; reason: string }>;
+  /** Quarantines that wait for the cell's run to end, and their words. */
+  quarantines: Record<number, string>;
   halt: Halt | null;
   stop: StopPass | null;
   convergedAtMs: number | null;
@@ -100,7 +116,7 @@ export interface PassState {
   healthMode: HealthMode | null;
 }
 
-const MARKS: Mark[] = ['.', 'd', 's', '>', 'C', 'D', 'm', 'M', '<', 'R', 'X', 'L'];
+const MARKS: Mark[] = ['.', 'd', 's', '>', 'C', 'D', 'm', 'M', '<', 'R', 'X', 'L', 'Q'];
 
 export function newPass(purpose: PassPurpose, cells: number): PassState {
   const counts = Object.fromEntries(MARKS.map((m) => [m, 0])) as Record<Mark, number>;
@@ -117,6 +133,7 @@ export function newPass(purpose: PassPurpose, cells: number): PassState {
     deaths: {},
     again: {},
     skips: {},
+    quarantines: {},
     halt: null,
     stop: null,
     convergedAtMs: null,
@@ -175,6 +192,8 @@ export interface Hold {
   braked: boolean;
   /** AMP's own trouble: nothing new is ordered until it answers again. */
   trouble: boolean;
+  /** Outside its deploy windows, or frozen. */
+  closed?: boolean;
 }
 
 const START: Record<'deploy' | 'migrate' | 'rollback', { from: Mark; to: Mark }> = {
@@ -194,7 +213,7 @@ export const isMending = (s: PassState): boolean => s.stage !== 'rollback' && Ob
 
 /** What halts the pass, or holds it because of another ring, must not hold the PDM that is to mend it. */
 function isHeld(s: PassState, hold: Hold): boolean {
-  if (s.stop || hold.braked || hold.trouble) return true;
+  if (s.stop || hold.braked || hold.trouble || hold.closed) return true;
   return !isMending(s) && (stagePurpose(s) === null || s.halt !== null || s.holdForward !== null);
 }
 
@@ -250,6 +269,7 @@ function takeMending(s: PassState, most: number): number[] {
 function takeOff(s: PassState, index: number, purpose: CellPurpose): void {
   s.inFlight[index] = { purpose, runId: null, carried: false, foreign: false, cancelled: false };
   s.orders[index] = (s.orders[index] ?? 0) + 1;
+  judgeAnew(s, index, purpose);
 }
 
 /**
@@ -296,6 +316,7 @@ function except(s: PassState, index: number, result: CellResult, state: CellStat
     reason: result.reason,
     ...(result.jobId === null ? {} : { jobId: result.jobId }),
     ...(result.needsDowntime ? { needsDowntime: true } : {}),
+    ...(result.isUnknown ? { isUnknown: true } : {}),
     ...evidenceFor(s, index, result),
   };
 }
@@ -327,9 +348,29 @@ export function cellEnded(s: PassState, index: number, result: CellResult, polic
   delete s.skips[index];
   noteJudged(s, index, result);
   if (result.smokeTests && s.smokeTests !== 'failed') s.smokeTests = result.smokeTests;
-  if (flight.purpose === 'rollback') return wentBack(s, index, result, policy, now);
-  if (flight.purpose === 'migrate') return migrated(s, index, result, now);
-  deployed(s, index, result, { policy, now, cancelled: flight.cancelled, skip });
+  if (flight.purpose === 'rollback') wentBack(s, index, result, policy, now);
+  else if (flight.purpose === 'migrate') migrated(s, index, result, now);
+  else deployed(s, index, result, { policy, now, cancelled: flight.cancelled, skip });
+  const words = s.quarantines[index];
+  if (words !== undefined) markQuarantined(s, index, words, policy);
+}
+
+/** The cell leaves this pass, and what it spent of the budget with it. PDM that failed there has failed still. */
+export function markQuarantined(s: PassState, index: number, words: string, policy: RingPolicy): void {
+  delete s.quarantines[index];
+  if (s.pdmFailed[index]) return;
+  if (s.health) delete s.health.deployed[index];
+  s.exceptions[index] = { state: 'quarantined', reason: words };
+  setMark(s, index, 'Q');
+  endHaltWithinBudget(s, policy);
+}
+
+/** A halt that the cells left do not give reason for any more is over. */
+export function endHaltWithinBudget(s: PassState, policy: RingPolicy): void {
+  const isLeft = Object.values(s.exceptions).some((e) => e.isUnknown);
+  const isForCells = s.halt?.kind === 'cells' || (s.halt?.kind === 'inconclusive' && !isLeft);
+  if (isForCells && failures(s) <= policy.failureBudget) s.halt = null;
+  if (s.halt?.kind === 'none-converged') s.halt = null;
 }
 
 interface DeployedContext {
@@ -370,6 +411,8 @@ function deployed(s: PassState, index: number, result: CellResult, ctx: Deployed
   setMark(s, index, result.state === 'rolled-back' ? 'R' : 'X');
   // A cell that nothing was ordered for proves nothing about the package: another one goes first in its place.
   const cause = haltOf(s, ctx.policy, wasFirst && result.jobId !== null, result.cell, result.reason);
+  if (result.isUnknown)
+    s.halt ??= { kind: 'inconclusive', reason: `${result.cell} is ${result.reason}`, sinceMs: ctx.now };
   if (cause && !s.halt) s.halt = { kind: 'cells', reason: cause, sinceMs: ctx.now };
 }
 
@@ -452,8 +495,11 @@ export const settled = (s: PassState): boolean => flying(s) === 0;
 export function haltForExceptions(s: PassState, policy: RingPolicy, now: number): void {
   if (s.halt || s.purpose === 'rollback') return;
   const hasFailedMigration = Object.values(s.exceptions).some((e) => e.state === 'migration-failed');
+  const unknown = Object.values(s.exceptions).find((e) => e.isUnknown);
   if (hasFailedMigration) {
     s.halt = { kind: 'migration', reason: 'PDM has failed, and waits for a person', sinceMs: now };
+  } else if (unknown) {
+    s.halt = { kind: 'inconclusive', reason: unknown.reason, sinceMs: now };
   } else if (failures(s) > policy.failureBudget) {
     const reason = `${failures(s)} failed or could not be deployed, the budget is ${policy.failureBudget}`;
     s.halt = { kind: 'cells', reason, sinceMs: now };

@@ -1,7 +1,16 @@
 import type { CheckInPass } from '../../contract/internal.js';
 import type { OverridableWait } from '../../contract/messages.js';
 import type { RingPolicy } from '../../contract/policy.js';
-import { failures, haltForExceptions, type Mark, markSkipped, mayTryAgain, type PassState, setMark } from './pass.js';
+import {
+  endHaltWithinBudget,
+  haltForExceptions,
+  type Mark,
+  markQuarantined,
+  markSkipped,
+  mayTryAgain,
+  type PassState,
+  setMark,
+} from './pass.js';
 
 /** What people say to a pass: skips, checks, overrides, retries. */
 
@@ -11,7 +20,8 @@ export function skip(s: PassState, index: number, by: string, reason: string, po
   // Out of the way is not mended: what a failed PDM stops stays stopped until it has succeeded.
   if (s.pdmFailed[index]) return 'a cell whose PDM has not failed';
   if (mark === undefined || mark === 'L') return 'a cell of this pass';
-  if (mark === 'C' || mark === 'D' || mark === 'm' || mark === 'M') return 'a cell that has not converged yet';
+  if (mark === 'C' || mark === 'D' || mark === 'm' || mark === 'M' || mark === 'Q')
+    return 'a cell that has not converged yet';
   if (mark === 's') return null;
   if (s.inFlight[index]) {
     s.skips[index] = { by, reason };
@@ -19,9 +29,22 @@ export function skip(s: PassState, index: number, by: string, reason: string, po
   }
   if (s.exceptions[index] && !mayTryAgain(s.exceptions[index].state)) s.again[index] = true;
   markSkipped(s, index, `skipped by ${by}: ${reason}`);
-  if (s.halt?.kind === 'cells' && failures(s) <= policy.failureBudget) s.halt = null;
-  if (s.halt?.kind === 'none-converged') s.halt = null;
+  endHaltWithinBudget(s, policy);
   return null;
+}
+
+/** Takes a cell out of the pass, or notes to do so when its run has ended, going back included. */
+export function quarantine(s: PassState, index: number, by: string, reason: string, policy: RingPolicy): void {
+  const mark = s.marks[index];
+  if (mark === undefined || mark === 'L' || mark === 'Q') return;
+  const words = `quarantined by ${by}: ${reason}`;
+  if (s.inFlight[index]) s.quarantines[index] = words;
+  else markQuarantined(s, index, words, policy);
+}
+
+/** Back before its run has ended: it had not left yet. One that has left comes with the next pass. */
+export function readmit(s: PassState, index: number): void {
+  delete s.quarantines[index];
 }
 
 /** Notes the last word of a check. */
@@ -56,6 +79,7 @@ export function retried(s: PassState, index: number, verdict: RetryVerdict): voi
   if (s.exceptions[index]?.state === 'migration-failed') s.mending[index] = true;
   delete s.exceptions[index];
   delete s.again[index];
+  delete s.health?.bad[index];
   setMark(s, index, verdict.on === 'other' ? '.' : verdict.on === 'migrated' ? 'M' : 'C');
 }
 

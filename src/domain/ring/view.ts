@@ -8,6 +8,7 @@ import type {
   WaitingFor,
 } from '../../contract/status.js';
 import { scopeText } from '../brake.js';
+import { waitForBlock } from '../cluster/blocks.js';
 import { healthUnknown, ringHealthOf } from './health.js';
 import { concerned, converged, exceptionsOf, failures, flying, isMending, type PassState, settled } from './pass.js';
 
@@ -24,6 +25,8 @@ export interface ViewContext {
   /** Brakes that hold now and cover what this pass would do next. */
   brakes: BrakeStatus[];
   trouble: PassTrouble | null;
+  /** What the calendar keeps from starting; absent, null: nothing. */
+  calendar?: WaitingFor | null;
   startedAtMs: number;
   nowMs: number;
 }
@@ -34,7 +37,7 @@ const MAX_IN_FLIGHT_NAMED = 100;
 const iso = (ms: number | null): string | null => (ms === null ? null : new Date(ms).toISOString());
 
 export function countsOf(s: PassState, leftOut: CellException[]): RingCounts {
-  const quarantined = leftOut.filter((e) => e.state === 'quarantined').length;
+  const leftOutQuarantined = leftOut.filter((e) => e.state === 'quarantined').length;
   const inFlight = flying(s);
   return {
     total: concerned(s) + leftOut.length,
@@ -42,8 +45,8 @@ export function countsOf(s: PassState, leftOut: CellException[]): RingCounts {
     inFlight,
     failed: s.counts.X,
     rolledBack: s.counts.R,
-    quarantined,
-    skipped: s.counts.s + leftOut.length - quarantined,
+    quarantined: s.counts.Q + leftOutQuarantined,
+    skipped: s.counts.s + leftOut.length - leftOutQuarantined,
     pending: s.counts['.'] + s.counts.d,
   };
 }
@@ -53,6 +56,7 @@ export function stateOf(s: PassState, ctx: ViewContext): RingState {
   if (s.stage === 'rollback' || s.counts['<'] > 0) return 'rolling-back';
   if (s.halt) return 'halted';
   if (ctx.brakes.length > 0 && wouldStart(s)) return 'braked';
+  if (ctx.calendar && flying(s) === 0) return 'waiting';
   if (isMending(s)) return 'migrating';
   if (s.stage === 'bake') return 'baking';
   if (s.stage === 'grace') return 'grace';
@@ -67,7 +71,7 @@ function endState(s: PassState, soft: boolean): RingState {
 }
 
 /** Whether there is something that a brake, a hold or trouble keeps from starting. */
-function wouldStart(s: PassState): boolean {
+export function wouldStart(s: PassState): boolean {
   if (isMending(s)) return true;
   if (s.stage === 'deploy') return s.counts['.'] + s.counts.d > 0;
   return s.stage === 'migrate' && s.counts.C + s.counts.D > 0;
@@ -75,7 +79,7 @@ function wouldStart(s: PassState): boolean {
 
 export function waitOf(s: PassState, ctx: ViewContext): WaitingFor | null {
   if (s.stage === 'done' || s.stage === 'rollback' || s.stop) return null;
-  return haltWait(s, ctx) ?? troubleWait(ctx) ?? brakeWait(s, ctx) ?? clockWait(s, ctx);
+  return haltWait(s, ctx) ?? troubleWait(ctx) ?? brakeWait(s, ctx) ?? ctx.calendar ?? clockWait(s, ctx);
 }
 
 function haltWait(s: PassState, ctx: ViewContext): WaitingFor | null {
@@ -91,7 +95,9 @@ function haltWait(s: PassState, ctx: ViewContext): WaitingFor | null {
     next: [
       ...(s.halt?.kind === 'check' ? [`cellctl override --wait check --ring ${ring} ${version} --reason "…"`] : []),
       ...(s.halt ? [`cellctl retry --ring ${ring} ${version}`] : [`cellctl status ${version}`]),
-      ...(s.halt?.kind === 'cells' && worst ? [`cellctl skip ${worst} --version ${version} --reason "…"`] : []),
+      ...((s.halt?.kind === 'cells' || s.halt?.kind === 'inconclusive') && worst
+        ? [`cellctl skip ${worst} --version ${version} --reason "…"`]
+        : []),
       `cellctl abort ${version} --reason "…"`,
     ],
   };
@@ -125,6 +131,7 @@ function brakeWait(s: PassState, ctx: ViewContext): WaitingFor | null {
 
 /** The wait that a brake makes, with the command that ends it. */
 export function waitForBrake(brake: BrakeStatus, ring: number, version: string): WaitingFor {
+  if (brake.blocks) return waitForBlock({ ...brake, ...brake.blocks }, ring);
   const whose = brake.scope === 'package' ? ` --version ${version}` : '';
   return {
     kind: 'brake',

@@ -2,9 +2,10 @@ import { describe, expect, test } from 'vitest';
 import type { LedgerEntry } from '../../../src/contract/ledger.js';
 import { restore } from '../../../src/domain/cluster/restore.js';
 import { newClusterState } from '../../../src/domain/cluster/state.js';
+import { putInForce } from '../../../src/domain/cluster/topology.js';
 import { entryOfAct } from '../../../src/domain/ledger/entry.js';
 import { hasOrders, standingOf, summaryOf } from '../../../src/domain/ledger/standing.js';
-import { V0, V1, V2, V3 } from '../../support/fleet.js';
+import { fleet, V0, V1, V2, V3 } from '../../support/fleet.js';
 
 const NOW = Date.parse('2026-03-10T00:00:00Z');
 const LATER = '2026-03-11T00:00:00.000Z';
@@ -116,6 +117,8 @@ test('cells in quarantine stand until they are readmitted, or their time is over
     quarantine('c', EARLIER),
     quarantine('d', LATER),
     entry('readmitCell', { cell: 'b' }),
+    quarantine('e'),
+    entry('quarantineExpired', { cell: 'e' }),
   );
   expect(found.quarantined).toMatchObject([
     { cell: 'a', by: 'alice', reason: 'because' },
@@ -145,10 +148,24 @@ describe('a cluster that began without memory', () => {
       ),
     );
     expect(ids(state.brakes)).toEqual(['a']);
-    expect(state.brakesSeq).toBe(1);
     expect(state.graduated.map((g) => g.version)).toEqual([V1]);
     expect(state.ended[V0]).toMatchObject({ state: 'aborted' });
     expect(state.systemic).toMatchObject({ version: V1, ring: 2 });
+  });
+
+  test('takes up blocks, and quarantines of cells that the topology still has', () => {
+    const state = newClusterState();
+    putInForce(state, fleet({ 2: 2 }) as never, [], NOW);
+    const quarantine = (cell: string, more = {}) => entry('quarantineCell', { cell, facts: { cell, ...more } });
+    const block = entry('blockVersion', { version: V1, facts: { version: V1 } });
+    const byTopology = quarantine('c2-2', { inTopology: true });
+    restore(state, standing(quarantine('c2-1', { expiresAt: LATER }), quarantine('gone'), byTopology, block));
+    expect(Object.keys(state.quarantined)).toEqual(['c2-1']);
+    expect(state.quarantined['c2-1']).toMatchObject({ by: 'alice', reason: 'because', expiresAt: LATER });
+    expect(state.blocked).toMatchObject([{ version: V1, by: 'alice' }]);
+    restore(state, standing(block, quarantine('c2-1')));
+    expect(state.blocked).toHaveLength(1);
+    expect(state.quarantined['c2-1']?.expiresAt).toBe(LATER);
   });
 
   test('keeps what it has heard meanwhile', () => {
@@ -165,7 +182,6 @@ describe('a cluster that began without memory', () => {
     const state = { ...newClusterState(), brakes: [newer], graduated: [again], rollouts: { [V0]: open } };
     restore(state, standing(engage('a'), graduated(V1), entry('ended', { version: V0, outcome: 'aborted' })));
     expect(state.brakes).toEqual([newer]);
-    expect(state.brakesSeq).toBe(0);
     expect(state.graduated).toEqual([again]);
     expect(state.ended).toEqual({});
   });

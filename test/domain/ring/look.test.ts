@@ -54,6 +54,13 @@ describe('the first look at a cell', () => {
     expect(firstLook(seen)).toMatchObject({ mark, goesBack: false });
   });
 
+  it('more than one minor version behind it is not deployed, and the stops in between are named', () => {
+    const seen = firstLook(look({ version: '17.7.202501010900-0a1b2c3d4e5.5e4d3c2b1a0' }));
+    expect(seen).toMatchObject({ mark: 'X', exception: { state: 'failed' } });
+    expect(seen.exception?.reason).toContain('upgrade-path');
+    expect(seen.exception?.reason).toContain('17.8, then 17.9');
+  });
+
   it('a deployment of this package that failed, and whose runs died, is taken back, not ordered again', () => {
     expect(firstLook(look(failed('configure')))).toMatchObject({ mark: 'C', goesBack: true });
   });

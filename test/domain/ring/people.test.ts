@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { setMark } from '../../../src/domain/ring/pass.js';
-import { resume, retried, retryable } from '../../../src/domain/ring/people.js';
+import { cellEnded, setMark } from '../../../src/domain/ring/pass.js';
+import { quarantine, readmit, resume, retried, retryable } from '../../../src/domain/ring/people.js';
+import { countsOf } from '../../../src/domain/ring/view.js';
 import { policyOf } from '../policies.js';
 import { marksOf, NOW, standing } from './passes.js';
 
@@ -48,5 +49,42 @@ describe('a retry', () => {
     pdm.exceptions[1] = { state: 'migration-failed', reason: '' };
     resume(pdm, policyOf({ failureBudget: 5 }), NOW);
     expect(pdm.halt?.kind).toBe('migration');
+  });
+});
+
+describe('a quarantine in a pass', () => {
+  const words = ['alice', 'being rebuilt'] as const;
+  const result = (state: 'converged' | 'rolled-back') => ({ cell: 'c', state, reason: '', jobId: 'job-1' }) as never;
+
+  it('takes a cell out, whatever stage it is at, and its failure with it', () => {
+    const s = standing('.CXd');
+    s.halt = { kind: 'cells', reason: '', sinceMs: 0 };
+    for (const index of [0, 1, 2, 3]) quarantine(s, index, ...words, policyOf());
+    expect(marksOf(s)).toBe('QQQQ');
+    expect(s.halt).toBeNull();
+    expect(s.exceptions[1]).toEqual({ state: 'quarantined', reason: 'quarantined by alice: being rebuilt' });
+    expect(countsOf(s, [])).toMatchObject({ total: 4, quarantined: 4, skipped: 0, failed: 0, pending: 0 });
+    expect(retryable(s, [0, 1, 2, 3])).toEqual([]);
+  });
+
+  it('waits until the cell’s run has ended', () => {
+    const s = standing('>>>');
+    for (const index of [0, 1, 2]) quarantine(s, index, ...words, policyOf());
+    expect(marksOf(s)).toBe('>>>');
+    cellEnded(s, 0, result('rolled-back'), policyOf({ failureBudget: 0 }), NOW);
+    cellEnded(s, 1, result('converged'), policyOf(), NOW);
+    readmit(s, 2);
+    cellEnded(s, 2, result('converged'), policyOf(), NOW);
+    expect(marksOf(s)).toBe('QQC');
+    expect(s.halt).toBeNull();
+  });
+
+  it('mends no PDM that failed: what that stops stays stopped', () => {
+    const s = standing('X');
+    s.pdmFailed[0] = true;
+    s.halt = { kind: 'migration', reason: '', sinceMs: 0 };
+    quarantine(s, 0, ...words, policyOf());
+    expect(marksOf(s)).toBe('X');
+    expect(s.halt).not.toBeNull();
   });
 });

@@ -7,6 +7,8 @@ const KEPT = 200;
 const BY_PEOPLE = [
   ...['deployRing', 'migrateRing', 'graduate', 'recordCheck', 'engageBrake', 'releaseBrake', 'approveRing'],
   ...['override', 'retryRing', 'skipCell', 'abort', 'restart', 'applyTopology'],
+  ...['quarantineCell', 'readmitCell', 'resumeAutoDeploy'],
+  ...['blockVersion', 'unblockVersion'],
 ];
 
 /** 11. Every act of a person is kept: who, when, why, what came of it. What was refused changed nothing, and is answered. */
