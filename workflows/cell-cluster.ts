@@ -13,10 +13,11 @@ import { packageRolloutId } from '../src/contract/ids.js';
 import type { AskCell, AskGraduation, AskRing, RegisterRollout, RolloutEnded } from '../src/contract/internal.js';
 import * as messages from '../src/contract/messages.js';
 import type { Problem } from '../src/contract/problem.js';
-import type { ApplyTopologyResult, BrakeResult, ClusterStatus } from '../src/contract/status.js';
+import type { ApplyTopologyResult, BrakeResult, ClusterStatus, Everywhere } from '../src/contract/status.js';
 import { together } from '../src/domain/alerts/book.js';
 import { alertsOfBrakes } from '../src/domain/alerts/brakes.js';
 import { alertsOfCluster } from '../src/domain/alerts/cluster.js';
+import { isEverywhere } from '../src/domain/cluster/everywhere.js';
 import {
   isFromEarlierRun,
   judgeGraduation,
@@ -25,6 +26,7 @@ import {
   recordGraduation,
   ringsRunning,
 } from '../src/domain/cluster/packages.js';
+import { whoIsIn } from '../src/domain/cluster/reconcile.js';
 import { type ClusterState, trim } from '../src/domain/cluster/state.js';
 import { judgeTopology, putInForce, topologyOf } from '../src/domain/cluster/topology.js';
 import { notInside } from '../src/domain/cluster/turns.js';
@@ -33,6 +35,7 @@ import { markdownOfCluster } from '../src/domain/details.js';
 import { decisionOfEnd, decisionOfGraduation } from '../src/domain/ledger/decisions.js';
 import { LONGEST_MS } from '../src/domain/shapes.js';
 import { findCell, resolveCoordination, resolvePolicy, type Topology } from '../src/domain/topology/index.js';
+import { topologyWarnings } from '../src/domain/topology/warnings.js';
 import { Blocks } from './cluster/blocks.js';
 import { Calendars } from './cluster/calendars.js';
 import { ClusterContext } from './cluster/context.js';
@@ -40,6 +43,7 @@ import { Drift } from './cluster/drift.js';
 import { COLD_START, Looks } from './cluster/looks.js';
 import { Quarantines } from './cluster/quarantines.js';
 import { Recall } from './cluster/recall.js';
+import { Reconciler } from './cluster/reconciler.js';
 import { type TestLimits, Turns } from './cluster/turns.js';
 import { listOpenRollouts } from './shared/activities.js';
 import { AlertDesk } from './shared/alert-desk.js';
@@ -71,6 +75,7 @@ class ClusterRun {
   private readonly brakes: BrakeDesk;
   private readonly turns: Turns;
   private readonly looks: Looks;
+  private readonly reconciler: Reconciler;
   private readonly blocks: Blocks;
   private readonly calendars: Calendars;
   private readonly alerts: AlertDesk;
@@ -81,16 +86,25 @@ class ClusterRun {
     this.ctx = new ClusterContext(input.state);
     this.brakes = this.brakeDesk();
     const onMet = (version: string) => void this.registerAgain(version);
-    this.turns = new Turns(this.ctx, this.brakes, onMet, input);
+    this.reconciler = new Reconciler(
+      this.ctx,
+      () => this.looks,
+      (ring, requestId) => this.turns.freeOwn(ring, requestId),
+    );
+    const onOwn: ConstructorParameters<typeof Turns>[4] = (request, answer) =>
+      this.reconciler.answered(request, answer);
+    this.turns = new Turns(this.ctx, this.brakes, onMet, input, onOwn);
+    const recall = new Recall(this.ctx, () => this.tellRecalled());
+    const onLooked: ConstructorParameters<typeof Looks>[3] = (ring, looking) => this.reconciler.looked(ring, looking);
+    this.looks = new Looks(this.ctx, this.brakes, recall, onLooked);
     this.blocks = new Blocks(this.ctx, this.brakes);
     this.calendars = new Calendars(this.ctx);
-    this.looks = new Looks(this.ctx, this.brakes, new Recall(this.ctx, () => this.tellRecalled()));
     const { alerts } = this.ctx.state;
     this.alerts = new AlertDesk(
       () => alerts.book,
       () => this.ctx.wake(),
     );
-    this.quarantines = new Quarantines(this.ctx);
+    this.quarantines = new Quarantines(this.ctx, (cell) => this.reconciler.welcome(cell));
     this.drift = new Drift(this.ctx);
     this.listen();
   }
@@ -105,6 +119,7 @@ class ClusterRun {
       this.brakes.expire();
       this.quarantines.expire();
       this.drift.keep();
+      this.reconciler.keep();
       this.turns.decide();
       this.calendars.keep();
       this.keepAlerts();
@@ -151,14 +166,17 @@ class ClusterRun {
     const message = validated(messages.applyTopology, payload);
     const judged = judgeTopology(state, message);
     if (!judged.ok) throw rejected(judged.problems);
-    const isFirst = state.topology === null;
+    const before = topologyOf(state);
+    const wereIn = before ? whoIsIn(state, before, Date.now()) : new Map<string, number>();
     const changed = putInForce(state, judged.topology, judged.notInForce, Date.now());
-    this.quarantines.follow(judged.topology, message.by, isFirst ? [] : judged.changes.cellsJoined);
+    this.quarantines.follow(judged.topology, message.by, before ? judged.changes.cellsJoined : []);
     this.ctx.record('applyTopology', message, `revision ${state.revision}`);
-    if (isFirst) this.looks.startCold(message.by, message.releaseColdStart === true);
-    else this.looks.lookAgainAt(changed);
+    if (before) this.reconciler.topologyChanged(before, wereIn, judged.topology);
+    if (before) this.looks.lookAgainAt(changed);
+    else this.looks.startCold(message.by, message.releaseColdStart === true);
     this.ctx.wake();
-    return { revision: state.revision, changes: judged.changes, notInForce: judged.notInForce };
+    const { changes, notInForce, topology } = judged;
+    return { revision: state.revision, changes, notInForce, warnings: topologyWarnings(topology) };
   }
 
   private tellRecalled(): void {
@@ -289,6 +307,9 @@ class ClusterRun {
     this.onSignal(signals.releaseBrakeSignal, off, judgeOff, (m) => this.releaseBrake(m));
     this.listenToBlocks();
     this.listenToActs();
+    setHandler(signals.isEverywhereQuery, (m) => this.isEverywhere(m), {
+      description: 'Is this package, or a newer one, on every cell: {version, rings?, ignoreQuarantined?}.',
+    });
     setHandler(signals.clusterStatusQuery, () => this.view(), { description: 'What runs where, and what waits.' });
     setHandler(
       signals.clusterTopologyQuery,
@@ -316,7 +337,12 @@ class ClusterRun {
   }
 
   private listenToActs(): void {
-    const { quarantines, drift } = this;
+    const { quarantines, drift, reconciler } = this;
+    this.on(signals.reconcileUpdate, signals.reconcileSignal, {
+      text: 'Looks at what really runs, and converges what differs: {by, ring?, cells?}.',
+      judge: (m) => reconciler.judge(m),
+      act: (m) => reconciler.reconcile(m),
+    });
     this.on(signals.quarantineCellUpdate, signals.quarantineCellSignal, {
       text: 'Takes a cell out of all automation: {cell, by, reason, expiresAt?}.',
       judge: (m) => quarantines.judge(m),
@@ -384,6 +410,12 @@ class ClusterRun {
     handle(signal, take, { description });
   }
 
+  private isEverywhere(payload: unknown): Everywhere {
+    const { state } = this.ctx;
+    const ask = validated(messages.isEverywhere, payload);
+    return isEverywhere(state, topologyOf(state) ?? NO_TOPOLOGY, ask, Date.now());
+  }
+
   private view(): ClusterStatus {
     return viewOfCluster(this.ctx.state, Date.now());
   }
@@ -393,7 +425,8 @@ class ClusterRun {
   private mayContinueAsNew(): boolean {
     const { continueAsNewSuggested, historyLength } = workflowInfo();
     const isLong = continueAsNewSuggested || historyLength > (this.input.continueAsNewAfter ?? CONTINUE_AFTER_EVENTS);
-    return isLong && this.ctx.mail.onItsWay === 0 && allHandlersFinished();
+    const isQuiet = this.ctx.mail.onItsWay === 0 && this.reconciler.starting === 0;
+    return isLong && isQuiet && allHandlersFinished();
   }
 
   /** Called with every handler finished and without having waited since: nothing that arrived is left behind. */

@@ -21,6 +21,7 @@ import { CellHealth } from './cell/health.js';
 import { raiseAlert } from './shared/activities.js';
 import { mustBeStartedRightly } from './shared/argument.js';
 import { handleOurs } from './shared/handle.js';
+import { standDownSignal } from './shared/signals.js';
 
 export const cellStatusQuery = defineQuery<CellResult & { doing: string }>('status');
 export const hurrySignal = defineSignal('hurry');
@@ -50,6 +51,9 @@ class CellRun {
   /** The cancel, and nothing else, kept the deployment from its end. */
   private wasCancelled = false;
   private hurried = false;
+  /** Its job may be ordered from now on. */
+  private isOrdering = false;
+  private stoodDown = false;
   private doing: CellState = 'pending';
   private jobId: string | null = null;
   private from: string | null;
@@ -69,6 +73,7 @@ class CellRun {
       this.hurried = true;
       if (input.purpose === 'deploy') this.errands.drop();
     });
+    handleOurs(standDownSignal, () => this.standDown());
     setHandler(cellStatusQuery, () => ({ ...this.result(this.doing, ''), doing: this.doing }), {
       description: 'What this cell is doing.',
     });
@@ -76,6 +81,16 @@ class CellRun {
 
   cancel(): void {
     this.errands.cancel();
+  }
+
+  /** A brake has come. What has gone too far is in flight; nothing else may order anything after it. */
+  private standDown(): void {
+    if (this.isOrdering || this.input.purpose !== 'deploy') {
+      void this.errands.tellThatItOrders();
+      return;
+    }
+    this.stoodDown = true;
+    this.errands.drop();
   }
 
   async toTheEnd(): Promise<CellResult> {
@@ -97,7 +112,11 @@ class CellRun {
   private async deploy(): Promise<CellResult> {
     const against = await this.health.speaksAgainst();
     if (this.hurried) return this.result('pending', 'gave way to a newer package before its job was ordered');
+    if (this.stoodDown) {
+      return { ...this.result('pending', 'a brake came before its job was ordered'), stoodDown: true };
+    }
     if (against) return { ...this.deferred('failed', against.why), ...(against.isUnknown ? UNKNOWN : {}) };
+    this.isOrdering = true;
     this.show('deploying');
     const report = await this.orderDeployment();
     if (report === 'already') return await this.verifyUnordered();
@@ -167,6 +186,7 @@ class CellRun {
       scope: policy.scope,
       postDeployMigrations: policy.postDeployMigrations === 'with-deploy' ? 'include' : 'skip',
       requireReady: !policy.deployToUnhealthy,
+      ...this.fence(),
     };
   }
 
@@ -174,6 +194,7 @@ class CellRun {
     if (report.seen) this.now = report.seen.version;
     this.wasCancelled = report.why === 'cancelled';
     if (this.wasCancelled) return this.result('pending', 'cancelled before its job was ordered');
+    if (report.why === 'closed') return this.tooLate(report.detail);
     if (report.why === 'busy') return this.deferred('busy', report.detail);
     if (report.why === 'silent') return this.deferred('unreachable', report.detail);
     if (report.why === 'not-ready') return this.deferred('failed', `unhealthy before its deployment: ${report.detail}`);
@@ -265,6 +286,7 @@ class CellRun {
       scope: policy.scope,
       postDeployMigrations: 'include',
       requireReady: true,
+      ...this.fence(),
     });
     if (report.outcome === 'not-ordered') return this.notMigrated(report);
     this.remember({ ...report.job, fromVersion: version });
@@ -278,6 +300,7 @@ class CellRun {
   }
 
   private notMigrated(report: Extract<JobReport, { outcome: 'not-ordered' }>): CellResult {
+    if (report.why === 'closed') return this.tooLate(report.detail);
     if (report.why === 'busy') return this.deferred('busy', report.detail);
     if (report.why === 'silent') return this.deferred('unreachable', report.detail);
     if (report.why === 'not-ready') return this.deferred('failed', `unhealthy before its PDM: ${report.detail}`);
@@ -379,6 +402,16 @@ class CellRun {
 
   private deferred(state: CellState, reason: string): CellResult {
     return { ...this.result(state, reason), deferred: true };
+  }
+
+  private tooLate(reason: string): CellResult {
+    return { ...this.result('pending', reason), closed: true };
+  }
+
+  /** What is ordered late, because AMP or the cell's health had to be waited for, must not begin when the ring is closed. */
+  private fence(): Pick<JobOrder, 'notAfterMs'> {
+    const { notAfterMs } = this.input;
+    return notAfterMs === undefined ? {} : { notAfterMs };
   }
 
   /** Its pass raises the same, where it is there to hear how this ended. */

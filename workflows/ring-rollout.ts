@@ -14,6 +14,7 @@ import type { CellLook, CellRef } from '../src/contract/activities.js';
 import { CLUSTER_WORKFLOW_ID, cellRolloutId, ringRolloutId } from '../src/contract/ids.js';
 import type {
   CellNote,
+  CellsLeft,
   EnterRing,
   OverrideInPass,
   QuarantineInPass,
@@ -26,8 +27,9 @@ import type {
 import type { RolloutRing } from '../src/contract/status.js';
 import { watchedCells } from '../src/domain/ring/health.js';
 import { awaitOther, judgeRetry, keepAsLeft, noteFailedMigration, noteFirstLook } from '../src/domain/ring/look.js';
-import { haltForExceptions, settled } from '../src/domain/ring/pass.js';
+import { haltForExceptions, hasLeft, settled } from '../src/domain/ring/pass.js';
 import {
+  leave,
   noteCheck,
   override,
   quarantine,
@@ -56,7 +58,7 @@ import { troubleOf, troublePauseMs } from './shared/trouble.js';
 export type { RingRolloutInput } from './ring/context.js';
 
 export const ringStatusQuery = defineQuery<RolloutRing>('status');
-export const watchedQuery = defineQuery<WatchedCells>('watched');
+export const watchedQuery = defineQuery<WatchedCells, [look?: number]>('watched');
 
 const LOOK_BATCH = 100;
 const LOOKS_AT_ONCE = 4;
@@ -209,7 +211,7 @@ class RingRun {
     for (const [index, look] of looks.entries()) {
       ctx.roster.see(index, look.facts.version);
       // What the run comes to that a lost pass left there counts, and not what is seen before its end.
-      if (ctx.state.inFlight[index]) continue;
+      if (ctx.state.inFlight[index] || hasLeft(ctx.state, index)) continue;
       const { isNewer, goesBack } = noteFirstLook(ctx.state, index, look, ctx.lookRules);
       if (isNewer) newer += 1;
       if (goesBack) this.flights.sendBack(index);
@@ -280,12 +282,14 @@ class RingRun {
     this.hear(signals.bakedEverywhereSignal, () =>
       this.change(() => Object.assign(ctx.state, { bakedEverywhere: true })),
     );
+    this.hear(signals.cellsLeftSignal, (m) => this.change(() => this.drop(m)));
     this.hear(signals.ringHealthSignal, (m) => this.change(() => this.health.note(m)));
     this.hear(signals.ringGateSignal, (m) => this.change(() => this.gates.noteGate(m.detail)));
     this.hear(signals.ringChecksSignal, (m) => this.change(() => this.gates.noteChecks(m.detail)));
     this.hear(signals.reportNowSignal, () => this.reporter.reportNow());
+    handleOurs(signals.cellOrdersSignal, ({ cell }) => this.change(() => this.flights.noteOrders(cell)));
     handleOurs(signals.cellNoteSignal, (m) => this.change(() => this.noteCell(m)));
-    setHandler(watchedQuery, () => ({ requestId: this.input.requestId, ...watchedCells(ctx.state) }), {
+    setHandler(watchedQuery, (look) => ({ requestId: this.input.requestId, ...watchedCells(ctx.state, look) }), {
       description: 'Which cells are to be watched for their health.',
     });
     setHandler(ringStatusQuery, () => this.reporter.view(), {
@@ -296,6 +300,16 @@ class RingRun {
   /** What was sent to the pass before this one, or after it, changes nothing here. */
   private hear<Message>(signal: SignalDefinition<[Message]>, handler: (message: Message) => unknown): void {
     handleOurs(signal, (m) => (isMeantFor(this.input.requestId, m) ? handler(m) : undefined));
+  }
+
+  /** Before the ring is entered there is nothing to drop: its entry will not have them. */
+  private drop({ cells }: CellsLeft): void {
+    const { ctx } = this;
+    if (!ctx.entry) return;
+    const indices = cells.flatMap((cell) => ctx.roster.indexOf(cell) ?? []);
+    for (const index of indices) leave(ctx.state, index, ctx.entry.policy);
+    void this.flights.hurry(indices.filter((index) => ctx.state.inFlight[index]));
+    this.watch.renew();
   }
 
   private override({ wait, waiver }: OverrideInPass): void {
@@ -330,8 +344,9 @@ class RingRun {
     if (!ctx.knowsFlights) await condition(() => ctx.knowsFlights);
     const asker = message.from === 'cluster' ? CLUSTER_WORKFLOW_ID : this.input.starter;
     const { ring, requestId, version, purpose } = this.input;
-    const inFlight = ctx.forwardCells().map(ctx.roster.idOf);
     ctx.wake();
+    if (ctx.holdingBrakes().length > 0) await this.flights.standDown();
+    const inFlight = ctx.forwardCells().map(ctx.roster.idOf);
     const hold = { ring, requestId, pass: ctx.pass, version, purpose, ...inForce, inFlight };
     await this.ctx.mail.sendAtOnce(asker, signals.brakesHoldSignal, hold);
     if (ctx.entry && ctx.holdingBrakes().some((b) => b.mode === 'cancel-cells')) await this.flights.cancelForward();

@@ -2,10 +2,7 @@
 const INSTEAD: Record<string, string[]> = {
   plan: ['cellctl status'],
   rollback: ['cellctl abort VERSION --rollback --reason "…"'],
-  wait: ['cellctl status VERSION --watch', 'cellctl deploy --ring N VERSION --wait'],
-  todo: ['cellctl rollouts --open', 'cellctl brake list'],
   settings: [],
-  reconcile: ['cellctl status', 'cellctl retry --ring N VERSION'],
 };
 
 export const NOT_IN_FORCE = Object.keys(INSTEAD);

@@ -12,6 +12,7 @@ import { packageCommands } from './commands/packages.js';
 import { ringCommands } from './commands/rings.js';
 import { serverCommands } from './commands/server.js';
 import { statusCommands } from './commands/status.js';
+import { waitCommands } from './commands/wait.js';
 import type { Context, Globals, Outcome } from './context.js';
 import type { Io } from './io.js';
 
@@ -41,6 +42,7 @@ export function buildProgram(io: Io, runner: Runner): Command {
     ringCommands,
     listCommands,
     statusCommands,
+    waitCommands,
     healthCommands,
     ledgerCommands,
     brakeCommands,

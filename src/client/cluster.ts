@@ -4,13 +4,15 @@ import type {
   ApplyTopology,
   BlockVersion,
   EngageClusterBrake,
+  IsEverywhere,
   QuarantineCell,
   ReadmitCell,
+  Reconcile,
   ReleaseBrake,
   ResumeAutoDeploy,
   UnblockVersion,
 } from '../contract/messages.js';
-import type { ApplyTopologyResult, BlockResult, BrakeResult, ClusterStatus } from '../contract/status.js';
+import type { ApplyTopologyResult, BlockResult, BrakeResult, ClusterStatus, Everywhere } from '../contract/status.js';
 import { unpackTopology } from '../domain/snapshot.js';
 import type { Topology } from '../domain/topology/index.js';
 import { afterSignal, engageSurely } from './brake.js';
@@ -47,6 +49,11 @@ export class ClusterClient {
     return this.#calls.request(HERE, 'releaseBrake', payload, options);
   }
 
+  /** Has the cluster look at what really runs, and converge what differs. */
+  reconcile(payload: Reconcile, options?: CallOptions): Promise<ClusterStatus> {
+    return this.#calls.request(HERE, 'reconcile', payload, options);
+  }
+
   /** Takes a cell out of all automation: first as a signal, which Temporal keeps even when no worker is up. */
   async quarantineCell(payload: QuarantineCell, options?: CallOptions): Promise<ClusterStatus> {
     await this.#calls.signal(HERE.workflowId, 'quarantineCell', payload);
@@ -72,6 +79,11 @@ export class ClusterClient {
 
   unblockVersion(payload: UnblockVersion, options?: CallOptions): Promise<ClusterStatus> {
     return this.#calls.request(HERE, 'unblockVersion', payload, options);
+  }
+
+  /** Whether a package, or a newer one, is on every cell of some rings; without `rings` of all that we deploy. */
+  isEverywhere(ask: IsEverywhere): Promise<Everywhere> {
+    return this.#calls.query(HERE.workflowId, 'isEverywhere', ask);
   }
 
   status(): Promise<ClusterStatus> {

@@ -299,6 +299,8 @@ export interface RingEntry extends ForPass {
   /** Gzipped, base64: JSON of `[id, tenant, url, labels?][]`. */
   cellsGz: string;
   leftOut: CellException[];
+  /** Cells that came to the ring, from another one or anew, and do not run yet what it does. */
+  came?: string[];
   /** What an earlier pass over the ring left: from here on they are this one's to end. */
   alerts?: AlertBook;
   brakes: BrakeStatus[];
@@ -365,6 +367,11 @@ export interface HoldForward extends ForPass {
   held: { reason: string; sinceMs: number } | null;
 }
 
+/** Cells that the ring has no more. */
+export interface CellsLeft extends ForPass {
+  cells: string[];
+}
+
 export interface CheckInPass extends ForPass {
   name: string;
   outcome: 'passed' | 'failed';
@@ -398,6 +405,8 @@ export interface CellRolloutInput {
   health: HealthPolicy | null;
   /** How the cell was judged before this package came, where it was unhealthy: it is held to that. */
   before: CellVerdict | null;
+  /** Nothing forward is ordered from then on, epoch ms: the ring is closed. Absent: at any time. */
+  notAfterMs?: number;
   /** How often this pass has ordered this work for this cell, from 1. */
   order: number;
   /** An earlier run of the same order was cancelled, and died over it: this one finds its job, cancels it, goes back. */
@@ -430,6 +439,10 @@ export interface CellResult {
   needsDowntime: boolean;
   /** A cancel was why it did not converge: no fault of the cell's. */
   cancelled: boolean;
+  /** A brake came before its job was ordered: nothing was, and nothing will be. */
+  stoodDown?: true;
+  /** The ring closed before its job was ordered: it starts again when that is open. */
+  closed?: true;
   /** Its health could not be told, and the policy says that this is for a person: the ring halts, whatever its budget. */
   isUnknown?: true;
   /** When the job that brought the package began and ended, epoch ms; absent where nothing is measured. */
@@ -448,7 +461,11 @@ export type TroubleKind = 'amp' | 'access' | 'prometheus' | 'health' | 'check';
 export type RingHealthNote = NonNullable<RingHealth['ring']>;
 
 /** How the ring stands, from whoever watches it, and what its looks may have spent by the next word of it. */
-export type RingHealthMessage = RingHealthNote & { looks?: LooksState } & ForPass;
+export type RingHealthMessage = RingHealthNote & {
+  looks?: LooksState;
+  /** In shadow, where cells are judged by the watch alone: how many were judged how, after their window. */
+  cells?: RingHealth['cells'];
+} & ForPass;
 
 /** Why the rings before one, and it itself, are waited for. */
 export type RingGateMessage = { detail: string } & ForPass;
@@ -469,14 +486,21 @@ export interface WatchedCells {
   over: boolean;
   /** The pass has stopped for the package's own fault already: only cells are left to be told of. */
   isSystemic: boolean;
-  /** On the package: when their job began and ended, epoch ms, null where none did, and whether smoke tests passed. */
+  /** On the package, as many as one look takes: when their job began and ended, epoch ms, null where none did, and whether smoke tests passed. */
   onNew: [index: number, begunAtMs: number | null, endedAtMs: number | null, smokeTested: 0 | 1][];
   /** To be deployed yet. */
   onOld: number[];
-  /** Those that were unhealthy before their deployment, and by which rules. */
+  /** Of these, the ones that were unhealthy before their deployment, and by which rules. */
   before: Record<number, HealthRule[]>;
+  /** After so many looks in a row each cell on the package has been in one of them. */
+  rounds: number;
   /** From then on the pass waits for a word, epoch ms; null: it does not. */
   tellAfterMs: number | null;
+}
+
+/** A cell's run that was asked to stand down cannot: its job is ordered, or may be. */
+export interface CellOrders {
+  cell: string;
 }
 
 /** Trouble that holds a whole pass. */

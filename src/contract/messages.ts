@@ -198,6 +198,20 @@ export const applyTopology = lazily(() => {
     });
 });
 
+export const reconcile = lazily(() => {
+  const { ring, by, cell, reason, url } = fields();
+  const cells = z.array(cell, 'a list of cell ids').min(1, 'at least one cell').max(500, 'at most 500 cells');
+  return z.strictObject({ ring: ring.optional(), cells: cells.optional(), by, reason: reason.optional(), url });
+});
+
+/** Of a query: whether a package, or a newer one, is on every cell of these rings. */
+export const isEverywhere = lazily(() => {
+  const { version, ring } = fields();
+  const rings = z.array(ring, 'a list of ring numbers').min(1, 'at least one ring').optional();
+  return z.strictObject({ version, rings, ignoreQuarantined: z.boolean('true or false').optional() });
+});
+
+export type IsEverywhere = z.infer<ReturnType<typeof isEverywhere>>;
 export type DeployRing = z.infer<ReturnType<typeof deployRing>>;
 export type MigrateRing = z.infer<ReturnType<typeof migrateRing>>;
 export type Graduate = z.infer<ReturnType<typeof graduate>>;
@@ -212,6 +226,7 @@ export type RetryRing = z.infer<ReturnType<typeof retryRing>>;
 export type SkipCell = z.infer<ReturnType<typeof skipCell>>;
 export type Abort = z.infer<ReturnType<typeof abort>>;
 export type Restart = z.infer<ReturnType<typeof restart>>;
+export type Reconcile = z.infer<ReturnType<typeof reconcile>>;
 export type QuarantineCell = z.infer<ReturnType<typeof quarantineCell>>;
 export type ReadmitCell = z.infer<ReturnType<typeof readmitCell>>;
 export type ResumeAutoDeploy = z.infer<ReturnType<typeof resumeAutoDeploy>>;

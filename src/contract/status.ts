@@ -317,6 +317,67 @@ export interface QueueEntry {
   since: string;
   /** What this entry waits for: its turn, an approval, a brake. */
   held: WaitingFor | null;
+  /** Only of what the cluster itself asks for: how many cells it is about, and who wants it. */
+  cells?: number;
+  by?: string;
+}
+
+/**
+ * What is different about a cell that does not stand where its ring converged. `behind`: it missed the package; `failed`:
+ * the package failed on it; `hand`: somebody else changed it; `newer`: it is past the ring; `restored`: AMP says one
+ * thing, the cell another; `joined`: it came to the ring meanwhile; `no-pdm`: only PDM is missing. The others are waited
+ * for: `busy`, `unwell`, `unknown`.
+ */
+export type DifferenceKind =
+  | 'behind'
+  | 'failed'
+  | 'hand'
+  | 'newer'
+  | 'restored'
+  | 'joined'
+  | 'no-pdm'
+  | 'busy'
+  | 'unwell'
+  | 'unknown';
+
+export interface Difference {
+  cell: string;
+  kind: DifferenceKind;
+  /** One sentence. */
+  reason: string;
+  since: string;
+}
+
+/** How rings are kept on what they converged on. */
+export interface ReconcileStatus {
+  /** When every ring is looked at next. */
+  nextAt: string | null;
+  /** Rings that are to be looked at now. */
+  looking: number[];
+  /** Rings where only what runs is noted, with the reason. */
+  notKept: { ring: number; reason: string }[];
+  /** Cells that the last look found elsewhere than their ring, at most 100. */
+  found: (Difference & { ring: number })[];
+}
+
+/** Why a cell, or cells of a ring (null), do not run a package or a newer one. */
+export interface MissingCell {
+  ring: number;
+  cell: string | null;
+  state: CellState | RingState | 'unknown';
+  reason: string;
+}
+
+/** Whether a package, or a newer one, is on every cell of some rings, by what the cluster last saw. */
+export interface Everywhere {
+  version: string;
+  there: boolean;
+  /** Why it will not be there, and no newer one in its place; null: it may be. */
+  never: string | null;
+  rings: { ring: number; there: boolean; converged: string | null }[];
+  /** At most 100; quarantined ones are named also where they are not counted. */
+  missing: MissingCell[];
+  missingTotal: number;
 }
 
 export type PassPurpose = 'deploy' | 'migrate' | 'rollback';
@@ -338,6 +399,7 @@ export interface ClusterStatus {
   blocked: BlockedVersion[];
   graduated: GraduatedPackage[];
   queue: QueueEntry[];
+  reconcile?: ReconcileStatus;
   drift: { max: number; byRing: Record<string, number> };
   /** `override`: a person's word that lets it run although the drift is beyond its limit. */
   autoDeploy: {
@@ -368,4 +430,6 @@ export interface ApplyTopologyResult {
   revision: number;
   changes: TopologyChanges;
   notInForce: string[];
+  /** What is allowed and will hardly do what its writer wants, a sentence each. */
+  warnings: string[];
 }

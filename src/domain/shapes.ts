@@ -66,6 +66,7 @@ const waiting = object({ kind: text, since: instant, until: optional(instant), d
 const exceptions = listOf(object({ cell: text, state: text, reason: text }));
 const health = orNull(object({ windowMs: number, intervalMs: number, signals: object(), mode: text }));
 const alerts: Judge = (value) => isObject(value) && Object.values(value).every(raised);
+const judged = object({ healthy: number, quiet: number, unhealthy: number, inconclusive: number });
 const looks = object({ spent: number, lastMs: instantMs });
 const raised = object({
   alert: object({ name: text, severity: text, cluster: text, summary: text, next: texts, startedAtMs: instantMs }),
@@ -222,6 +223,7 @@ const SHAPES: Record<string, Shape> = {
     gated: flag,
     cellsGz: cells,
     leftOut: exceptions,
+    came: optional(texts),
     alerts: optional(alerts),
     brakes,
     brakesNumber: object(brakesNumber),
@@ -238,6 +240,7 @@ const SHAPES: Record<string, Shape> = {
   holdForward: { held: orNull(object({ reason: text, sinceMs: instantMs })) },
   checkInPass: { name: text, outcome: oneOf('passed', 'failed'), by: text },
   bakedEverywhere: {},
+  cellsLeft: { cells: texts },
   reportNow: {},
   ringGate: { detail: text },
   ringChecks: { detail: orNull(text) },
@@ -248,9 +251,12 @@ const SHAPES: Record<string, Shape> = {
     atMs: instantMs,
     evidence: listOf(object({})),
     looks: optional(looks),
+    cells: optional(judged),
   },
   cellNote: { cell: text, version: optional(packageName), trouble: orNull(object({ kind: text, detail: text })) },
   hurry: {},
+  standDown: {},
+  cellOrders: { cell: text },
   standAside: { version: packageName },
 };
 

@@ -27,6 +27,7 @@ const SCHEMAS: Record<string, () => z.ZodType> = {
   readmitCell: messages.readmitCell,
   resumeAutoDeploy: messages.resumeAutoDeploy,
   applyTopology: messages.applyTopology,
+  reconcile: messages.reconcile,
   blockVersion: messages.blockVersion,
   unblockVersion: messages.unblockVersion,
 };

@@ -60,7 +60,7 @@ describe('words that people see', () => {
     const raised = /^ +(?:name: |[^\n]*name: |[^\n]*ofRing\([^\n]*)[^\n]*$/gm;
     const lines = code.flatMap((text) => text.match(raised) ?? []);
     const names = lines.flatMap((line) => [...line.matchAll(/'([A-Z]\w+)'/g)].map(([, name = '']) => name));
-    expect(new Set(names).size).toBe(19);
+    expect(new Set(names).size).toBe(20);
     expect(missingIn('docs/operating.md', names)).toEqual([]);
     const runbooks = anchors(read('docs/runbooks.md'));
     expect(names.filter((name) => !runbooks.includes(anchorOf(name)))).toEqual([]);
@@ -124,7 +124,7 @@ describe('limits.md', () => {
 });
 
 test('limits.md names every command that cellctl says it does not have yet', () => {
-  expect(NOT_IN_FORCE.length).toBeGreaterThan(5);
+  expect(NOT_IN_FORCE.length).toBeGreaterThan(0);
   const named = spans('docs/limits.md').map((word) => word.replace(/^cluster /, ''));
   expect(NOT_IN_FORCE.filter((command) => !named.includes(command))).toEqual([]);
 });

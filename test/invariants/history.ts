@@ -129,7 +129,8 @@ export function convergenceOf(facts: Facts, ring: number, stay: Stay): Convergen
 function wasQuarantined(facts: Facts, cell: string, { version, atMs }: Stay): boolean {
   const ring = facts.jobs.find((j) => j.cell === cell)?.ring ?? ringOfCell(facts, cell);
   const entry = facts.jobs.find((j) => j.ring === ring && j.forward && same(j.version, version));
-  const enteredMs = entry?.createdMs ?? atMs;
+  const startedAt = statusOf(facts, version)?.rings.find((r) => r.ring === ring)?.startedAt ?? null;
+  const enteredMs = Math.min(entry?.createdMs ?? atMs, startedAt === null ? atMs : Date.parse(startedAt));
   const about = (act: string) => facts.acts.filter((a) => a.act === act && !a.refused && a.payload.cell === cell);
   const last = about('quarantineCell').findLast((a) => a.askedMs <= atMs);
   if (!last) return false;

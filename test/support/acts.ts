@@ -30,7 +30,7 @@ function noteCall(
   payload: unknown,
   call: () => Promise<unknown>,
 ): Promise<unknown> {
-  if (act === 'status' || act === 'topology') return call();
+  if (act === 'status' || act === 'topology' || act === 'isEverywhere') return call();
   const entry: ActRecord = { act, version, payload, askedAt: Date.now(), answeredAt: null, answer: null };
   acts.push(entry);
   return call().then(

@@ -1,18 +1,15 @@
 import { expect } from 'vitest';
-import { V0, V1, V2 } from '../support/fleet.js';
+import { V1, V2 } from '../support/fleet.js';
 import type { World } from '../support/world.js';
 import {
-  cellNow,
   ends,
   expectRejected,
   forwardAfter,
   graduate,
   jobsSeen,
   rawSignal,
-  ringOf,
   scenario,
   seen,
-  theRing,
   toVersion,
 } from './support.js';
 
@@ -55,29 +52,6 @@ scenario(
 );
 
 scenario(
-  'a freeze that begins while a ring rolls lets cells in flight finish, starts none, and then goes on by itself',
-  { rings: { 2: 8 }, policies: { 2: { maxParallel: 2 } }, jobMs: 2500 },
-  async (world) => {
-    const [from, to] = [inMs(9_000), inMs(24_000)];
-    await apply(world, 2, { freezes: [{ from, to, reason: 'cut-over' }] });
-    await graduate(world, V1);
-    const rolling = await seen(world, V1, (s) => ringOf(s, 2)?.state === 'rolling');
-    expect(rolling.waitingFor).toBeNull();
-    const held = await seen(world, V1, (s) => ringOf(s, 2)?.waitingFor?.kind === 'freeze');
-    expect(theRing(held, 2).waitingFor).toMatchObject({ until: to, detail: 'frozen: cut-over' });
-    const still = await seen(world, V1, (s) => ringOf(s, 2)?.state === 'waiting');
-    expect(still).toMatchObject({ state: 'waiting', waitingFor: { kind: 'freeze' } });
-    expect(theRing(still, 2)).toMatchObject({ inFlight: 0, failed: 0, rolledBack: 0 });
-    expect(theRing(still, 2).pending).toBeGreaterThan(0);
-    expect((await ends(world, V1)).state).toBe('converged');
-    const jobs = await world.jobs();
-    const within = jobs.filter((j) => j.created_at >= from && j.created_at < to);
-    expect(within).toEqual([]);
-    expect(jobs.every((j) => j.state === 'succeeded')).toBe(true);
-  },
-);
-
-scenario(
   'an override ends the wait of this package in this ring, before it and in it, is kept, and is not the next one’s',
   { rings: { 2: 3, 3: 1 }, apply: false },
   async (world) => {
@@ -106,18 +80,6 @@ scenario(
 );
 
 scenario(
-  'an override ends a freeze that began while the ring rolled',
-  { rings: { 2: 5 }, jobMs: 2500, policies: { 2: { maxParallel: 1 } } },
-  async (world) => {
-    await apply(world, 2, { freezes: [{ from: inMs(8_000), to: inMs(FOR_LONG), reason: 'cut-over' }] });
-    await graduate(world, V1);
-    await seen(world, V1, (s) => s.waitingFor?.kind === 'freeze' && ringOf(s, 2)?.state === 'waiting');
-    await override(world, V1, 'freeze');
-    expect((await ends(world, V1)).state).toBe('converged');
-  },
-);
-
-scenario(
   'deployRing of a frozen ring answers at once: refused, frozen, until when and what ends it; then it goes through',
   { policies: { 0: { onFailure: 'block', bakeTime: '0s' } }, apply: false },
   async (world) => {
@@ -139,43 +101,6 @@ scenario(
     await override(world, V1, 'freeze', 0);
     expect(await world.deploy(V1)).toMatchObject({ outcome: 'converged' });
     expect(await world.deploy(V2)).toMatchObject({ outcome: 'refused', code: 'frozen' });
-  },
-);
-
-scenario(
-  'a caller of a ring that closes while it rolls is answered, and the ring goes on when it opens',
-  { rings: { 2: 2 }, jobMs: 4000, more: { perimeter: 2 }, policies: { 2: { maxParallel: 1 } } },
-  async (world) => {
-    const to = inMs(20_000);
-    await apply(world, 2, { freezes: [{ from: inMs(4_000), to, reason: 'audit' }] });
-    const answer = await world.deploy(V1, 2);
-    expect(answer).toMatchObject({ outcome: 'refused', code: 'frozen', wait: 'freeze', until: to });
-    expect(answer.cells).toMatchObject({ total: 2, converged: 1 });
-    expect(Date.now()).toBeLessThan(Date.parse(to));
-    expect(toVersion(await world.jobs(), V1)).toHaveLength(1);
-    await seen(world, V1, (s) => ringOf(s, 2)?.state === 'converged');
-    expect(await world.deploy(V1, 2)).toMatchObject({ outcome: 'converged', cells: { converged: 2 } });
-  },
-);
-
-scenario(
-  'neither a freeze nor an approval holds back a failed cell, or an abort that takes the package back',
-  { rings: { 2: 3 }, jobMs: 1500, policies: { 2: { gracePeriod: '1h', failureBudget: 1 } } },
-  async (world) => {
-    await apply(world, 2, {
-      approval: 'required',
-      freezes: [{ from: inMs(8_000), to: inMs(FOR_LONG), reason: 'holidays' }],
-    });
-    await world.fault({ kind: 'job-fails', cell: 'c2-1', version: V1, stage: 'finish' });
-    await graduate(world, V1);
-    await world.cells.rollout(V1).approveRing({ ring: 2, by: 'alice' });
-    const back = await seen(world, V1, (s) => ringOf(s, 2)?.rolledBack === 1);
-    expect(theRing(back, 2).exceptions).toMatchObject([{ cell: 'c2-1', state: 'rolled-back' }]);
-    await world.clearFaults();
-    await seen(world, V1, () => Date.now() > Date.parse(back.startedAt) + 9_000);
-    await world.cells.rollout(V1).abort({ by: 'alice', reason: 'bad', rollback: true });
-    expect((await ends(world, V1)).state).toBe('rolled-back');
-    for (const i of [1, 2, 3]) expect((await cellNow(world, `c2-${i}`)).version).toBe(V0);
   },
 );
 

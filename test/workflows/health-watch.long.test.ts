@@ -3,7 +3,18 @@ import type { WatchRingOrder } from '../../src/contract/activities.js';
 import { V0, V1 } from '../support/fleet.js';
 import type { World } from '../support/world.js';
 import { scene } from './health-scene.js';
-import { cellNow, ends, exceptionOf, graduate, ringOf, scenario, seen, theRing, toVersion } from './support.js';
+import {
+  cellNow,
+  ends,
+  exceptionOf,
+  graduate,
+  jobsSeen,
+  ringOf,
+  scenario,
+  seen,
+  theRing,
+  toVersion,
+} from './support.js';
 
 scenario(
   'a halted ring is watched on: a cell that turns ill goes back, and what then shows to be the package is noted',
@@ -109,5 +120,27 @@ scenario(
     expect(theRing(back, 2)).toMatchObject({ inFlight: 0, rolledBack: 3, pending: 1 });
     for (const cell of ['c2-1', 'c2-2', 'c2-3', 'c2-4'])
       expect(await cellNow(world, cell)).toMatchObject({ version: V0 });
+  },
+);
+
+scenario(
+  'a brake has a cell that is still judged before its deployment order nothing: it is not named, and waits its turn',
+  scene({ rings: { 2: 4 }, policies: { 2: { maxParallel: 3 } }, health: { inconclusiveTimeout: '1h' } }),
+  async (world) => {
+    await world.fault({ kind: 'slow', cell: 'c2-2', version: V1, jobKind: 'configure', factor: 400 });
+    await graduate(world, V1);
+    await jobsSeen(world, (jobs) => toVersion(jobs, V1).length === 1);
+    await world.fault({ kind: 'missing-series', cell: 'c2-3', signals: ['errors'] });
+    await seen(world, V1, (s) => /c2-3.*errors|errors.*c2-3|errors/.test(ringOf(s, 2)?.waitingFor?.detail ?? ''));
+    await jobsSeen(world, (jobs) => toVersion(jobs, V1).some(({ cell }) => cell === 'c2-2'));
+    const { inFlight } = await world.cells.cluster().engageBrake({ by: 'alice', reason: 'incident', brakeId: 'b' });
+    expect(inFlight).toContain('c2-2');
+    expect(inFlight).not.toContain('c2-3');
+    await world.clearFaults();
+    const braked = await seen(world, V1, (s) => s.state === 'braked' && ringOf(s, 2)?.inFlight === 0);
+    expect(theRing(braked, 2)).toMatchObject({ failed: 0, rolledBack: 0 });
+    expect(toVersion(await world.jobs(), V1).map(({ cell }) => cell)).not.toContain('c2-3');
+    await world.cells.cluster().releaseBrake({ by: 'alice', brakeId: 'b', reason: 'over' });
+    expect(theRing(await ends(world, V1), 2)).toMatchObject({ converged: 4 });
   },
 );

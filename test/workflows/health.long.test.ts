@@ -71,14 +71,22 @@ scenario(
   },
 );
 
-scenario('in shadow nothing is obeyed', scene({ health: { mode: 'shadow' } }), async (world) => {
-  await world.fault({ kind: 'error-burst', version: V1, size: 0.3 });
-  await graduate(world, V1);
-  expect(theRing(await ends(world, V1), 2)).toMatchObject({
-    converged: 3,
-    health: { mode: 'shadow', wouldHave: expect.stringContaining('errors') },
-  });
-});
+scenario(
+  'in shadow nothing is obeyed or waited for, and how the cells were judged is kept',
+  scene({ health: { mode: 'shadow' }, policies: { 2: { maxParallel: 3, bakeTime: '25s' } } }),
+  async (world) => {
+    await world.fault({ kind: 'error-burst', version: V1, size: 0.3 });
+    await graduate(world, V1);
+    expect(theRing(await ends(world, V1), 2)).toMatchObject({
+      converged: 3,
+      health: {
+        mode: 'shadow',
+        wouldHave: expect.stringContaining('errors'),
+        cells: { healthy: 0, quiet: 0, unhealthy: 3, inconclusive: 0 },
+      },
+    });
+  },
+);
 
 scenario(
   'a fault of the package stops the ring as systemic, and its cells go back where the policy says so',

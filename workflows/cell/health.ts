@@ -34,17 +34,23 @@ export class CellHealth {
     this.before = input.before;
   }
 
+  /** In shadow the ring's watch judges the cell, beside what is done with it: nobody waits for that. */
+  private get judgedBy(): HealthPolicy | null {
+    return this.isObeyed ? this.input.health : null;
+  }
+
   private get isObeyed(): boolean {
     return this.input.health?.mode === 'enforce';
   }
 
   /** Why nothing is to be ordered for the cell as it is; null: nothing speaks against it. */
   async speaksAgainst(): Promise<Objection | null> {
-    const { health, policy } = this.input;
+    const { policy } = this.input;
+    const health = this.judgedBy;
     if (!health) return null;
     // What was said of it before an earlier try is no word on it now.
     this.before = null;
-    const mayHold = this.isObeyed && !policy.deployToUnhealthy && !this.input.soft;
+    const mayHold = !policy.deployToUnhealthy && !this.input.soft;
     // What is only told waits for nobody.
     const asked: HealthPolicy = mayHold ? health : { ...health, mode: 'shadow' };
     const verdict = await this.untilKnown(mayHold, (waitMs) => this.errands.judge(asked, waitMs), itself);
@@ -62,7 +68,8 @@ export class CellHealth {
 
   /** Verifies the cell, and watches its health after the job that changed it; null: that was dropped half way. */
   async verify(target: Target, migrated: boolean, job: JobFacts): Promise<Verification | null> {
-    const { health, policy, purpose } = this.input;
+    const { policy, purpose } = this.input;
+    const health = this.judgedBy;
     const mustSmoke = policy.smokeTests && purpose === 'deploy';
     if (mustSmoke) {
       const ready = await this.errands.verifyUnlessDropped(target, migrated, null);
@@ -133,7 +140,7 @@ export class CellHealth {
   }
 
   private watch(job: JobFacts, waitMs: number): HealthWatch | null {
-    const { health: policy } = this.input;
+    const policy = this.judgedBy;
     if (!policy) return null;
     const { begunAtMs, endedAtMs } = timesOf(job);
     const { before, smokeTests } = this;

@@ -20,7 +20,11 @@ import type { ClusterContext } from './context.js';
 export class Quarantines {
   private readonly alarm: Alarm;
 
-  constructor(private readonly ctx: ClusterContext) {
+  constructor(
+    private readonly ctx: ClusterContext,
+    /** A cell is back. */
+    private readonly onBack: (cell: string) => void,
+  ) {
     this.alarm = new Alarm(() => ctx.wake());
   }
 
@@ -86,6 +90,7 @@ export class Quarantines {
 
   /** A pass that is in the ring lets the cell's run come to its end first, going back included. */
   private tell(cell: string, { by, reason = '' }: { by: string; reason?: string }, out: boolean): void {
+    if (!out) this.onBack(cell);
     const { state } = this.ctx;
     const topology = topologyOf(state);
     const ring = topology && findCell(topology, cell)?.ring.ring;

@@ -1,5 +1,5 @@
 import { condition, log, sleep } from '@temporalio/workflow';
-import { packageRolloutId, ringRolloutId } from '../../src/contract/ids.js';
+import { CLUSTER_WORKFLOW_ID, packageRolloutId, ringRolloutId } from '../../src/contract/ids.js';
 import type {
   AlertBook,
   BrakesHold,
@@ -9,6 +9,7 @@ import type {
   PassSpeaks,
   RegisterRollout,
   RequestRing,
+  RingAnswer,
   RingEntry,
   RingReport,
   WithdrawRequest,
@@ -35,6 +36,7 @@ import {
 import { laneIsGone } from '../../src/domain/cluster/lanes.js';
 import { noteChart } from '../../src/domain/cluster/packages.js';
 import { whyQuarantined } from '../../src/domain/cluster/quarantine.js';
+import { cameTo, isReconcile, noteForReconcile, noteReconciled } from '../../src/domain/cluster/reconcile.js';
 import { noteRepeats } from '../../src/domain/cluster/repeats.js';
 import type { QueuedRequest, Turn } from '../../src/domain/cluster/state.js';
 import { topologyOf } from '../../src/domain/cluster/topology.js';
@@ -47,7 +49,10 @@ import { packCells } from '../../src/domain/snapshot.js';
 import {
   absolutePolicy,
   DEFAULT_POLICY,
+  type DeployableCell,
   deployableCells,
+  type LeftOutCell,
+  type Ring,
   resolveCoordination,
   resolvePolicy,
   ringOf,
@@ -79,6 +84,8 @@ export class Turns {
     /** A pass of this version was there before this cluster, and nobody had claimed it. */
     private readonly onMet: (version: string) => void,
     private readonly limits: TestLimits,
+    /** What the queue says to a request of the cluster's own. */
+    private readonly onOwn: (request: QueuedRequest, answer: RingAnswer) => void,
   ) {
     this.oustAfterMs = limits.oustAfterMs ?? OUST_AFTER_MS;
     this.ousts = new Ousts(ctx, this.oustAfterMs, (ring, turn) => this.passGone(ring, turn));
@@ -132,7 +139,7 @@ export class Turns {
 
   /** Nobody of this package wants a ring any more. */
   withdrawAll(version: string): void {
-    this.ctx.state.queue = this.ctx.state.queue.filter((q) => q.version !== version);
+    this.ctx.state.queue = this.ctx.state.queue.filter((q) => q.version !== version || isReconcile(q));
     this.ctx.wake();
   }
 
@@ -147,6 +154,8 @@ export class Turns {
     this.ctx.enter(decisionOfTurn(action));
     if (action.do === 'drop') {
       this.ctx.fileRejection('requestRing', action.problem);
+    } else if (action.do === 'answer' && isReconcile(action.request)) {
+      this.onOwn(action.request, action.answer);
     } else if (action.do === 'answer') {
       await this.ctx.mail.send(action.request.sender, signals.ringAnswerSignal, action.answer);
     } else if (action.do === 'oust') {
@@ -189,13 +198,8 @@ export class Turns {
     const isTaken = request.purpose !== 'rollback' && (this.ctx.state.turns[ring]?.rollbackSinceMs ?? null) !== null;
     if (isTaken) return this.noEntry(ring, 'a rollback waits for the ring');
     const policy = resolvePolicy(topology, ring, lane, Date.now());
-    const deployable = deployableCells(found, Date.now(), policy.mode);
-    const cells = deployable.cells.filter(({ id }) => !this.ctx.state.quarantined[id]);
-    const out = deployable.cells.flatMap((cell) => {
-      const reason = whyQuarantined(this.ctx.state, cell.id);
-      return reason === null ? [] : [{ cell, state: 'quarantined' as const, reason }];
-    });
-    const leftOut = [...deployable.leftOut, ...out];
+    const all = this.cellsIn(found, policy.mode);
+    const { cells, leftOut } = request.cells ? onlyThese(all.cells, request.cells) : all;
     return {
       ...this.noEntry(ring, null),
       name: found.name ?? `ring-${ring}`,
@@ -205,9 +209,22 @@ export class Turns {
       health: healthOf(topology, ring),
       gated: gatesBefore(topology, ring, Date.now()).length > 0,
       cellsGz: packCells(cells),
+      came: cameTo(this.ctx.state, ring),
       leftOut: leftOut.map((l) => ({ cell: l.cell.id, state: l.state, reason: l.reason })),
       ...calendarEntry(this.ctx.state, request, ring, { topology, now: Date.now() }),
     };
+  }
+
+  /** What a person quarantined is left alone beside what the topology leaves alone. */
+  private cellsIn(ring: Ring, mode: 'act' | 'observe'): { cells: DeployableCell[]; leftOut: LeftOutCell[] } {
+    const { state } = this.ctx;
+    const deployable = deployableCells(ring, Date.now(), mode);
+    const cells = deployable.cells.filter(({ id }) => !state.quarantined[id]);
+    const out = deployable.cells.flatMap((cell) => {
+      const reason = whyQuarantined(state, cell.id);
+      return reason === null ? [] : [{ cell, state: 'quarantined' as const, reason }];
+    });
+    return { cells, leftOut: [...deployable.leftOut, ...out] };
   }
 
   private noEntry(ring: number, refused: string | null): RingEntry {
@@ -235,25 +252,52 @@ export class Turns {
     const { state } = this.ctx;
     const { ring } = report.view;
     this.noteWhoSpeaks({ ...report, ring });
-    const record = state.rings[ring];
     const turn = state.turns[ring];
     if (turn?.request.requestId !== report.requestId) return;
-    const before = beforeReport(record, turn, state);
+    const before = beforeReport(state, ring, turn);
     turn.pass = report.pass;
     turn.state = report.view.state;
     turn.waits = report.view.waitingFor?.kind ?? null;
+    const end = turn.request.cells ? this.noteReconciled(turn.request.cells, report) : this.noteRing(report);
+    for (const decision of decisionsOfReport(before, state, turn, report, Date.now())) this.ctx.enter(decision);
+    if (report.ended) this.free(ring, end);
+    this.ctx.wake();
+  }
+
+  private noteRing(report: RingReport): TurnEnd {
+    const { state } = this.ctx;
+    const { ring } = report.view;
+    const record = state.rings[ring];
     noteSystemic(state, ring, report, Date.now());
     noteRepeats(state.repeats, report);
     noteChart(state, report.version, report.runsWith ?? null);
-    const end = record ? noteRing(record, report) : 'looked';
-    for (const decision of decisionsOfReport(before, record, turn, state, report, Date.now())) this.ctx.enter(decision);
-    if (report.ended) this.free(ring, end);
-    this.ctx.wake();
+    noteForReconcile(state, ring, report);
+    return record ? noteRing(record, report) : 'looked';
+  }
+
+  /** Of the ring as a whole a pass over some of its cells says nothing, unless it found the package at fault. */
+  private noteReconciled(cells: string[], report: RingReport): TurnEnd {
+    const { state } = this.ctx;
+    const { ring } = report.view;
+    const record = state.rings[ring];
+    if (report.systemic) noteSystemic(state, ring, report, Date.now());
+    if (record) noteReconciled(record, cells, report);
+    if (record) record.alerts = report.alerts ?? {};
+    // What the cells run now is looked at, and nothing is done about it before the next time.
+    if (report.ended && !state.toLook.includes(ring)) state.toLook.push(ring);
+    return 'looked';
   }
 
   private free(ring: number, end?: TurnEnd): void {
     endTurn(this.ctx.state, ring, end);
     this.brakes.forget(ring);
+  }
+
+  /** A pass of the cluster's own could not be started, or has ended without saying so. */
+  freeOwn(ring: number, requestId: string): void {
+    if (this.ctx.state.turns[ring]?.request.requestId !== requestId) return;
+    this.free(ring);
+    this.ctx.wake();
   }
 
   // ── brakes ─────────────────────────────────────────────────────────────────
@@ -374,6 +418,8 @@ export class Turns {
     );
     this.free(ring);
     this.ctx.wake();
+    // What the cluster itself had asked for, its next look asks for again.
+    if (sender === CLUSTER_WORKFLOW_ID) return;
     await this.ctx.mail.send(sender, signals.passLostSignal, { ring, requestId });
   }
 
@@ -384,3 +430,9 @@ export class Turns {
     this.brakes.engage({ by: COORDINATOR, reason, brakeId, scope: { ring }, mode: 'finish-cells' });
   }
 }
+
+/** A pass over some cells of a ring: what is left alone there is none of its business. */
+const onlyThese = (cells: DeployableCell[], ids: string[]): { cells: DeployableCell[]; leftOut: LeftOutCell[] } => ({
+  cells: cells.filter(({ id }) => ids.includes(id)),
+  leftOut: [],
+});

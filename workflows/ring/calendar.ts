@@ -1,5 +1,6 @@
 import { log, sleep } from '@temporalio/workflow';
 import type { CalendarWord, Waiver } from '../../src/contract/calendar.js';
+import type { CellPurpose } from '../../src/contract/internal.js';
 import type { WaitingFor } from '../../src/contract/status.js';
 import { type Closing, closingOf, isGood, waitForOpening, wordWithoutWindows } from '../../src/domain/calendar/gate.js';
 import { wouldStart } from '../../src/domain/ring/view.js';
@@ -44,6 +45,13 @@ export class PassCalendar {
     const { ring, version } = this.ctx.input;
     const sinceMs = this.ctx.calendar.sinceMs ?? Date.now();
     return closing && waitForOpening(closing, { ring, version, sinceMs });
+  }
+
+  /** A cell that starts orders nothing any more when the word on which it started has run out. */
+  fence(purpose: CellPurpose): { notAfterMs?: number } {
+    const { entry, calendar } = this.ctx;
+    if (!entry?.calendar || !calendar.word || purpose === 'rollback') return {};
+    return { notAfterMs: calendar.word.untilMs };
   }
 
   waive(waiver: Waiver): void {

@@ -16,7 +16,7 @@ import { newPassAlerts, type PassAlertState } from '../../src/domain/alerts/ring
 import { holding, isOlderList } from '../../src/domain/brake.js';
 import type { Target } from '../../src/domain/cell.js';
 import { isBlockedBy } from '../../src/domain/cluster/blocks.js';
-import { modeOf, newHealth } from '../../src/domain/ring/health.js';
+import { type CarriedHealth, carryHealth, modeOf, newHealth, restoreHealth } from '../../src/domain/ring/health.js';
 import type { LookRules } from '../../src/domain/ring/look.js';
 import { forwardCells, type Held, newPass, type PassState } from '../../src/domain/ring/pass.js';
 import { type CarriedRoster, Roster } from '../../src/domain/ring/roster.js';
@@ -55,6 +55,10 @@ export interface RingRolloutInput {
   mend: boolean;
   /** It takes the place of a pass that was lost: nobody asked again. */
   afterLoss: boolean;
+  /** It brings some cells of the ring back to what the ring converged on: never left halted, whatever comes of it. */
+  reconciles?: boolean;
+  /** A person asked for these cells by name or ring: what failed on them before is tried again. */
+  askedFor?: boolean;
   reason: string;
   /** What an earlier run of this pass carried over. */
   carried?: Carried;
@@ -63,7 +67,7 @@ export interface RingRolloutInput {
 export interface Carried {
   startedAtMs: number;
   entry: RingEntry;
-  state: PassState;
+  state: Omit<PassState, 'health'> & { health: CarriedHealth | null };
   roster: CarriedRoster;
   brakes: Brakes;
   refusal: string | null;
@@ -207,27 +211,35 @@ export class PassContext {
   }
 
   get lookRules(): LookRules {
-    const { policy, perimeter } = this.entered;
-    return { target: this.target, policy, askedFor: perimeter && !this.input.afterLoss };
+    const { policy, perimeter, came = [] } = this.entered;
+    const { afterLoss, askedFor = false, reconciles = false } = this.input;
+    return { target: this.target, policy, askedFor: askedFor || (perimeter && !afterLoss), reconciles, came };
+  }
+
+  /** Nobody is left waiting in front of a pass that goes no further: it ends with its result. */
+  get endsAnyhow(): boolean {
+    return this.entry?.soft === true || this.input.reconciles === true;
   }
 
   get rules(): Advance {
-    const { policy, soft, perimeter, leftOut } = this.entered;
-    return { policy, soft, perimeter, leftOut: leftOut.length, now: Date.now() };
+    const { policy, perimeter, leftOut } = this.entered;
+    return { policy, soft: this.endsAnyhow, perimeter, leftOut: leftOut.length, now: Date.now() };
   }
 
   carry(): Carried {
     const { startedAtMs, state, roster, brakes, refusal, alerts, setbacks, troubleSinceMs, calendar } = this;
     // Watches end with this run, and begin again in the next one.
-    const carriedState = { ...state, watching: 0, silent: [] };
+    const health = state.health && carryHealth(state.health);
+    const carriedState = { ...state, health, watching: 0, silent: [] };
     const troubles = [...this.troubles];
     const more = { roster: roster.carry(), brakes, refusal, alerts, setbacks, troubles, troubleSinceMs, calendar };
     return { startedAtMs, entry: this.entered, state: carriedState, ...more };
   }
 
-  private restore({ roster, troubles, ...carried }: Carried): void {
+  private restore({ roster, troubles, state, ...carried }: Carried): void {
     const { entry } = carried;
     Object.assign(this, carried);
+    this.state = { ...state, health: state.health && restoreHealth(state.health) };
     this.troubles = new Map(troubles);
     this.roster = Roster.of(entry.cellsGz, roster);
   }

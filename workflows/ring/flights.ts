@@ -1,5 +1,5 @@
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
-import { ParentClosePolicy, startChild, WorkflowIdReusePolicy, workflowInfo } from '@temporalio/workflow';
+import { condition, ParentClosePolicy, startChild, WorkflowIdReusePolicy, workflowInfo } from '@temporalio/workflow';
 import type { CellLook, CellRef } from '../../src/contract/activities.js';
 import { cellRolloutId } from '../../src/contract/ids.js';
 import type { CellResult, CellRolloutInput } from '../../src/contract/internal.js';
@@ -10,6 +10,7 @@ import { noteFailedMigration, noteFirstLook } from '../../src/domain/ring/look.j
 import {
   cellDied,
   cellEnded,
+  drop,
   type FlightRecord,
   haltForExceptions,
   joinRun,
@@ -19,7 +20,7 @@ import {
 } from '../../src/domain/ring/pass.js';
 import { CellRollout, hurrySignal } from '../cell-rollout.js';
 import { awaitCells, linger } from '../shared/activities.js';
-import { standAsideSignal, waiveHealthSignal } from '../shared/signals.js';
+import { standAsideSignal, standDownSignal, waiveHealthSignal } from '../shared/signals.js';
 import type { PassCalendar } from './calendar.js';
 import type { PassContext } from './context.js';
 import type { Setbacks } from './setbacks.js';
@@ -30,6 +31,8 @@ const STATE_OF = { deploy: 'deploying', migrate: 'migrating', rollback: 'rolling
 const THICK_MS = 500;
 /** A brake waits for a turn, so this stays well under the second in which it is to be answered. */
 const GATHER_MS = 150;
+/** A cell's run answers in one turn; who takes longer is named as in flight. */
+const STAND_DOWN_MS = 2_000;
 
 /** The cells' own runs: starts them, learns how they ended, and never loses a slot. */
 export class Flights {
@@ -147,6 +150,36 @@ export class Flights {
   }
 
   /**
+   * A cell that is judged before its deployment may be so for hours: a brake that comes meanwhile has it order nothing any
+   * more. Resolves when each of them has ended, or has said that it has gone too far.
+   */
+  async standDown(): Promise<void> {
+    const { state } = this.ctx;
+    const asked = Object.entries(state.inFlight).flatMap(([key, flight]) => {
+      const mayWait = flight.purpose === 'deploy' && flight.runId !== null && !flight.foreign && !flight.orders;
+      return mayWait ? [{ index: Number(key), flight }] : [];
+    });
+    if (!this.isJudgedBefore || asked.length === 0) return;
+    for (const { index } of asked) void this.askToStandDown(index);
+    const isThere = ({ index, flight }: (typeof asked)[number]) => state.inFlight[index] === flight && !flight.orders;
+    await condition(() => !asked.some(isThere), STAND_DOWN_MS);
+  }
+
+  /** A cell has gone too far to stand down. */
+  noteOrders(cell: string): void {
+    const flight = this.ctx.state.inFlight[this.ctx.roster.indexOf(cell) ?? -1];
+    if (flight && !flight.foreign) flight.orders = true;
+  }
+
+  private get isJudgedBefore(): boolean {
+    return this.ctx.entry?.health?.mode === 'enforce';
+  }
+
+  private async askToStandDown(index: number): Promise<void> {
+    await this.ctx.mail.send(cellRolloutId(this.ctx.roster.idOf(index)), standDownSignal);
+  }
+
+  /**
    * A ring that goes back waits for nobody whose health cannot be told: those cells go back at once, and what may not be
    * cancelled counts as it is.
    */
@@ -196,6 +229,7 @@ export class Flights {
     if (!look) return this.hear(index, result);
     ctx.roster.see(index, look.facts.version);
     landAgain(ctx.state, index);
+    if (ctx.state.leaving?.[index]) return drop(ctx.state, index, result ?? undefined);
     if (noteFirstLook(ctx.state, index, look, ctx.lookRules).goesBack) this.sendBack(index);
     const isMended = result?.purpose === 'migrate' && result.state === 'converged';
     if (!isMended && ctx.input.migrationFailed.includes(cell.id)) {
@@ -227,6 +261,10 @@ export class Flights {
     }
     if (flight.cancelled) await this.cancelOne(index);
     if (this.ctx.state.stop?.hurry) await this.hurry([index]);
+    // The brake came while it was started.
+    if (flight.purpose === 'deploy' && this.isJudgedBefore && this.ctx.holdingBrakes().length > 0) {
+      await this.askToStandDown(index);
+    }
     this.ctx.wake();
   }
 
@@ -268,6 +306,7 @@ export class Flights {
       perimeter: ctx.entered.perimeter,
       health: ctx.entered.health,
       before: beforeOf(cell.id, ctx.state.health?.before[index]),
+      ...this.calendar.fence(purpose),
       order: ctx.state.orders[index] ?? 1,
       cancelled,
       lane,

@@ -37,9 +37,9 @@ export class HealthWatch {
   }
 
   /** How the ring stands, where nothing has to be done but perhaps to wait. */
-  note({ requestId: _, looks, ...note }: RingHealthMessage): void {
+  note({ requestId: _, looks, cells, ...note }: RingHealthMessage): void {
     const { state } = this.ctx;
-    noteRingHealth(state, note, looks);
+    noteRingHealth(state, note, { ...(looks ? { looks } : {}), ...(cells ? { cells } : {}) });
     this.ctx.setTrouble(WATCH, null);
     this.hold();
   }
@@ -91,7 +91,7 @@ export class HealthWatch {
     const { state } = this.ctx;
     if (!state.health || !hasWatched(state)) return;
     log.warn('the ring is unhealthy', { scope: verdict.scope, sentence: verdict.sentence });
-    noteRingHealth(state, noteOf(verdict), verdict.looks);
+    noteRingHealth(state, noteOf(verdict), { looks: verdict.looks });
     const reason = `the package is unhealthy: ${verdict.sentence}`;
     const stops = verdict.scope === 'systemic' && haltAsSystemic(state, reason, Date.now());
     for (const { cell, verdict: word, sentence, evidence } of verdict.cells) {

@@ -40,7 +40,7 @@ export class Reporter {
       name: entry?.name ?? `ring-${input.ring}`,
       version: input.version,
       perimeter: entry?.perimeter ?? false,
-      soft: entry?.soft ?? false,
+      soft: ctx.endsAnyhow,
       idOf: ctx.roster.idOf,
       leftOut: entry?.leftOut ?? [],
       brakes: ctx.holdingBrakes(),
@@ -92,7 +92,7 @@ export class Reporter {
     const { ctx } = this;
     const view = this.view();
     this.alerts.keep(view);
-    const result = resultOf(ctx.state, ctx.entry?.soft ?? false);
+    const result = resultOf(ctx.state, ctx.endsAnyhow);
     const { halt } = ctx.state;
     const refused = result !== null && ctx.refusal === 'newer_running';
     return {
@@ -126,8 +126,9 @@ export class Reporter {
     this.counted = countsOf(report);
     // Alerts are none of the package's business.
     const { alerts: _, ...toStarter } = report;
+    const { starter } = this.ctx.input;
     await Promise.all([
-      this.ctx.mail.send(this.ctx.input.starter, ringReportSignal, toStarter),
+      starter === CLUSTER_WORKFLOW_ID ? null : this.ctx.mail.send(starter, ringReportSignal, toStarter),
       this.ctx.mail.send(CLUSTER_WORKFLOW_ID, ringReportSignal, report),
     ]);
   }

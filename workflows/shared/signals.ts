@@ -6,6 +6,7 @@ import type {
   BlockResult,
   BrakeResult,
   ClusterStatus,
+  Everywhere,
   GraduateResult,
   PackageRolloutStatus,
   RingResult,
@@ -28,10 +29,12 @@ export const restartUpdate = defineUpdate<PackageRolloutStatus, [unknown]>('rest
 export const releaseBrakeUpdate = defineUpdate<PackageRolloutStatus, [unknown]>('releaseBrake');
 export const releaseClusterBrakeUpdate = defineUpdate<ClusterStatus, [unknown]>('releaseBrake');
 export const engageBrakeUpdate = defineUpdate<BrakeResult, [unknown]>('engageBrake');
+export const reconcileUpdate = defineUpdate<ClusterStatus, [unknown]>('reconcile');
 export const applyTopologyUpdate = defineUpdate<ApplyTopologyResult, [unknown]>('applyTopology');
 export const blockVersionUpdate = defineUpdate<BlockResult, [unknown]>('blockVersion');
 export const unblockVersionUpdate = defineUpdate<ClusterStatus, [unknown]>('unblockVersion');
 
+export const reconcileSignal = defineSignal<[unknown]>('reconcile');
 export const quarantineCellUpdate = defineUpdate<ClusterStatus, [unknown]>('quarantineCell');
 export const readmitCellUpdate = defineUpdate<ClusterStatus, [unknown]>('readmitCell');
 export const resumeAutoDeployUpdate = defineUpdate<ClusterStatus, [unknown]>('resumeAutoDeploy');
@@ -55,6 +58,7 @@ export const unblockVersionSignal = defineSignal<[unknown]>('unblockVersion');
 export const rolloutStatusQuery = defineQuery<PackageRolloutStatus>('status');
 export const clusterTopologyQuery = defineQuery<internal.PackedTopology>('topology');
 export const ledgerStatusQuery = defineQuery<LedgerStatus>('status');
+export const isEverywhereQuery = defineQuery<Everywhere, [unknown]>('isEverywhere');
 export const clusterStatusQuery = defineQuery<ClusterStatus>('status');
 
 // ── between our own workflows ──
@@ -92,6 +96,7 @@ export const quarantineInPassSignal = defineSignal<[internal.QuarantineInPass]>(
 export const overrideInPassSignal = defineSignal<[internal.OverrideInPass]>('overrideInPass');
 export const holdForwardSignal = defineSignal<[internal.HoldForward]>('holdForward');
 export const checkInPassSignal = defineSignal<[internal.CheckInPass]>('checkInPass');
+export const cellsLeftSignal = defineSignal<[internal.CellsLeft]>('cellsLeft');
 export const reportNowSignal = defineSignal<[internal.ForPass]>('reportNow');
 export const bakedEverywhereSignal = defineSignal<[internal.ForPass]>('bakedEverywhere');
 
@@ -101,3 +106,5 @@ export const ringChecksSignal = defineSignal<[internal.RingChecksMessage]>('ring
 export const cellNoteSignal = defineSignal<[internal.CellNote]>('cellNote');
 export const standAsideSignal = defineSignal<[internal.StandAside]>('standAside');
 export const waiveHealthSignal = defineSignal('waiveHealth');
+export const standDownSignal = defineSignal('standDown');
+export const cellOrdersSignal = defineSignal<[internal.CellOrders]>('cellOrders');

@@ -8,6 +8,7 @@ import { earliest } from '../instant.js';
 import { resolveCoordination, resolvePolicy, ringOf, type Topology } from '../topology/index.js';
 import type { Due } from './book.js';
 import { ofRing } from './cell.js';
+import { changedByHand } from './differences.js';
 import { alertsOfDrift } from './drift.js';
 import { alertsOfQuarantines } from './quarantine.js';
 
@@ -32,6 +33,7 @@ export function alertsOfCluster(state: ClusterState, kept: ClusterAlertState, to
     ...late(state, topology, now),
     ...standingQueues(state, topology, now),
     ...repeated(state, topology),
+    ...changedByHand(state, topology),
     ...alertsOfDrift(state, topology, now),
     ...quarantines.alerts,
     ...missing.alerts,

@@ -1,7 +1,9 @@
-import { packageRolloutId, ringRolloutId } from '../../contract/ids.js';
+import { CLUSTER_WORKFLOW_ID, packageRolloutId, ringRolloutId } from '../../contract/ids.js';
 import type { ClaimRing, PassSpeaks, RegisterRollout, RingReport } from '../../contract/internal.js';
 import { isNewer, isPackage, newest } from '../package-version.js';
+import { isReconcile } from './reconcile.js';
 import type { ClusterState, QueuedRequest, RingRecord, Turn } from './state.js';
+import { topologyOf } from './topology.js';
 
 /** Who holds which ring: how a turn begins and ends, and how a cluster without memory learns of the turns there are. */
 
@@ -123,12 +125,21 @@ export function endTurn(state: ClusterState, ring: number, end: TurnEnd = 'lost'
   const record = state.rings[ring];
   delete state.turns[ring];
   if (!turn || !record) return;
+  if (!hasRing(state, ring)) return forgetRing(state, ring);
   if (record.state !== 'halted' && record.state !== 'converged') record.state = 'idle';
   const { version } = turn.request;
   const isUnused = end === 'unused' || turn.pass === null;
   if (record.desired !== version || record.observed[version] || (end === 'lost' && !isUnused)) return;
   const seen = newest(Object.keys(record.observed).filter(isPackage));
   record.desired = isUnused ? (turn.before ?? seen) : (seen ?? turn.before);
+}
+
+const hasRing = (state: ClusterState, ring: number): boolean =>
+  topologyOf(state)?.rings.some((r) => r.ring === ring) ?? true;
+
+/** It left the topology while somebody held it. */
+function forgetRing(state: ClusterState, ring: number): void {
+  delete state.rings[ring];
 }
 
 /** A rollout says that it holds a ring, with all that it asked for; whoever holds it by another request keeps it. */
@@ -166,7 +177,8 @@ export function handOver(
   state: ClusterState,
   { version, run }: Pick<RegisterRollout, 'version' | 'run'>,
 ): { passes: { ring: number; turn: Turn; pass: string }[]; free: number[] } {
-  const isOrphan = (request: QueuedRequest) => request.version === version && runOf(request.requestId) !== run;
+  const isOrphan = (request: QueuedRequest) =>
+    request.version === version && runOf(request.requestId) !== run && !isReconcile(request);
   state.queue = state.queue.filter((request) => !isOrphan(request));
   const turns = Object.entries(state.turns).map(([ring, turn]) => ({ ring: Number(ring), turn, pass: turn.pass }));
   const orphans = turns.filter(({ turn }) => isOrphan(turn.request));
@@ -185,7 +197,7 @@ export function forgetUnmet(state: ClusterState, ring: number): void {
 
 const queued = (request: Omit<QueuedRequest, 'sender' | 'at' | 'told' | 'held'> & { ring: number }): QueuedRequest => ({
   ...request,
-  sender: packageRolloutId(request.version),
+  sender: isReconcile(request) ? CLUSTER_WORKFLOW_ID : packageRolloutId(request.version),
   at: request.ring,
   told: '',
   held: null,

@@ -6,6 +6,7 @@ import type {
   BrakeStatus,
   CellException,
   ColdStart,
+  Difference,
   GraduatedPackage,
   Rejection,
   RingState,
@@ -17,6 +18,7 @@ import { type ClusterAlertState, newClusterAlerts } from '../alerts/cluster.js';
 import type { Outbox } from '../ledger/entry.js';
 import { type DriftState, newDrift } from './drift.js';
 import type { Quarantine } from './quarantine.js';
+import { newReconcile, type ReconcileState } from './reconcile.js';
 import type { Repeats } from './repeats.js';
 
 /**
@@ -66,6 +68,8 @@ export interface ClusterState {
   toLook: number[];
   /** How far the look at the first of them has come; null: it has not begun. */
   looking: RingLook | null;
+  /** How rings are kept on what they converged on. */
+  reconcile?: ReconcileState;
   /** Alerts that the cluster keeps up itself. */
   alerts: ClusterAlertState;
   /** What calendars say of the rings that packages wait for, by `calendarKey`; absent: none was asked yet. */
@@ -91,6 +95,8 @@ export interface RingLook {
   cells: number;
   /** How many of them run what; `unknown` where nobody knows. */
   observed: Record<string, number>;
+  /** Cells that do not stand where their ring does. */
+  found?: Difference[];
 }
 
 export interface RingRecord {
@@ -115,6 +121,11 @@ export interface QueuedRequest extends RequestRing {
   /** The last answer given, so that the same is not said twice. */
   told: string;
   held: WaitingFor | null;
+  /** Asked for by the cluster itself: the cells that are to come back to what their ring converged on. */
+  cells?: string[];
+  /** Who wants that, and whether what failed before is to be tried again. */
+  by?: string;
+  askedFor?: boolean;
   /** Since when this rollback waits for a pass that has not said whose it is. */
   unmetSinceMs?: number;
 }
@@ -198,6 +209,7 @@ export const newClusterState = (): ClusterState => ({
   rejected: [],
   toLook: [],
   looking: null,
+  reconcile: newReconcile(),
   alerts: newClusterAlerts(),
   cold: null,
 });

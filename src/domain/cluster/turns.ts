@@ -13,6 +13,7 @@ import { calendarWait, closingFor } from './calendars.js';
 import { driftInWords, isPausedForDrift } from './drift.js';
 import { beginTurn } from './holders.js';
 import { isUrgent, laneIsGone, waitForLane } from './lanes.js';
+import { isReconcile } from './reconcile.js';
 import type { ClusterState, QueuedRequest, Turn } from './state.js';
 
 /**
@@ -63,11 +64,11 @@ export function decideTurns(
 
 /**
  * Rollbacks before everything else, then what is urgent, then who came first; where nothing is superseded, older packages
- * before newer ones, so that none overtakes another.
+ * before newer ones, so that none overtakes another. Last what only brings cells back to what their ring runs.
  */
 function inOrder(queue: readonly QueuedRequest[], topology: Topology): QueuedRequest[] {
   const keepsAll = resolveCoordination(topology).supersede === 'never';
-  const rank = (q: QueuedRequest) => (q.purpose === 'rollback' ? 0 : isUrgent(q) ? 1 : 2);
+  const rank = (q: QueuedRequest) => (q.purpose === 'rollback' ? 0 : isReconcile(q) ? 3 : isUrgent(q) ? 1 : 2);
   return [...queue].sort((a, b) => {
     const byRank = rank(a) - rank(b);
     return byRank === 0 && keepsAll ? comparePackages(a.version, b.version) : byRank;
@@ -124,7 +125,8 @@ function findRing(request: QueuedRequest, topology: Topology): Found {
     return next ? { ring: next } : { answer: { requestId, kind: 'none' } };
   }
   const isThere = topology.rings.some((r) => r.ring === ring);
-  const problem = request.purpose === 'rollback' && isThere ? null : notInside(topology, ring);
+  const problem =
+    (request.purpose === 'rollback' || isReconcile(request)) && isThere ? null : notInside(topology, ring);
   return problem ? { answer: { requestId, kind: 'rejected', ...problem } } : { ring: { ring } };
 }
 
@@ -289,7 +291,10 @@ function mustWait(state: ClusterState, request: QueuedRequest, about: RingFacts,
   const { ring } = about;
   const turn = state.turns[ring];
   if (turn) {
-    const detail = `ring ${ring} is ${turn.state} with ${turn.request.version}`;
+    const what = isReconcile(turn.request)
+      ? `reconciled to ${turn.request.version}`
+      : `${turn.state} with ${turn.request.version}`;
+    const detail = `ring ${ring} is ${what}`;
     return { kind: 'ring-turn', ring, since, detail, next: [`cellctl status ${turn.request.version}`] };
   }
   if (state.unmet === null || state.unmet.includes(ring)) {
@@ -302,7 +307,18 @@ function mustWait(state: ClusterState, request: QueuedRequest, about: RingFacts,
   }
   const brake = brakesOn(state, ring, rules)[0];
   if (brake) return waitForBrake(brake, ring, request.version);
+  const first = isReconcile(request) ? whoGoesFirst(state, ring) : null;
+  if (first) return waitBehind(first, ring, since);
   return approvalWait(request, about, rules) ?? calendarWait(state, request, ring, rules);
+}
+
+/** A package that waits for the ring, and not for a person or the calendar, goes before the cluster's own work there. */
+const whoGoesFirst = (state: ClusterState, ring: number): QueuedRequest | undefined =>
+  state.queue.find((q) => q.at === ring && !isReconcile(q) && (q.held === null || q.held.kind === 'ring-turn'));
+
+function waitBehind({ version }: QueuedRequest, ring: number, since: string): WaitingFor {
+  const detail = `${version} is to come to ring ${ring} first`;
+  return { kind: 'ring-turn', ring, since, detail, next: [`cellctl status ${version}`] };
 }
 
 /** A blocked package goes nowhere; that it is taken back nothing holds up. */
@@ -394,8 +410,9 @@ function howToMakeRoom(
   about: RingFacts,
   { topology }: Rules,
 ): MakeRoom | null {
-  if (turn.request.purpose === 'rollback') return null;
-  if (request.purpose === 'rollback') return 'yield';
+  if (turn.request.purpose === 'rollback' || isReconcile(request)) return null;
+  // What only brings cells back to what their ring runs is in nobody's way.
+  if (request.purpose === 'rollback' || isReconcile(turn.request)) return 'yield';
   const isStill = turn.state === 'halted' || turn.state === 'braked';
   // Nobody is left who could retry or end it.
   if (turn.starterGone && isStill && !isNewer(turn.request.version, request.version)) return 'yield';

@@ -1,15 +1,15 @@
-import { packageRolloutId } from '../../contract/ids.js';
-import type { ClusterRing, ClusterStatus, QueueEntry, WaitingFor } from '../../contract/status.js';
-import { holding } from '../brake.js';
+import type { ClusterRing, ClusterStatus, QueueEntry, ReconcileStatus, WaitingFor } from '../../contract/status.js';
+import { COORDINATOR, holding } from '../brake.js';
 import { blockOf } from './blocks.js';
 import { viewOfDrift } from './drift.js';
 import { viewOfQuarantines } from './quarantine.js';
-import type { ClusterState, RingRecord, Turn } from './state.js';
+import { exceptionsWith, keptOn } from './reconcile.js';
+import type { ClusterState, RingRecord } from './state.js';
 import { topologyOf } from './topology.js';
 
 /** What people see of the cluster. */
 export function viewOfCluster(state: ClusterState, now: number): ClusterStatus {
-  const rings = Object.entries(state.rings).map(([ring, record]) => viewOfRing(Number(ring), record, state.turns));
+  const rings = Object.entries(state.rings).map(([ring, record]) => viewOfRing(Number(ring), record, state));
   return {
     cluster: state.cluster,
     topologyRevision: state.revision,
@@ -22,6 +22,7 @@ export function viewOfCluster(state: ClusterState, now: number): ClusterStatus {
     // One that is blocked is in nobody's way: it stands in `blocked`, and asks on for when it no longer is.
     queue: state.queue.filter((q) => !q.held?.blocked).map(viewOfRequest),
     ...viewOfDrift(state, topologyOf(state)),
+    reconcile: viewOfReconcile(state),
     notInForce: state.notInForce,
     waitingFor: waitOf(state, now),
     ...(state.coldStart ? { coldStart: state.coldStart } : {}),
@@ -30,20 +31,46 @@ export function viewOfCluster(state: ClusterState, now: number): ClusterStatus {
   };
 }
 
-function viewOfRing(ring: number, { alerts: _, ...record }: RingRecord, turns: Record<number, Turn>): ClusterRing {
-  const turn = turns[ring];
+function viewOfRing(ring: number, { alerts: _, ...record }: RingRecord, state: ClusterState): ClusterRing {
+  const turn = state.turns[ring];
+  const found = state.reconcile?.found[ring] ?? [];
+  const exceptions = exceptionsWith(record.exceptions, found);
+  const unnamed = record.exceptionsTotal - record.exceptions.length;
   return {
     ring,
     ...record,
+    exceptions: exceptions.slice(0, EXCEPTIONS_AT_MOST),
+    exceptionsTotal: exceptions.length + unnamed,
     onDesired: record.desired === null ? 0 : (record.observed[record.desired] ?? 0),
     state: turn ? turn.state : record.state,
-    ...(turn ? { rollout: packageRolloutId(turn.request.version) } : {}),
+    ...(turn ? { rollout: turn.request.sender } : {}),
+  };
+}
+
+const EXCEPTIONS_AT_MOST = 100;
+
+function viewOfReconcile(state: ClusterState): ReconcileStatus {
+  const { nextAtMs = null, asked = {} } = state.reconcile ?? {};
+  const looking = [...new Set([...state.toLook, ...Object.keys(asked).map(Number)])];
+  const rings = Object.keys(state.rings).map(Number);
+  const found = rings.flatMap((ring) => (state.reconcile?.found[ring] ?? []).map((d) => ({ ring, ...d })));
+  const topology = topologyOf(state);
+  const notKept = rings.flatMap((ring) => {
+    const kept = topology && keptOn(state, topology, ring);
+    return kept && 'not' in kept ? [{ ring, reason: kept.not }] : [];
+  });
+  return {
+    nextAt: nextAtMs === null ? null : new Date(nextAtMs).toISOString(),
+    looking,
+    notKept,
+    found: found.slice(0, EXCEPTIONS_AT_MOST),
   };
 }
 
 function viewOfRequest(q: ClusterState['queue'][number]): QueueEntry {
   const since = new Date(q.sinceMs).toISOString();
-  return { ring: q.at ?? -1, version: q.version, purpose: q.purpose, since, held: q.held };
+  const own = q.cells ? { cells: q.cells.length, by: q.by ?? COORDINATOR } : {};
+  return { ring: q.at ?? -1, version: q.version, purpose: q.purpose, since, held: q.held, ...own };
 }
 
 function waitOf(state: ClusterState, now: number): WaitingFor | null {

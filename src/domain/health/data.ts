@@ -83,9 +83,11 @@ function runsOf(samples: readonly Sample[]): { fromMs: number; toMs: number; val
   return runs;
 }
 
-/** Unchanged for longer than ever in the past. */
+/** Unchanged for longer than ever in the past, in which it moved: what never did is constant, however short its past. */
 const hasStopped = (reading: Reading, policy: HealthPolicy): boolean =>
-  reading.past.length > 0 && isStill(reading, policy) && stillFor(reading) > longestStillness(reading);
+  isStill(reading, policy) && hasMoved(reading) && stillFor(reading) > longestStillness(reading);
+
+const hasMoved = ({ past, since }: Reading): boolean => past.some(([, value]) => value !== since.at(-1)?.[1]);
 
 /** The best that a ratio can be is no sign by itself: no errors at all. */
 const isBest = ({ signal, since }: Reading): boolean => since.length > 0 && since.at(-1)?.[1] === bestOf(signal);

@@ -2,7 +2,7 @@ import type { AskGraduation, RingReport, RolloutEnded } from '../../contract/int
 import type { NewEntry } from '../../contract/ledger.js';
 import type { Problem } from '../../contract/problem.js';
 import type { RingState } from '../../contract/status.js';
-import type { ClusterState, RingRecord, Turn } from '../cluster/state.js';
+import type { ClusterState, Turn } from '../cluster/state.js';
 import type { TurnAction } from '../cluster/turns.js';
 
 /** What the cluster decided, as the ledger has it. */
@@ -39,23 +39,25 @@ export interface BeforeReport {
   systemic: ClusterState['systemic'];
 }
 
-export const beforeReport = (record: RingRecord | undefined, turn: Turn, state: ClusterState): BeforeReport => ({
+export const beforeReport = (state: ClusterState, ring: number, turn: Turn): BeforeReport => ({
   state: turn.state,
-  convergedAt: record?.convergedAt ?? null,
+  convergedAt: state.rings[ring]?.convergedAt ?? null,
   systemic: state.systemic,
 });
 
 /** What a pass's report means that was not known before: the ring converged, halted, went on, or its pass is over. */
 export function decisionsOfReport(
   before: BeforeReport,
-  record: RingRecord | undefined,
-  turn: Turn,
   state: ClusterState,
+  turn: Turn,
   report: RingReport,
   now: number,
 ): Decision[] {
   const { version, view, purpose } = report;
+  const record = state.rings[view.ring];
   const perimeter = view.ring <= (state.perimeter ?? -1) ? { perimeter: true } : {};
+  // A pass over some cells only, which brings them to what their ring runs.
+  const reconciles = turn.request.cells ? { reconciles: turn.request.cells.length } : {};
   const about = { version, ring: view.ring };
   const tookMs = now - turn.grantedAtMs;
   const decisions: Decision[] = [];
@@ -68,7 +70,12 @@ export function decisionsOfReport(
   }
   if (view.state === 'halted' && before.state !== 'halted') {
     const reason = view.waitingFor?.detail ?? report.result?.reason ?? '';
-    decisions.push({ act: 'halted', ...about, reason, facts: { systemic: report.systemic, purpose, ...perimeter } });
+    decisions.push({
+      act: 'halted',
+      ...about,
+      reason,
+      facts: { systemic: report.systemic, purpose, ...perimeter, ...reconciles },
+    });
   }
   if (view.state !== 'halted' && before.state === 'halted') {
     decisions.push({ act: 'resumed', ...about, outcome: view.state, facts: perimeter });
@@ -76,7 +83,14 @@ export function decisionsOfReport(
   decisions.push(...decisionsOfSystemic(before.systemic, state.systemic));
   if (report.ended) {
     const { outcome = view.state, reason = '' } = report.result ?? {};
-    decisions.push({ act: 'finished', ...about, outcome, reason, tookMs, facts: { purpose, ...perimeter } });
+    decisions.push({
+      act: 'finished',
+      ...about,
+      outcome,
+      reason,
+      tookMs,
+      facts: { purpose, ...perimeter, ...reconciles },
+    });
   }
   return decisions;
 }

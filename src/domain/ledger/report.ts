@@ -29,7 +29,8 @@ type Counted = LedgerEntry & { version: string };
 
 const ms = ({ at }: Pick<LedgerEntry, 'at'>): number => Date.parse(at);
 const dayOf = (instantMs: number): string => new Date(instantMs).toISOString().slice(0, 10);
-const isOuter = ({ facts }: LedgerEntry): boolean => facts?.perimeter !== true;
+/** Of an outer ring; what only brought cells back to what their ring runs is no deployment. */
+const isOuter = ({ facts }: LedgerEntry): boolean => facts?.perimeter !== true && facts?.reconciles === undefined;
 const ofPass = ({ version, ring }: Pick<Counted, 'version' | 'ring'>): string => `${ring} ${version}`;
 
 /** The first time that each ring came to each package: a retry, or a second look, is no second deployment. */

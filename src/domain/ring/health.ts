@@ -6,8 +6,15 @@ import type {
   LooksState,
   RingVerdict,
 } from '../../contract/health.js';
-import type { CellPurpose, CellResult, RingHealthNote, WatchedCells } from '../../contract/internal.js';
+import type {
+  CellPurpose,
+  CellResult,
+  RingHealthMessage,
+  RingHealthNote,
+  WatchedCells,
+} from '../../contract/internal.js';
 import type { RingHealth } from '../../contract/status.js';
+import { pack, unpack } from '../snapshot.js';
 import type { PassState } from './pass.js';
 
 /**
@@ -45,12 +52,9 @@ export const newHealth = (): PassHealth => ({
   bad: {},
 });
 
-/** More are neither asked at each look nor kept. */
+/** More are not asked at one look: half of them are the newest cells, and the others take turns. */
 const ON_NEW_AT_MOST = 500;
 const ON_OLD_AT_MOST = 100;
-
-/** Twice as many as are asked, so that a pass over thousands of cells carries over in little. */
-const DEPLOYED_AT_MOST = 2 * ON_NEW_AT_MOST;
 
 /** Not while PDM runs on a cell: then nobody can tell what it runs. */
 const ON_NEW = new Set(['C', 'D', 'M']);
@@ -68,19 +72,25 @@ export function noteJudged(s: PassState, index: number, result: CellResult): voi
   }
   if (!deployed || result.state !== 'converged') return;
   kept.deployed[index] = [deployed.begunAtMs, deployed.endedAtMs, smokeTests === 'passed' ? 1 : 0];
-  if (Object.keys(kept.deployed).length > DEPLOYED_AT_MOST) forgetFirst(kept.deployed);
   delete kept.before[index];
   if (before?.verdict !== 'unhealthy') return;
   kept.before[index] = before.evidence.flatMap(({ rule, verdict }) => (verdict === 'unhealthy' ? [rule] : []));
-  if (Object.keys(kept.before).length > DEPLOYED_AT_MOST) forgetFirst(kept.before);
 }
 
-function forgetFirst(record: Record<number, unknown>): void {
-  for (const first in record) {
-    delete record[first];
-    return;
-  }
-}
+/** What is kept of each cell travels compressed: of 10,000 it is hundreds of kilobytes. */
+export type CarriedHealth = Omit<PassHealth, 'deployed' | 'before'> & { cellsGz: string };
+
+export const carryHealth = ({ deployed, before, ...rest }: PassHealth): CarriedHealth => ({
+  ...rest,
+  cellsGz: pack({ deployed, before }),
+});
+
+/** A pass that was begun by an older worker carried it as it is. */
+export const restoreHealth = (carried: CarriedHealth | PassHealth): PassHealth => {
+  if (!('cellsGz' in carried)) return carried;
+  const { cellsGz, ...rest } = carried;
+  return { ...rest, ...(unpack(cellsGz) as Pick<PassHealth, 'deployed' | 'before'>) };
+};
 
 /** Work on a cell begins: what was known of it before the last work counts no more, and is asked anew. */
 export function judgeAnew({ health: kept }: PassState, index: number, purpose: CellPurpose): void {
@@ -100,9 +110,13 @@ export function beforeOf(cell: string, rules: HealthRule[] | undefined): CellVer
   return { cell, verdict: 'unhealthy', quiet: false, package: null, atMs: 0, sentence: none.sentence, evidence };
 }
 
-/** Notes how the ring as a whole was judged, and what looks at it have spent of the error allowed. */
-export function noteRingHealth(s: PassState, note: RingHealthNote, looks?: LooksState): void {
+/** Beside a word on the ring: what looks at it have spent of the error allowed; in shadow, how its cells were judged. */
+type Beside = Pick<RingHealthMessage, 'looks' | 'cells'>;
+
+/** Notes how the ring as a whole was judged. */
+export function noteRingHealth(s: PassState, note: RingHealthNote, { looks, cells }: Beside = {}): void {
   if (!s.health) return;
+  if (cells && s.healthMode === 'shadow') s.health.cells = cells;
   // What stopped the ring stays its word: of the cells that are left, later looks see a part only.
   if (s.halt?.kind !== 'systemic' || note.scope === 'systemic') s.health.ring = note;
   if (looks) s.health.looks = looks;
@@ -123,25 +137,49 @@ export function haltAsSystemic(s: PassState, reason: string, now: number): boole
   return true;
 }
 
+/**
+ * Whether a verdict asks for something that the pass has not done yet. One names a hundred unhealthy cells at most: once
+ * these have gone back, the next look names others.
+ */
+export const asksForAct = (
+  { scope, cells }: Pick<RingVerdict, 'scope' | 'cells'>,
+  { isSystemic }: Pick<WatchedCells, 'isSystemic'>,
+): boolean => (scope === 'systemic' && !isSystemic) || cells.some(({ verdict }) => verdict === 'unhealthy');
+
 /** Whether there is anything to watch: a cell on the package, in a pass that goes on or is halted with it. */
 export function hasWatched(s: PassState): boolean {
   if (!s.health || s.stop || s.stage === 'rollback' || s.stage === 'done') return false;
   return s.counts.C + s.counts.D + s.counts.M > 0;
 }
 
-/** What is to be watched now. */
-export function watchedCells(s: PassState): Omit<WatchedCells, 'requestId'> {
-  const onNew: WatchedCells['onNew'] = [];
-  const onOld: number[] = [];
-  // The newest first: what is wrong with a package shows on them, and on those deployed long ago it has shown.
-  for (let index = s.marks.length - 1; index >= 0; index -= 1) {
-    const mark = s.marks[index] ?? 'L';
-    const [begunAtMs = null, endedAtMs = null, smokeTested = 0] = s.health?.deployed[index] ?? [];
-    if (ON_NEW.has(mark) && onNew.length < ON_NEW_AT_MOST) onNew.push([index, begunAtMs, endedAtMs, smokeTested]);
-    if (ON_OLD.has(mark) && onOld.length < ON_OLD_AT_MOST) onOld.push(index);
-  }
+/**
+ * What is to be watched at the n-th look. Of a ring that is too large for one look the newest cells are in each: what is
+ * wrong with a package shows on them first. All others are in one of every `rounds` looks.
+ */
+export function watchedCells(s: PassState, look = 0): Omit<WatchedCells, 'requestId'> {
+  const { deployed = {}, before: known = {} } = s.health ?? {};
+  const { asked, rounds } = inTurn(newestFirst(s, ON_NEW), look);
+  const onNew = asked.map((index): WatchedCells['onNew'][number] => {
+    const [begunAtMs = null, endedAtMs = null, smokeTested = 0] = deployed[index] ?? [];
+    return [index, begunAtMs, endedAtMs, smokeTested];
+  });
+  const before = Object.fromEntries(asked.flatMap((index) => (known[index] ? [[index, known[index]]] : [])));
+  const onOld = newestFirst(s, ON_OLD).slice(0, ON_OLD_AT_MOST);
   const isSystemic = s.halt?.kind === 'systemic';
-  return { over: !hasWatched(s), isSystemic, onNew, onOld, before: s.health?.before ?? {}, tellAfterMs: clockOf(s) };
+  return { over: !hasWatched(s), isSystemic, onNew, onOld, before, rounds, tellAfterMs: clockOf(s) };
+}
+
+const newestFirst = ({ marks }: PassState, wanted: ReadonlySet<string>): number[] =>
+  marks.flatMap((mark, index) => (wanted.has(mark) ? [index] : [])).reverse();
+
+function inTurn(all: number[], look: number): { asked: number[]; rounds: number } {
+  if (all.length <= ON_NEW_AT_MOST) return { asked: all, rounds: 1 };
+  const half = ON_NEW_AT_MOST / 2;
+  // The oldest first: whoever joins has its turn behind them, and takes nobody else's.
+  const others = all.slice(half).reverse();
+  const rounds = Math.ceil(others.length / half);
+  const isInTurn = (_: number, place: number) => place % rounds === look % rounds;
+  return { asked: [...all.slice(0, half), ...others.filter(isInTurn)], rounds };
 }
 
 /** When the present wait should be over: by then the ring must be known to be healthy. */

@@ -23,21 +23,34 @@ export interface LookRules {
   policy: RingPolicy;
   /** Somebody asked for this pass by name: what failed before is tried again. */
   askedFor: boolean;
+  /** What AMP says and what the cell says may differ: it is brought back to what AMP says. */
+  reconciles?: boolean;
+  /** Cells that came from another ring, and may be past this one. */
+  came?: string[];
 }
 
 /** Where a cell stands at the beginning of a pass: what is on target already is not asked for again. */
-function judgeFirstLook(s: PassState, look: CellLook, { target, policy, askedFor }: LookRules): Seen {
+function judgeFirstLook(s: PassState, look: CellLook, rules: LookRules): Seen {
+  const { target, policy, askedFor, reconciles = false, came = [] } = rules;
   const stands = look.tenant === 'known' ? judgeSeen(look.facts, target) : 'unknown';
   if (s.purpose === 'rollback') return judgeForRollback(look, target);
   const newer = `runs ${look.facts.version}, a newer package`;
+  // It came to the ring with what its old one ran: no fault of the package's, and none of the budget's.
+  if (stands === 'newer' && s.purpose === 'deploy' && came.includes(look.cell))
+    return { mark: 's', exception: newer, state: 'skipped' };
   if (stands === 'newer') return { mark: 'X', exception: newer };
   if (s.purpose === 'migrate') return judgeForMigration(look, target);
   const failed = askedFor ? null : judgeFailed(look, target, stands === 'target');
   if (failed) return failed;
+  if (reconciles && isRestored(look, stands === 'target')) return { mark: '.' };
   if (!look.onTarget) return judgeOffTarget(look, target, policy, stands === 'target');
   if (hasMigrated(look.facts, target.version)) return { mark: 'M' };
   return { mark: policy.postDeployMigrations === 'with-deploy' ? '.' : 'C' };
 }
+
+/** By AMP's word it runs the package, and it answers, well, that it runs something else: it was restored from a backup. */
+const isRestored = ({ onTarget, readiness, failedJob }: CellLook, isOnPackage: boolean): boolean =>
+  isOnPackage && !onTarget && readiness === 'ready' && failedJob === null;
 
 /**
  * A cell that runs the package and is not well although its PDM has begun is nobody's to deploy again: it may be a PDM
@@ -113,6 +126,7 @@ export function noteFirstLook(s: PassState, index: number, look: CellLook, rules
     s.exceptions[index] = { state: seen.state ?? 'failed', reason: `${what}: ${seen.exception}` };
   }
   if (seen.state === 'migration-failed') s.pdmFailed[index] = true;
+  if (seen.mark === 's') s.again[index] = true;
   setMark(s, index, seen.mark);
   const stands = look.tenant === 'known' ? judgeSeen(look.facts, rules.target) : 'unknown';
   if (stands === 'target') s.runsWith ??= look.facts.chartVersion;

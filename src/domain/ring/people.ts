@@ -2,6 +2,7 @@ import type { CheckInPass } from '../../contract/internal.js';
 import type { OverridableWait } from '../../contract/messages.js';
 import type { RingPolicy } from '../../contract/policy.js';
 import {
+  drop,
   endHaltWithinBudget,
   haltForExceptions,
   type Mark,
@@ -31,6 +32,21 @@ export function skip(s: PassState, index: number, by: string, reason: string, po
   markSkipped(s, index, `skipped by ${by}: ${reason}`);
   endHaltWithinBudget(s, policy);
   return null;
+}
+
+/**
+ * The ring has the cell no more: it is none of this pass's business, and is named. One with a run of its own is let come
+ * to its end first.
+ */
+export function leave(s: PassState, index: number, policy: RingPolicy): void {
+  const mark = s.marks[index];
+  if (mark === undefined) return;
+  if (s.inFlight[index]) {
+    s.leaving = { ...s.leaving, [index]: true };
+    return;
+  }
+  drop(s, index);
+  endHaltWithinBudget(s, policy);
 }
 
 /** Takes a cell out of the pass, or notes to do so when its run has ended, going back included. */

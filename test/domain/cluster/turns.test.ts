@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { RequestRing, RingAnswer } from '../../../src/contract/internal.js';
 import { engage } from '../../../src/domain/brake.js';
 import { enterTurn, handOver, loseStarter } from '../../../src/domain/cluster/holders.js';
+import { enqueue } from '../../../src/domain/cluster/reconcile.js';
 import { type ClusterState, newClusterState, newRingRecord, type Turn } from '../../../src/domain/cluster/state.js';
 import { decideTurns, nextOust, type TurnAction } from '../../../src/domain/cluster/turns.js';
 import { parseTopology, type Topology } from '../../../src/domain/topology/index.js';
@@ -467,6 +468,71 @@ describe('brakes and approvals', () => {
     state.cold = { by: 'a', isReleased: true };
     asks(state, V1, { after: null });
     expect(answers(decide(state))).toMatchObject([{ kind: 'held', waiting: { kind: 'topology' } }]);
+  });
+});
+
+describe('what the cluster itself asks for', () => {
+  const own = (state: ClusterState) => {
+    const who = { by: 'alice', askedFor: true };
+    const what = { requestId: 'reconcile/run/1', ring: 2, version: V1, chartVersion: null, cells: ['c2-1'] };
+    enqueue(state, { ...what, ...who }, NOW);
+  };
+
+  it('is granted where nobody holds the ring, approval or not', () => {
+    const state = cluster();
+    own(state);
+    expect(kinds(decide(state, topologyOf({ 2: { approval: 'required' } })))).toEqual(['202503180906 granted']);
+    expect(state.turns[2]?.request).toMatchObject({ sender: 'cell-cluster', cells: ['c2-1'] });
+  });
+
+  it('waits behind a package that waits for the ring, but for none that waits for a person', () => {
+    const state = cluster();
+    own(state);
+    asks(state, V2, { after: 1 });
+    expect(kinds(decide(state))).toEqual(['202503190906 granted', '202503180906 refused']);
+    const later = cluster();
+    own(later);
+    asks(later, V2, { after: 1 });
+    expect(kinds(decide(later, topologyOf({ 2: { approval: 'required' } })))).toEqual([
+      '202503190906 held',
+      '202503180906 granted',
+    ]);
+  });
+
+  it('waits under a brake, and makes nobody make room', () => {
+    const state = cluster();
+    state.brakes = engage([], { brakeId: 'b', scope: 'outer', mode: 'finish-cells', by: 'x', reason: 'y' }, NOW);
+    own(state);
+    expect(decide(state)).toMatchObject([{ answer: { kind: 'held', waiting: { kind: 'brake' } } }]);
+    const held = cluster();
+    holds(held, V0, 2, { state: 'halted' });
+    own(held);
+    expect(kinds(decide(held))).toEqual(['202503180906 held']);
+  });
+
+  it('is refused where the ring is to run a newer package', () => {
+    const state = cluster();
+    (state.rings[2] as { desired: string | null }).desired = V2;
+    own(state);
+    expect(kinds(decide(state))).toEqual(['202503180906 refused']);
+    expect(state.queue).toEqual([]);
+  });
+
+  it('makes room for every package, a running pass, too', () => {
+    const state = cluster();
+    own(state);
+    decide(state);
+    Object.assign(state.turns[2] as Turn, { pass: 'pass', state: 'rolling' });
+    asks(state, V2, { after: 1 });
+    expect(kinds(decide(state))).toEqual(['202503190906 held', 'make room: yield']);
+  });
+
+  it('is no orphan of a rollout of the same package that begins anew', () => {
+    const state = cluster();
+    own(state);
+    decide(state);
+    Object.assign(state.turns[2] as Turn, { pass: 'pass' });
+    expect(handOver(state, { version: V1, run: 'new' })).toEqual({ passes: [], free: [] });
   });
 });
 

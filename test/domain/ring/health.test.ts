@@ -1,15 +1,20 @@
 import { describe, expect, it } from 'vitest';
 import type { CellVerdict, RingVerdict } from '../../../src/contract/health.js';
+import { judgeRing } from '../../../src/domain/health/index.js';
 import {
+  asksForAct,
+  carryHealth,
   haltAsSystemic,
   hasWatched,
   newHealth,
   noteRingHealth,
+  restoreHealth,
   watchedCells,
 } from '../../../src/domain/ring/health.js';
-import { cellEnded, type PassState, sendBack, takeNext } from '../../../src/domain/ring/pass.js';
+import { cellEnded, type PassState, sendBack, setMark, takeNext } from '../../../src/domain/ring/pass.js';
 import { resume, retried, skip } from '../../../src/domain/ring/people.js';
 import { advance, isToGoBack } from '../../../src/domain/ring/stages.js';
+import { cellOf, DEPLOYED, policyOf as healthPolicyOf } from '../health/observations.js';
 import { policyOf } from '../policies.js';
 import { FREE, marksOf, NOW, result, rules, standing } from './passes.js';
 
@@ -62,9 +67,86 @@ describe('the watch of a ring', () => {
       ...{ verdict: 'healthy', scope: 'none', atMs: NOW, sentence: 'all 3 cells are healthy', evidence: [] },
       ...{ cells: [], looks: { spent: 4, lastMs: NOW } },
     };
-    noteRingHealth(s, note, note.looks);
+    noteRingHealth(s, note, { looks: note.looks });
     noteRingHealth(s, { ...note, atMs: NOW + 1 });
     expect(s.health?.looks).toEqual({ spent: 4, lastMs: NOW });
+  });
+});
+
+describe('a ring that is too large for one look', () => {
+  const large = (cells: number) => measured('C'.repeat(cells));
+  const indices = (s: PassState, look: number) => watchedCells(s, look).onNew.map(([index]) => index);
+
+  it('up to 500 cells is none', () => {
+    expect([indices(large(500), 7).length, watchedCells(large(500)).rounds]).toEqual([500, 1]);
+  });
+
+  it.each([501, 1_300, 10_000])('of %i cells has each of them in one of its rounds, and the newest in all', (cells) => {
+    const s = large(cells);
+    const { rounds } = watchedCells(s);
+    const looks = Array.from({ length: rounds }, (_, i) => indices(s, 3 + i));
+    expect(new Set(looks.flat()).size).toBe(cells);
+    expect(Math.max(...looks.map((look) => look.length))).toBeLessThanOrEqual(500);
+    for (const look of looks) expect(look).toEqual(expect.arrayContaining([cells - 1, cells - 250]));
+  });
+
+  it('takes nobody’s turn away while cells join', () => {
+    const s = measured(`${'C'.repeat(800)}${'.'.repeat(180)}`);
+    const { rounds } = watchedCells(s);
+    const asked = new Set<number>();
+    for (let look = 0; look < rounds; look += 1) {
+      for (const index of indices(s, look)) asked.add(index);
+      setMark(s, 800 + look, 'C');
+    }
+    expect([rounds, watchedCells(s).rounds, asked.size]).toEqual([3, 3, 802]);
+  });
+
+  it('asks with each cell what it is held to, and nothing of the others', () => {
+    const s = large(1_000);
+    if (s.health) s.health.before = Object.fromEntries(Array.from({ length: 1_000 }, (_, i) => [i, ['max']]));
+    const { onNew, before } = watchedCells(s, 1);
+    expect(Object.keys(before).map(Number).sort()).toEqual(onNew.map(([index]) => index).sort());
+    expect(JSON.stringify(watchedCells(s, 1)).length).toBeLessThan(40_000);
+  });
+
+  it('carries what it knows of 10,000 cells over in less than 200 KB', () => {
+    const health = newHealth();
+    for (let i = 0; i < 10_000; i += 1) {
+      const begunAtMs = NOW + Math.floor(i / 25) * 600_000 + ((i * 7919) % 300_000);
+      health.deployed[i] = [begunAtMs, begunAtMs + 240_000 + ((i * 104_729) % 120_000), 0];
+      health.before[i] = ['z-score', 'burn-rate'];
+    }
+    const carried = carryHealth(health);
+    expect(JSON.stringify(carried).length).toBeLessThan(200 * 1024);
+    expect(restoreHealth(JSON.parse(JSON.stringify(carried)))).toEqual(health);
+    expect(restoreHealth(health)).toEqual(health);
+  });
+});
+
+describe('of more unhealthy cells than a verdict names', () => {
+  const policy = healthPolicyOf({ signals: {} });
+  /** Not ready after its deployment, as all of them are. */
+  const ill = (s: PassState) =>
+    watchedCells(s).onNew.map(([index]) => cellOf({}, { cell: `c-${index}`, readiness: 'not-ready' }));
+  const look = (s: PassState) =>
+    judgeRing({ onNew: ill(s), onOld: [], policy, looks: null, nowMs: DEPLOYED + 600_000 });
+
+  it('all go back, also once the ring is halted for it', () => {
+    const s = measured('C'.repeat(230));
+    for (const left of [130, 30, 0]) {
+      const verdict = look(s);
+      expect(asksForAct(verdict, watchedCells(s))).toBe(true);
+      haltAsSystemic(s, verdict.sentence, NOW);
+      for (const { cell } of verdict.cells) sendBack(s, Number(cell.slice(2)));
+      expect(s.counts.C).toBe(left);
+    }
+    expect(s.counts['<']).toBe(230);
+  });
+
+  it('a stop that was made is asked for once', () => {
+    const systemic = { scope: 'systemic', cells: [] } as const;
+    expect(asksForAct({ ...systemic, cells: [] }, { isSystemic: false })).toBe(true);
+    expect(asksForAct({ ...systemic, cells: [] }, { isSystemic: true })).toBe(false);
   });
 });
 
@@ -195,4 +277,13 @@ describe('a ring that goes back as a whole', () => {
     expect(isToGoBack(halted('cells', { stop }), whole)).toBe(false);
     expect(isToGoBack(halted('cells', { stage: 'rollback' }), whole)).toBe(false);
   });
+});
+
+it('a cell that stood down for a brake is as if it had not been taken, and spends nothing', () => {
+  const policy = policyOf({ failureBudget: 0, firstCells: 0 });
+  const s = measured('>d');
+  cellEnded(s, 0, result('pending', { stoodDown: true, jobId: null }), policy, NOW);
+  expect([marksOf(s), s.exceptions, s.halt]).toEqual(['.d', {}, null]);
+  expect(takeNext(s, policy, { braked: true, trouble: false })).toEqual([]);
+  expect(takeNext(s, policy, FREE)).toEqual([0]);
 });

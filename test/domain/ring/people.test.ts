@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { cellEnded, setMark } from '../../../src/domain/ring/pass.js';
-import { quarantine, readmit, resume, retried, retryable } from '../../../src/domain/ring/people.js';
+import { cellEnded, concerned, setMark } from '../../../src/domain/ring/pass.js';
+import { leave, quarantine, readmit, resume, retried, retryable } from '../../../src/domain/ring/people.js';
 import { countsOf } from '../../../src/domain/ring/view.js';
 import { policyOf } from '../policies.js';
 import { marksOf, NOW, standing } from './passes.js';
@@ -49,6 +49,36 @@ describe('a retry', () => {
     pdm.exceptions[1] = { state: 'migration-failed', reason: '' };
     resume(pdm, policyOf({ failureBudget: 5 }), NOW);
     expect(pdm.halt?.kind).toBe('migration');
+  });
+});
+
+describe('a cell that the ring has no more', () => {
+  const policy = policyOf({ failureBudget: 0 });
+
+  it.each(['.', 'd', 's', 'C', 'D', 'M', 'R', 'X'])('marked %s is none of the pass’s, and is named', (mark) => {
+    const s = standing(`${mark}C`);
+    leave(s, 0, policy);
+    expect(marksOf(s)).toBe('LC');
+    expect(concerned(s)).toBe(1);
+    expect(s.exceptions[0]?.state).toBe('left');
+  });
+
+  it('with a run of its own is let come to its end, whatever that is', () => {
+    const s = standing('>C');
+    leave(s, 0, policy);
+    expect(marksOf(s)).toBe('>C');
+    const end = { ...{ cell: 'a', version: '', purpose: 'deploy' as const, state: 'failed' as const }, jobId: 'job-1' };
+    const more = { reason: 'broken', from: null, to: null, deferred: false, needsDowntime: false, cancelled: false };
+    cellEnded(s, 0, { ...end, ...more }, policy, NOW);
+    expect(marksOf(s)).toBe('LC');
+    expect(s).toMatchObject({ halt: null, exceptions: { 0: { state: 'left', jobId: 'job-1' } } });
+  });
+
+  it('halts the ring no longer by its failure', () => {
+    const s = standing('XC');
+    s.halt = { kind: 'cells', reason: '', sinceMs: 0 };
+    leave(s, 0, policy);
+    expect(s.halt).toBeNull();
   });
 });
 
