@@ -131,15 +131,14 @@ class PackageRun {
       await this.ctx.mail.send(CLUSTER_WORKFLOW_ID, signals.rolloutEndedSignal, ended);
     }
     await this.alerts.finish([]);
-    await condition(() => this.isQuiet());
+    await condition(() => this.isQuiet() && this.ctx.ledger.isEmpty);
     this.shown.show();
     return this.ctx.view();
   }
 
   /** Nothing is under way that only this run can hear, and nothing that it said is still to be carried out. */
   private isQuiet(): boolean {
-    const { pending, mail, ledger } = this.ctx;
-    return pending === 0 && mail.onItsWay === 0 && ledger.isEmpty && allHandlersFinished();
+    return this.ctx.pending === 0 && this.ctx.mail.onItsWay === 0 && allHandlersFinished();
   }
 
   cancelledByHand(): void {

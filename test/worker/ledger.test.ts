@@ -9,6 +9,7 @@ import { openEmbedded } from '../../src/ledger/embedded.js';
 import { type OpenedLedger, openLedger } from '../../worker/ledger.js';
 import { killed, other } from '../ledger/others.js';
 import { describeWithPostgres, newPostgres } from '../support/postgres.js';
+import '../support/quiet.js';
 
 const MINUTES = 180_000;
 const folders: string[] = [];
