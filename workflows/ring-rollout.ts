@@ -410,8 +410,9 @@ class RingRun {
     const { cell, by, reason, out } = message;
     const index = ctx.roster.indexOf(cell);
     if (index === undefined) return;
-    if (out) quarantine(ctx.state, index, by, reason, ctx.entered.policy);
-    else readmit(ctx.state, index);
+    if (!out) return readmit(ctx.state, index);
+    quarantine(ctx.state, index, by, reason, ctx.entered.policy);
+    ctx.state.silent = ctx.state.silent.filter((id) => id !== cell);
   }
 
   // ── continuing as new ──────────────────────────────────────────────────────

@@ -64,7 +64,7 @@ export const deployRing = lazily(() => {
   return z.strictObject({
     ring,
     by,
-    fixes: z.string('what it fixes').max(2000, 'at most 2000 characters').optional(),
+    fixes: z.string('what it fixes').trim().min(1, 'what it fixes').max(2000, 'at most 2000 characters').optional(),
     url,
   });
 });

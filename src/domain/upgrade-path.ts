@@ -6,15 +6,19 @@ import { isPackage, parsePackage } from './package-version.js';
  */
 const LAST_MINOR = 11;
 
+/** Who is further behind than this is not upgraded, but built anew. */
+const NAMED_AT_MOST = 12;
+
 /**
- * The minor versions to stop at on the way from one package to a newer one, e.g. `['17.9', '17.10']`; empty: none, they
- * are at most one minor version apart, or it cannot be told.
+ * The minor versions to stop at on the way from one package to a newer one, e.g. `['17.9', '17.10']`, the first dozen of
+ * them; empty: none, they are at most one minor version apart, or it cannot be told.
  */
 export function upgradeStops(from: string | null, to: string): string[] {
   const [a, b] = [from !== null && isPackage(from) ? parsePackage(from) : null, parsePackage(to)];
   if (!a || !b) return [];
   const stops: string[] = [];
-  for (let at = next(a); before(at, b); at = next(at)) stops.push(`${at.major}.${at.minor}`);
+  for (let at = next(a); before(at, b) && stops.length < NAMED_AT_MOST; at = next(at))
+    stops.push(`${at.major}.${at.minor}`);
   return stops;
 }
 

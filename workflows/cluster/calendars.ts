@@ -23,7 +23,7 @@ export class Calendars {
     const topology = topologyOf(state);
     if (!topology) return;
     const now = Date.now();
-    const waitedFor = calendarsWaitedFor(state, ringsBehind(state, topology), { topology, now });
+    const waitedFor = calendarsWaitedFor(state, ringsBehind(state, topology, now), { topology, now });
     for (const one of waitedFor.ask) if (!this.asking.has(one.key)) void this.ask(one);
     this.alarm.set(nextChange(state, waitedFor, now));
   }

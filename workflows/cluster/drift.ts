@@ -27,7 +27,7 @@ export class Drift {
     const change = keepDrift(state, topology, Date.now());
     const act = (name: string, reason: string, outcome: string) =>
       this.ctx.record(name, { by: COORDINATOR, reason }, outcome);
-    if (change === 'paused') act('pauseAutoDeploy', driftInWords(state, topology), 'deployRing is refused');
+    if (change === 'paused') act('pauseAutoDeploy', driftInWords(state, topology, Date.now()), 'deployRing is refused');
     if (change === 'resumed') act('resumeAutoDeploy', 'the drift is back within its limit', 'auto-deploy runs');
     if (change === 'override-over') act('pauseAutoDeploy', 'the override has expired', 'deployRing is refused');
     this.alarm.set(nextOverrideExpiry(state));

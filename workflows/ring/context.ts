@@ -239,7 +239,10 @@ export class PassContext {
   private restore({ roster, troubles, state, ...carried }: Carried): void {
     const { entry } = carried;
     Object.assign(this, carried);
-    this.state = { ...state, health: state.health && restoreHealth(state.health) };
+    // An older worker may have begun the pass: what it did not know of is as it is at first.
+    const fresh = newPass(state.purpose, 0);
+    const counts = { ...fresh.counts, ...state.counts };
+    this.state = { ...fresh, ...state, counts, health: state.health && restoreHealth(state.health) };
     this.troubles = new Map(troubles);
     this.roster = Roster.of(entry.cellsGz, roster);
   }

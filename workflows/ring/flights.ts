@@ -32,7 +32,7 @@ const THICK_MS = 500;
 /** A brake waits for a turn, so this stays well under the second in which it is to be answered. */
 const GATHER_MS = 150;
 /** A cell's run answers in one turn; who takes longer is named as in flight. */
-const STAND_DOWN_MS = 2_000;
+const STAND_DOWN_MS = 700;
 
 /** The cells' own runs: starts them, learns how they ended, and never loses a slot. */
 export class Flights {
@@ -156,10 +156,10 @@ export class Flights {
   async standDown(): Promise<void> {
     const { state } = this.ctx;
     const asked = Object.entries(state.inFlight).flatMap(([key, flight]) => {
-      const mayWait = flight.purpose === 'deploy' && flight.runId !== null && !flight.foreign && !flight.orders;
-      return mayWait ? [{ index: Number(key), flight }] : [];
+      const index = Number(key);
+      return flight.runId !== null && this.mayStandDown(index, flight) ? [{ index, flight }] : [];
     });
-    if (!this.isJudgedBefore || asked.length === 0) return;
+    if (asked.length === 0) return;
     for (const { index } of asked) void this.askToStandDown(index);
     const isThere = ({ index, flight }: (typeof asked)[number]) => state.inFlight[index] === flight && !flight.orders;
     await condition(() => !asked.some(isThere), STAND_DOWN_MS);
@@ -171,8 +171,10 @@ export class Flights {
     if (flight && !flight.foreign) flight.orders = true;
   }
 
-  private get isJudgedBefore(): boolean {
-    return this.ctx.entry?.health?.mode === 'enforce';
+  /** Not where an earlier run of the same order died: that one may have ordered the job. */
+  private mayStandDown(index: number, { purpose, foreign, orders }: FlightRecord): boolean {
+    const isJudgedBefore = this.ctx.entry?.health?.mode === 'enforce' && purpose === 'deploy';
+    return isJudgedBefore && !foreign && !orders && !this.ctx.state.deaths[index];
   }
 
   private async askToStandDown(index: number): Promise<void> {
@@ -262,9 +264,7 @@ export class Flights {
     if (flight.cancelled) await this.cancelOne(index);
     if (this.ctx.state.stop?.hurry) await this.hurry([index]);
     // The brake came while it was started.
-    if (flight.purpose === 'deploy' && this.isJudgedBefore && this.ctx.holdingBrakes().length > 0) {
-      await this.askToStandDown(index);
-    }
+    if (this.mayStandDown(index, flight) && this.ctx.holdingBrakes().length > 0) await this.askToStandDown(index);
     this.ctx.wake();
   }
 

@@ -25,6 +25,7 @@ export const newClusterAlerts = (): ClusterAlertState => ({ book: {}, watchedSin
 /** @param topology the one in force */
 export function alertsOfCluster(state: ClusterState, kept: ClusterAlertState, topology: Topology, now: number): Due {
   kept.watchedSinceMs ??= now;
+  const drift = alertsOfDrift(state, topology, now);
   const quarantines = alertsOfQuarantines(state, topology, now);
   const missing = graduation(state, kept.watchedSinceMs, topology, now);
   const alerts = [
@@ -34,13 +35,13 @@ export function alertsOfCluster(state: ClusterState, kept: ClusterAlertState, to
     ...standingQueues(state, topology, now),
     ...repeated(state, topology),
     ...changedByHand(state, topology),
-    ...alertsOfDrift(state, topology, now),
+    ...drift.alerts,
     ...quarantines.alerts,
     ...missing.alerts,
   ];
   // While somebody holds a ring, or waits for one, the cluster looks every minute anyhow.
   const isBusy = Object.keys(state.turns).length + state.queue.length > 0;
-  const clocks = [missing.nextMs, quarantines.nextMs].flatMap((ms) => ms ?? []);
+  const clocks = [missing.nextMs, quarantines.nextMs, drift.nextMs].flatMap((ms) => ms ?? []);
   return { alerts, nextMs: isBusy ? null : earliest(clocks) };
 }
 

@@ -102,6 +102,7 @@ export function nextChange(state: ClusterState, { all }: { all: CalendarToKeep[]
 
 /** Words that nobody goes by any more are forgotten. A pass that is let in takes its own with it. */
 export function noteWord(state: ClusterState, key: string, word: CalendarWord, now: number): void {
-  const known = Object.entries(state.calendars ?? {}).filter(([, one]) => isGood(one, now));
+  const ofNow = `${state.revision}/`;
+  const known = Object.entries(state.calendars ?? {}).filter(([of, one]) => of.startsWith(ofNow) && isGood(one, now));
   state.calendars = { ...Object.fromEntries(known), [key]: word };
 }

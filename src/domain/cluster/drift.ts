@@ -3,7 +3,7 @@ import type { ClusterStatus } from '../../contract/status.js';
 import { covers, holding } from '../brake.js';
 import { earliest } from '../instant.js';
 import { comparePackages, isNewer, isPackage, newest } from '../package-version.js';
-import { resolveCoordination, type Topology } from '../topology/index.js';
+import { deployableCells, layeredPolicy, resolveCoordination, type Topology } from '../topology/index.js';
 import { blockOf } from './blocks.js';
 import { isShut } from './calendars.js';
 import type { ClusterState } from './state.js';
@@ -23,12 +23,14 @@ export interface DriftState {
 
 export const newDrift = (): DriftState => ({ openFor: {}, paused: null, override: null });
 
-/** Outer rings with cells that the coordinator deploys. */
-function outerRings(topology: Topology): number[] {
-  const outer = topology.rings.filter(({ ring, cells, deployedBy }) => {
-    return ring > topology.perimeter && deployedBy !== 'external' && cells.some(({ observe }) => !observe);
+/** Outer rings with cells that a package can go to, inner ones first. */
+function outerRings(state: ClusterState, topology: Topology, now: number): number[] {
+  const outer = topology.rings.filter((ring) => {
+    if (ring.ring <= topology.perimeter) return false;
+    const { mode } = layeredPolicy(topology, ring.ring, null);
+    return deployableCells(ring, now, mode).cells.some(({ id }) => !state.quarantined[id]);
   });
-  return outer.map(({ ring }) => ring);
+  return outer.map(({ ring }) => ring).sort((a, b) => a - b);
 }
 
 /** Whether the ring could take a package at `now`: neither a brake, nor a freeze, nor a closed window is in the way. */
@@ -47,9 +49,23 @@ function noteOpen(state: ClusterState, topology: Topology, now: number): void {
   const known = new Set(graduated.map(({ version }) => version));
   for (const old of Object.keys(drift.openFor)) if (!known.has(old)) delete drift.openFor[old];
   if (version === null) return;
-  const open = outerRings(topology).filter((ring) => isOpen(state, ring, topology, now));
+  const open = withinReach(state, topology, version, now);
   const before = drift.openFor[version] ?? [];
   drift.openFor[version] = [...before, ...open.filter((ring) => !before.includes(ring))];
+}
+
+/** Rings that are open, with no shut one before them that lacks the package, too. */
+function withinReach(state: ClusterState, topology: Topology, version: string, now: number): number[] {
+  const rings = outerRings(state, topology, now);
+  const lacksIt = rings.filter((ring) => lacks(state, ring, version));
+  const shut = lacksIt.find((ring) => !isOpen(state, ring, topology, now)) ?? Number.POSITIVE_INFINITY;
+  return rings.filter((ring) => ring < shut && isOpen(state, ring, topology, now));
+}
+
+function lacks(state: ClusterState, ring: number, version: string): boolean {
+  const record = state.rings[ring];
+  const has = record ? versionOf(record) : null;
+  return has === null || isNewer(version, has);
 }
 
 /** What the whole ring has: what it converged on last, or else the oldest package that was seen there. */
@@ -59,26 +75,20 @@ function versionOf({ converged, observed }: ClusterState['rings'][number]): stri
 }
 
 /** Outer rings that lack the newest package that may go there. */
-export function ringsBehind(state: ClusterState, topology: Topology): number[] {
+export function ringsBehind(state: ClusterState, topology: Topology, now: number): number[] {
   const newest = newestAllowed(state);
-  return outerRings(topology).filter((ring) => {
-    const record = state.rings[ring];
-    const has = record ? versionOf(record) : null;
-    return newest !== null && (has === null || isNewer(newest, has));
-  });
+  return outerRings(state, topology, now).filter((ring) => newest !== null && lacks(state, ring, newest));
 }
 
 const newestAllowed = ({ graduated, blocked }: ClusterState): string | null =>
   newest(graduated.map(({ version }) => version).filter((version) => blockOf(blocked, version) === null));
 
 /** By outer ring with cells: the graduated packages newer than what it has, that it could have taken; oldest first. */
-export function missedPackages(state: ClusterState, topology: Topology): Map<number, string[]> {
-  const rings = outerRings(topology).map((ring): [number, string[]] => {
-    const record = state.rings[ring];
-    const has = record ? versionOf(record) : null;
+export function missedPackages(state: ClusterState, topology: Topology, now: number): Map<number, string[]> {
+  const rings = outerRings(state, topology, now).map((ring): [number, string[]] => {
     const missed = state.graduated.filter(({ version }) => {
       const could = state.drift.openFor[version]?.includes(ring) === true;
-      return blockOf(state.blocked, version) === null && could && (has === null || isNewer(version, has));
+      return could && blockOf(state.blocked, version) === null && lacks(state, ring, version);
     });
     return [ring, missed.map(({ version }) => version).sort(comparePackages)];
   });
@@ -92,7 +102,7 @@ export type DriftChange = 'paused' | 'resumed' | 'override-over' | null;
 export function keepDrift(state: ClusterState, topology: Topology, now: number): DriftChange {
   noteOpen(state, topology, now);
   const { maxDrift } = resolveCoordination(topology);
-  const missed = missedPackages(state, topology);
+  const missed = missedPackages(state, topology, now);
   const late = [...missed].filter(([, versions]) => versions.length > maxDrift).map(([ring]) => ring);
   const { drift } = state;
   if (late.length === 0) {
@@ -141,8 +151,8 @@ export function overrideDrift(
 }
 
 /** In one sentence, with what holds each ring up. */
-export function driftInWords(state: ClusterState, topology: Topology): string {
-  const missed = missedPackages(state, topology);
+export function driftInWords(state: ClusterState, topology: Topology, now: number): string {
+  const missed = missedPackages(state, topology, now);
   const { maxDrift } = resolveCoordination(topology);
   const rings = (state.drift.paused?.rings ?? []).map((ring) => {
     const versions = missed.get(ring) ?? [];
@@ -162,15 +172,16 @@ function whatHolds({ turns, rings, queue }: ClusterState, ring: number): string 
 export function viewOfDrift(
   state: ClusterState,
   topology: Topology | null,
+  now: number,
 ): Pick<ClusterStatus, 'drift' | 'autoDeploy'> {
   if (!topology) return { drift: { max: 0, byRing: {} }, autoDeploy: { state: 'running' } };
   const byRing = Object.fromEntries(
-    [...missedPackages(state, topology)].map(([ring, missed]) => [ring, missed.length]),
+    [...missedPackages(state, topology, now)].map(([ring, missed]) => [ring, missed.length]),
   );
   const drift = { max: Math.max(0, ...Object.values(byRing)), byRing };
   const { paused, override } = state.drift;
   if (!paused) return { drift, autoDeploy: { state: 'running' } };
-  const reason = driftInWords(state, topology);
+  const reason = driftInWords(state, topology, now);
   if (!override) return { drift, autoDeploy: { state: 'paused', reason } };
   const { by, reason: why, sinceMs, expiresAt } = override;
   const since = new Date(sinceMs).toISOString();

@@ -5,7 +5,7 @@ import { covers, holding } from '../brake.js';
 import { isCalendarWait } from '../calendar/gate.js';
 import { earliest } from '../instant.js';
 import { OUST_AFTER_MS } from '../ousting.js';
-import { comparePackages, isNewer, newest } from '../package-version.js';
+import { comparePackages, isNewer, newest, sameVersion } from '../package-version.js';
 import { waitForBrake } from '../ring/view.js';
 import { nextOuterRing, resolveCoordination, resolvePolicy, ringOf, type Topology } from '../topology/index.js';
 import { blockOf, waitForBlock } from './blocks.js';
@@ -181,7 +181,11 @@ function refuseForPeople(
 /** What cannot be brought to the outer rings would only pile up before them; what mends that must be able to enter. */
 function driftRefusal(state: ClusterState, request: QueuedRequest, about: RingFacts, rules: Rules): RingAnswer | null {
   if (request.purpose !== 'deploy' || request.fixes !== undefined || !isPausedForDrift(state)) return null;
-  const detail = `auto-deploy has paused itself: ${driftInWords(state, rules.topology)}`;
+  // It is in the ring already, whole or half: that is no news that would pile up.
+  const { desired = null, observed = {} } = state.rings[about.ring] ?? {};
+  const isThere = [desired, ...Object.keys(observed)].some((seen) => sameVersion(seen, request.version));
+  if (isThere) return null;
+  const detail = `auto-deploy has paused itself: ${driftInWords(state, rules.topology, rules.now)}`;
   const next = [
     'cellctl cluster status',
     'cellctl resume --reason "…"',
@@ -263,22 +267,29 @@ function isInLine(state: ClusterState, q: QueuedRequest, about: RingFacts, rules
 }
 
 /**
- * Beyond the perimeter a newer package takes the place of one that waits for the same ring, never of one that runs; what
- * is urgent gives its place to nothing that is not.
+ * Beyond the perimeter a newer package takes the place of one that waits for the same ring, never of one that runs, and
+ * not while it waits for a person itself; what is urgent gives its place to nothing that is not.
  */
 function newerInLine(
   state: ClusterState,
   request: QueuedRequest,
-  { ring, perimeter }: RingFacts,
-  { topology }: Rules,
+  about: RingFacts,
+  rules: Rules,
 ): { version: string; waits: false } | null {
-  if (perimeter || request.purpose !== 'deploy' || resolveCoordination(topology).supersede === 'never') return null;
+  const { ring, perimeter } = about;
+  const keepsAll = resolveCoordination(rules.topology).supersede === 'never';
+  if (perimeter || request.purpose !== 'deploy' || keepsAll) return null;
   const inLine = state.queue.filter((q) => {
     const isSame = q.at === ring && q.purpose === 'deploy' && isNewer(q.version, request.version);
-    return isSame && blockOf(state.blocked, q.version) === null && (isUrgent(q) || !isUrgent(request));
+    return isSame && (isUrgent(q) || !isUrgent(request)) && !waitsForPerson(state, q, about, rules);
   });
   const version = newest(inLine.map((q) => q.version));
   return version === null ? null : { version, waits: false };
+}
+
+function waitsForPerson(state: ClusterState, request: QueuedRequest, about: RingFacts, rules: Rules): boolean {
+  const isStopped = blockedWait(state, request, about.ring) ?? afterSystemicStop(state, request, about);
+  return isStopped !== null || laneIsGone(request, rules.topology) || approvalWait(request, about, rules) !== null;
 }
 
 function brakesOn(state: ClusterState, ring: number, { topology, now }: Rules): BrakeStatus[] {
@@ -300,6 +311,18 @@ function mustWait(state: ClusterState, request: QueuedRequest, about: RingFacts,
   if (state.unmet === null || state.unmet.includes(ring)) {
     return { kind: 'topology', ring, since, detail: 'the coordinator finds out who is in the ring', next: [] };
   }
+  return waitInFreeRing(state, request, about, rules);
+}
+
+/** What it would wait for if nobody held the ring. */
+function waitInFreeRing(
+  state: ClusterState,
+  request: QueuedRequest,
+  about: RingFacts,
+  rules: Rules,
+): WaitingFor | null {
+  const since = new Date(request.sinceMs).toISOString();
+  const { ring } = about;
   if (request.purpose === 'rollback') return null;
   if (laneIsGone(request, rules.topology)) return waitForLane(request, ring, since);
   if (state.cold) {
@@ -408,7 +431,7 @@ function howToMakeRoom(
   turn: Turn,
   request: QueuedRequest,
   about: RingFacts,
-  { topology }: Rules,
+  rules: Rules,
 ): MakeRoom | null {
   if (turn.request.purpose === 'rollback' || isReconcile(request)) return null;
   // What only brings cells back to what their ring runs is in nobody's way.
@@ -418,10 +441,13 @@ function howToMakeRoom(
   if (turn.starterGone && isStill && !isNewer(turn.request.version, request.version)) return 'yield';
   if (request.purpose !== 'deploy' || !isNewer(request.version, turn.request.version)) return null;
   if (about.soft && about.perimeter) return 'hurry';
-  // What runs ends its cells in flight, and gives way.
-  if (request.preempt && !about.perimeter) return 'supersede';
+  // Nobody is left to be superseded: its pass is braked by now, or will be.
+  if (turn.starterGone && !about.perimeter) return null;
+  // What runs ends its cells in flight, and gives way; but to nothing that would only wait in its place.
+  if (request.preempt && !about.perimeter)
+    return waitInFreeRing(state, request, about, rules) === null ? 'supersede' : null;
   // One that is blocked gets no further by itself: it waits as a halted one does.
   if (turn.state !== 'halted' && blockOf(state.blocked, turn.request.version) === null) return null;
   if (about.perimeter) return 'settle';
-  return resolveCoordination(topology).supersede === 'never' ? null : 'supersede';
+  return resolveCoordination(rules.topology).supersede === 'never' ? null : 'supersede';
 }

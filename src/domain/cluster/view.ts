@@ -21,7 +21,7 @@ export function viewOfCluster(state: ClusterState, now: number): ClusterStatus {
     graduated: state.graduated.map((g) => ({ ...g, blocked: blockOf(state.blocked, g.version) !== null })),
     // One that is blocked is in nobody's way: it stands in `blocked`, and asks on for when it no longer is.
     queue: state.queue.filter((q) => !q.held?.blocked).map(viewOfRequest),
-    ...viewOfDrift(state, topologyOf(state)),
+    ...viewOfDrift(state, topologyOf(state), now),
     reconcile: viewOfReconcile(state),
     notInForce: state.notInForce,
     waitingFor: waitOf(state, now),

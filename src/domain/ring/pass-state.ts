@@ -43,6 +43,8 @@ export interface Halt {
   kind: 'cells' | 'migration' | 'check' | 'none-converged' | 'systemic' | 'inconclusive';
   reason: string;
   sinceMs: number;
+  /** The first cell that did not pass, and for which everybody waits. */
+  first?: number;
 }
 
 export interface Held {
@@ -80,7 +82,7 @@ export interface PassState {
   skips: Record<number, { by: string; reason: string }>;
   /** Cells that the ring has no more, whose run is not over. */
   leaving?: Record<number, true>;
-  /** Quarantines that wait for the cell's run to end, and their words. */
+  /** Cells that are quarantined, and their words: they leave the pass when their run has ended. */
   quarantines: Record<number, string>;
   halt: Halt | null;
   stop: StopPass | null;

@@ -91,6 +91,7 @@ export function room(s: PassState, policy: RingPolicy, hold: Hold): number {
 
 /** Takes the next cells that may start now, marks them as in flight, and answers their indices. */
 export function takeNext(s: PassState, policy: RingPolicy, hold: Hold): number[] {
+  leaveOutQuarantined(s, policy);
   if (isMending(s)) return takeMending(s, room(s, policy, hold));
   const purpose = stagePurpose(s);
   if (purpose === null) return [];
@@ -205,25 +206,39 @@ export function cellEnded(s: PassState, index: number, result: CellResult, polic
   if (flight.purpose === 'rollback') wentBack(s, index, result, policy, now);
   else if (flight.purpose === 'migrate') migrated(s, index, result, now);
   else deployed(s, index, result, { policy, now, cancelled: flight.cancelled, skip });
-  const words = s.quarantines[index];
-  if (words !== undefined) markQuarantined(s, index, words, policy);
+  if (s.quarantines[index] !== undefined) markQuarantined(s, index, policy);
 }
 
-/** The cell leaves this pass, and what it spent of the budget with it. PDM that failed there has failed still. */
-export function markQuarantined(s: PassState, index: number, words: string, policy: RingPolicy): void {
-  delete s.quarantines[index];
-  if (s.pdmFailed[index]) return;
+/**
+ * A quarantined cell leaves this pass, and what it spent of the budget with it. PDM that failed there has failed still: it
+ * holds the package, but nobody mends it before the cell is back.
+ */
+export function markQuarantined(s: PassState, index: number, policy: RingPolicy): void {
+  delete s.mending[index];
   if (s.health) delete s.health.deployed[index];
-  s.exceptions[index] = { state: 'quarantined', reason: words };
+  if (s.pdmFailed[index]) return setMark(s, index, 'X');
+  s.exceptions[index] = { state: 'quarantined', reason: s.quarantines[index] ?? 'quarantined' };
   setMark(s, index, 'Q');
   endHaltWithinBudget(s, policy);
+}
+
+/** Whatever a look or a retry has made of quarantined cells: nothing starts on them. */
+export function leaveOutQuarantined(s: PassState, policy: RingPolicy): void {
+  for (const index of Object.keys(s.quarantines).map(Number)) {
+    const mark = s.marks[index];
+    const isOut = mark === 'Q' || mark === 'L' || (s.pdmFailed[index] && mark === 'X' && !s.mending[index]);
+    if (mark !== undefined && !isOut && !s.inFlight[index]) markQuarantined(s, index, policy);
+  }
 }
 
 /** A halt that the cells left do not give reason for any more is over. */
 export function endHaltWithinBudget(s: PassState, policy: RingPolicy): void {
   const isLeft = Object.values(s.exceptions).some((e) => e.isUnknown);
   const isForCells = s.halt?.kind === 'cells' || (s.halt?.kind === 'inconclusive' && !isLeft);
-  if (isForCells && failures(s) <= policy.failureBudget) s.halt = null;
+  // Until it has passed, or is out of the way itself, nothing else starts behind a first cell.
+  const first = s.halt?.first;
+  const firstStands = first !== undefined && (s.marks[first] === 'X' || s.marks[first] === 'R');
+  if (isForCells && !firstStands && failures(s) <= policy.failureBudget) s.halt = null;
   if (s.halt?.kind === 'none-converged') s.halt = null;
 }
 
@@ -235,8 +250,7 @@ function startAgain(
   { skip, policy }: Pick<DeployedContext, 'skip' | 'policy'>,
 ): void {
   s.orders[index] = Math.max(0, (s.orders[index] ?? 1) - 1);
-  const words = s.quarantines[index];
-  if (words !== undefined) return markQuarantined(s, index, words, policy);
+  if (s.quarantines[index] !== undefined) return markQuarantined(s, index, policy);
   if (skip && purpose === 'deploy') return markSkipped(s, index, `skipped by ${skip.by}: ${skip.reason}`);
   setMark(s, index, START[purpose].from);
 }
@@ -296,10 +310,12 @@ function deployed(s: PassState, index: number, result: CellResult, ctx: Deployed
   except(s, index, result, result.state === 'pending' ? 'failed' : result.state);
   setMark(s, index, result.state === 'rolled-back' ? 'R' : 'X');
   // A cell that nothing was ordered for proves nothing about the package: another one goes first in its place.
-  const cause = haltOf(s, ctx.policy, wasFirst && result.jobId !== null, result.cell, result.reason);
+  const isFirst = wasFirst && result.jobId !== null;
+  const cause = haltOf(s, ctx.policy, isFirst, result.cell, result.reason);
   if (result.isUnknown)
     s.halt ??= { kind: 'inconclusive', reason: `${result.cell} is ${result.reason}`, sinceMs: ctx.now };
-  if (cause && !s.halt) s.halt = { kind: 'cells', reason: cause, sinceMs: ctx.now };
+  if (!cause || s.halt) return;
+  s.halt = { kind: 'cells', reason: cause, sinceMs: ctx.now, ...(isFirst ? { first: index } : {}) };
 }
 
 /** What nobody knows to be sane is not tried again at the end of the ring, skipped or not: a person looks first. */

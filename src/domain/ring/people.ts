@@ -53,9 +53,8 @@ export function leave(s: PassState, index: number, policy: RingPolicy): void {
 export function quarantine(s: PassState, index: number, by: string, reason: string, policy: RingPolicy): void {
   const mark = s.marks[index];
   if (mark === undefined || mark === 'L' || mark === 'Q') return;
-  const words = `quarantined by ${by}: ${reason}`;
-  if (s.inFlight[index]) s.quarantines[index] = words;
-  else markQuarantined(s, index, words, policy);
+  s.quarantines[index] = `quarantined by ${by}: ${reason}`;
+  if (!s.inFlight[index]) markQuarantined(s, index, policy);
 }
 
 /** Back before its run has ended: it had not left yet. One that has left comes with the next pass. */
@@ -82,7 +81,7 @@ export type RetryVerdict = { on: 'target' } | { on: 'migrated' } | { on: 'other'
 export function retryable(s: PassState, named: number[] | null): number[] {
   const wanted = new Set<Mark>(named === null ? ['X', 'R', 'd', 'D'] : ['X', 'R', 'd', 'D', 's']);
   const among = named ?? s.marks.map((_, index) => index);
-  return among.filter((index) => wanted.has(s.marks[index] as Mark));
+  return among.filter((index) => wanted.has(s.marks[index] as Mark) && s.quarantines[index] === undefined);
 }
 
 /** Puts a cell back to work, or keeps it as it is where the look does not find it sane. */

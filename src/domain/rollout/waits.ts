@@ -1,7 +1,7 @@
 import type { CalendarWait, Waiver } from '../../contract/calendar.js';
 import type { OverridableWait } from '../../contract/messages.js';
 import type { WaitingFor } from '../../contract/status.js';
-import { waiverOf } from '../calendar/gate.js';
+import { isCalendarWait, waiverOf } from '../calendar/gate.js';
 import { failedChecks, type PackageState } from './state.js';
 
 /** Which waits a person may end: only one that the package is in, since what is ended ahead of time ends unasked. */
@@ -24,7 +24,9 @@ function isIn(s: PackageState, ring: number, wait: OverridableWait): boolean {
   // The same again changes nothing.
   if (wait === 'approval' && s.approved.includes(ring)) return true;
   if (wait === 'check' && Object.keys(failedChecks(s, ring)).length > 0) return true;
-  if (waitIn(s, ring)?.kind === wait) return true;
+  const now = waitIn(s, ring);
+  // Where it is still worked out whether the ring is open, there is nothing to end yet.
+  if (now?.kind === wait && !(isCalendarWait(wait) && now.next.length === 0)) return true;
   // Their clocks run on whatever else holds the pass.
   if (wait === 'bake') return track?.view?.state === 'baking';
   if (wait === 'grace-period') return track?.view?.state === 'grace';

@@ -38,12 +38,12 @@ const brake = (at = NOW) => {
   const all = { brakeId: 'b', scope: { ring: 5 } as const, mode: 'finish-cells' as const, by: 'alice', reason: 'x' };
   state.brakes = engage(state.brakes, all, at);
 };
-const byRing = () => viewOfDrift(state, topology()).drift.byRing;
+const byRing = () => viewOfDrift(state, topology(), NOW).drift.byRing;
 
 describe('drift', () => {
   it('is how many graduated packages an outer ring with cells is behind', () => {
     graduates(V1);
-    expect(viewOfDrift(state, topology()).drift).toEqual({ max: 1, byRing: { 2: 1, 5: 1 } });
+    expect(viewOfDrift(state, topology(), NOW).drift).toEqual({ max: 1, byRing: { 2: 1, 5: 1 } });
     graduates(V2);
     if (state.rings[2]) state.rings[2].converged = V1;
     expect(byRing()).toEqual({ 2: 1, 5: 2 });
@@ -80,10 +80,29 @@ describe('drift', () => {
     const graduatedAt = new Date(NOW).toISOString();
     state.graduated = [V1, V2].map((version) => ({ version, graduatedAt, by: 'x', blocked: false, convergedAt: null }));
     keepDrift(state, parsed.topology, NOW);
-    expect(viewOfDrift(state, parsed.topology).drift.byRing).toEqual({ 2: 1, 5: 0 });
-    expect(ringsBehind(state, parsed.topology)).toEqual([2, 5]);
+    expect(viewOfDrift(state, parsed.topology, NOW).drift.byRing).toEqual({ 2: 1, 5: 0 });
+    expect(ringsBehind(state, parsed.topology, NOW)).toEqual([2, 5]);
     keepDrift(state, parsed.topology, NOW + HOUR);
-    expect(viewOfDrift(state, parsed.topology).drift.byRing).toEqual({ 2: 1, 5: 1 });
+    expect(viewOfDrift(state, parsed.topology, NOW).drift.byRing).toEqual({ 2: 1, 5: 1 });
+  });
+
+  it('does not count what a shut ring before it keeps from the ring', () => {
+    const all = { brakeId: 'b', scope: { ring: 2 } as const, mode: 'finish-cells' as const, by: 'alice', reason: 'x' };
+    state.brakes = engage(state.brakes, all, NOW);
+    for (const version of [V1, V2]) graduates(version);
+    expect(byRing()).toEqual({ 2: 0, 5: 0 });
+    // What has the package already keeps nobody from it.
+    Object.assign(state.rings[2] ?? {}, { converged: V2 });
+    keepDrift(state, topology(), NOW);
+    expect(byRing()).toEqual({ 2: 0, 5: 1 });
+  });
+
+  it('is not of a ring in which no cell can take anything', () => {
+    for (const version of [V1, V2]) graduates(version);
+    for (const cell of ['c5-1', 'c5-2']) state.quarantined[cell] = { by: 'alice', reason: 'x', sinceMs: NOW };
+    expect(byRing()).toEqual({ 2: 2 });
+    const parsed = parseTopology(fleet({ 2: 2, 5: 2 }, { 2: { mode: 'observe' } }));
+    expect(parsed.ok && viewOfDrift(state, parsed.topology, NOW).drift).toEqual({ max: 0, byRing: {} });
   });
 
   it('counts a package that the ring could have taken before it was braked', () => {
@@ -108,12 +127,12 @@ describe('auto-deploy', () => {
     expect(isPausedForDrift(state)).toBe(false);
     graduates(V2);
     expect(isPausedForDrift(state)).toBe(true);
-    const { autoDeploy } = viewOfDrift(state, topology());
+    const { autoDeploy } = viewOfDrift(state, topology(), NOW);
     expect(autoDeploy).toMatchObject({ state: 'paused' });
     expect(autoDeploy.reason).toContain('ring 5 is 2 graduated packages behind');
     for (const ring of [2, 5]) Object.assign(state.rings[ring] ?? {}, { converged: V1 });
     expect(keepDrift(state, topology(), NOW)).toBe('resumed');
-    expect(viewOfDrift(state, topology()).autoDeploy).toEqual({ state: 'running' });
+    expect(viewOfDrift(state, topology(), NOW).autoDeploy).toEqual({ state: 'running' });
   });
 
   it('says once that it has paused', () => {
@@ -137,7 +156,10 @@ describe('auto-deploy', () => {
     expect(judgeResume(state, {}, NOW)).toBeNull();
     overrideDrift(state, { by: 'alice', reason: 'seen', expiresAt: '2026-01-02T04:04:05Z' }, NOW);
     expect(isPausedForDrift(state)).toBe(false);
-    expect(viewOfDrift(state, topology()).autoDeploy).toMatchObject({ state: 'running', override: { by: 'alice' } });
+    expect(viewOfDrift(state, topology(), NOW).autoDeploy).toMatchObject({
+      state: 'running',
+      override: { by: 'alice' },
+    });
     expect(nextOverrideExpiry(state)).toBe(NOW + HOUR);
     expect(keepDrift(state, topology(), NOW + HOUR)).toBe('override-over');
     expect(isPausedForDrift(state)).toBe(true);
@@ -152,7 +174,7 @@ describe('the alerts of drift', () => {
   it('go to both teams when auto-deploy has paused, with what holds each ring up', () => {
     graduates(V1);
     graduates(V2);
-    const alerts = alertsOfDrift(state, topology(), NOW);
+    const alerts = alertsOfDrift(state, topology(), NOW).alerts;
     expect(alerts.map(({ name, team, severity }) => [name, team, severity])).toEqual([
       ['AutoDeployPaused', 'perimeter', 's2'],
       ['AutoDeployPaused', 'outer', 's2'],
@@ -162,12 +184,12 @@ describe('the alerts of drift', () => {
 
   it('come ahead of time for a ring that should have had the package by now', () => {
     graduates(V1);
-    expect(alertsOfDrift(state, topology(), NOW + HOUR)).toEqual([]);
-    const late = alertsOfDrift(state, topology(), NOW + 4 * HOUR);
+    expect(alertsOfDrift(state, topology(), NOW + HOUR)).toEqual({ alerts: [], nextMs: NOW + 4 * HOUR });
+    const late = alertsOfDrift(state, topology(), NOW + 4 * HOUR).alerts;
     expect(late.map(({ name, ring }) => [name, ring])).toEqual([
       ['DriftNear', 2],
       ['DriftNear', 5],
     ]);
-    expect(alertsOfDrift(state, topology(3), NOW + 4 * HOUR)).toEqual([]);
+    expect(alertsOfDrift(state, topology(3), NOW + 4 * HOUR).alerts).toEqual([]);
   });
 });
