@@ -41,8 +41,9 @@ function ledger(answer: unknown) {
 
 describe('cellctl history', () => {
   it('shows who did what when, about what, what came of it and why', async () => {
+    const long = entry({ act: 'applyTopology', outcome: 'x'.repeat(200), reason: 'new cells' });
     const history: History = {
-      entries: [failed, entry({ reason: 'INC-1', url: 'https://example.com/1' })],
+      entries: [failed, long, entry({ reason: 'INC-1', url: 'https://example.com/1' })],
       more: true,
     };
     const { cells } = ledger(history);
@@ -53,6 +54,7 @@ describe('cellctl history', () => {
       /10:00:00Z +cellFailed +coordinator +\S+ ring 3 cell-8 +rolled-back +its job failed; errors: 5 %; job job-1; after 1m 5s/,
     );
     expect(stdout).toMatch(/engageBrake +ann +INC-1; https:\/\/example.com\/1/);
+    expect(stdout).toMatch(/applyTopology +ann +x{49}… +new cells/);
     expect(stdout).toContain('there is more: --limit 100');
   });
 

@@ -82,3 +82,10 @@ export async function entered(
   await ledgerSettled(world);
   return await all();
 }
+
+/** The cluster's memory is gone, as after a `terminate` by hand or with a lost database. */
+export async function forgetEverything(world: World): Promise<void> {
+  await world.client.workflow.getHandle('cell-cluster').terminate('by hand');
+  // What it had kept of acts stands in its history, not in the status of the next one.
+  world.acts.splice(0, world.acts.length, ...world.acts.filter((a) => a.version !== null));
+}

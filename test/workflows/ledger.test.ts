@@ -2,8 +2,8 @@ import { afterAll, beforeAll, expect } from 'vitest';
 import type { LedgerEntry } from '../../src/contract/ledger.js';
 import { openInMemory } from '../../src/ledger/embedded.js';
 import type { LedgerStore } from '../../src/ledger/store.js';
-import { V1 } from '../support/fleet.js';
-import { entered, ledgerSettled, ledgerStatus, serveLedger, whileServed } from '../support/ledger.js';
+import { V1, V2, V3 } from '../support/fleet.js';
+import { entered, forgetEverything, ledgerStatus, serveLedger, whileServed } from '../support/ledger.js';
 import type { World } from '../support/world.js';
 import { clusterSeen, ends, expectRejected, graduate, ringOf, scenario, seen } from './support.js';
 
@@ -18,13 +18,6 @@ const who = { by: 'alice', reason: 'because' };
 
 const of = (entries: LedgerEntry[], ...names: string[]): LedgerEntry[] =>
   entries.filter(({ act }) => names.includes(act));
-
-/** The cluster's memory is gone, as after a `terminate` by hand or with a lost database. */
-async function forgetEverything(world: World): Promise<void> {
-  await world.client.workflow.getHandle('cell-cluster').terminate('by hand');
-  // What it had kept of acts stands in its history, not in the status of the next one.
-  world.acts.splice(0, world.acts.length, ...world.acts.filter((a) => a.version !== null));
-}
 
 const sinceRecalled = (world: World) => clusterSeen(world, (s) => s.coldStart);
 
@@ -141,14 +134,16 @@ const numbersOf = (entries: LedgerEntry[]): number[] => {
 };
 
 scenario(
-  'a cluster that was terminated begins with cold-start, reads brakes and graduations back, and goes on after the release',
-  { rings: { 2: 1, 3: 1 }, policies: { 2: { bakeTime: '1h' } }, more: { cluster: 'anew' } },
+  'a cluster that was terminated begins with cold-start, reads brakes, blocks, quarantines and graduations back, and goes on after the release',
+  { rings: { 2: 1, 3: 2 }, policies: { 2: { bakeTime: '1h' } }, more: { cluster: 'anew' } },
   async (world) => {
     await whileServed(world, store, async () => {
       const cluster = world.cells.cluster();
       await graduate(world, V1);
       await seen(world, V1, (s) => ringOf(s, 2)?.state === 'baking');
       await cluster.engageBrake({ ...who, brakeId: 'stop', scope: { ring: 3 }, url: 'https://example.com/1' });
+      await cluster.quarantineCell({ ...who, cell: 'c3-2' });
+      await cluster.blockVersion({ ...who, version: V2, fixedIn: V3 });
       await cluster.engageBrake({ ...who, brakeId: 'over', scope: 'outer' });
       await cluster.releaseBrake({ ...who, brakeId: 'over' });
       await entered(world, store, 'anew', ({ act, facts }) => act === 'releaseBrake' && facts?.brakeId === 'over');
@@ -158,9 +153,11 @@ scenario(
       await cluster.applyTopology({ topology: world.topology, by: 'alice' });
       const after = await sinceRecalled(world);
       expect(after.coldStart?.found).toContain(
-        '1 brakes, 0 blocked packages, 0 quarantined cells, 1 graduated packages',
+        '1 brakes, 1 blocked packages, 1 quarantined cells, 1 graduated packages',
       );
       expect(after.graduated).toEqual(before.graduated);
+      expect(after.blocked).toEqual(before.blocked);
+      expect(after.quarantined).toMatchObject([{ cell: 'c3-2', ...who }]);
       expect(after.brakes.filter((b) => b.brakeId !== 'cold-start')).toEqual(before.brakes);
       const coldStart = after.brakes.find((b) => b.brakeId === 'cold-start');
       expect(coldStart?.reason).toContain('by the ledger: 1 brakes');
@@ -170,63 +167,6 @@ scenario(
       await clusterSeen(world, (s) => s.queue.some((q) => q.held?.kind === 'brake'));
       await cluster.releaseBrake({ ...who, brakeId: 'stop' });
       expect((await ends(world, V1)).state).toBe('converged');
-    });
-  },
-);
-
-scenario(
-  'a package that was aborted before the cluster lost its memory stays aborted after it',
-  { rings: { 2: 1 }, more: { cluster: 'remembers' } },
-  async (world) => {
-    await whileServed(world, store, async () => {
-      await world.deploy(V1);
-      await world.cells.rollout(V1).abort(who);
-      await entered(world, store, 'remembers', ({ act }) => act === 'ended');
-      await forgetEverything(world);
-      await world.cells.cluster().applyTopology({ topology: world.topology, by: 'alice', releaseColdStart: true });
-      await sinceRecalled(world);
-      await graduate(world, V1).catch(() => undefined);
-      expect((await ends(world, V1)).state).toBe('aborted');
-    });
-  },
-);
-
-scenario(
-  'where nobody serves the ledger a cluster without memory says so plainly, and waits for its release all the same',
-  { rings: { 2: 1 }, more: { cluster: 'unserved' }, apply: false },
-  async (world) => {
-    await world.cells.cluster().applyTopology({ topology: world.topology, by: 'alice' });
-    const status = await sinceRecalled(world);
-    const plainly =
-      'no worker has the ledger open: brakes, blocks, quarantines and graduations of before are not known';
-    expect(status.coldStart?.found).toContain(plainly);
-    expect(status.brakes).toMatchObject([{ brakeId: 'cold-start', reason: expect.stringContaining(plainly) }]);
-    await expect(world.cells.ledger().history({ limit: 5 })).rejects.toMatchObject({ type: 'LedgerUnserved' });
-    await world.cells.cluster().releaseBrake({ ...who, brakeId: 'cold-start' });
-    await graduate(world, V1);
-    expect((await ends(world, V1)).state).toBe('converged');
-  },
-);
-
-scenario(
-  'history and report are read through a workflow; a signal that is no entry keeps nothing out',
-  { rings: { 2: 1 }, more: { cluster: 'read' } },
-  async (world) => {
-    await whileServed(world, store, async () => {
-      await world.cells.cluster().engageBrake({ ...who, brakeId: 'xy' });
-      await world.client.workflow.getHandle('ledger').signal('enter', { entries: 'none' });
-      const wrong = { id: 'by-hand', at: '2026-01-01T00:00:00Z', kind: 'nonsense', act: 'x', by: 'me' };
-      await world.client.workflow.getHandle('ledger').signal('enter', { entries: [wrong] });
-      await world.cells.cluster().releaseBrake({ ...who, brakeId: 'xy' });
-      await ledgerSettled(world);
-      await entered(world, store, 'read', ({ act, facts }) => act === 'releaseBrake' && facts?.brakeId === 'xy');
-      const { entries, more } = await world.cells.ledger().history({ limit: 1 });
-      expect(entries).toHaveLength(1);
-      expect(more).toBe(true);
-      const report = await world.cells
-        .ledger()
-        .report({ since: '2026-01-01T00:00:00Z', until: '2100-01-01T00:00:00Z' });
-      expect(report.deployments.rings).toEqual(expect.any(Number));
     });
   },
 );

@@ -22,12 +22,17 @@ export async function showHistory(context: Context, options: HistoryOptions): Pr
     entry.act,
     entry.by,
     subjectOf(entry),
-    entry.outcome ?? '',
+    cut(entry.outcome ?? ''),
     whyOf(entry),
   ]);
   const more = history.more ? [`there is more: --limit ${limit * 2}, or a later --since`] : [];
   return { json: history, text: [...table(['WHEN', 'WHAT', 'WHO', 'ABOUT', 'OUTCOME', 'WHY'], rows), ...more] };
 }
+
+const MOST_OUTCOME = 50;
+
+/** One long outcome would push the reasons of all others out of sight; `--json` has it whole. */
+const cut = (text: string): string => (text.length <= MOST_OUTCOME ? text : `${text.slice(0, MOST_OUTCOME - 1)}…`);
 
 const subjectOf = ({ version, ring, cell }: LedgerEntry): string =>
   [version, ring === undefined ? '' : `ring ${ring}`, cell].filter(Boolean).join(' ');
