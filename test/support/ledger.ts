@@ -87,5 +87,9 @@ export async function entered(
 export async function forgetEverything(world: World): Promise<void> {
   await world.client.workflow.getHandle('cell-cluster').terminate('by hand');
   // What it had kept of acts stands in its history, not in the status of the next one.
-  world.acts.splice(0, world.acts.length, ...world.acts.filter((a) => a.version !== null));
+  const quarantines = world.acts.filter((a) => a.act === 'quarantineCell' || a.act === 'readmitCell');
+  const ofPackages = world.acts.filter((a) => a.version !== null);
+  // They hold all the same.
+  const unkept = quarantines.map((a) => ({ ...a, answeredAt: null }));
+  world.acts.splice(0, world.acts.length, ...ofPackages, ...unkept);
 }
