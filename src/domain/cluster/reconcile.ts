@@ -1,6 +1,7 @@
 import { CLUSTER_WORKFLOW_ID } from '../../contract/ids.js';
-import type { RingReport } from '../../contract/internal.js';
-import type { CellException, CellState, Difference, DifferenceKind } from '../../contract/status.js';
+import type { PackageBrakes, RingReport } from '../../contract/internal.js';
+import type { BrakeStatus, CellException, CellState, Difference, DifferenceKind } from '../../contract/status.js';
+import { holding, isOlderList } from '../brake.js';
 import { isNewer, isPackage } from '../package-version.js';
 import { deployableCells, resolvePolicy, ringOf, type Topology } from '../topology/index.js';
 import { blockOf } from './blocks.js';
@@ -130,6 +131,22 @@ export function keptOn(
   const { chartVersion = null } = state.rollouts[version] ?? state.ended[version] ?? {};
   return { version, chartVersion };
 }
+
+/** Notes the brakes of a package; answers the rings that the cluster itself works on with it, which are to be told. */
+export function notePackageBrakes(state: ClusterState, { version, epoch, seq, brakes }: PackageBrakes): number[] {
+  const rollout = state.rollouts[version];
+  const known = rollout?.braked;
+  if (!rollout || (known && isOlderList({ epoch, seq }, known))) return [];
+  rollout.braked = { epoch, seq, brakes };
+  const own = Object.entries(state.turns).filter(
+    ([, { request }]) => isReconcile(request) && request.version === version,
+  );
+  return own.map(([ring]) => Number(ring));
+}
+
+/** A brake of the package itself that holds what the cluster would bring cells to; null: none does. */
+export const packageBrake = (state: ClusterState, version: string, now: number): BrakeStatus | null =>
+  holding(state.rollouts[version]?.braked?.brakes ?? [], now)[0] ?? null;
 
 /** What the cells of a ring are compared with; null: only what they run is noted. */
 export function standingOf(state: ClusterState, topology: Topology, ring: number): Standing | null {
