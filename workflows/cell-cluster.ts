@@ -29,7 +29,7 @@ import {
 import { whoIsIn } from '../src/domain/cluster/reconcile.js';
 import { type ClusterState, trim } from '../src/domain/cluster/state.js';
 import { judgeTopology, putInForce, topologyOf } from '../src/domain/cluster/topology.js';
-import { notInside } from '../src/domain/cluster/turns.js';
+import { isSoft, notInside } from '../src/domain/cluster/turns.js';
 import { viewOfCluster } from '../src/domain/cluster/view.js';
 import { markdownOfCluster } from '../src/domain/details.js';
 import { LONGEST_MS } from '../src/domain/shapes.js';
@@ -227,7 +227,7 @@ class ClusterRun {
     const topology = topologyOf(state) ?? NO_TOPOLOGY;
     const graduationTimeoutMs = Math.min(resolveCoordination(topology).graduationTimeoutMs, LONGEST_MS);
     const softRings = topology.rings.flatMap(({ ring }) => {
-      return resolvePolicy(topology, ring, null).onFailure === 'soft' ? [ring] : [];
+      return isSoft(resolvePolicy(topology, ring, null)) ? [ring] : [];
     });
     const alsoOn = ringsRunning(state, message.version);
     const { perimeter, cluster } = state;

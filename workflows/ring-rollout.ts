@@ -46,6 +46,7 @@ import { PassContext, type RingRolloutInput } from './ring/context.js';
 import { Flights } from './ring/flights.js';
 import { Gates } from './ring/gates.js';
 import { HealthWatch } from './ring/health-watch.js';
+import { observeOnly } from './ring/observe.js';
 import { Reporter } from './ring/reporter.js';
 import { Watch } from './ring/watch.js';
 import { listOpenCells, lookAtCells } from './shared/activities.js';
@@ -179,6 +180,7 @@ class RingRun {
     await Promise.all(Array.from({ length: LOOKS_AT_ONCE }, lookOn));
     if (this.ctx.state.stop) return;
     this.noteLooks(looks);
+    if (this.ctx.observesOnly) return await observeOnly(this.ctx, looks);
     if (isBack) for (const index of open) awaitOther(this.ctx.state, index);
   }
 
@@ -209,12 +211,13 @@ class RingRun {
       if (ctx.state.inFlight[index] || hasLeft(ctx.state, index)) continue;
       const { isNewer, goesBack } = noteFirstLook(ctx.state, index, look, ctx.lookRules);
       if (isNewer) newer += 1;
-      if (goesBack) this.flights.sendBack(index);
+      if (goesBack && !ctx.observesOnly) this.flights.sendBack(index);
     }
     this.keepWhatWasLeft(looks);
     ctx.looked = true;
     for (const message of [...this.input.skips, ...ctx.skipsBefore]) this.skip(message);
     for (const message of ctx.quarantinesBefore) this.quarantine(message);
+    if (ctx.observesOnly) return;
     haltForExceptions(ctx.state, ctx.entered.policy, Date.now());
     // PDM of an older package has no place where a newer one runs; a ring that is past this package needs none of it.
     if (newer > 0 && (newer === looks.length || this.input.purpose === 'migrate')) this.refuseAsOlder();

@@ -307,6 +307,8 @@ export interface RingEntry extends ForPass {
   alerts?: AlertBook;
   brakes: BrakeStatus[];
   brakesNumber: BrakesNumber;
+  /** A person's yes is missing: only where the ring is observed does that not keep the pass out. */
+  unapproved?: true;
   /** When the ring may be taken forward; absent: at any time. */
   calendar?: Calendar;
   /** What the calendar said when the pass was let in, where that was asked. */

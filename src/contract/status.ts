@@ -171,6 +171,8 @@ export interface RolloutRing extends RingCounts {
   /** Cells with a run of their own at this moment, at most 100 of them. */
   cellsInFlight: string[];
   empty?: boolean;
+  /** The ring is in mode `observe`: what would be done there, on how many cells, and after which waits. */
+  observed?: { sentence: string; would: number; waits: string[] };
   /** How the last pass of this package over the ring ended, or stands while it waits for a person. */
   outcome?: RingOutcome;
   /** Why this ring waits, where it does. */
@@ -264,6 +266,8 @@ export interface RingResult {
   /** `failed` where they failed on one cell; absent: none were run. */
   smokeTests?: 'passed' | 'failed';
   health?: RingHealth;
+  /** The ring is only observed: nothing was done there. */
+  observed?: NonNullable<RolloutRing['observed']>;
 }
 
 export type Ring0Verdict = 'converged' | 'failed' | 'superseded' | 'never';

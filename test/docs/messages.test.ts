@@ -58,6 +58,7 @@ const RING_RESULT: Record<keyof RingResult, true> = {
   checks: true,
   smokeTests: true,
   health: true,
+  observed: true,
 };
 
 const blocks = documents().flatMap(codeBlocks);

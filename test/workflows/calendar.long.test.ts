@@ -22,6 +22,7 @@ const FOR_LONG = 3_600_000;
 
 /** So much time a package has to enter its ring before a freeze begins: more than a busy machine needs. */
 const LEAD_MS = 20_000;
+const PATIENCE_MS = 400_000;
 
 scenario(
   'a freeze that begins while a ring rolls lets cells in flight finish, starts none, and then goes on by itself',
@@ -44,6 +45,7 @@ scenario(
     expect(within).toEqual([]);
     expect(jobs.every((j) => j.state === 'succeeded')).toBe(true);
   },
+  PATIENCE_MS,
 );
 
 scenario(
@@ -56,6 +58,7 @@ scenario(
     await override(world, V1, 'freeze');
     expect((await ends(world, V1)).state).toBe('converged');
   },
+  PATIENCE_MS,
 );
 
 scenario(
@@ -72,6 +75,7 @@ scenario(
     await seen(world, V1, (s) => ringOf(s, 2)?.state === 'converged');
     expect(await world.deploy(V1, 2)).toMatchObject({ outcome: 'converged', cells: { converged: 4 } });
   },
+  PATIENCE_MS,
 );
 
 scenario(
@@ -88,6 +92,7 @@ scenario(
     expect(rollback?.created_at.localeCompare(from)).toBe(1);
     expect((await cellNow(world, 'c2-1')).version).toBe(V0);
   },
+  PATIENCE_MS,
 );
 
 scenario(
@@ -132,7 +137,7 @@ scenario(
     const held = await seen(world, V1, (s) => s.waitingFor?.kind === 'deploy-window' && s.waitingFor.until);
     expect(held.waitingFor).toMatchObject({ ring: 2, until: new Date(opensMs).toISOString() });
     expect(held.waitingFor?.next).toEqual([`cellctl override --wait deploy-window --ring 2 ${V1} --reason "…"`]);
-    const isShut = (s: PackageRolloutStatus) => ringOf(s, 2)?.waitingFor?.kind === 'deploy-window';
+    const isShut = (s: PackageRolloutStatus) => ringOf(s, 2)?.waitingFor?.until !== undefined;
     const shut = await seen(world, V1, (s) => isShut(s) && ringOf(s, 2)?.inFlight === 0, 150_000);
     const week = 7 * 24 * 60 * MINUTE_MS;
     expect(theRing(shut, 2).waitingFor).toMatchObject({
@@ -149,7 +154,7 @@ scenario(
     await world.cells.rollout(V1).override({ wait: 'deploy-window', ring: 2, by: 'alice', reason: 'a fix' });
     expect((await ends(world, V1, 150_000)).state).toBe('converged');
   },
-  400_000,
+  PATIENCE_MS,
 );
 
 scenario(

@@ -34,9 +34,9 @@ const FOR_LONG = 3_600_000;
 
 scenario(
   'a ring that is frozen is not entered: kind, reason and next opening are said, and it opens by itself',
-  { rings: { 2: 2 }, apply: false },
+  { rings: { 2: 2 } },
   async (world) => {
-    await apply(world, 2, frozen(15_000, 'release party'));
+    await apply(world, 2, frozen(30_000, 'release party'));
     await graduate(world, V1);
     const held = await seen(world, V1, (s) => s.waitingFor?.kind === 'freeze');
     expect(held.state).toBe('waiting');

@@ -41,7 +41,14 @@ import { cameTo, isReconcile, noteForReconcile, noteReconciled } from '../../src
 import { noteRepeats } from '../../src/domain/cluster/repeats.js';
 import type { QueuedRequest, Turn } from '../../src/domain/cluster/state.js';
 import { topologyOf } from '../../src/domain/cluster/topology.js';
-import { decideTurns, type RingFacts, ringFacts, type TurnAction } from '../../src/domain/cluster/turns.js';
+import {
+  approvalWait,
+  decideTurns,
+  isSoft,
+  type RingFacts,
+  ringFacts,
+  type TurnAction,
+} from '../../src/domain/cluster/turns.js';
 import { gatesBefore } from '../../src/domain/health/gates.js';
 import { healthOf } from '../../src/domain/health/policy.js';
 import { OUST_AFTER_MS } from '../../src/domain/ousting.js';
@@ -197,13 +204,14 @@ export class Turns {
     const isTaken = request.purpose !== 'rollback' && (this.ctx.state.turns[ring]?.rollbackSinceMs ?? null) !== null;
     if (isTaken) return this.noEntry(ring, 'a rollback waits for the ring');
     const policy = resolvePolicy(topology, ring, lane, Date.now());
-    const all = this.cellsIn(found, policy.mode);
+    const all = this.cellsIn(found);
     const { cells, leftOut } = request.cells ? onlyThese(all.cells, request.cells) : all;
     return {
       ...this.noEntry(ring, null),
       name: found.name ?? `ring-${ring}`,
       policy,
-      soft: policy.onFailure === 'soft',
+      soft: isSoft(policy),
+      ...(approvalWait(request, ring, topology) ? { unapproved: true as const } : {}),
       perimeter: ring <= topology.perimeter,
       health: healthOf(topology, ring),
       gated: gatesBefore(topology, ring, Date.now()).length > 0,
@@ -214,10 +222,13 @@ export class Turns {
     };
   }
 
-  /** What a person quarantined is left alone beside what the topology leaves alone. */
-  private cellsIn(ring: Ring, mode: 'act' | 'observe'): { cells: DeployableCell[]; leftOut: LeftOutCell[] } {
+  /**
+   * What a person quarantined is left alone beside what the topology leaves alone. A pass that only observes looks at the
+   * same cells as one that acts.
+   */
+  private cellsIn(ring: Ring): { cells: DeployableCell[]; leftOut: LeftOutCell[] } {
     const { state } = this.ctx;
-    const deployable = deployableCells(ring, Date.now(), mode);
+    const deployable = deployableCells(ring, Date.now(), 'act');
     const cells = deployable.cells.filter(({ id }) => !state.quarantined[id]);
     const out = deployable.cells.flatMap((cell) => {
       const reason = whyQuarantined(state, cell.id);

@@ -206,6 +206,11 @@ export class PassContext {
     return this.entry;
   }
 
+  /** It looks, says what it would do, and starts nothing. */
+  get observesOnly(): boolean {
+    return this.entered.policy.mode === 'observe';
+  }
+
   get lookRules(): LookRules {
     const { policy, perimeter, came = [] } = this.entered;
     const { afterLoss, askedFor = false, reconciles = false } = this.input;

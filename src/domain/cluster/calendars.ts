@@ -2,7 +2,7 @@ import type { Calendar, CalendarWord } from '../../contract/calendar.js';
 import type { WaitingFor } from '../../contract/status.js';
 import { type Closing, closingOf, isGood, waitForOpening, wordWithoutWindows } from '../calendar/gate.js';
 import { earliest } from '../instant.js';
-import { calendarOf, ringOf, type Topology } from '../topology/index.js';
+import { calendarOf, resolvePolicy, ringOf, type Topology } from '../topology/index.js';
 import type { ClusterState, QueuedRequest } from './state.js';
 
 /**
@@ -26,6 +26,12 @@ function calendarFor({ purpose, lane }: Going, ring: number, { topology, now }: 
   return purpose === 'rollback' || isEmpty ? null : calendarOf(topology, ring, lane, now);
 }
 
+/** The same before a ring: one that is only observed is entered at any time, since nothing is done there. */
+const gateFor = (request: Going, ring: number, at: Now): Calendar | null =>
+  ringOf(at.topology, ring) && resolvePolicy(at.topology, ring, request.lane).mode === 'observe'
+    ? null
+    : calendarFor(request, ring, at);
+
 /** What a calendar wants to know of a request. */
 type Going = Pick<QueuedRequest, 'purpose' | 'lane' | 'waivers'>;
 
@@ -40,7 +46,7 @@ function wordFor(state: ClusterState, key: string, calendar: Calendar, now: numb
 
 /** Why a ring is shut for this request, or null. */
 export function closingFor(state: ClusterState, request: Going, ring: number, at: Now): Closing | 'unknown' | null {
-  const calendar = calendarFor(request, ring, at);
+  const calendar = gateFor(request, ring, at);
   if (calendar === null) return null;
   const word = wordFor(state, calendarKey(state, ring, request.lane), calendar, at.now);
   const waivers = request.waivers?.filter((w) => w.ring === ring) ?? [];
@@ -87,7 +93,7 @@ export function calendarsWaitedFor(
   const late = behind.map((ring) => ({ request: ANYBODY, ring }));
   const all = [...waiting, ...late].flatMap(({ request, ring }) => {
     if (ring === null || !ringOf(at.topology, ring)) return [];
-    const calendar = calendarFor(request, ring, at);
+    const calendar = gateFor(request, ring, at);
     return calendar ? [{ key: calendarKey(state, ring, request.lane), calendar }] : [];
   });
   const once = [...new Map(all.map((one) => [one.key, one])).values()];

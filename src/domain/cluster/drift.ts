@@ -28,6 +28,7 @@ function outerRings(state: ClusterState, topology: Topology, now: number): numbe
   const outer = topology.rings.filter((ring) => {
     if (ring.ring <= topology.perimeter) return false;
     const { mode } = layeredPolicy(topology, ring.ring, null);
+    if (mode === 'observe') return false;
     return deployableCells(ring, now, mode).cells.some(({ id }) => !state.quarantined[id]);
   });
   return outer.map(({ ring }) => ring).sort((a, b) => a - b);

@@ -1,4 +1,5 @@
 import type { RingAnswer } from '../../contract/internal.js';
+import type { RingPolicy } from '../../contract/policy.js';
 import type { Problem } from '../../contract/problem.js';
 import type { BrakeStatus, RefusalCode, WaitingFor } from '../../contract/status.js';
 import { covers, holding } from '../brake.js';
@@ -145,11 +146,14 @@ export interface RingFacts {
   perimeter: boolean;
 }
 
+/** Where nothing is done, nothing blocks. */
+export const isSoft = ({ onFailure, mode }: RingPolicy): boolean => onFailure === 'soft' || mode === 'observe';
+
 /** Throws RangeError for a ring that the topology does not have. */
 export function ringFacts(request: QueuedRequest, topology: Topology, ring: number): RingFacts {
-  const { onFailure } = resolvePolicy(topology, ring, request.lane);
+  const soft = isSoft(resolvePolicy(topology, ring, request.lane));
   const name = ringOf(topology, ring)?.name ?? `ring-${ring}`;
-  return { ring, name, soft: onFailure === 'soft', perimeter: ring <= topology.perimeter };
+  return { ring, name, soft, perimeter: ring <= topology.perimeter };
 }
 
 function refuse(state: ClusterState, request: QueuedRequest, about: RingFacts, rules: Rules): RingAnswer | null {
@@ -173,7 +177,7 @@ function refuseForPeople(
   if (brake) return refusal(request, about, 'braked', waitForBrake(brake, about.ring, request.version));
   const closed = calendarWait(state, request, about.ring, rules);
   if (closed && !isCalendarUnknown(state, request, about, rules)) return refusal(request, about, 'frozen', closed);
-  const approval = approvalWait(request, about, rules);
+  const approval = approvalBefore(request, about, rules);
   if (approval) return refusal(request, about, 'approval', approval);
   return driftRefusal(state, request, about, rules);
 }
@@ -289,7 +293,11 @@ function newerInLine(
 
 function waitsForPerson(state: ClusterState, request: QueuedRequest, about: RingFacts, rules: Rules): boolean {
   const isStopped = blockedWait(state, request, about.ring) ?? afterSystemicStop(state, request, about);
-  return isStopped !== null || laneIsGone(request, rules.topology) || approvalWait(request, about, rules) !== null;
+  return (
+    isStopped !== null ||
+    laneIsGone(request, rules.topology) ||
+    approvalWait(request, about.ring, rules.topology) !== null
+  );
 }
 
 function brakesOn(state: ClusterState, ring: number, { topology, now }: Rules): BrakeStatus[] {
@@ -334,7 +342,7 @@ function waitInFreeRing(
   if (own) return waitForBrake(own, ring, request.version);
   const first = isReconcile(request) ? whoGoesFirst(state, ring) : null;
   if (first) return waitBehind(first, ring, since);
-  return approvalWait(request, about, rules) ?? calendarWait(state, request, ring, rules);
+  return approvalBefore(request, about, rules) ?? calendarWait(state, request, ring, rules);
 }
 
 /** A package that waits for the ring, and not for a person or the calendar, goes before the cluster's own work there. */
@@ -352,10 +360,15 @@ function blockedWait(state: ClusterState, request: QueuedRequest, ring: number):
   return block && waitForBlock(block, ring);
 }
 
-function approvalWait(request: QueuedRequest, { ring }: RingFacts, rules: Rules): WaitingFor | null {
-  const { approval } = resolvePolicy(rules.topology, ring, request.lane);
+/** A ring that is only observed is entered without a yes: nothing is done there. */
+const approvalBefore = (request: QueuedRequest, { ring }: RingFacts, { topology }: Rules): WaitingFor | null =>
+  resolvePolicy(topology, ring, request.lane).mode === 'observe' ? null : approvalWait(request, ring, topology);
+
+/** The wait for a person's yes to this package in a ring; null: it has it, or needs none. */
+export function approvalWait(request: QueuedRequest, ring: number, topology: Topology): WaitingFor | null {
+  const { approval } = resolvePolicy(topology, ring, request.lane);
   // An empty ring has no gates.
-  const isEmpty = ringOf(rules.topology, ring)?.cells.length === 0;
+  const isEmpty = ringOf(topology, ring)?.cells.length === 0;
   if (approval === 'none' || isEmpty || request.approved.includes(ring)) return null;
   const since = new Date(request.sinceMs).toISOString();
   const next = [`cellctl approve --ring ${ring} ${request.version}`];

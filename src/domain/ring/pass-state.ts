@@ -2,6 +2,7 @@ import type { Evidence, HealthMode } from '../../contract/health.js';
 import type { CellPurpose, StopPass } from '../../contract/internal.js';
 import type { CellState, PassPurpose } from '../../contract/status.js';
 import type { PassHealth } from './health.js';
+import type { Observed } from './observe.js';
 
 /**
  * One pass over one ring, as plain data. A cell is its index in the pass's snapshot, and its standing is one mark:
@@ -118,6 +119,8 @@ export interface PassState {
   gateOpen: boolean;
   /** What smoke tests said of the cells: `failed` where they failed on one of them; null: none were run. */
   smokeTests: 'passed' | 'failed' | null;
+  /** What a pass that only observes would have done; absent: it acts. */
+  observed?: Observed;
   /** Null: nothing is measured in this ring. */
   health: PassHealth | null;
   healthMode: HealthMode | null;

@@ -10,6 +10,7 @@ import type {
 import { scopeText } from '../brake.js';
 import { waitForBlock } from '../cluster/blocks.js';
 import { healthUnknown, ringHealthOf } from './health.js';
+import type { Observed } from './observe.js';
 import { concerned, converged, exceptionsOf, failures, flying, isMending, type PassState, settled } from './pass.js';
 
 /** What people see of a pass: counts, state, what it waits for and how it ended. */
@@ -182,6 +183,9 @@ export function resultOf(s: PassState, soft: boolean): PassResult | null {
     return { outcome: soft ? 'failed' : 'halted', reason: s.halt.reason, ...none };
   }
   if (s.stage !== 'done') return null;
+  if (s.observed) {
+    return { outcome: s.observed.isDone ? 'converged' : 'failed', reason: s.observed.sentence, ...none };
+  }
   if (s.purpose === 'rollback') {
     const stayed = s.counts.X;
     const outcome = stayed === 0 ? 'converged' : 'failed';
@@ -189,6 +193,8 @@ export function resultOf(s: PassState, soft: boolean): PassResult | null {
   }
   return { outcome: 'converged', reason: failures(s) === 0 ? '' : `${failures(s)} failed, within the budget`, ...none };
 }
+
+const seenOf = ({ sentence, would, waits }: Observed) => ({ sentence, would, waits });
 
 export function viewOf(s: PassState, ctx: ViewContext): RolloutRing {
   const all = [...exceptionsOf(s, ctx.idOf), ...ctx.leftOut];
@@ -207,6 +213,7 @@ export function viewOf(s: PassState, ctx: ViewContext): RolloutRing {
     cellsInFlight: flights.map((index) => ctx.idOf(Number(index))),
     ...(concerned(s) + ctx.leftOut.length === 0 ? { empty: true } : {}),
     waitingFor: waitOf(s, ctx),
+    ...(s.observed ? { observed: seenOf(s.observed) } : {}),
     ...(s.smokeTests ? { smokeTests: s.smokeTests } : {}),
     ...(health ? { health } : {}),
   };

@@ -224,5 +224,6 @@ export function ringResult(s: PackageState, track: Track, pass: PassResult, now:
     checks: s.checks.filter((c) => c.ring === track.ring),
     ...(view.smokeTests ? { smokeTests: view.smokeTests } : {}),
     ...(view.health ? { health: view.health } : {}),
+    ...(view.observed ? { observed: view.observed } : {}),
   };
 }
