@@ -11,6 +11,7 @@ import {
   cellsGone,
   deployableIds,
   enqueue,
+  isReconcile,
   joinAsks,
   keptOn,
   nextRequestId,
@@ -71,8 +72,27 @@ export class Reconciler {
       reconcile.nextAtMs = Math.round(now + everyMs * (1 + JITTER * (2 * Math.random() - 1)));
     }
     this.alarm.set(reconcile.nextAtMs);
+    this.stopWhatIsKeptNoMore(topology);
     const owed = ringsOwed(state, COORDINATOR);
     if (owed.length > 0) this.looks().lookAgainAt(owed);
+  }
+
+  /** A package that was aborted, blocked or overtaken meanwhile is brought to no further cell. */
+  private stopWhatIsKeptNoMore(topology: Topology): void {
+    const { state } = this.ctx;
+    const isKept = ({ version, ring }: QueuedRequest): boolean => {
+      const kept = keptOn(state, topology, typeof ring === 'number' ? ring : -1);
+      return !('not' in kept) && kept.version === version;
+    };
+    state.queue = state.queue.filter((q) => !isReconcile(q) || isKept(q));
+    for (const [ring, turn] of Object.entries(state.turns)) {
+      const { request, asked } = turn;
+      if (!isReconcile(request) || asked || isKept(request)) continue;
+      turn.asked = true;
+      const reason = `${request.version} is no longer what ring ${ring} is kept on`;
+      const stop = { outcome: 'yielded' as const, by: COORDINATOR, reason, hurry: false, requestId: request.requestId };
+      void this.ctx.mail.send(ringRolloutId(Number(ring)), signals.stopPassSignal, stop);
+    }
   }
 
   private askAll(topology: Topology, ask: Ask): void {

@@ -229,8 +229,14 @@ export function noteReconciled(record: RingRecord, cells: string[], { view }: Ri
 /** What reports of packages say that matters for keeping rings as they are. */
 export function noteForReconcile(state: ClusterState, ring: number, report: RingReport): void {
   const reconcile = reconcileOf(state);
-  const { version, purpose, ended, result, migrationFailed } = report;
+  const { version, purpose, ended, result } = report;
   if (ended && purpose === 'deploy' && result?.outcome === 'converged') reconcile.through[ring] = version;
+  noteFailedPdm(state, ring, report);
+}
+
+/** A failed PDM of a package stops everything of it that goes forward, until it has succeeded in that ring. */
+export function noteFailedPdm(state: ClusterState, ring: number, { version, migrationFailed }: RingReport): void {
+  const reconcile = reconcileOf(state);
   const elsewhere = (reconcile.pdmFailed[version] ?? []).filter((r) => r !== ring);
   const failed = migrationFailed.length > 0 ? [...elsewhere, ring] : elsewhere;
   delete reconcile.pdmFailed[version];
