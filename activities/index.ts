@@ -12,6 +12,7 @@ import type { Endpoint } from './endpoint.js';
 import { createAwaitHealthyRings } from './gate.js';
 import { createJudgeCell } from './health.js';
 import { createRunJob } from './job.js';
+import { createIsLedgerServed, createTellLedger } from './ledger.js';
 import { createLookAtCells } from './look.js';
 import { DEFAULT_PATIENCE, type Patience } from './patience.js';
 import type { AlertmanagerApi, AmpDriver, CellApi, Logger, PrometheusApi } from './ports.js';
@@ -63,6 +64,8 @@ export function createActivities(dependencies: Dependencies): Activities {
     readRollout: createReadRollout(all),
     listOpenRollouts: createListOpenRollouts(all),
     raiseAlert: createRaiseAlert(all),
+    tellLedger: createTellLedger(all),
+    isLedgerServed: createIsLedgerServed(all),
     readCalendar: createReadCalendar(),
     linger: (ms) => setTimeout(ms),
   };

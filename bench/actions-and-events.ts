@@ -1,4 +1,4 @@
-import { CLUSTER_WORKFLOW_ID, packageRolloutId, type WorkflowType } from '../src/contract/ids.js';
+import { CLUSTER_WORKFLOW_ID, LEDGER_WORKFLOW_ID, packageRolloutId, type WorkflowType } from '../src/contract/ids.js';
 import { type Actions, actionsIn, actionsOf, addActions, allActions, noActions } from './support/actions.js';
 import { type Bench, type BenchOptions, round } from './support/bench.js';
 import { chainOf, eventsOf, type History, type HistoryEvent, historyOf, kindsOf, timeOf } from './support/histories.js';
@@ -70,7 +70,8 @@ async function costOf({ cells, jobs, spread, say }: CostOptions): Promise<Cost> 
   });
 }
 
-type Counted = Record<'all' | WorkflowType, Actions>;
+/** By the workflows that have a part in every rollout. */
+type Counted = Record<'all' | Exclude<WorkflowType, 'LedgerBatch' | 'LedgerRead'>, Actions>;
 
 /** Actions from the graduation until the ring has converged, in all and by the workflow in whose history they stand. */
 async function countActions({ client }: Stage, version: string, deployment: Deployment): Promise<Counted> {
@@ -86,6 +87,7 @@ async function countActions({ client }: Stage, version: string, deployment: Depl
     RingRollout: within(pass),
     PackageRollout: within(await chainOf(client, packageRolloutId(version))),
     CellCluster: within(await chainOf(client, CLUSTER_WORKFLOW_ID)),
+    Ledger: within(await chainOf(client, LEDGER_WORKFLOW_ID)),
   };
   const all = noActions();
   for (const actions of Object.values(byWorkflow)) addActions(all, actions);

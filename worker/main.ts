@@ -3,6 +3,7 @@ import { connectToTemporal, TemporalUnreachable } from '../src/config/connect.js
 import { createLogger, type Logger } from '../src/config/logging.js';
 import { missingSearchAttributes } from '../src/config/namespace.js';
 import { describeProblem, readWorkerSettings, type WorkerSettings } from '../src/config/settings.js';
+import { ledgerFolder, openLedger } from './ledger.js';
 import { installRuntime } from './metrics.js';
 import { startWorker } from './start.js';
 
@@ -34,16 +35,18 @@ async function main(): Promise<number> {
 }
 
 async function host(settings: WorkerSettings, log: Logger): Promise<number> {
-  const { temporal, taskQueue, ...outside } = settings;
+  const { temporal, taskQueue, ledger: where, ...outside } = settings;
   try {
     const problem = await namespaceProblem(settings, log);
     if (problem !== null) {
       log.fatal(problem);
       return BAD_SETTINGS;
     }
+    const folder = ledgerFolder(temporal.namespace);
+    const ledger = await openLedger({ where, folder, temporal, taskQueue, log });
     const { run } = await startWorker({ temporal, taskQueue, outside, log });
     log.info({ address: temporal.address, namespace: temporal.namespace, taskQueue }, 'worker is running');
-    await run;
+    await run.finally(() => ledger.close());
     log.info('worker has stopped');
     return DONE;
   } catch (error) {

@@ -32,6 +32,7 @@ import { judgeTopology, putInForce, topologyOf } from '../src/domain/cluster/top
 import { isSoft, notInside } from '../src/domain/cluster/turns.js';
 import { viewOfCluster } from '../src/domain/cluster/view.js';
 import { markdownOfCluster } from '../src/domain/details.js';
+import { decisionOfEnd, decisionOfGraduation } from '../src/domain/ledger/decisions.js';
 import { LONGEST_MS } from '../src/domain/shapes.js';
 import { findCell, resolveCoordination, resolvePolicy, type Topology } from '../src/domain/topology/index.js';
 import { topologyWarnings } from '../src/domain/topology/warnings.js';
@@ -41,6 +42,7 @@ import { ClusterContext } from './cluster/context.js';
 import { Drift } from './cluster/drift.js';
 import { COLD_START, Looks } from './cluster/looks.js';
 import { Quarantines } from './cluster/quarantines.js';
+import { Recall } from './cluster/recall.js';
 import { Reconciler } from './cluster/reconciler.js';
 import { type TestLimits, Turns } from './cluster/turns.js';
 import { listOpenRollouts } from './shared/activities.js';
@@ -92,7 +94,9 @@ class ClusterRun {
     const onOwn: ConstructorParameters<typeof Turns>[4] = (request, answer) =>
       this.reconciler.answered(request, answer);
     this.turns = new Turns(this.ctx, this.brakes, onMet, input, onOwn);
-    this.looks = new Looks(this.ctx, this.brakes, (ring, looking) => this.reconciler.looked(ring, looking));
+    const recall = new Recall(this.ctx, () => this.tellRecalled());
+    const onLooked: ConstructorParameters<typeof Looks>[3] = (ring, looking) => this.reconciler.looked(ring, looking);
+    this.looks = new Looks(this.ctx, this.brakes, recall, onLooked);
     this.blocks = new Blocks(this.ctx, this.brakes);
     this.calendars = new Calendars(this.ctx);
     const { alerts } = this.ctx.state;
@@ -175,6 +179,11 @@ class ClusterRun {
     return { revision: state.revision, changes, notInForce, warnings: topologyWarnings(topology) };
   }
 
+  private tellRecalled(): void {
+    this.brakes.renew();
+    this.quarantines.tellAll();
+  }
+
   // ── brakes ─────────────────────────────────────────────────────────────────
 
   private brakeDesk(): BrakeDesk {
@@ -184,7 +193,7 @@ class ClusterRun {
       epoch: workflowInfo().firstExecutionRunId,
       coveredRings: (brake) => this.turns.coveredBy(brake),
       tellPasses: () => this.turns.tellAllBrakes(),
-      record: (act, by, reason, outcome) => this.ctx.record(act, { by, reason }, outcome),
+      record: (act, brake, outcome) => this.ctx.record(act, brake, outcome),
       wake: () => this.ctx.wake(),
     });
   }
@@ -215,7 +224,8 @@ class ClusterRun {
     const message = validated(messages.releaseBrake, payload);
     const { brakeId } = this.brakes.toRelease(message.brakeId);
     this.brakes.release(brakeId);
-    this.ctx.record('releaseBrake', message, `brake ${brakeId} is off`);
+    const released = { ...message, brakeId };
+    this.ctx.record('releaseBrake', released, `brake ${brakeId} is off`);
     return this.view();
   }
 
@@ -232,7 +242,10 @@ class ClusterRun {
     const alsoOn = ringsRunning(state, message.version);
     const { perimeter, cluster } = state;
     const facts = { graduationTimeoutMs, softRings, alsoOn, perimeter, cluster };
+    const isKnown = state.rollouts[message.version]?.run === message.run;
     const judged = judgeRegistration(state, message);
+    const isOpened = !isKnown && state.rollouts[message.version]?.run === message.run;
+    if (isOpened) this.ctx.enter({ act: 'opened', version: message.version, facts: { run: message.run } });
     const holds = judged.conflict ? [] : this.turns.handOver(message);
     const registered = { ...judged, ...facts, holds };
     await this.ctx.mail.send(packageRolloutId(message.version), signals.registeredSignal, registered);
@@ -249,6 +262,7 @@ class ClusterRun {
     const rejection = judgeGraduation(state, topologyOf(state), message);
     const older = rejection ? [] : recordGraduation(state, message);
     const { requestId, version } = message;
+    this.ctx.enter(decisionOfGraduation(message, rejection));
     const answer = { requestId, accepted: rejection === null, rejection };
     await this.ctx.mail.send(packageRolloutId(version), signals.graduationAnswerSignal, answer);
     for (const v of older) await this.ctx.mail.send(packageRolloutId(v), signals.supersededSignal, { by: version });
@@ -268,6 +282,7 @@ class ClusterRun {
 
   private rolloutEnded(message: RolloutEnded): void {
     recordEnd(this.ctx.state, message, Date.now());
+    this.ctx.enter(decisionOfEnd(message, this.ctx.state));
     this.turns.withdrawAll(message.version);
   }
 

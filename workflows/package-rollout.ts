@@ -131,7 +131,7 @@ class PackageRun {
       await this.ctx.mail.send(CLUSTER_WORKFLOW_ID, signals.rolloutEndedSignal, ended);
     }
     await this.alerts.finish([]);
-    await condition(() => this.isQuiet());
+    await condition(() => this.isQuiet() && this.ctx.ledger.isEmpty);
     this.shown.show();
     return this.ctx.view();
   }
@@ -227,7 +227,7 @@ class PackageRun {
       void this.ctx.tellPass(track, signals.checkInPassSignal, { name, outcome, by });
     }
     if (outcome === 'failed' && !track?.soft) {
-      state.failures.push({ at, ring, reason: `check ${name} failed, says ${by}` });
+      this.ctx.fail({ ring, reason: `check ${name} failed, says ${by}` });
     }
   }
 

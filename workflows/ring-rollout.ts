@@ -48,6 +48,7 @@ import { Gates } from './ring/gates.js';
 import { HealthWatch } from './ring/health-watch.js';
 import { observeOnly } from './ring/observe.js';
 import { Reporter } from './ring/reporter.js';
+import { Setbacks } from './ring/setbacks.js';
 import { Watch } from './ring/watch.js';
 import { listOpenCells, lookAtCells } from './shared/activities.js';
 import { mustBeStartedRightly } from './shared/argument.js';
@@ -87,11 +88,13 @@ class RingRun {
   private readonly gates: Gates;
   private readonly calendar: PassCalendar;
   private readonly reporter: Reporter;
+  private readonly setbacks: Setbacks;
 
   constructor(private readonly input: RingRolloutInput) {
     this.ctx = new PassContext(input);
+    this.setbacks = new Setbacks(this.ctx);
     this.calendar = new PassCalendar(this.ctx);
-    this.flights = new Flights(this.ctx, this.calendar, (cells) => this.look(cells, () => false));
+    this.flights = new Flights(this.ctx, this.calendar, this.setbacks, (cells) => this.look(cells, () => false));
     this.watch = new Watch(this.ctx, this.flights);
     this.health = new HealthWatch(this.ctx, this.flights);
     this.gates = new Gates(this.ctx);
@@ -105,10 +108,11 @@ class RingRun {
     this.ctx.knowsFlights = true;
     if (this.ctx.entry) this.gates.begin();
     while (this.ctx.entry && !this.isOver()) await this.goOn();
+    if (this.ctx.entry) this.setbacks.keep();
     this.ctx.state.stage = 'done';
     this.ctx.isOver = true;
     await this.reporter.end();
-    await condition(() => this.ctx.mail.onItsWay === 0 && allHandlersFinished());
+    await condition(() => this.ctx.mail.onItsWay === 0 && this.setbacks.areTold && allHandlersFinished());
     return this.reporter.view();
   }
 
@@ -126,6 +130,7 @@ class RingRun {
     this.watch.keep();
     this.health.keep();
     this.gates.keep();
+    this.setbacks.keep();
     // The last report follows by itself.
     if (this.isOver()) return;
     this.reporter.publish();

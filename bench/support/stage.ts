@@ -119,6 +119,7 @@ async function workerEnvironment(folder: string, address: string, ampUrl: string
     TEMPORAL_ADDRESS: address,
     TEMPORAL_CONFIG_FILE: config,
     CELLS_TASK_QUEUE: DEFAULT_TASK_QUEUE,
+    LEDGER_DIR: join(folder, 'ledger'),
     AMP_URL: ampUrl,
     LOG_LEVEL: 'info',
     LOG_FORMAT: 'json',
@@ -127,6 +128,6 @@ async function workerEnvironment(folder: string, address: string, ampUrl: string
 
 /** Nothing of the user's own settings is left in it. */
 function ownEnvironment(): NodeJS.ProcessEnv {
-  const foreign = /^(TEMPORAL_|CELLS_|AMP_|PROMETHEUS_URL$|ALERTMANAGER_URL$|METRICS_ADDRESS$)/;
+  const foreign = /^(TEMPORAL_|CELLS_|AMP_|LEDGER_|PROMETHEUS_URL$|ALERTMANAGER_URL$|METRICS_ADDRESS$)/;
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !foreign.test(name)));
 }

@@ -57,6 +57,13 @@ export function expiry(text: string, now: number): number {
   throw new InvalidArgumentError('Expected a time to come: 2h, or an RFC 3339 instant such as 2026-12-23T00:00:00Z.');
 }
 
+/** When something began: a time ago (`7d`) or by the calendar. What it means depends on when it is asked. */
+export function instantOrAgo(text: string): string {
+  const span = parseDuration(text);
+  if ((span !== null && span > 0) || parseInstant(text) !== null) return text;
+  throw new InvalidArgumentError('Expected a time ago such as 12h or 7d, or an RFC 3339 instant.');
+}
+
 export function text(value: string): string {
   if (value.trim()) return value;
   throw new InvalidArgumentError('Expected words.');

@@ -117,6 +117,11 @@ const NEXT: Record<string, string[]> = {
   Busy: ['too many callers wait on this workflow: try again in a moment'],
   [FAILURE.healthUnavailable]: ['check PROMETHEUS_URL and PROMETHEUS_TOKEN, and Prometheus itself'],
   [FAILURE.ampUnavailable]: ['check AMP_URL, and AMP itself'],
+  [FAILURE.ledgerUnserved]: [
+    'start a worker that opens it: npm run worker; one whose LEDGER_URL is off does not, and of several with the embedded ledger only one does',
+    'what the workers say of the ledger stands in their logs',
+  ],
+  [FAILURE.ledgerUnavailable]: ['check LEDGER_URL of the workers, and that PostgreSQL; nothing is lost meanwhile'],
   [FAILURE.accessDenied]: ['check AMP_TOKEN'],
 };
 

@@ -5,6 +5,7 @@ import { brakeCommands } from './commands/brakes.js';
 import { cellCommands } from './commands/cells.js';
 import { clusterCommands } from './commands/cluster.js';
 import { healthCommands } from './commands/health.js';
+import { ledgerCommands } from './commands/ledger.js';
 import { listCommands } from './commands/list.js';
 import { operatorCommands } from './commands/operator.js';
 import { packageCommands } from './commands/packages.js';
@@ -45,6 +46,7 @@ export function buildProgram(io: Io, runner: Runner): Command {
     planCommands,
     waitCommands,
     healthCommands,
+    ledgerCommands,
     brakeCommands,
     blockCommands,
     packageCommands,

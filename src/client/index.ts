@@ -1,6 +1,7 @@
 import type { Client } from '@temporalio/client';
 import { Calls, type Limits } from './calls.js';
 import { ClusterClient } from './cluster.js';
+import { LedgerClient } from './ledger.js';
 import { RolloutClient } from './rollout.js';
 import { type ListOptions, listRollouts, type RolloutSummary } from './rollouts.js';
 
@@ -11,7 +12,7 @@ export type { SeenRollout, StartOptions } from './rollout.js';
 export type { ListOptions, RolloutSummary } from './rollouts.js';
 export { toClientError } from './translate.js';
 export { pipelineUpdateId } from './update-id.js';
-export type { ClusterClient, RolloutClient };
+export type { ClusterClient, LedgerClient, RolloutClient };
 
 export interface CellsClientOptions {
   client: Client;
@@ -35,6 +36,11 @@ export class CellsClient {
   /** `version` exactly as AMP knows it; `fromTag` reads a pasted tag. */
   rollout(version: string): RolloutClient {
     return new RolloutClient(this.#calls, version);
+  }
+
+  /** What was done, decided and failed, beyond Temporal's retention. */
+  ledger(): LedgerClient {
+    return new LedgerClient(this.#calls);
   }
 
   listRollouts(options?: ListOptions): Promise<RolloutSummary[]> {

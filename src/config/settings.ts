@@ -1,4 +1,5 @@
 import { isIP } from 'node:net';
+import { isAbsolute } from 'node:path';
 import { DEFAULT_TASK_QUEUE } from '../contract/ids.js';
 import type { Problem } from '../contract/problem.js';
 import { z } from '../contract/zod.js';
@@ -31,9 +32,16 @@ export interface WorkerSettings extends ClientSettings {
   };
   /** Token for the cells' own API. */
   cellsToken: string | null;
+  ledger: LedgerSettings;
   /** IP address and port on which metrics are served. */
   metricsAddress: string | null;
 }
+
+/** Where a worker opens the ledger: in a PostgreSQL, embedded in a folder (null: the user's own), or not at all. */
+export type LedgerSettings =
+  | { kind: 'postgres'; url: string }
+  | { kind: 'embedded'; folder: string | null }
+  | { kind: 'off' };
 
 /** What somebody needs who measures the health of cells as a worker does. */
 export interface HealthSettings {
@@ -64,6 +72,11 @@ const urlWithUser = (example: string) =>
   );
 const team = rule('up to 100 printable characters without spaces', (value) => /^[\x21-\x7e]{1,100}$/.test(value));
 const token = rule('one line of printable ASCII without spaces', (value) => /^[\x21-\x7e]+$/.test(value));
+const ledgerUrl = rule(
+  'postgres://USER:PASSWORD@HOST:PORT/DATABASE, or off for a worker that leaves the ledger to others',
+  (value) => value === 'off' || isPostgresUrl(value),
+);
+const folder = rule('an absolute path of a folder', (value) => isAbsolute(value) && !value.includes('\0'));
 const metricsAddress = z
   .string()
   .transform((value) => value.replace(/^localhost:/, '127.0.0.1:'))
@@ -88,6 +101,8 @@ const workerSchema = clientSchema.extend({
   ALERT_TEAM_OUTER: team.default('ops'),
   RUNBOOK_URL: url('https://git.example.com/cells/-/blob/main/docs/runbooks.md').nullable().default(null),
   CELLS_API_TOKEN: token.nullable().default(null),
+  LEDGER_URL: ledgerUrl.nullable().default(null),
+  LEDGER_DIR: folder.nullable().default(null),
   METRICS_ADDRESS: metricsAddress.nullable().default(null),
 });
 
@@ -114,6 +129,7 @@ export function readWorkerSettings(env: Environment): SettingsResult<WorkerSetti
       runbookUrl: values.RUNBOOK_URL,
     },
     cellsToken: values.CELLS_API_TOKEN,
+    ledger: ledgerSettings(values.LEDGER_URL, values.LEDGER_DIR),
     metricsAddress: values.METRICS_ADDRESS,
   }));
 }
@@ -131,6 +147,11 @@ export function readHealthSettings(env: Environment): SettingsResult<HealthSetti
       cellsToken: CELLS_API_TOKEN,
     },
   };
+}
+
+function ledgerSettings(url: string | null, folder: string | null): LedgerSettings {
+  if (url === 'off') return { kind: 'off' };
+  return url === null ? { kind: 'embedded', folder } : { kind: 'postgres', url };
 }
 
 /** One line a problem, as a process prints them before it ends with status 2. */
@@ -178,6 +199,13 @@ function isUrl(value: string): boolean {
   if (!URL.canParse(value)) return false;
   const { protocol, username, password, search, hash } = new URL(value);
   return /^https?:$/.test(protocol) && !search && !hash && isDecodable(username) && isDecodable(password);
+}
+
+function isPostgresUrl(value: string): boolean {
+  if (!URL.canParse(value)) return false;
+  const { protocol, hostname, pathname, username, password } = new URL(value);
+  const isThere = hostname !== '' && pathname.length > 1 && !pathname.slice(1).includes('/');
+  return /^postgres(ql)?:$/.test(protocol) && isThere && isDecodable(username) && isDecodable(password);
 }
 
 function isPlainUrl(value: string): boolean {

@@ -1,6 +1,7 @@
 import type { AmpJobState } from './amp.js';
 import type { Calendar, CalendarWord } from './calendar.js';
 import type { CellVerdict, HealthPolicy, LooksState, RingVerdict } from './health.js';
+import type { LedgerEntry } from './ledger.js';
 import type { OutsideCheck } from './policy.js';
 import type { PackageRolloutStatus } from './status.js';
 
@@ -337,6 +338,10 @@ export interface Activities {
    * that its cause lasts raises it again, an hour later or so, since an Alertmanager that restarts forgets.
    */
   raiseAlert(alert: Alert): Promise<void>;
+  /** Hands entries to the workflow `ledger`, and starts it where there is none. */
+  tellLedger(order: { entries: LedgerEntry[] }): Promise<void>;
+  /** Whether a worker that has the ledger open polls its task queue, or did within the last minutes. */
+  isLedgerServed(): Promise<boolean>;
   /** Whether a ring may be taken forward now, by the time zone data of this worker, and until when that is so. */
   readCalendar(calendar: Calendar): Promise<CalendarWord>;
   /** Lets so many milliseconds pass. */

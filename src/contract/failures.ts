@@ -12,6 +12,10 @@ export const FAILURE = {
   healthUnavailable: 'HealthUnavailable',
   /** The watching of a job stopped without anybody having asked to cancel it; another attempt goes on. */
   watchInterrupted: 'WatchInterrupted',
+  /** No worker has the ledger open, so that nobody can read it. */
+  ledgerUnserved: 'LedgerUnserved',
+  /** The ledger's database does not answer. */
+  ledgerUnavailable: 'LedgerUnavailable',
   /** A workflow was started with an argument that cannot be used. */
   badArgument: 'BadArgument',
 } as const;

@@ -4,10 +4,22 @@
  */
 export const DEFAULT_TASK_QUEUE = 'cells';
 
-export const WORKFLOW_TYPES = ['CellCluster', 'PackageRollout', 'RingRollout', 'CellRollout'] as const;
+/** Of the activities that only a worker with the ledger open can carry out. */
+export const ledgerTaskQueue = (taskQueue: string): string => `${taskQueue}-ledger`;
+
+export const WORKFLOW_TYPES = [
+  'CellCluster',
+  'PackageRollout',
+  'RingRollout',
+  'CellRollout',
+  'Ledger',
+  'LedgerBatch',
+  'LedgerRead',
+] as const;
 export type WorkflowType = (typeof WORKFLOW_TYPES)[number];
 
 export const CLUSTER_WORKFLOW_ID = 'cell-cluster';
+export const LEDGER_WORKFLOW_ID = 'ledger';
 
 const PACKAGE_PREFIX = 'package-rollout/';
 const RING_PREFIX = 'ring-rollout/';
@@ -16,6 +28,9 @@ const CELL_PREFIX = 'cell-rollout/';
 export const packageRolloutId = (version: string): string => `${PACKAGE_PREFIX}${version}`;
 export const ringRolloutId = (ring: number): string => `${RING_PREFIX}${ring}`;
 export const cellRolloutId = (cell: string): string => `${CELL_PREFIX}${cell}`;
+/** Of entries that one chain of runs of the ledger gave away, counted from 1. */
+export const ledgerBatchId = (ledgerRun: string, batch: number): string => `ledger-batch/${ledgerRun}/${batch}`;
+export const ledgerReadId = (asker: string): string => `ledger-read/${asker}`;
 
 const suffix = (prefix: string, id: string): string | null => (id.startsWith(prefix) ? id.slice(prefix.length) : null);
 

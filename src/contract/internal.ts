@@ -1,6 +1,7 @@
 import type { Alert } from './activities.js';
 import type { Calendar, CalendarWait, CalendarWord, Waiver } from './calendar.js';
 import type { HealthPolicy, HealthRule, LooksState } from './health.js';
+import type { LedgerEntry } from './ledger.js';
 import type { OverridableWait } from './messages.js';
 import type { RingPolicy } from './policy.js';
 import type {
@@ -282,6 +283,12 @@ export interface BrakesNumber {
   epoch: string;
   /** Grows with every change of the brakes. */
   seq: number;
+}
+
+// ── to Ledger ────────────────────────────────────────────────────────────────
+
+export interface EnterInLedger {
+  entries: LedgerEntry[];
 }
 
 // ── to RingRollout ───────────────────────────────────────────────────────────

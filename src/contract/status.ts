@@ -402,6 +402,12 @@ export interface Everywhere {
 
 export type PassPurpose = 'deploy' | 'migrate' | 'rollback';
 
+/** What a cluster that began without memory found: on the cells, and in the ledger. */
+export interface ColdStart {
+  at: string;
+  found: string;
+}
+
 export interface ClusterStatus {
   cluster: string | null;
   topologyRevision: number;
@@ -424,6 +430,8 @@ export interface ClusterStatus {
   /** Fields of the topology that are written there and that this version does not obey yet. */
   notInForce: string[];
   waitingFor: WaitingFor | null;
+  /** Absent while it looks. */
+  coldStart?: ColdStart;
   acts: Act[];
   rejected: Rejection[];
 }

@@ -49,5 +49,8 @@ export function markdownOfCluster(status: ClusterStatus): string {
   const table = `\n\n| ring | state | desired | on it | rollout |\n|---|---|---|---|---|${rows.join('')}`;
   const queue = status.queue.map((q) => `\n- ring ${q.ring}: ${q.version} since ${q.since}${heldText(q.held)}`);
   const queued = queue.length === 0 ? '' : `\n\nQueue:${queue.join('')}`;
-  return `${head}${table}${queued}${waitLine(status.waitingFor)}${brakeList(status.brakes)}`;
+  const cold = status.coldStart
+    ? `\n\nBegan without memory at ${status.coldStart.at}; found ${status.coldStart.found}`
+    : '';
+  return `${head}${table}${queued}${waitLine(status.waitingFor)}${brakeList(status.brakes)}${cold}`;
 }

@@ -213,6 +213,7 @@ const SHAPES: Record<string, Shape> = {
     alerts: optional(alerts),
     packageBrakes: object({ epoch: text, brakes }),
   },
+  enter: { entries: listOf(object({ id: text, at: instant, kind: text, act: text, by: text })) },
   brakesHold: { ...speaks, ...brakesNumber, inFlight: texts },
   ringEntry: {
     cluster: text,

@@ -46,6 +46,12 @@ const bad: [string, Record<string, string>, string][] = [
   ['CELLS_TASK_QUEUE', { CELLS_TASK_QUEUE: 'x'.repeat(201) }, 'up to 200'],
   ['LOG_LEVEL', { LOG_LEVEL: 'loud' }, 'trace, debug, info, warn, error'],
   ['LOG_FORMAT', { LOG_FORMAT: 'xml' }, 'json, pretty'],
+  ['LEDGER_URL', { LEDGER_URL: 'on' }, 'postgres://USER:PASSWORD@HOST:PORT/DATABASE, or off'],
+  ['LEDGER_URL', { LEDGER_URL: 'mysql://me:geheim@db/ledger' }, 'postgres://'],
+  ['LEDGER_URL', { LEDGER_URL: 'postgres://me:geheim@db' }, 'DATABASE'],
+  ['LEDGER_URL', { LEDGER_URL: 'postgres:///ledger' }, 'HOST'],
+  ['LEDGER_URL', { LEDGER_URL: 'postgres://me:geheim%@db/ledger' }, 'postgres://'],
+  ['LEDGER_DIR', { LEDGER_DIR: 'data/ledger' }, 'an absolute path of a folder'],
   ['METRICS_ADDRESS', { METRICS_ADDRESS: '9464' }, 'an IP address and a port'],
   ['METRICS_ADDRESS', { METRICS_ADDRESS: 'worker.example.com:9464' }, 'an IP address and a port'],
   ['METRICS_ADDRESS', { METRICS_ADDRESS: '127.0.0.1:0' }, 'an IP address and a port'],
@@ -114,9 +120,23 @@ describe('the settings of a process', () => {
         alertmanagerToken: null,
         alerting: { teams: { perimeter: 'release-managers', outer: 'ops' }, runbookUrl: null },
         cellsToken: null,
+        ledger: { kind: 'embedded', folder: null },
         metricsAddress: null,
       },
     });
+  });
+
+  it.each([
+    [{ LEDGER_URL: 'postgres://me:secret@db:5432/ledger?sslmode=require' }, { kind: 'postgres' }],
+    [
+      { LEDGER_URL: 'postgresql://db/ledger', LEDGER_DIR: '/data' },
+      { kind: 'postgres', url: 'postgresql://db/ledger' },
+    ],
+    [{ LEDGER_DIR: '/data/ledger' }, { kind: 'embedded', folder: '/data/ledger' }],
+    [{ LEDGER_URL: 'off', LEDGER_DIR: '/data/ledger' }, { kind: 'off' }],
+    [{ LEDGER_URL: '' }, { kind: 'embedded', folder: null }],
+  ])('say with %j where the ledger is', (env, ledger) => {
+    expect(readWorkerSettings({ ...GOOD, ...env })).toMatchObject({ ok: true, settings: { ledger } });
   });
 
   it('are read as they are written', () => {

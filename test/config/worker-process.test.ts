@@ -17,7 +17,7 @@ function worker(env: Record<string, string>) {
   return execa(process.execPath, ['--import', 'tsx', 'worker/main.ts'], { ...options, extendEnv: false });
 }
 
-const good = () => ({ TEMPORAL_ADDRESS: inject('temporalAddress'), AMP_URL: 'http://127.0.0.1:9' });
+const good = () => ({ TEMPORAL_ADDRESS: inject('temporalAddress'), AMP_URL: 'http://127.0.0.1:9', LEDGER_URL: 'off' });
 
 describe('the worker process', () => {
   it('ends with status 2 and a line for each variable that is wrong', async () => {

@@ -25,10 +25,18 @@ export interface WorkerPlace {
   address: string;
   namespace: string;
   ampUrl: string;
+  /** Settings of the ledger; by default it is left to others. */
+  ledger?: Record<string, string>;
 }
 
-export function spawnWorker({ main, address, namespace, ampUrl }: WorkerPlace): Process {
-  const env = { TEMPORAL_ADDRESS: address, TEMPORAL_NAMESPACE: namespace, AMP_URL: ampUrl };
+export function spawnWorker({
+  main,
+  address,
+  namespace,
+  ampUrl,
+  ledger = { LEDGER_URL: 'off' },
+}: WorkerPlace): Process {
+  const env = { TEMPORAL_ADDRESS: address, TEMPORAL_NAMESPACE: namespace, AMP_URL: ampUrl, ...ledger };
   return run([main], env, 'worker is running');
 }
 

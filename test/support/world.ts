@@ -1,6 +1,5 @@
 import { Client, Connection } from '@temporalio/client';
 import type { WorkerOptions } from '@temporalio/worker';
-import { DefaultLogger, Runtime } from '@temporalio/worker';
 import { inject } from 'vitest';
 import { CellsClient } from '../../src/client/index.js';
 import { createLogger } from '../../src/config/logging.js';
@@ -10,12 +9,14 @@ import { type RunningWorker, startWorker } from '../../worker/start.js';
 import { type ActRecord, recordActs } from './acts.js';
 import { claimPlace } from './clusters.js';
 import { lookUntil } from './patience.js';
+import './quiet.js';
 
 /** A cluster of its own for one test: a namespace, AMP with cells, a worker, and a client. */
 export interface World {
   client: Client;
   cells: CellsClient;
   simulator: Simulator;
+  address: string;
   namespace: string;
   topology: Record<string, unknown>;
   taskQueue: string;
@@ -32,9 +33,6 @@ export interface World {
   deploy(version: string, ring?: number): Promise<RingResult>;
   close(): Promise<void>;
 }
-
-// The SDK's own lines about workers that come and go would hide the tests'.
-Runtime.install({ logger: new DefaultLogger('ERROR') });
 
 export interface LoggedJob {
   id: string;
@@ -82,6 +80,7 @@ export async function newWorld(options: WorldOptions): Promise<World> {
     client,
     cells,
     simulator,
+    address,
     namespace,
     topology,
     taskQueue,

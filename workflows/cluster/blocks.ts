@@ -47,7 +47,7 @@ export class Blocks {
     const isSame = before !== null && isSameBlock(before, block);
     if (!isSame) {
       state.blocked = withBlock(state.blocked, block);
-      this.ctx.record('blockVersion', { ...message, url }, `blocked: ${rangeText(block)}`);
+      this.ctx.record('blockVersion', block, `blocked: ${rangeText(block)}`);
     }
     this.brakes.renew();
     return isSame ? before : block;

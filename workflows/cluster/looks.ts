@@ -3,7 +3,7 @@ import type { CellLook, CellRef } from '../../src/contract/activities.js';
 import { COORDINATOR } from '../../src/domain/brake.js';
 import { differenceOf } from '../../src/domain/cluster/differences.js';
 import { deployableIds, FOUND_AT_MOST, keptOn, reconcileOf, standingOf } from '../../src/domain/cluster/reconcile.js';
-import type { RingLook } from '../../src/domain/cluster/state.js';
+import type { ClusterState, RingLook } from '../../src/domain/cluster/state.js';
 import { topologyOf } from '../../src/domain/cluster/topology.js';
 import { isPackage, newest } from '../../src/domain/package-version.js';
 import { deployableCells, ringOf } from '../../src/domain/topology/index.js';
@@ -11,6 +11,7 @@ import { lookAtCells } from '../shared/activities.js';
 import type { BrakeDesk } from '../shared/brake-desk.js';
 import { troublePauseMs } from '../shared/trouble.js';
 import type { ClusterContext } from './context.js';
+import type { Recall } from './recall.js';
 
 const BATCH = 100;
 const TRY_AGAIN_MS = 10_000;
@@ -24,6 +25,7 @@ export class Looks {
   constructor(
     private readonly ctx: ClusterContext,
     private readonly brakes: BrakeDesk,
+    private readonly recall: Recall,
     /** Every cell of a ring was looked at. */
     private readonly onLooked: (ring: number, looking: RingLook) => void,
   ) {}
@@ -51,6 +53,7 @@ export class Looks {
     const { state } = this.ctx;
     for (;;) {
       await condition(() => state.toLook.length > 0 || state.cold !== null);
+      if (state.cold && !state.cold.recalled) state.cold.recalled = await this.recall.recall();
       const [ring] = state.toLook;
       if (ring !== undefined && (await this.lookAt(ring))) state.toLook = state.toLook.filter((r) => r !== ring);
       if (state.toLook.length === 0 && state.cold) this.endCold(state.cold);
@@ -58,10 +61,11 @@ export class Looks {
     }
   }
 
-  private endCold({ by, isReleased }: { by: string; isReleased: boolean }): void {
+  private endCold({ by, isReleased, recalled }: NonNullable<ClusterState['cold']>): void {
     const { state } = this.ctx;
     state.cold = null;
-    const found = this.found();
+    const found = [this.found(), recalled?.found].filter(Boolean).join('; ');
+    state.coldStart = { at: new Date(Date.now()).toISOString(), found };
     if (isReleased) {
       this.ctx.record('releaseBrake', { by, reason: 'released when the topology was applied' }, `cold start: ${found}`);
       return;
@@ -69,7 +73,7 @@ export class Looks {
     const isEmpty = Object.values(state.rings).every((r) => Object.keys(r.observed).every((v) => v === 'unknown'));
     // Somebody may have released it by name meanwhile: then it stays off.
     if (!state.brakes.some((b) => b.brakeId === COLD_START)) return;
-    if (isEmpty) this.brakes.release(COLD_START);
+    if (isEmpty && !recalled?.hasOrders) this.brakes.release(COLD_START);
     else this.brake(`began without state; found ${found}`);
   }
 

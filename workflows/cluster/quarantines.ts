@@ -80,7 +80,7 @@ export class Quarantines {
   expire(): void {
     const { state } = this.ctx;
     for (const cell of expireQuarantines(state, Date.now())) {
-      const act = { by: COORDINATOR, reason: 'its quarantine has expired' };
+      const act = { by: COORDINATOR, reason: 'its quarantine has expired', cell };
       this.ctx.record('quarantineExpired', act, `${cell} is back`);
       this.back(cell, act.by, act.reason);
     }
@@ -89,15 +89,26 @@ export class Quarantines {
 
   /** A topology was put in force. */
   follow(before: Topology | null, after: Topology, by: string, joined: readonly string[]): void {
-    const { out, back } = quarantineByTopology(this.ctx.state, { before, after }, joined, Date.now());
-    for (const cell of out) void this.tell({ cell, by, reason: 'by the topology', out: true });
-    for (const cell of back) this.back(cell, by, 'by the topology');
+    const { state } = this.ctx;
+    const { out, back } = quarantineByTopology(state, { before, after }, joined, Date.now());
+    for (const cell of out) {
+      const word = state.quarantined[cell];
+      // What is written in the topology stands there, for whoever begins anew.
+      if (word) this.ctx.enter({ act: 'quarantineCell', cell, reason: word.reason, facts: { ...word } });
+      void this.tell({ cell, by, reason: word?.reason ?? 'by the topology', out: true });
+    }
+    for (const cell of back) {
+      this.ctx.enter({ act: 'readmitCell', cell, reason: 'by the topology' });
+      this.back(cell, by, 'by the topology');
+    }
   }
 
-  /** A pass that was there before this cluster knows of no quarantine since. */
-  tellAll(ring: number): void {
-    for (const { cell, by, reason } of viewOfQuarantines(this.ctx.state, topologyOf(this.ctx.state)))
-      void this.send(ring, { cell, by, reason, out: true });
+  /** A pass that was there before this cluster knows of no quarantine since; without a ring every pass is told. */
+  tellAll(ring?: number): void {
+    for (const { cell, by, reason } of viewOfQuarantines(this.ctx.state, topologyOf(this.ctx.state))) {
+      const word = { cell, by, reason, out: true };
+      void (ring === undefined ? this.tell(word) : this.send(ring, word));
+    }
   }
 
   private back(cell: string, by: string, reason: string): void {

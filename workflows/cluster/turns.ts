@@ -57,6 +57,7 @@ import {
 } from '../../src/domain/cluster/turns.js';
 import { gatesBefore } from '../../src/domain/health/gates.js';
 import { healthOf } from '../../src/domain/health/policy.js';
+import { beforeReport, decisionOfTurn, decisionsOfReport } from '../../src/domain/ledger/decisions.js';
 import { OUST_AFTER_MS } from '../../src/domain/ousting.js';
 import { packCells } from '../../src/domain/snapshot.js';
 import {
@@ -164,6 +165,7 @@ export class Turns {
   }
 
   private async carryOut(action: TurnAction): Promise<void> {
+    this.ctx.enter(decisionOfTurn(action));
     if (action.do === 'drop') {
       this.ctx.fileRejection('requestRing', action.problem);
     } else if (action.do === 'answer' && isReconcile(action.request)) {
@@ -270,10 +272,12 @@ export class Turns {
     this.noteWhoSpeaks({ ...report, ring });
     const turn = state.turns[ring];
     if (turn?.request.requestId !== report.requestId) return;
+    const before = beforeReport(state, ring, turn);
     turn.pass = report.pass;
     turn.state = report.view.state;
     turn.waits = report.view.waitingFor?.kind ?? null;
     const end = turn.request.cells ? this.noteReconciled(turn.request.cells, report) : this.noteRing(report);
+    for (const decision of decisionsOfReport(before, state, turn, report, Date.now())) this.ctx.enter(decision);
     if (report.ended) this.free(ring, end);
     this.ctx.wake();
   }
@@ -431,6 +435,10 @@ export class Turns {
 
   private async passGone(ring: number, { request: { sender, requestId } }: Turn): Promise<void> {
     log.warn('the pass that held a ring is gone; its turn is free', { ring, sender });
+    this.ctx.enter(
+      { act: 'passLost', ring, reason: 'the pass that held the ring is gone', facts: { sender } },
+      'failure',
+    );
     this.free(ring);
     this.ctx.wake();
     // What the cluster itself had asked for, its next look asks for again.

@@ -30,7 +30,7 @@ export function packageBrakes(ctx: PackageContext, knowsItsPasses: () => boolean
       tellCluster(ctx, desk);
       for (const track of tracksOf(state).filter(isOpen)) void ctx.detached(() => tellBrakes(ctx, desk, track));
     },
-    record: (act, by, reason, outcome) => ctx.record(act, { by, reason }, outcome),
+    record: (act, brake, outcome) => ctx.record(act, brake, outcome),
     wake: () => ctx.wake(),
   });
   return desk;

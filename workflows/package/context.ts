@@ -1,10 +1,14 @@
 import { log, type SignalDefinition } from '@temporalio/workflow';
 import { ringRolloutId } from '../../src/contract/ids.js';
 import type { ForPass } from '../../src/contract/internal.js';
+import type { NewEntry } from '../../src/contract/ledger.js';
 import type { Problem } from '../../src/contract/problem.js';
-import type { PackageRolloutStatus, RolloutState } from '../../src/contract/status.js';
+import type { Failure, PackageRolloutStatus, RolloutState } from '../../src/contract/status.js';
+import { COORDINATOR } from '../../src/domain/brake.js';
+import { entryOfAct } from '../../src/domain/ledger/entry.js';
 import { newPackageState, type PackageState, type Track } from '../../src/domain/rollout/state.js';
 import { viewOfRollout } from '../../src/domain/rollout/view.js';
+import { LedgerDesk } from '../shared/ledger-desk.js';
 import { Mail } from '../shared/mail.js';
 
 /** Who did something, and why: what every act of a person carries. */
@@ -19,6 +23,7 @@ export class PackageContext {
   readonly state: PackageState;
   woken = false;
   readonly mail = new Mail(() => this.wake());
+  readonly ledger: LedgerDesk;
   /** Detached work that a continue-as-new would lose. */
   pending = 0;
   /** What the cluster refused last, for whoever waits for its answer. */
@@ -26,6 +31,10 @@ export class PackageContext {
 
   constructor(version: string, chartVersion: string | null, carried: PackageState | undefined) {
     this.state = carried ?? newPackageState(version, chartVersion, Date.now());
+    const { state, mail } = this;
+    // One that ends without the cluster's word does not wait for its name.
+    const cluster = () => state.cluster ?? (state.end ? '' : null);
+    this.ledger = new LedgerDesk({ state, mail, cluster, wake: () => this.wake() });
   }
 
   readonly view = (): PackageRolloutStatus => viewOfRollout(this.state, Date.now());
@@ -42,6 +51,7 @@ export class PackageContext {
   /** Ends the rollout; how it ended first stays. */
   end(state: RolloutState, supersededBy: string | null): void {
     this.state.end ??= { state, supersededBy };
+    this.ledger.flush();
     this.wake();
   }
 
@@ -50,14 +60,29 @@ export class PackageContext {
     if (!this.state.abort) this.end('superseded', by);
   }
 
-  record(act: string, { by, reason, url }: Person, outcome: string, detail?: string): void {
+  record(act: string, person: Person, outcome: string, detail?: string): void {
+    const { by, reason, url } = person;
+    this.ledger.note(entryOfAct(act, person, outcome, { version: this.state.version }));
     const at = new Date(Date.now()).toISOString();
     const more = { ...(reason ? { reason } : {}), ...(url ? { url } : {}), ...(detail ? { detail } : {}) };
     this.state.acts.push({ at, act, by, outcome, ...more });
   }
 
+  /** Something of this package went wrong that no single cell's run knows of. */
+  fail({ ring, reason, ...more }: Omit<Failure, 'at'>): void {
+    const at = new Date(Date.now()).toISOString();
+    this.state.failures.push({ at, ring, reason, ...more });
+    this.note({ kind: 'failure', act: 'ringFailed', by: COORDINATOR, ring, reason });
+  }
+
+  private note(entry: NewEntry): void {
+    this.ledger.note({ ...entry, version: this.state.version });
+  }
+
   fileRejection(message: string, { path, value, expected }: Problem, by?: string): void {
     log.warn('a message was rejected', { message, path, value, expected });
+    const outcome = `${message}: ${path || 'the message'}: found ${value}, expected ${expected}`;
+    this.note({ kind: 'decision', act: 'rejected', by: COORDINATOR, outcome, facts: { by } });
     const at = new Date(Date.now()).toISOString();
     this.state.rejected.push({ at, message, path, value, expected, ...(by === undefined ? {} : { by }) });
     this.wake();

@@ -170,7 +170,7 @@ export class Passes {
     const reason = `the pass over ring ${ring} ended ${track.lost} times without a result`;
     track.result = { outcome: 'lost', code: null, supersededBy: null, reason };
     track.settled = ringResult(state, track, track.result, Date.now());
-    state.failures.push({ at: new Date(Date.now()).toISOString(), ring, reason });
+    this.ctx.fail({ ring, reason });
   }
 
   // ── asking ─────────────────────────────────────────────────────────────────

@@ -24,6 +24,7 @@ import type { Advance } from '../../src/domain/ring/stages.js';
 import { packCells } from '../../src/domain/snapshot.js';
 import { Mail } from '../shared/mail.js';
 import type { PassCalendarState } from './calendar.js';
+import type { CarriedSetbacks } from './setbacks.js';
 
 export interface RingRolloutInput {
   ring: number;
@@ -71,6 +72,7 @@ export interface Carried {
   brakes: Brakes;
   refusal: string | null;
   alerts: CarriedAlerts;
+  setbacks?: CarriedSetbacks;
   /** Whose trouble holds the pass, and since when. */
   troubles: [who: string, trouble: Trouble][];
   troubleSinceMs: number;
@@ -120,6 +122,8 @@ export class PassContext {
   readonly mail = new Mail(() => this.wake());
   /** Alerts that are up, and what they depend on. */
   alerts: CarriedAlerts;
+  /** What the ledger was told of cells that went wrong. */
+  setbacks: CarriedSetbacks = { entered: {} };
   /** What the calendar said, and what of it people waived. */
   calendar: PassCalendarState;
   private troubles = new Map<string, Trouble>();
@@ -228,12 +232,12 @@ export class PassContext {
   }
 
   carry(): Carried {
-    const { startedAtMs, state, roster, brakes, refusal, alerts, troubleSinceMs, calendar } = this;
+    const { startedAtMs, state, roster, brakes, refusal, alerts, setbacks, troubleSinceMs, calendar } = this;
     // Watches end with this run, and begin again in the next one.
     const health = state.health && carryHealth(state.health);
     const carriedState = { ...state, health, watching: 0, silent: [] };
     const troubles = [...this.troubles];
-    const more = { roster: roster.carry(), brakes, refusal, alerts, troubles, troubleSinceMs, calendar };
+    const more = { roster: roster.carry(), brakes, refusal, alerts, setbacks, troubles, troubleSinceMs, calendar };
     return { startedAtMs, entry: this.entered, state: carriedState, ...more };
   }
 

@@ -23,6 +23,7 @@ import { awaitCells, linger } from '../shared/activities.js';
 import { standAsideSignal, standDownSignal, waiveHealthSignal } from '../shared/signals.js';
 import type { PassCalendar } from './calendar.js';
 import type { PassContext } from './context.js';
+import type { Setbacks } from './setbacks.js';
 
 /** What a cell's run does while it is open and nothing is wrong. */
 const STATE_OF = { deploy: 'deploying', migrate: 'migrating', rollback: 'rolling-back' } as const;
@@ -42,6 +43,7 @@ export class Flights {
   constructor(
     private readonly ctx: PassContext,
     private readonly calendar: PassCalendar,
+    private readonly setbacks: Setbacks,
     private readonly look: (cells: CellRef[]) => Promise<CellLook[]>,
   ) {}
 
@@ -70,7 +72,9 @@ export class Flights {
   start(index: number): void {
     const flight = this.ctx.state.inFlight[index];
     const cell = this.ctx.roster.cells[index];
-    if (flight && cell) void this.fly(index, flight, cell);
+    if (!flight || !cell) return;
+    flight.sinceMs ??= Date.now();
+    void this.fly(index, flight, cell);
   }
 
   /** Takes one cell back, outside the stage's own order. */
@@ -113,6 +117,7 @@ export class Flights {
       }
       const end = result ?? this.diedTooOften(index);
       if (end.to !== null) ctx.roster.see(index, end.to);
+      this.setbacks.noteEnd(index, flight.sinceMs);
       cellEnded(ctx.state, index, end, ctx.entered.policy, Date.now());
     }
   }

@@ -57,12 +57,19 @@ const telling = proxyActivities<Activities>({
   retry: { initialInterval: '1s', maximumInterval: '1m' },
 });
 
+/** Hands over to another workflow, for which nothing but Temporal itself is needed. */
+const handing = proxyActivities<Activities>({
+  startToCloseTimeout: '10s',
+  retry: { initialInterval: '500ms', backoffCoefficient: 1.5, maximumInterval: '10s' },
+});
+
 /** Within the workflow task that asks: what happens meanwhile comes with the next one, all at once. */
 const within = proxyLocalActivities<Activities>({ startToCloseTimeout: '2s', retry: { maximumAttempts: 1 } });
 
 export const { runJob, verifyCell, judgeCell } = watching;
+export const { listOpenCells, isLedgerServed } = glancing;
 export const { lookAtCells, describeRuns, terminatePass, readRollout, listOpenRollouts, readCalendar } = looking;
-export const { listOpenCells } = glancing;
 export const { watchCells, awaitCells, watchRing, awaitHealthyRings, watchChecks } = dropping;
 export const { raiseAlert } = telling;
+export const { tellLedger } = handing;
 export const { linger } = within;

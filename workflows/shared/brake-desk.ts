@@ -40,7 +40,8 @@ export interface BrakeHost {
   coveredRings(brake: BrakeStatus): number[] | null;
   /** Tells every pass the brakes that hold for it now. */
   tellPasses(): void;
-  record(act: string, by: string, reason: string | undefined, outcome: string): void;
+  /** `brake` says who did it and why, and what it is about. */
+  record(act: string, brake: BrakeStatus, outcome: string): void;
   wake(): void;
 }
 
@@ -70,7 +71,7 @@ export class BrakeDesk {
     // The same brake again, as a signal and then as an update, is one act of one person; the passes are told again.
     const isSame = before !== undefined && isSameBrake(before, brake);
     this.set(isSame ? state.brakes : brakes);
-    if (!isSame) this.host.record('engageBrake', asked.by, asked.reason, `brake ${brakeId} is on`);
+    if (!isSame) this.host.record('engageBrake', brake, `brake ${brakeId} is on`);
     return isSame ? before : brake;
   }
 
@@ -137,7 +138,7 @@ export class BrakeDesk {
     const { state } = this.host;
     const over = state.brakes.filter((b) => hasExpired(b, Date.now()));
     state.lately = stillTold(this.holding, [...(state.lately ?? []), ...over], Date.now());
-    for (const b of over) this.host.record('brakeExpired', COORDINATOR, b.reason, `brake ${b.brakeId} expired`);
+    for (const b of over) this.host.record('brakeExpired', { ...b, by: COORDINATOR }, `brake ${b.brakeId} expired`);
     if (over.length > 0) this.set(this.holding);
     this.expiry.set(nextExpiry(state.brakes));
   }

@@ -1,5 +1,6 @@
 import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
 import type * as internal from '../../src/contract/internal.js';
+import type { LedgerStatus } from '../../src/contract/ledger.js';
 import type {
   ApplyTopologyResult,
   BlockResult,
@@ -56,6 +57,7 @@ export const unblockVersionSignal = defineSignal<[unknown]>('unblockVersion');
 
 export const rolloutStatusQuery = defineQuery<PackageRolloutStatus>('status');
 export const clusterTopologyQuery = defineQuery<internal.PackedTopology>('topology');
+export const ledgerStatusQuery = defineQuery<LedgerStatus>('status');
 export const isEverywhereQuery = defineQuery<Everywhere, [unknown]>('isEverywhere');
 export const clusterStatusQuery = defineQuery<ClusterStatus>('status');
 
@@ -83,6 +85,8 @@ export const clusterStartedSignal = defineSignal('clusterStarted');
 export const enterRingSignal = defineSignal<[internal.EnterRing]>('enterRing');
 export const ringReportSignal = defineSignal<[internal.RingReport]>('ringReport');
 export const brakesHoldSignal = defineSignal<[internal.BrakesHold]>('brakesHold');
+
+export const enterSignal = defineSignal<[internal.EnterInLedger]>('enter');
 
 export const ringEntrySignal = defineSignal<[internal.RingEntry]>('ringEntry');
 export const setBrakesSignal = defineSignal<[internal.SetBrakes]>('setBrakes');

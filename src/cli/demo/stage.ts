@@ -53,7 +53,7 @@ export async function raise(options: StageOptions, later: Later): Promise<Stage>
   const [server, simulator] = await Promise.all([serving, startSimulator(folder, files, later)]);
   await writeFile(files.topology, stringify(withSimulatorUrls(demoTopology(), simulator.said)));
 
-  const env = environment(server.address, simulator.said, files.config);
+  const env = environment(server.address, simulator.said, { config: files.config, ledger: join(folder, 'ledger') });
   const worker = await startWorker(folder, env, later);
   const broken = Promise.race([
     server.ended.then(() => 'Temporal server'),
@@ -118,10 +118,14 @@ function startWorker(folder: string, env: Environment, later: Later): Promise<Ch
   });
 }
 
-function environment(address: string, simulatorUrl: string, config: string): Environment {
+function environment(
+  address: string,
+  simulatorUrl: string,
+  { config, ledger }: { config: string; ledger: string },
+): Environment {
   const own = Object.entries(process.env).filter(
     ([name]) =>
-      !/^(TEMPORAL_|CELLS_|AMP_|CI_PIPELINE_ID$|PROMETHEUS_|ALERTMANAGER_|ALERT_TEAM_|RUNBOOK_URL$|METRICS_ADDRESS$)/.test(
+      !/^(TEMPORAL_|CELLS_|AMP_|LEDGER_|CI_PIPELINE_ID$|PROMETHEUS_|ALERTMANAGER_|ALERT_TEAM_|RUNBOOK_URL$|METRICS_ADDRESS$)/.test(
         name,
       ),
   );
@@ -130,6 +134,7 @@ function environment(address: string, simulatorUrl: string, config: string): Env
     TEMPORAL_ADDRESS: address,
     TEMPORAL_CONFIG_FILE: config,
     CELLS_TASK_QUEUE: DEFAULT_TASK_QUEUE,
+    LEDGER_DIR: ledger,
     AMP_URL: simulatorUrl,
     PROMETHEUS_URL: simulatorUrl,
     LOG_LEVEL: 'info',

@@ -5,6 +5,7 @@ import type {
   BlockedVersion,
   BrakeStatus,
   CellException,
+  ColdStart,
   Difference,
   GraduatedPackage,
   Rejection,
@@ -14,6 +15,7 @@ import type {
   WaitKind,
 } from '../../contract/status.js';
 import { type ClusterAlertState, newClusterAlerts } from '../alerts/cluster.js';
+import type { Outbox } from '../ledger/entry.js';
 import { type DriftState, newDrift } from './drift.js';
 import type { Quarantine } from './quarantine.js';
 import { newReconcile, type ReconcileState } from './reconcile.js';
@@ -61,6 +63,8 @@ export interface ClusterState {
   quarantined: Record<string, Quarantine>;
   drift: DriftState;
   acts: Act[];
+  /** What is on its way to the ledger. */
+  outbox?: Outbox;
   rejected: Rejection[];
   /** Rings that are still to be looked at. */
   toLook: number[];
@@ -73,7 +77,17 @@ export interface ClusterState {
   /** What calendars say of the rings that packages wait for, by `calendarKey`; absent: none was asked yet. */
   calendars?: Record<string, CalendarWord>;
   /** The first look at every cell is under way: nothing is granted before it ends. */
-  cold: { by: string; isReleased: boolean } | null;
+  cold: { by: string; isReleased: boolean; recalled?: Recalled } | null;
+  /** What was found when this cluster began without memory. */
+  coldStart?: ColdStart;
+}
+
+/** What the ledger said to a cluster that began without memory. */
+export interface Recalled {
+  /** In words; also why nothing is known. */
+  found: string;
+  /** Orders of people stand that nobody would know of without it. */
+  hasOrders: boolean;
 }
 
 /** A look at the cells of one ring, some of which have been looked at: of a large ring it outlasts a run. */

@@ -37,6 +37,7 @@ export function viewOfCluster(state: ClusterState, now: number): ClusterStatus {
     reconcile: viewOfReconcile(state),
     notInForce: state.notInForce,
     waitingFor: waitOf(state, now),
+    ...(state.coldStart ? { coldStart: state.coldStart } : {}),
     acts: state.acts,
     rejected: state.rejected,
   };

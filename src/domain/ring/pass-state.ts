@@ -28,7 +28,7 @@ export interface FlightRecord {
   /** Another pass's run holds the cell: when it ends, this pass starts its own. */
   foreign: boolean;
   cancelled: boolean;
-  /** When its run was asked for, epoch ms. */
+  /** When its run was started, epoch ms. */
   sinceMs?: number;
   /** Its health is waited for no more. */
   waived?: true;

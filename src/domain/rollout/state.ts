@@ -15,6 +15,7 @@ import type {
   RolloutState,
   WaitingFor,
 } from '../../contract/status.js';
+import type { Outbox } from '../ledger/entry.js';
 
 /** The life of one package, as plain JSON: it is the argument of the next run. */
 export interface PackageState {
@@ -67,6 +68,8 @@ export interface PackageState {
   waivers?: RingWaiver[];
   checks: CheckRecord[];
   acts: Act[];
+  /** What is on its way to the ledger. */
+  outbox?: Outbox;
   failures: Failure[];
   rejected: Rejection[];
   /** Numbers given to requests and brakes. */

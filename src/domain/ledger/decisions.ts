@@ -1,0 +1,128 @@
+import type { AskGraduation, RingReport, RolloutEnded } from '../../contract/internal.js';
+import type { NewEntry } from '../../contract/ledger.js';
+import type { Problem } from '../../contract/problem.js';
+import type { RingState } from '../../contract/status.js';
+import type { ClusterState, Turn } from '../cluster/state.js';
+import type { TurnAction } from '../cluster/turns.js';
+
+/** What the cluster decided, as the ledger has it. */
+export type Decision = Omit<NewEntry, 'kind' | 'by'>;
+
+/** A decision about a turn; null: one that changes nothing for anybody. */
+export function decisionOfTurn(action: TurnAction): Decision | null {
+  if (action.do === 'answer') return decisionOfAnswer(action);
+  if (action.do === 'drop') return null;
+  const { ring, turn, by } = action;
+  const version = turn === null ? {} : { version: turn.request.version };
+  const about = { ...version, ring, facts: { by } };
+  if (action.do === 'oust')
+    return { act: 'ousted', ...about, reason: `it has not made room for the rollback of ${by}` };
+  if (action.how === 'supersede') return { act: 'superseded', ...about, reason: `${by} takes its place` };
+  return { act: 'madeRoom', ...about, outcome: action.how, reason: `ring ${ring} is needed for ${by}` };
+}
+
+function decisionOfAnswer({ request, answer }: Extract<TurnAction, { do: 'answer' }>): Decision | null {
+  const { version, purpose, lane } = request;
+  const facts = { purpose, ...(lane === null ? {} : { lane }) };
+  if (answer.kind === 'granted') return { act: 'granted', version, ring: answer.ring, facts };
+  if (answer.kind === 'refused') {
+    return { act: 'refused', version, ring: answer.ring, outcome: answer.code, reason: answer.detail, facts };
+  }
+  if (answer.kind !== 'replaced') return null;
+  return { act: 'superseded', version, ring: answer.ring, reason: `${answer.by} takes its place in the queue`, facts };
+}
+
+/** What stood of a ring and its turn before a pass reported. */
+export interface BeforeReport {
+  state: RingState;
+  convergedAt: string | null;
+  systemic: ClusterState['systemic'];
+}
+
+export const beforeReport = (state: ClusterState, ring: number, turn: Turn): BeforeReport => ({
+  state: turn.state,
+  convergedAt: state.rings[ring]?.convergedAt ?? null,
+  systemic: state.systemic,
+});
+
+/** What a pass's report means that was not known before: the ring converged, halted, went on, or its pass is over. */
+export function decisionsOfReport(
+  before: BeforeReport,
+  state: ClusterState,
+  turn: Turn,
+  report: RingReport,
+  now: number,
+): Decision[] {
+  const { version, view, purpose } = report;
+  const record = state.rings[view.ring];
+  const perimeter = view.ring <= (state.perimeter ?? -1) ? { perimeter: true } : {};
+  // A pass over some cells only, which brings them to what their ring runs.
+  const reconciles = turn.request.cells ? { reconciles: turn.request.cells.length } : {};
+  const about = { version, ring: view.ring };
+  const tookMs = now - turn.grantedAtMs;
+  const decisions: Decision[] = [];
+  if (record?.convergedAt && record.convergedAt !== before.convergedAt) {
+    const exceptions = view.exceptions.map(({ cell }) => cell);
+    // Those that are in flight have converged as well: their PDM runs.
+    const cells = view.converged + view.inFlight;
+    const facts = { cells, total: view.total, exceptions, ...perimeter };
+    decisions.push({ act: 'converged', ...about, outcome: `${cells} of ${view.total} cells`, tookMs, facts });
+  }
+  if (view.state === 'halted' && before.state !== 'halted') {
+    const reason = view.waitingFor?.detail ?? report.result?.reason ?? '';
+    decisions.push({
+      act: 'halted',
+      ...about,
+      reason,
+      facts: { systemic: report.systemic, purpose, ...perimeter, ...reconciles },
+    });
+  }
+  if (view.state !== 'halted' && before.state === 'halted') {
+    decisions.push({ act: 'resumed', ...about, outcome: view.state, facts: perimeter });
+  }
+  decisions.push(...decisionsOfSystemic(before.systemic, state.systemic));
+  if (report.ended) {
+    const { outcome = view.state, reason = '' } = report.result ?? {};
+    decisions.push({
+      act: 'finished',
+      ...about,
+      outcome,
+      reason,
+      tookMs,
+      facts: { purpose, ...perimeter, ...reconciles },
+    });
+  }
+  return decisions;
+}
+
+function decisionsOfSystemic(before: ClusterState['systemic'], after: ClusterState['systemic']): Decision[] {
+  if (before?.version === after?.version && before?.ring === after?.ring) return [];
+  if (after) return [{ act: 'systemic', version: after.version, ring: after.ring }];
+  return before ? [{ act: 'systemicOver', version: before.version, ring: before.ring }] : [];
+}
+
+/** Whether a package may leave the perimeter, and on whose word. */
+export function decisionOfGraduation(
+  { version, lane, by, at, chartVersion }: AskGraduation,
+  rejection: Problem | null,
+): Decision {
+  const about = { version, facts: { by, graduatedAt: at, lane, chartVersion } };
+  if (rejection === null) return { act: 'graduated', ...about };
+  const { path, value, expected } = rejection;
+  return { act: 'graduationRefused', ...about, reason: `${path}: found ${value}, expected ${expected}` };
+}
+
+/** How a rollout ended, with all that the cluster remembers of it. */
+export function decisionOfEnd({ version, run, supersededBy }: RolloutEnded, state: ClusterState): Decision | null {
+  const ended = state.ended[version];
+  if (ended?.run !== run) return null;
+  const { chartVersion, runsWith = null } = ended;
+  const reason = supersededBy === null ? {} : { reason: `${supersededBy} took its place` };
+  return {
+    act: 'ended',
+    version,
+    outcome: ended.state,
+    ...reason,
+    facts: { run, supersededBy, chartVersion, runsWith },
+  };
+}

@@ -1,0 +1,135 @@
+import type { EndedStanding, LedgerEntry, Standing } from '../../contract/ledger.js';
+import type { BrakeStatus, GraduatedPackage, RolloutState } from '../../contract/status.js';
+import { isBlockedBy } from '../cluster/blocks.js';
+import { isPackage } from '../package-version.js';
+
+/** Entries that say what stands, by what they are about. `readStanding` asks for these alone. */
+export const OF_PEOPLE = [
+  ...['engageBrake', 'releaseBrake', 'brakeExpired'],
+  ...['blockVersion', 'unblockVersion', 'quarantineCell', 'readmitCell', 'quarantineExpired'],
+];
+export const OF_PACKAGES = ['graduated', 'opened', 'ended', 'systemic', 'systemicOver'];
+
+const KEPT = { graduated: 100, ended: 500 };
+
+/** Of a cluster that begins without memory: each look of its own engages it anew. */
+const NEVER_BACK = 'cold-start';
+
+/** Folds entries, oldest first, into what stands at `now` (epoch ms). */
+export function standingOf(entries: readonly LedgerEntry[], now: number): Standing {
+  const brakes = new Map<string, BrakeStatus>();
+  const blocked = new Map<string, Standing['blocked'][number]>();
+  const quarantined = new Map<string, Standing['quarantined'][number]>();
+  const packages = new Packages();
+  for (const entry of entries) {
+    takeBrake(brakes, entry);
+    takeBlock(blocked, entry);
+    takeQuarantine(quarantined, entry);
+    packages.take(entry);
+  }
+  const holds = ({ expiresAt }: { expiresAt?: string }) => expiresAt === undefined || Date.parse(expiresAt) > now;
+  return {
+    brakes: [...brakes.values()].filter(holds),
+    blocked: [...blocked.values()],
+    quarantined: [...quarantined.values()].filter(holds),
+    ...packages.standing([...blocked.values()]),
+  };
+}
+
+/** How much stands, in words. */
+export function summaryOf({ brakes, blocked, quarantined, graduated }: Standing): string {
+  const counts: [number, string][] = [
+    [brakes.length, 'brakes'],
+    [blocked.length, 'blocked packages'],
+    [quarantined.length, 'quarantined cells'],
+    [graduated.length, 'graduated packages'],
+  ];
+  return counts.map(([count, what]) => `${count} ${what}`).join(', ');
+}
+
+/** Whether a person's word stands that a cluster without memory would go against. */
+export const hasOrders = ({ brakes, blocked, quarantined }: Standing): boolean =>
+  brakes.length + blocked.length + quarantined.length > 0;
+
+const text = (value: unknown): string | undefined => (typeof value === 'string' && value ? value : undefined);
+
+/** A package's own brakes are its rollout's. */
+function takeBrake(
+  brakes: Map<string, BrakeStatus>,
+  { act, by, at, version, reason = '', url, facts = {} }: LedgerEntry,
+) {
+  const brakeId = text(facts.brakeId);
+  if (brakeId === undefined || version !== undefined || facts.scope === 'package') return;
+  if (act === 'releaseBrake' || act === 'brakeExpired') brakes.delete(brakeId);
+  if (act !== 'engageBrake' || brakeId === NEVER_BACK) return;
+  const { scope, mode } = facts as Pick<BrakeStatus, 'scope' | 'mode'>;
+  const [since, expiresAt] = [text(facts.since) ?? at, text(facts.expiresAt)];
+  // The one engaged last stands last.
+  brakes.delete(brakeId);
+  const more = { ...(expiresAt ? { expiresAt } : {}), ...(url ? { url } : {}) };
+  brakes.set(brakeId, { brakeId, scope, mode, by, reason, since, ...more });
+}
+
+function takeBlock(blocked: Map<string, Standing['blocked'][number]>, entry: LedgerEntry): void {
+  const { act, by, at, version, reason = '', url, facts = {} } = entry;
+  if (version === undefined || !isPackage(version)) return;
+  if (act === 'unblockVersion') blocked.delete(version);
+  if (act !== 'blockVersion') return;
+  const fixedIn = text(facts.fixedIn) ?? '';
+  const more = { ...(isPackage(fixedIn) ? { fixedIn } : {}), ...(url ? { url } : {}) };
+  blocked.set(version, { version, by, reason, since: text(facts.since) ?? at, ...more });
+}
+
+function takeQuarantine(quarantined: Map<string, Standing['quarantined'][number]>, entry: LedgerEntry): void {
+  const { act, by, at: since, cell, reason = '', facts = {} } = entry;
+  if (cell === undefined) return;
+  if (act === 'readmitCell' || act === 'quarantineExpired') quarantined.delete(cell);
+  // What the topology itself says is not remembered: it is asked.
+  if (act !== 'quarantineCell' || facts.inTopology === true) return;
+  const expiresAt = text(facts.expiresAt);
+  quarantined.set(cell, { cell, by, reason, since, ...(expiresAt ? { expiresAt } : {}) });
+}
+
+class Packages {
+  private readonly graduated = new Map<string, GraduatedPackage>();
+  private readonly ended = new Map<string, EndedStanding>();
+  private systemic: Standing['systemic'] = null;
+
+  take(entry: LedgerEntry): void {
+    const { act, version, ring, at } = entry;
+    if (version === undefined || !isPackage(version)) return;
+    if (act === 'graduated') this.graduate(entry, version);
+    if (act === 'opened') this.ended.delete(version);
+    if (act === 'ended') this.end(entry, version);
+    if (act === 'systemic' && ring !== undefined) this.systemic = { version, ring, sinceMs: Date.parse(at) };
+    if (act === 'systemicOver') this.systemic = null;
+  }
+
+  private graduate({ by: decidedBy, at, facts = {} }: LedgerEntry, version: string): void {
+    const by = text(facts.by) ?? decidedBy;
+    if (this.graduated.has(version)) return;
+    const graduatedAt = text(facts.graduatedAt) ?? at;
+    this.graduated.set(version, { version, graduatedAt, by, blocked: false, convergedAt: null });
+  }
+
+  private end({ at, outcome, facts = {} }: LedgerEntry, version: string): void {
+    const state = (text(outcome) ?? 'aborted') as RolloutState;
+    const of = (name: string) => text(facts[name]) ?? null;
+    const [supersededBy, chartVersion, runsWith, run] = [
+      of('supersededBy'),
+      of('chartVersion'),
+      of('runsWith'),
+      of('run'),
+    ];
+    this.ended.set(version, { version, state, supersededBy, chartVersion, runsWith, at, run: run ?? '' });
+    if (state === 'aborted' || state === 'rolled-back') this.graduated.delete(version);
+    const graduated = this.graduated.get(version);
+    if (graduated && state === 'converged') graduated.convergedAt ??= at;
+  }
+
+  standing(blocked: Standing['blocked']): Pick<Standing, 'graduated' | 'ended' | 'systemic'> {
+    const graduated = [...this.graduated.values()].slice(-KEPT.graduated);
+    for (const g of graduated) g.blocked = blocked.some((b) => isBlockedBy(b, g.version));
+    return { graduated, ended: [...this.ended.values()].slice(-KEPT.ended), systemic: this.systemic };
+  }
+}

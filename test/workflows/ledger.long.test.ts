@@ -1,0 +1,75 @@
+import { afterAll, beforeAll, expect } from 'vitest';
+import { openInMemory } from '../../src/ledger/embedded.js';
+import type { LedgerStore } from '../../src/ledger/store.js';
+import { V1 } from '../support/fleet.js';
+import { entered, forgetEverything, ledgerSettled, whileServed } from '../support/ledger.js';
+import type { World } from '../support/world.js';
+import { clusterSeen, ends, graduate, scenario } from './support.js';
+
+/** One database for all worlds of this file; each has a cluster's name of its own. */
+let store: LedgerStore;
+beforeAll(async () => {
+  store = await openInMemory();
+}, 120_000);
+afterAll(() => store?.close());
+
+const who = { by: 'alice', reason: 'because' };
+
+const sinceRecalled = (world: World) => clusterSeen(world, (s) => s.coldStart);
+
+scenario(
+  'a package that was aborted before the cluster lost its memory stays aborted after it',
+  { rings: { 2: 1 }, more: { cluster: 'remembers' } },
+  async (world) => {
+    await whileServed(world, store, async () => {
+      await world.deploy(V1);
+      await world.cells.rollout(V1).abort(who);
+      await entered(world, store, 'remembers', ({ act }) => act === 'ended');
+      await forgetEverything(world);
+      await world.cells.cluster().applyTopology({ topology: world.topology, by: 'alice', releaseColdStart: true });
+      await sinceRecalled(world);
+      await graduate(world, V1).catch(() => undefined);
+      expect((await ends(world, V1)).state).toBe('aborted');
+    });
+  },
+);
+
+scenario(
+  'where nobody serves the ledger a cluster without memory says so plainly, and waits for its release all the same',
+  { rings: { 2: 1 }, more: { cluster: 'unserved' }, apply: false },
+  async (world) => {
+    await world.cells.cluster().applyTopology({ topology: world.topology, by: 'alice' });
+    const status = await sinceRecalled(world);
+    const plainly =
+      'no worker has the ledger open: brakes, blocks, quarantines and graduations of before are not known';
+    expect(status.coldStart?.found).toContain(plainly);
+    expect(status.brakes).toMatchObject([{ brakeId: 'cold-start', reason: expect.stringContaining(plainly) }]);
+    await expect(world.cells.ledger().history({ limit: 5 })).rejects.toMatchObject({ type: 'LedgerUnserved' });
+    await world.cells.cluster().releaseBrake({ ...who, brakeId: 'cold-start' });
+    await graduate(world, V1);
+    expect((await ends(world, V1)).state).toBe('converged');
+  },
+);
+
+scenario(
+  'history and report are read through a workflow; a signal that is no entry keeps nothing out',
+  { rings: { 2: 1 }, more: { cluster: 'read' } },
+  async (world) => {
+    await whileServed(world, store, async () => {
+      await world.cells.cluster().engageBrake({ ...who, brakeId: 'xy' });
+      await world.client.workflow.getHandle('ledger').signal('enter', { entries: 'none' });
+      const wrong = { id: 'by-hand', at: '2026-01-01T00:00:00Z', kind: 'nonsense', act: 'x', by: 'me' };
+      await world.client.workflow.getHandle('ledger').signal('enter', { entries: [wrong] });
+      await world.cells.cluster().releaseBrake({ ...who, brakeId: 'xy' });
+      await ledgerSettled(world);
+      await entered(world, store, 'read', ({ act, facts }) => act === 'releaseBrake' && facts?.brakeId === 'xy');
+      const { entries, more } = await world.cells.ledger().history({ limit: 1 });
+      expect(entries).toHaveLength(1);
+      expect(more).toBe(true);
+      const report = await world.cells
+        .ledger()
+        .report({ since: '2026-01-01T00:00:00Z', until: '2100-01-01T00:00:00Z' });
+      expect(report.deployments.rings).toEqual(expect.any(Number));
+    });
+  },
+);
