@@ -382,6 +382,7 @@ class ClusterRun {
     handleOurs(signals.requestRingSignal, (m) => turns.request(m), file);
     handleOurs(signals.claimRingSignal, (m) => turns.claim(m), file);
     handleOurs(signals.withdrawRequestSignal, (m) => turns.withdraw(m), file);
+    handleOurs(signals.packageBrakesSignal, (m) => this.reconciler.packageBrakes(m), file);
     handleOurs(signals.askCellSignal, (m) => this.answerCell(m), file);
     handleOurs(signals.askRingSignal, (m) => this.answerRing(m), file);
     handleOurs(signals.rolloutEndedSignal, (m) => this.rolloutEnded(m), file);

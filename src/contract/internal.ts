@@ -1,13 +1,12 @@
-import type { Alert, CellRef } from './activities.js';
+import type { Alert } from './activities.js';
 import type { Calendar, CalendarWait, CalendarWord, Waiver } from './calendar.js';
-import type { CellVerdict, HealthPolicy, HealthRule, LooksState } from './health.js';
+import type { HealthPolicy, HealthRule, LooksState } from './health.js';
 import type { LedgerEntry } from './ledger.js';
 import type { OverridableWait } from './messages.js';
 import type { RingPolicy } from './policy.js';
 import type {
   BrakeStatus,
   CellException,
-  CellState,
   PassPurpose,
   RefusalCode,
   Ring0Verdict,
@@ -17,6 +16,8 @@ import type {
   RolloutState,
   WaitingFor,
 } from './status.js';
+
+export * from './internal-cell.js';
 
 /**
  * What our own workflows say to one another. Only signals: a workflow can neither query nor update another one.
@@ -91,6 +92,12 @@ export interface WithdrawRequest {
 
 /** A cluster that lost its memory is told who holds a ring; `pass` is its first run id, null while it is being started. */
 export type ClaimRing = RequestRing & { ring: number; pass: string | null };
+
+/** The package's own brakes: they stop what the cluster itself would bring it to, too. */
+export interface PackageBrakes extends BrakesNumber {
+  version: string;
+  brakes: BrakeStatus[];
+}
 
 /** Whether the topology has a cell of this name. */
 export interface AskCell {
@@ -380,82 +387,6 @@ export interface CheckInPass extends ForPass {
   name: string;
   outcome: 'passed' | 'failed';
   by: string;
-}
-
-// ── CellRollout ──────────────────────────────────────────────────────────────
-
-export type CellPurpose = PassPurpose;
-
-export interface CellRolloutInput {
-  cluster: string;
-  ring: number;
-  /** First run id of the pass. */
-  pass: string;
-  /** Workflow id of the pass, for notes. */
-  passWorkflowId: string;
-  purpose: CellPurpose;
-  cell: CellRef;
-  /** Another cell of the ring, to tell whether a token is refused by one cell or by all; null: there is none. */
-  witness: CellRef | null;
-  version: string;
-  chartVersion: string | null;
-  /** What the pass saw on the cell: the fence of the first order. */
-  expectedVersion: string | null;
-  policy: RingPolicy;
-  /** Whether the ring is soft, and inside the perimeter: whom alerts page. */
-  soft?: boolean;
-  perimeter?: boolean;
-  /** null: readiness and revision alone decide. */
-  health: HealthPolicy | null;
-  /** How the cell was judged before this package came, where it was unhealthy: it is held to that. */
-  before: CellVerdict | null;
-  /** Nothing forward is ordered from then on, epoch ms: the ring is closed. Absent: at any time. */
-  notAfterMs?: number;
-  /** How often this pass has ordered this work for this cell, from 1. */
-  order: number;
-  /** An earlier run of the same order was cancelled, and died over it: this one finds its job, cancels it, goes back. */
-  cancelled: boolean;
-  lane: string | null;
-  reason: string;
-}
-
-/** A pass of another package holds the ring: nothing that has not been ordered yet is to be. */
-export interface StandAside {
-  version: string;
-}
-
-/** How one cell's run ended. */
-export interface CellResult {
-  cell: string;
-  version: string;
-  purpose: CellPurpose;
-  /** `pending`: nothing was changed, and it can be tried again. */
-  state: CellState;
-  reason: string;
-  jobId: string | null;
-  /** What it ran when the run began, and what it runs now, by AMP's word; null is unknown. */
-  from: string | null;
-  to: string | null;
-  /** The chart with which it was verified on the package. */
-  chartVersion?: string | null;
-  /** Nothing was ordered because the cell could not take it now (busy, silent, not ready). */
-  deferred: boolean;
-  needsDowntime: boolean;
-  /** A cancel was why it did not converge: no fault of the cell's. */
-  cancelled: boolean;
-  /** A brake came before its job was ordered: nothing was, and nothing will be. */
-  stoodDown?: true;
-  /** The ring closed before its job was ordered: it starts again when that is open. */
-  closed?: true;
-  /** Its health could not be told, and the policy says that this is for a person: the ring halts, whatever its budget. */
-  isUnknown?: true;
-  /** When the job that brought the package began and ended, epoch ms; absent where nothing is measured. */
-  deployed?: { begunAtMs: number; endedAtMs: number };
-  smokeTests?: 'passed' | 'failed';
-  /** How the cell was judged before its deployment, where that was not healthy. */
-  before?: CellVerdict;
-  /** How it was judged after it; with its evidence where that was not healthy. */
-  health?: CellVerdict;
 }
 
 /** Whose trouble holds a ring: AMP's, a token's, Prometheus', that too little is known of a cell, or an outside check's. */

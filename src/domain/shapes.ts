@@ -165,6 +165,7 @@ const SHAPES: Record<string, Shape> = {
   },
   requestRing: request,
   claimRing: { ...request, ring, pass: orNull(text) },
+  packageBrakes: { version: packageName, ...brakesNumber, brakes },
   askCell: { version: packageName, cell: text },
   cellAnswer: { cell: text, isKnown: flag },
   askRing: { version: packageName, ring },

@@ -12,6 +12,7 @@ import {
   jobsSeen,
   pause,
   scenario,
+  seen,
   toVersion,
 } from './support.js';
 
@@ -167,5 +168,27 @@ scenario(
     expect((await expectRejected(reconcile(world, { ring: 9 }), 'ring')).expected).toBe('a ring: 0, 1, 2');
     await expectRejected(reconcile(world, { cells: ['c2-1', 'c9-1'] }), 'cells[1]');
     await expectRejected(reconcile(world, { ring: 0, cells: ['c2-1'] }), 'cells[0]');
+  },
+);
+
+scenario(
+  'a brake of the package itself stops what the cluster would bring to it, in a ring that it has passed, too',
+  { rings: { 2: 3, 3: 1 }, policies: { 3: { approval: 'required' } }, more: SELDOM },
+  async (world) => {
+    await graduate(world, V1);
+    await seen(world, V1, (s) => s.waitingFor?.kind === 'approval');
+    await clusterSeen(world, (s) => s.rings[2]?.rollout === undefined && s.rings[2]?.converged === V1);
+    await byHand(world, 'c2-1', V0);
+    await world.cells.rollout(V1).engageBrake({ by: 'bob', reason: 'INC-2', brakeId: 'own' });
+    await reconcile(world, { cells: ['c2-1'] });
+    const held = await clusterSeen(world, (s) => s.queue.some((q) => q.cells === 1 && q.held?.kind === 'brake'));
+    const own = held.queue.find((q) => q.cells === 1);
+    expect(own?.held?.next).toEqual([`cellctl brake off --id own --version ${V1} --reason "…"`]);
+    await pause(1_500);
+    expect((await cellNow(world, 'c2-1')).version).toBe(V0);
+    await world.cells.rollout(V1).releaseBrake({ by: 'bob', brakeId: 'own', reason: 'over' });
+    await runs(world, 'c2-1', { version: V1 });
+    await world.cells.rollout(V1).approveRing({ ring: 3, by: 'alice' });
+    await ends(world, V1);
   },
 );

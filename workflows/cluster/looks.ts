@@ -9,6 +9,7 @@ import { isPackage, newest } from '../../src/domain/package-version.js';
 import { deployableCells, ringOf } from '../../src/domain/topology/index.js';
 import { lookAtCells } from '../shared/activities.js';
 import type { BrakeDesk } from '../shared/brake-desk.js';
+import { troublePauseMs } from '../shared/trouble.js';
 import type { ClusterContext } from './context.js';
 import type { Recall } from './recall.js';
 
@@ -139,12 +140,13 @@ export class Looks {
     const isKept = kept !== null && !('not' in kept);
     const target = isKept ? { ...kept, askJobs: true } : { version: '', chartVersion: null };
     const order = { cluster: state.cluster ?? '', ring, ...target, askReadiness: false };
-    for (;;) {
+    for (let tries = 1; ; tries += 1) {
       try {
         return await lookAtCells({ ...order, cells });
       } catch (error) {
         log.warn('the look at the cells failed, and is tried again', { ring, error: String(error) });
-        await sleep(TRY_AGAIN_MS);
+        // Nobody waits for a look that only keeps what is known true.
+        await sleep(state.cold ? TRY_AGAIN_MS : troublePauseMs(tries));
       }
     }
   }

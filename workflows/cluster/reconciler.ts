@@ -1,7 +1,7 @@
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import { log, ParentClosePolicy, sleep, startChild, WorkflowIdReusePolicy, workflowInfo } from '@temporalio/workflow';
 import { CLUSTER_WORKFLOW_ID, ringRolloutId } from '../../src/contract/ids.js';
-import type { RingAnswer } from '../../src/contract/internal.js';
+import type { PackageBrakes, RingAnswer } from '../../src/contract/internal.js';
 import * as messages from '../../src/contract/messages.js';
 import { CELLS_RING, CELLS_STATE, CELLS_VERSION } from '../../src/contract/search-attributes.js';
 import type { Difference } from '../../src/contract/status.js';
@@ -11,10 +11,12 @@ import {
   cellsGone,
   deployableIds,
   enqueue,
+  isReconcile,
   joinAsks,
   keptOn,
   nextRequestId,
   noteFound,
+  notePackageBrakes,
   noteUncompared,
   reconcileOf,
   ringsOwed,
@@ -70,8 +72,27 @@ export class Reconciler {
       reconcile.nextAtMs = Math.round(now + everyMs * (1 + JITTER * (2 * Math.random() - 1)));
     }
     this.alarm.set(reconcile.nextAtMs);
+    this.stopWhatIsKeptNoMore(topology);
     const owed = ringsOwed(state, COORDINATOR);
     if (owed.length > 0) this.looks().lookAgainAt(owed);
+  }
+
+  /** A package that was aborted, blocked or overtaken meanwhile is brought to no further cell. */
+  private stopWhatIsKeptNoMore(topology: Topology): void {
+    const { state } = this.ctx;
+    const isKept = ({ version, ring }: QueuedRequest): boolean => {
+      const kept = keptOn(state, topology, typeof ring === 'number' ? ring : -1);
+      return !('not' in kept) && kept.version === version;
+    };
+    state.queue = state.queue.filter((q) => !isReconcile(q) || isKept(q));
+    for (const [ring, turn] of Object.entries(state.turns)) {
+      const { request, asked } = turn;
+      if (!isReconcile(request) || asked || isKept(request)) continue;
+      turn.asked = true;
+      const reason = `${request.version} is no longer what ring ${ring} is kept on`;
+      const stop = { outcome: 'yielded' as const, by: COORDINATOR, reason, hurry: false, requestId: request.requestId };
+      void this.ctx.mail.send(ringRolloutId(Number(ring)), signals.stopPassSignal, stop);
+    }
   }
 
   private askAll(topology: Topology, ask: Ask): void {
@@ -184,6 +205,18 @@ export class Reconciler {
     else if (answer.kind !== 'held') log.info('nothing is reconciled', { ring, answer: answer.kind });
   }
 
+  /** A package brakes itself: what the cluster brings cells to is stopped, too. */
+  packageBrakes(message: PackageBrakes): void {
+    const { state } = this.ctx;
+    const { version: _, ...number } = message;
+    for (const ring of notePackageBrakes(state, message)) {
+      const requestId = state.turns[ring]?.request.requestId;
+      const brakes = { from: 'package' as const, ...number, ...(requestId === undefined ? {} : { requestId }) };
+      void this.ctx.mail.sendAtOnce(ringRolloutId(ring), signals.setBrakesSignal, brakes);
+    }
+    this.ctx.wake();
+  }
+
   private async startPass(ring: number, request: QueuedRequest): Promise<void> {
     const { requestId } = request;
     const isOurs = () => this.ctx.state.turns[ring]?.request.requestId === requestId;
@@ -220,6 +253,8 @@ export class Reconciler {
     ring: number,
     { requestId, version, chartVersion, askedFor = false, by = COORDINATOR }: QueuedRequest,
   ) {
+    const own = { epoch: workflowInfo().firstExecutionRunId, seq: 0, brakes: [] };
+    const { epoch, seq, brakes } = this.ctx.state.rollouts[version]?.braked ?? own;
     const input = {
       ring,
       version,
@@ -228,8 +263,8 @@ export class Reconciler {
       lane: null,
       requestId,
       starter: CLUSTER_WORKFLOW_ID,
-      packageBrakes: [],
-      packageBrakesNumber: { epoch: workflowInfo().firstExecutionRunId, seq: 0 },
+      packageBrakes: brakes,
+      packageBrakesNumber: { epoch, seq },
       skips: [],
       failedChecks: {},
       overridden: [],

@@ -37,7 +37,13 @@ import {
 import { laneIsGone } from '../../src/domain/cluster/lanes.js';
 import { noteChart } from '../../src/domain/cluster/packages.js';
 import { whyQuarantined } from '../../src/domain/cluster/quarantine.js';
-import { cameTo, isReconcile, noteForReconcile, noteReconciled } from '../../src/domain/cluster/reconcile.js';
+import {
+  cameTo,
+  isReconcile,
+  noteFailedPdm,
+  noteForReconcile,
+  noteReconciled,
+} from '../../src/domain/cluster/reconcile.js';
 import { noteRepeats } from '../../src/domain/cluster/repeats.js';
 import type { QueuedRequest, Turn } from '../../src/domain/cluster/state.js';
 import { topologyOf } from '../../src/domain/cluster/topology.js';
@@ -294,6 +300,7 @@ export class Turns {
     const { ring } = report.view;
     const record = state.rings[ring];
     if (report.systemic) noteSystemic(state, ring, report, Date.now());
+    if (report.migrationFailed.length > 0) noteFailedPdm(state, ring, report);
     if (record) noteReconciled(record, cells, report);
     if (record) record.alerts = report.alerts ?? {};
     // What the cells run now is looked at, and nothing is done about it before the next time.

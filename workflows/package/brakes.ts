@@ -1,5 +1,5 @@
 import { condition, workflowInfo } from '@temporalio/workflow';
-import { ringRolloutId } from '../../src/contract/ids.js';
+import { CLUSTER_WORKFLOW_ID, ringRolloutId } from '../../src/contract/ids.js';
 import type { Due } from '../../src/domain/alerts/book.js';
 import { alertsOfBrakes } from '../../src/domain/alerts/brakes.js';
 import { COORDINATOR } from '../../src/domain/brake.js';
@@ -27,12 +27,19 @@ export function packageBrakes(ctx: PackageContext, knowsItsPasses: () => boolean
             .map((t) => t.ring)
         : null,
     tellPasses: () => {
+      tellCluster(ctx, desk);
       for (const track of tracksOf(state).filter(isOpen)) void ctx.detached(() => tellBrakes(ctx, desk, track));
     },
     record: (act, brake, outcome) => ctx.record(act, brake, outcome),
     wake: () => ctx.wake(),
   });
   return desk;
+}
+
+/** What the cluster itself brings cells to, it brings there only while the package is not braked. */
+export function tellCluster({ state, mail }: PackageContext, desk: BrakeDesk): void {
+  const { version, brakes } = state;
+  void mail.send(CLUSTER_WORKFLOW_ID, signals.packageBrakesSignal, { version, ...desk.number, brakes });
 }
 
 /** Nothing is said before the cluster has said its name: it is part of what tells an alert from another. */

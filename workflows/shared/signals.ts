@@ -68,6 +68,7 @@ export const askGraduationSignal = defineSignal<[internal.AskGraduation]>('askGr
 export const requestRingSignal = defineSignal<[internal.RequestRing]>('requestRing');
 export const withdrawRequestSignal = defineSignal<[internal.WithdrawRequest]>('withdrawRequest');
 export const claimRingSignal = defineSignal<[internal.ClaimRing]>('claimRing');
+export const packageBrakesSignal = defineSignal<[internal.PackageBrakes]>('packageBrakes');
 export const askCellSignal = defineSignal<[internal.AskCell]>('askCell');
 export const askRingSignal = defineSignal<[internal.AskRing]>('askRing');
 export const rolloutEndedSignal = defineSignal<[internal.RolloutEnded]>('rolloutEnded');

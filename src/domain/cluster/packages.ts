@@ -23,7 +23,9 @@ export function judgeRegistration(
   if (!conflict && !ended) {
     delete state.ended[version];
     const earlier = earlierThan(run, state.rollouts[version]);
-    state.rollouts[version] = { run, startedAtMs, chartVersion: chart, runsWith, lane, graduatedAt, earlier };
+    const braked = state.rollouts[version]?.braked;
+    const known = { run, startedAtMs, chartVersion: chart, runsWith, lane, graduatedAt, earlier };
+    state.rollouts[version] = { ...known, ...(braked ? { braked } : {}) };
   }
   const at = state.graduated.find((g) => g.version === version)?.graduatedAt ?? null;
   return {

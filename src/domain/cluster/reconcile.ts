@@ -1,6 +1,7 @@
 import { CLUSTER_WORKFLOW_ID } from '../../contract/ids.js';
-import type { RingReport } from '../../contract/internal.js';
-import type { CellException, CellState, Difference, DifferenceKind } from '../../contract/status.js';
+import type { PackageBrakes, RingReport } from '../../contract/internal.js';
+import type { BrakeStatus, CellException, CellState, Difference, DifferenceKind } from '../../contract/status.js';
+import { holding, isOlderList } from '../brake.js';
 import { isNewer, isPackage } from '../package-version.js';
 import { deployableCells, resolvePolicy, ringOf, type Topology } from '../topology/index.js';
 import { blockOf } from './blocks.js';
@@ -131,6 +132,22 @@ export function keptOn(
   return { version, chartVersion };
 }
 
+/** Notes the brakes of a package; answers the rings that the cluster itself works on with it, which are to be told. */
+export function notePackageBrakes(state: ClusterState, { version, epoch, seq, brakes }: PackageBrakes): number[] {
+  const rollout = state.rollouts[version];
+  const known = rollout?.braked;
+  if (!rollout || (known && isOlderList({ epoch, seq }, known))) return [];
+  rollout.braked = { epoch, seq, brakes };
+  const own = Object.entries(state.turns).filter(
+    ([, { request }]) => isReconcile(request) && request.version === version,
+  );
+  return own.map(([ring]) => Number(ring));
+}
+
+/** A brake of the package itself that holds what the cluster would bring cells to; null: none does. */
+export const packageBrake = (state: ClusterState, version: string, now: number): BrakeStatus | null =>
+  holding(state.rollouts[version]?.braked?.brakes ?? [], now)[0] ?? null;
+
 /** What the cells of a ring are compared with; null: only what they run is noted. */
 export function standingOf(state: ClusterState, topology: Topology, ring: number): Standing | null {
   const kept = keptOn(state, topology, ring);
@@ -212,8 +229,14 @@ export function noteReconciled(record: RingRecord, cells: string[], { view }: Ri
 /** What reports of packages say that matters for keeping rings as they are. */
 export function noteForReconcile(state: ClusterState, ring: number, report: RingReport): void {
   const reconcile = reconcileOf(state);
-  const { version, purpose, ended, result, migrationFailed } = report;
+  const { version, purpose, ended, result } = report;
   if (ended && purpose === 'deploy' && result?.outcome === 'converged') reconcile.through[ring] = version;
+  noteFailedPdm(state, ring, report);
+}
+
+/** A failed PDM of a package stops everything of it that goes forward, until it has succeeded in that ring. */
+export function noteFailedPdm(state: ClusterState, ring: number, { version, migrationFailed }: RingReport): void {
+  const reconcile = reconcileOf(state);
   const elsewhere = (reconcile.pdmFailed[version] ?? []).filter((r) => r !== ring);
   const failed = migrationFailed.length > 0 ? [...elsewhere, ring] : elsewhere;
   delete reconcile.pdmFailed[version];

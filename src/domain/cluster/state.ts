@@ -172,6 +172,8 @@ export interface OpenRollout {
   /** The lane with which it graduated. */
   lane: string | null;
   graduatedAt: string | null;
+  /** Its own brakes, as it told them last. */
+  braked?: { epoch: string; seq: number; brakes: BrakeStatus[] };
   /** What an earlier run of it left, which has not said how it ended. */
   earlier?: Omit<OpenRollout, 'earlier'> | null;
 }

@@ -14,7 +14,7 @@ import { calendarWait, closingFor } from './calendars.js';
 import { driftInWords, isPausedForDrift } from './drift.js';
 import { beginTurn } from './holders.js';
 import { isUrgent, laneIsGone, waitForLane } from './lanes.js';
-import { isReconcile } from './reconcile.js';
+import { isReconcile, packageBrake } from './reconcile.js';
 import type { ClusterState, QueuedRequest, Turn } from './state.js';
 
 /**
@@ -338,6 +338,8 @@ function waitInFreeRing(
   }
   const brake = brakesOn(state, ring, rules)[0];
   if (brake) return waitForBrake(brake, ring, request.version);
+  const own = isReconcile(request) ? packageBrake(state, request.version, rules.now) : null;
+  if (own) return waitForBrake(own, ring, request.version);
   const first = isReconcile(request) ? whoGoesFirst(state, ring) : null;
   if (first) return waitBehind(first, ring, since);
   return approvalBefore(request, about, rules) ?? calendarWait(state, request, ring, rules);

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { RequestRing, RingAnswer } from '../../../src/contract/internal.js';
 import { engage } from '../../../src/domain/brake.js';
 import { enterTurn, handOver, loseStarter } from '../../../src/domain/cluster/holders.js';
-import { enqueue } from '../../../src/domain/cluster/reconcile.js';
+import { enqueue, notePackageBrakes } from '../../../src/domain/cluster/reconcile.js';
 import { type ClusterState, newClusterState, newRingRecord, type Turn } from '../../../src/domain/cluster/state.js';
 import { decideTurns, nextOust, type TurnAction } from '../../../src/domain/cluster/turns.js';
 import { parseTopology, type Topology } from '../../../src/domain/topology/index.js';
@@ -508,6 +508,20 @@ describe('what the cluster itself asks for', () => {
     holds(held, V0, 2, { state: 'halted' });
     own(held);
     expect(kinds(decide(held))).toEqual(['202503180906 held']);
+  });
+
+  it('waits under a brake of the package itself; an older list of its brakes changes nothing', () => {
+    const state = cluster();
+    const open = { run: 'r', startedAtMs: 0, chartVersion: null, lane: null, graduatedAt: null };
+    state.rollouts[V1] = open;
+    const brakes = engage([], { brakeId: 'b', scope: 'package', mode: 'finish-cells', by: 'x', reason: 'y' }, NOW);
+    notePackageBrakes(state, { version: V1, epoch: 'e', seq: 2, brakes });
+    notePackageBrakes(state, { version: V1, epoch: 'e', seq: 1, brakes: [] });
+    own(state);
+    expect(decide(state)).toMatchObject([{ answer: { kind: 'held', waiting: { kind: 'brake' } } }]);
+    notePackageBrakes(state, { version: V1, epoch: 'e', seq: 3, brakes: [] });
+    expect(kinds(decide(state))).toEqual(['202503180906 granted']);
+    expect(notePackageBrakes(state, { version: V1, epoch: 'e', seq: 4, brakes })).toEqual([2]);
   });
 
   it('is refused where the ring is to run a newer package', () => {
