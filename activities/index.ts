@@ -16,6 +16,7 @@ import { DEFAULT_PATIENCE, type Patience } from './patience.js';
 import type { AlertmanagerApi, AmpDriver, CellApi, Logger, PrometheusApi } from './ports.js';
 import { prometheusOverHttp } from './prometheus-http.js';
 import { createWatchRing } from './ring-health.js';
+import { createDescribePass, createReadEntry, createSurveyPackage } from './rollback.js';
 import {
   createAwaitCells,
   createDescribeRuns,
@@ -62,6 +63,9 @@ export function createActivities(dependencies: Dependencies): Activities {
     readRollout: createReadRollout(all),
     listOpenRollouts: createListOpenRollouts(all),
     raiseAlert: createRaiseAlert(all),
+    surveyPackage: createSurveyPackage(all),
+    readEntry: createReadEntry(all),
+    describePass: createDescribePass(all),
     linger: (ms) => setTimeout(ms),
   };
 }

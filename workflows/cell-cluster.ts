@@ -35,6 +35,7 @@ import { findCell, resolveCoordination, resolvePolicy, type Topology } from '../
 import { Blocks } from './cluster/blocks.js';
 import { ClusterContext } from './cluster/context.js';
 import { COLD_START, Looks } from './cluster/looks.js';
+import { Rollbacks } from './cluster/rollbacks.js';
 import { type TestLimits, Turns } from './cluster/turns.js';
 import { listOpenRollouts } from './shared/activities.js';
 import { AlertDesk } from './shared/alert-desk.js';
@@ -67,6 +68,7 @@ class ClusterRun {
   private readonly turns: Turns;
   private readonly looks: Looks;
   private readonly blocks: Blocks;
+  private readonly rollbacks: Rollbacks;
   private readonly alerts: AlertDesk;
 
   constructor(private readonly input: CellClusterInput) {
@@ -76,6 +78,7 @@ class ClusterRun {
     this.turns = new Turns(this.ctx, this.brakes, onMet, input);
     this.looks = new Looks(this.ctx, this.brakes);
     this.blocks = new Blocks(this.ctx, this.brakes);
+    this.rollbacks = new Rollbacks(this.ctx, this.blocks);
     const { alerts } = this.ctx.state;
     this.alerts = new AlertDesk(
       () => alerts.book,
@@ -301,6 +304,8 @@ class ClusterRun {
     handleOurs(signals.withdrawRequestSignal, (m) => turns.withdraw(m), file);
     handleOurs(signals.askCellSignal, (m) => this.answerCell(m), file);
     handleOurs(signals.askRingSignal, (m) => this.answerRing(m), file);
+    handleOurs(signals.askRollbackSignal, (m) => this.rollbacks.asked(m), file);
+    handleOurs(signals.rollbackEndedSignal, (m) => this.rollbacks.ended(m), file);
     handleOurs(signals.rolloutEndedSignal, (m) => this.rolloutEnded(m), file);
     handleOurs(signals.enterRingSignal, (m) => turns.enter(m), file);
     handleOurs(signals.ringReportSignal, (m) => turns.noteReport(m), file);

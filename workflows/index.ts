@@ -1,4 +1,5 @@
 export { CellCluster } from './cell-cluster.js';
 export { CellRollout } from './cell-rollout.js';
+export { PackageRollback } from './package-rollback.js';
 export { PackageRollout } from './package-rollout.js';
 export { RingRollout } from './ring-rollout.js';

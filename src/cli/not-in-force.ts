@@ -1,7 +1,6 @@
 /** Commands of the contract that this version does not have, and what does their work meanwhile; docs/limits.md lists them. */
 const INSTEAD: Record<string, string[]> = {
   plan: ['cellctl status'],
-  rollback: ['cellctl abort VERSION --rollback --reason "…"'],
   quarantine: ['set quarantined on the cell in the topology, then cellctl cluster apply FILE'],
   readmit: ['take quarantined off the cell in the topology, then cellctl cluster apply FILE'],
   wait: ['cellctl status VERSION --watch', 'cellctl deploy --ring N VERSION --wait'],

@@ -8,6 +8,7 @@ import { listCommands } from './commands/list.js';
 import { operatorCommands } from './commands/operator.js';
 import { packageCommands } from './commands/packages.js';
 import { ringCommands } from './commands/rings.js';
+import { rollbackCommands } from './commands/rollback.js';
 import { serverCommands } from './commands/server.js';
 import { statusCommands } from './commands/status.js';
 import type { Context, Globals, Outcome } from './context.js';
@@ -43,6 +44,7 @@ export function buildProgram(io: Io, runner: Runner): Command {
     brakeCommands,
     blockCommands,
     packageCommands,
+    rollbackCommands,
     operatorCommands,
     serverCommands,
   ]) {

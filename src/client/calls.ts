@@ -5,7 +5,7 @@ import {
   type WorkflowHandle,
   type WorkflowUpdateHandle,
 } from '@temporalio/client';
-import type { Workflow } from '@temporalio/common';
+import { type Workflow, WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import type { WorkflowType } from '../contract/ids.js';
 import { TimedOutError, UnreachableError } from './errors.js';
 import { isCollision, isDeadline, isPassing, toClientError } from './translate.js';
@@ -38,7 +38,7 @@ export const cutOffBy = (state: string): CutOff | null => CUT_OFF[state] ?? null
 /** Which workflow a message goes to, and how to start it where there is none. */
 export interface Target {
   workflowId: string;
-  start?: { type: WorkflowType; args: unknown[]; summary: string };
+  start?: { type: WorkflowType | 'PackageRollback'; args: unknown[]; summary: string };
 }
 
 export interface CallOptions {
@@ -83,6 +83,32 @@ export class Calls {
     const ask = run.name === 'COMPLETED' ? () => handle.result() : () => handle.query(query);
     const status = (await this.#bounded(workflowId, this.#limits.acceptMs, ask)) as T;
     return { status, cutOff: cutOffBy(run.name) };
+  }
+
+  /** Starts a workflow, unless one is open under its id; answers whether it did. */
+  async start(workflowId: string, { type, args, summary }: NonNullable<Target['start']>): Promise<boolean> {
+    const { taskQueue } = this;
+    try {
+      await this.#bounded(workflowId, this.#limits.acceptMs, () =>
+        this.client.workflow.start(type, {
+          workflowId,
+          taskQueue,
+          args,
+          staticSummary: summary,
+          workflowIdConflictPolicy: 'FAIL',
+          workflowIdReusePolicy: 'ALLOW_DUPLICATE',
+        }),
+      );
+      return true;
+    } catch (error) {
+      if (error instanceof WorkflowExecutionAlreadyStartedError) return false;
+      throw error;
+    }
+  }
+
+  /** The result of a run, however long it takes. */
+  async outcome<T>(workflowId: string, timeoutMs?: number): Promise<T> {
+    return await this.#waited(() => this.#handle(workflowId).result() as Promise<T>, workflowId, timeoutMs);
   }
 
   /** The result of a run that is about to end. */
@@ -137,19 +163,23 @@ export class Calls {
     });
   }
 
-  async #answer<T>(handle: WorkflowUpdateHandle<T>, timeoutMs = Number.POSITIVE_INFINITY): Promise<T> {
+  #answer<T>(handle: WorkflowUpdateHandle<T>, timeoutMs?: number): Promise<T> {
+    return this.#waited(() => handle.result(), handle.workflowId, timeoutMs);
+  }
+
+  async #waited<T>(wait: () => Promise<T>, workflowId: string, timeoutMs = Number.POSITIVE_INFINITY): Promise<T> {
     const deadline = Date.now() + timeoutMs;
     let lastHeardAt = Date.now();
     for (;;) {
       try {
-        if (timeoutMs === Number.POSITIVE_INFINITY) return await handle.result();
-        return await this.client.withDeadline(deadline, () => handle.result());
+        if (timeoutMs === Number.POSITIVE_INFINITY) return await wait();
+        return await this.client.withDeadline(deadline, wait);
       } catch (error) {
         if (Date.now() >= deadline) throw new TimedOutError(timeoutMs, `No answer within ${timeoutMs / 1000} s`);
         // A poll that ran into a deadline was heard; only silence counts.
         if (isDeadline(error)) lastHeardAt = Date.now();
         const isLost = Date.now() - lastHeardAt > this.#limits.absenceMs;
-        if (!isPassing(error) || isLost) throw toClientError(error, handle.workflowId);
+        if (!isPassing(error) || isLost) throw toClientError(error, workflowId);
         await sleep(RETRY_MS);
       }
     }

@@ -1,17 +1,19 @@
 import type { Client } from '@temporalio/client';
 import { Calls, type Limits } from './calls.js';
 import { ClusterClient } from './cluster.js';
+import { RollbackClient } from './rollback.js';
 import { RolloutClient } from './rollout.js';
 import { type ListOptions, listRollouts, type RolloutSummary } from './rollouts.js';
 
 export { brakeIdFor } from './brake-id.js';
 export type { Asked, CallOptions, CutOff, Limits } from './calls.js';
 export * from './errors.js';
+export type { SeenRollback } from './rollback.js';
 export type { SeenRollout, StartOptions } from './rollout.js';
 export type { ListOptions, RolloutSummary } from './rollouts.js';
 export { toClientError } from './translate.js';
 export { pipelineUpdateId } from './update-id.js';
-export type { ClusterClient, RolloutClient };
+export type { ClusterClient, RollbackClient, RolloutClient };
 
 export interface CellsClientOptions {
   client: Client;
@@ -35,6 +37,11 @@ export class CellsClient {
   /** `version` exactly as AMP knows it; `fromTag` reads a pasted tag. */
   rollout(version: string): RolloutClient {
     return new RolloutClient(this.#calls, version);
+  }
+
+  /** Of the same package. */
+  rollback(version: string): RollbackClient {
+    return new RollbackClient(this.#calls, version);
   }
 
   listRollouts(options?: ListOptions): Promise<RolloutSummary[]> {

@@ -1,6 +1,7 @@
 import type { CellVerdict, HealthPolicy, RingVerdict } from './health.js';
+import type { RingEntry } from './internal.js';
 import type { OutsideCheck } from './policy.js';
-import type { PackageRolloutStatus } from './status.js';
+import type { PackageRolloutStatus, ReturnPlan } from './status.js';
 
 /**
  * What workflows ask of the outside world. Written by hand and importing no implementation, so that the deterministic
@@ -259,6 +260,22 @@ export interface Alert {
   resolved?: true;
 }
 
+/** What a rollback of a package comes to in one ring, by AMP's word on every cell of it. */
+export type RingReturn = ReturnPlan;
+
+export interface SurveyOrder {
+  version: string;
+  /** Only this ring; null: every one. */
+  ring: number | null;
+  allowDowntime: string[];
+  toBlocked: boolean;
+}
+
+/** Rings where there is something to take back, or to wait for. */
+export interface Survey {
+  rings: RingReturn[];
+}
+
 export interface Activities {
   /** Looks at up to 100 cells. Fails with `AmpUnavailable` or `AccessDenied` where AMP itself cannot be asked. */
   lookAtCells(order: LookOrder): Promise<CellLook[]>;
@@ -303,7 +320,7 @@ export interface Activities {
   terminatePass(order: { ring: number; pass: string | null; reason: string }): Promise<void>;
   /** The status that an ended run of a `PackageRollout` left as its result; null where Temporal has none of it. */
   readRollout(order: { version: string; runId: string }): Promise<PackageRolloutStatus | null>;
-  /** Open `PackageRollout`s, by visibility. */
+  /** Open `PackageRollout`s and `PackageRollback`s, by visibility. */
   listOpenRollouts(): Promise<string[]>;
   /**
    * Tells people that something is the matter, or that it is no more (`resolved`). Never fails, and takes a few seconds
@@ -311,6 +328,15 @@ export interface Activities {
    * that its cause lasts raises it again, an hour later or so, since an Alertmanager that restarts forgets.
    */
   raiseAlert(alert: Alert): Promise<void>;
+  /**
+   * Asks AMP what every cell of the topology runs, and what taking a package back would come to. Fails with
+   * `AmpUnavailable` or `AccessDenied` where AMP cannot be asked; waits for a topology that can be read.
+   */
+  surveyPackage(order: SurveyOrder): Promise<Survey>;
+  /** Who has the workflow id of the pass over a ring now: first run id, and the ring's state by its search attribute. */
+  describePass(order: { ring: number }): Promise<{ pass: string; state: string } | null>;
+  /** What a pass over a ring works on, by the topology that the cluster had last; null: it has no such ring. */
+  readEntry(order: { ring: number }): Promise<RingEntry | null>;
   /** Lets so many milliseconds pass. */
   linger(ms: number): Promise<void>;
 }

@@ -10,10 +10,12 @@ export type WorkflowType = (typeof WORKFLOW_TYPES)[number];
 export const CLUSTER_WORKFLOW_ID = 'cell-cluster';
 
 const PACKAGE_PREFIX = 'package-rollout/';
+const ROLLBACK_PREFIX = 'package-rollback/';
 const RING_PREFIX = 'ring-rollout/';
 const CELL_PREFIX = 'cell-rollout/';
 
 export const packageRolloutId = (version: string): string => `${PACKAGE_PREFIX}${version}`;
+export const packageRollbackId = (version: string): string => `${ROLLBACK_PREFIX}${version}`;
 export const ringRolloutId = (ring: number): string => `${RING_PREFIX}${ring}`;
 export const cellRolloutId = (cell: string): string => `${CELL_PREFIX}${cell}`;
 
@@ -21,6 +23,9 @@ const suffix = (prefix: string, id: string): string | null => (id.startsWith(pre
 
 /** The version a `PackageRollout` id stands for, or null for another kind of id. */
 export const versionOfPackageRolloutId = (id: string): string | null => suffix(PACKAGE_PREFIX, id);
+
+/** The version a `PackageRollback` id stands for, or null for another kind of id. */
+export const versionOfPackageRollbackId = (id: string): string | null => suffix(ROLLBACK_PREFIX, id);
 
 /** The ring a `RingRollout` id stands for, or null for another kind of id. */
 export function ringOfRingRolloutId(id: string): number | null {

@@ -3,6 +3,7 @@ import type { CellVerdict, HealthPolicy, HealthRule } from './health.js';
 import type { OverridableWait } from './messages.js';
 import type { RingPolicy } from './policy.js';
 import type {
+  BlockedRange,
   BrakeStatus,
   CellException,
   CellState,
@@ -67,6 +68,26 @@ export interface RequestRing {
   approved: number[];
   /** Since when the package waits for this ring, in epoch milliseconds. */
   sinceMs: number;
+  /** Workflow id of who asks; left out: the rollout of the package. */
+  sender?: string;
+}
+
+/** How a package is taken back; where a pass is given none, as the policy says, in one try. */
+export interface ReturnOrder {
+  /** Cells that may be taken down for it, whatever the rule of return and the policy say. */
+  allowDowntime: string[];
+  /** A person said that cells may go back to a package that is blocked. */
+  toBlocked: boolean;
+  /** How often AMP is asked to take a cell back whose job fails. */
+  tries: number;
+}
+
+/** The same for one cell. */
+export interface CellReturn {
+  mayTakeDown: boolean;
+  /** Packages that it must not go back to. */
+  notTo: BlockedRange[];
+  tries: number;
 }
 
 /** Takes a request, or the turn that it was granted, back. */
@@ -87,6 +108,26 @@ export interface AskCell {
 export interface AskRing {
   version: string;
   ring: number;
+}
+
+/** Says that a package is taken back, and asks what the cluster knows of it. */
+export interface AskRollback {
+  version: string;
+  /** First run id of the rollback. */
+  run: string;
+  by: string;
+  reason: string;
+  url: string | null;
+  /** Only this ring; null: every one. */
+  ring: number | null;
+  block: boolean;
+  /** Only asked what would be said. */
+  dryRun: boolean;
+}
+
+export interface RollbackEnded {
+  version: string;
+  run: string;
 }
 
 export interface RolloutEnded {
@@ -114,6 +155,8 @@ export interface Registered {
   runsWith?: string | null;
   /** Name of the cluster. */
   cluster?: string | null;
+  /** The block that covers it, for who asks for what has ended. */
+  blocked?: { version: string } | null;
   graduationTimeoutMs: number;
   /** When it graduated, where the cluster remembers that it did. */
   graduatedAt: string | null;
@@ -136,6 +179,14 @@ export interface HeldRing {
   requestId: string;
   purpose: PassPurpose;
   pass: string;
+}
+
+export interface RollbackAnswer {
+  /** Why it cannot be. */
+  refused: { path: string; value: string; expected: string } | null;
+  cluster: string | null;
+  /** Rings where cells run the package, or may be getting it. */
+  rings: number[];
 }
 
 export interface GraduationAnswer {
@@ -183,6 +234,13 @@ export interface SupersededNotice {
   by: string;
 }
 
+/** A rollback takes the package back: its rollout goes no further, and ends as `rolled-back`. */
+export interface TakenBack {
+  by: string;
+  reason: string;
+  url: string | null;
+}
+
 /** The pass over a ring ended without saying so (terminated by hand, timed out). */
 export interface PassLost {
   ring: number;
@@ -199,6 +257,8 @@ export interface PassSpeaks {
   pass: string;
   version: string;
   purpose: PassPurpose;
+  /** Workflow id of who started it; left out: the rollout of the package. */
+  starter?: string;
 }
 
 /** A pass asks to begin: no cell of it starts before the answer. */
@@ -212,6 +272,7 @@ export interface RingReport {
   pass: string;
   version: string;
   purpose: PassPurpose;
+  starter?: string;
   view: RolloutRing;
   /** version → cells, as last seen by this pass. */
   observed: Record<string, number>;
@@ -302,6 +363,8 @@ export interface StopPass extends ForPass {
   reason: string;
   /** Drop what only judges (verification, rollback) once the AMP jobs have ended: a newer package is next. */
   hurry: boolean;
+  /** A person gives up even a rollback. */
+  evenRollback?: boolean;
 }
 
 export interface RetryPass extends ForPass {
@@ -365,6 +428,8 @@ export interface CellRolloutInput {
   cancelled: boolean;
   lane: string | null;
   reason: string;
+  /** A person wants the package taken back; left out: as the policy says, in one try. */
+  back?: CellReturn;
 }
 
 /** A pass of another package holds the ring: nothing that has not been ordered yet is to be. */

@@ -71,7 +71,7 @@ describe('bad use', () => {
 describe('a command that this version does not have', () => {
   it.each([
     [['quarantine', 'cell-8'], 'quarantine', 'set quarantined on the cell in the topology'],
-    [['rollback', VERSION], 'rollback', 'cellctl abort VERSION --rollback'],
+    [['todo'], 'todo', 'cellctl rollouts --open'],
     [['cluster', 'reconcile'], 'reconcile', 'cellctl status'],
   ])('%j says so, and what does its work meanwhile', async (argv, name, instead) => {
     const { exit, stdout, stderr } = await run(argv);

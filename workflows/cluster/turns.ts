@@ -17,12 +17,14 @@ import type { BrakeStatus } from '../../src/contract/status.js';
 import { handOverAlerts } from '../../src/domain/alerts/cluster.js';
 import { COORDINATOR, covers } from '../../src/domain/brake.js';
 import { brakeOfBlock, isBlockedBy } from '../../src/domain/cluster/blocks.js';
+import { entryOf } from '../../src/domain/cluster/entry.js';
 import {
   claimTurn,
   endTurn,
   enterTurn,
   forgetUnmet,
   handOver,
+  isOfRollout,
   loseStarter,
   meetPass,
   noteRing,
@@ -34,21 +36,13 @@ import {
 import { laneIsGone } from '../../src/domain/cluster/lanes.js';
 import { noteChart } from '../../src/domain/cluster/packages.js';
 import { noteRepeats } from '../../src/domain/cluster/repeats.js';
+import { noteReturned } from '../../src/domain/cluster/rollbacks.js';
 import type { QueuedRequest, Turn } from '../../src/domain/cluster/state.js';
 import { topologyOf } from '../../src/domain/cluster/topology.js';
 import { decideTurns, type RingFacts, ringFacts, type TurnAction } from '../../src/domain/cluster/turns.js';
-import { gatesBefore } from '../../src/domain/health/gates.js';
-import { healthOf } from '../../src/domain/health/policy.js';
 import { OUST_AFTER_MS } from '../../src/domain/ousting.js';
 import { packCells } from '../../src/domain/snapshot.js';
-import {
-  absolutePolicy,
-  DEFAULT_POLICY,
-  deployableCells,
-  resolveCoordination,
-  resolvePolicy,
-  ringOf,
-} from '../../src/domain/topology/index.js';
+import { absolutePolicy, DEFAULT_POLICY, resolveCoordination, ringOf } from '../../src/domain/topology/index.js';
 import { describeRuns } from '../shared/activities.js';
 import type { BrakeDesk } from '../shared/brake-desk.js';
 import * as signals from '../shared/signals.js';
@@ -86,7 +80,7 @@ export class Turns {
     const holds = Object.values(state.turns).some((t) => t.request.requestId === message.requestId);
     if (holds) return;
     const before = state.queue.find((q) => q.requestId === message.requestId);
-    const sender = packageRolloutId(message.version);
+    const sender = message.sender ?? packageRolloutId(message.version);
     const entry = { ...message, sender, at: before?.at ?? null, told: '', held: null };
     if (before) state.queue = state.queue.map((q) => (q === before ? entry : q));
     else state.queue.push(entry);
@@ -129,7 +123,7 @@ export class Turns {
 
   /** Nobody of this package wants a ring any more. */
   withdrawAll(version: string): void {
-    this.ctx.state.queue = this.ctx.state.queue.filter((q) => q.version !== version);
+    this.ctx.state.queue = this.ctx.state.queue.filter((q) => q.version !== version || !isOfRollout(q));
     this.ctx.wake();
   }
 
@@ -184,19 +178,7 @@ export class Turns {
     // It was asked to make room before it was there to hear it.
     const isTaken = request.purpose !== 'rollback' && (this.ctx.state.turns[ring]?.rollbackSinceMs ?? null) !== null;
     if (isTaken) return this.noEntry(ring, 'a rollback waits for the ring');
-    const policy = resolvePolicy(topology, ring, lane, Date.now());
-    const { cells, leftOut } = deployableCells(found, Date.now(), policy.mode);
-    return {
-      ...this.noEntry(ring, null),
-      name: found.name ?? `ring-${ring}`,
-      policy,
-      soft: policy.onFailure === 'soft',
-      perimeter: ring <= topology.perimeter,
-      health: healthOf(topology, ring),
-      gated: gatesBefore(topology, ring, Date.now()).length > 0,
-      cellsGz: packCells(cells),
-      leftOut: leftOut.map((l) => ({ cell: l.cell.id, state: l.state, reason: l.reason })),
-    };
+    return { ...this.noEntry(ring, null), ...entryOf(topology, found, lane, Date.now()) };
   }
 
   private noEntry(ring: number, refused: string | null): RingEntry {
@@ -230,6 +212,7 @@ export class Turns {
     turn.pass = report.pass;
     turn.state = report.view.state;
     noteSystemic(state, ring, report, Date.now());
+    noteReturned(state, ring, report, Date.now());
     noteRepeats(state.repeats, report);
     noteChart(state, report.version, report.runsWith ?? null);
     const end = record ? noteRing(record, report) : 'looked';

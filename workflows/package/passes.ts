@@ -9,9 +9,9 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import { CLUSTER_WORKFLOW_ID, ringRolloutId } from '../../src/contract/ids.js';
-import type { PassLost, RequestRing, RingAnswer, RingReport } from '../../src/contract/internal.js';
+import type { PassLost, RequestRing, RingAnswer, RingEntry, RingReport } from '../../src/contract/internal.js';
 import { CELLS_RING, CELLS_STATE, CELLS_VERSION } from '../../src/contract/search-attributes.js';
-import type { PassPurpose } from '../../src/contract/status.js';
+import type { CellException, PassPurpose } from '../../src/contract/status.js';
 import { OUST_AFTER_MS } from '../../src/domain/ousting.js';
 import { nextOust, nextStep } from '../../src/domain/rollout/plan.js';
 import { failedChecks, isOpen, migrationHold, newTrack, type Track, tracksOf } from '../../src/domain/rollout/state.js';
@@ -30,6 +30,8 @@ const MAX_STEPS = 100;
 export class Passes {
   /** Passes that know of every ring's bake. */
   private readonly toldBaked = new Set<string>();
+  /** What the pass of a request works on that nobody granted. */
+  private readonly entries = new Map<string, RingEntry>();
   /** Requests whose pass is being terminated. */
   private readonly ousting = new Set<string>();
   private readonly alarm: Alarm;
@@ -114,6 +116,29 @@ export class Passes {
     }
   }
 
+  /** Nobody answers for the ring that a rollback asks for: it is entered without a turn. */
+  enterUnasked(track: Track, entry: RingEntry): void {
+    const { name, soft, perimeter } = entry;
+    Object.assign(track, { name, soft, perimeter, held: null, stage: 'granted' });
+    this.entries.set(track.requestId, entry);
+    void this.ctx.detached(() => this.startPass(track));
+  }
+
+  /** What waits for its ring is wanted no more, and a pass under way is to end. */
+  giveUp(by: string, reason: string): void {
+    for (const track of tracksOf(this.ctx.state)) {
+      if (track.stage === 'asked') this.withdraw(track.requestId);
+      else if (isOpen(track)) void this.ctx.detached(() => this.stopReturn(track, by, reason));
+    }
+  }
+
+  /** A pass that is just being started is told once it is there. */
+  private async stopReturn(track: Track, by: string, reason: string): Promise<void> {
+    await condition(() => track.stage !== 'granted');
+    const stop = { outcome: 'aborted' as const, by, reason, hurry: false, evenRollback: true };
+    await this.ctx.tellPass(track, signals.stopPassSignal, stop);
+  }
+
   takeAnswer(answer: RingAnswer): void {
     const { state } = this.ctx;
     const { requestId } = answer;
@@ -163,8 +188,9 @@ export class Passes {
   }
 
   private requestOf(requestId: string, ring: RequestRing['ring'], purpose: PassPurpose, sinceMs: number): RequestRing {
-    const { version, chartVersion, lane, approved } = this.ctx.state;
-    return { requestId, version, chartVersion, ring, purpose, lane, approved, sinceMs };
+    const { version, chartVersion, lane, approved, back } = this.ctx.state;
+    const sender = back ? { sender: workflowInfo().workflowId } : {};
+    return { requestId, version, chartVersion, ring, purpose, lane, approved, sinceMs, ...sender };
   }
 
   private newRequestId(): string {
@@ -269,7 +295,8 @@ export class Passes {
   }
 
   private passOptions(track: Track) {
-    const { version, chartVersion, lane, brakes, brakesSeq, skips, abort, overridden } = this.ctx.state;
+    const { version, chartVersion, lane, brakes, brakesSeq, skips, abort, overridden, back } = this.ctx.state;
+    const entry = this.entries.get(track.requestId);
     const { ring, purpose, requestId, leftBehind, lost, migrationFailed, mend } = track;
     const reason = purpose === 'rollback' ? (abort?.reason ?? 'rollback') : `${purpose} of ${version}`;
     const input = {
@@ -291,6 +318,8 @@ export class Passes {
       mend,
       afterLoss: lost > 0,
       reason,
+      ...(back ? { back } : {}),
+      ...(entry ? { entry } : {}),
     };
     return {
       workflowId: ringRolloutId(ring),
@@ -338,8 +367,10 @@ export class Passes {
     const { state } = this.ctx;
     track.lost = 0;
     if (track.purpose === 'rollback') {
-      const stayed = track.view?.exceptions.filter((e) => e.state !== 'rolled-back') ?? [];
-      state.needsDowntime.push(...stayed);
+      const isNamed = (e: CellException) => (state.back ? e.needsDowntime === true : e.state !== 'rolled-back');
+      const stayed = track.view?.exceptions.filter(isNamed) ?? [];
+      const others = state.needsDowntime.filter(({ cell }) => !stayed.some((e) => e.cell === cell));
+      state.needsDowntime = [...others, ...stayed];
       return;
     }
     if (state.end || state.abort) return;

@@ -60,8 +60,9 @@ const telling = proxyActivities<Activities>({
 /** Within the workflow task that asks: what happens meanwhile comes with the next one, all at once. */
 const within = proxyLocalActivities<Activities>({ startToCloseTimeout: '2s', retry: { maximumAttempts: 1 } });
 
-export const { runJob, verifyCell, judgeCell } = watching;
-export const { lookAtCells, describeRuns, terminatePass, readRollout, listOpenRollouts } = looking;
+export const { runJob, verifyCell, judgeCell, surveyPackage } = watching;
+export const { lookAtCells, describeRuns, terminatePass, readRollout, listOpenRollouts, readEntry, describePass } =
+  looking;
 export const { listOpenCells } = glancing;
 export const { watchCells, awaitCells, watchRing, awaitHealthyRings, watchChecks } = dropping;
 export const { raiseAlert } = telling;

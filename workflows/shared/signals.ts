@@ -6,6 +6,7 @@ import type {
   BrakeResult,
   ClusterStatus,
   GraduateResult,
+  PackageRollbackStatus,
   PackageRolloutStatus,
   RingResult,
 } from '../../src/contract/status.js';
@@ -30,6 +31,8 @@ export const engageBrakeUpdate = defineUpdate<BrakeResult, [unknown]>('engageBra
 export const applyTopologyUpdate = defineUpdate<ApplyTopologyResult, [unknown]>('applyTopology');
 export const blockVersionUpdate = defineUpdate<BlockResult, [unknown]>('blockVersion');
 export const unblockVersionUpdate = defineUpdate<ClusterStatus, [unknown]>('unblockVersion');
+export const skipRollbackCellUpdate = defineUpdate<PackageRollbackStatus, [unknown]>('skipCell');
+export const abortRollbackUpdate = defineUpdate<PackageRollbackStatus, [unknown]>('abort');
 
 export const graduateSignal = defineSignal<[unknown]>('graduate');
 export const recordCheckSignal = defineSignal<[unknown]>('recordCheck');
@@ -45,6 +48,7 @@ export const blockVersionSignal = defineSignal<[unknown]>('blockVersion');
 export const unblockVersionSignal = defineSignal<[unknown]>('unblockVersion');
 
 export const rolloutStatusQuery = defineQuery<PackageRolloutStatus>('status');
+export const rollbackStatusQuery = defineQuery<PackageRollbackStatus>('status');
 export const clusterTopologyQuery = defineQuery<internal.PackedTopology>('topology');
 export const clusterStatusQuery = defineQuery<ClusterStatus>('status');
 
@@ -59,6 +63,11 @@ export const askCellSignal = defineSignal<[internal.AskCell]>('askCell');
 export const askRingSignal = defineSignal<[internal.AskRing]>('askRing');
 export const rolloutEndedSignal = defineSignal<[internal.RolloutEnded]>('rolloutEnded');
 
+export const askRollbackSignal = defineSignal<[internal.AskRollback]>('askRollback');
+export const rollbackEndedSignal = defineSignal<[internal.RollbackEnded]>('rollbackEnded');
+
+export const rollbackAnswerSignal = defineSignal<[internal.RollbackAnswer]>('rollbackAnswer');
+export const takenBackSignal = defineSignal<[internal.TakenBack]>('takenBack');
 export const registeredSignal = defineSignal<[internal.Registered]>('registered');
 export const graduationAnswerSignal = defineSignal<[internal.GraduationAnswer]>('graduationAnswer');
 export const ringAnswerSignal = defineSignal<[internal.RingAnswer]>('ringAnswer');

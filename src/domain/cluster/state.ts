@@ -46,8 +46,20 @@ export interface ClusterState {
   graduated: GraduatedPackage[];
   /** Cells that fail under one package after the other. */
   repeats: Repeats;
-  /** The newest package that was stopped as its own fault, and where; null: none, or a newer one has converged there. */
-  systemic: { version: string; ring: number; sinceMs: number } | null;
+  /**
+   * The newest package that was stopped as its own fault, or taken back by a person, and where; null: none, or a newer one
+   * has converged there.
+   */
+  systemic: {
+    version: string;
+    ring: number;
+    sinceMs: number;
+    why?: 'rolled-back';
+    /** From this package on nobody has to be asked. */
+    fixedIn?: string;
+  } | null;
+  /** Packages that are being taken back, by version. */
+  rollbacks: Record<string, OpenRollback>;
   ended: Record<string, EndedRollout>;
   acts: Act[];
   rejected: Rejection[];
@@ -136,6 +148,15 @@ export interface OpenRollout {
   earlier?: Omit<OpenRollout, 'earlier'> | null;
 }
 
+/** A package that is being taken back. */
+export interface OpenRollback {
+  /** First run id of the rollback that asked last. */
+  run: string;
+  by: string;
+  reason: string;
+  since: string;
+}
+
 export interface EndedRollout {
   state: RolloutState;
   supersededBy: string | null;
@@ -166,6 +187,7 @@ export const newClusterState = (): ClusterState => ({
   graduated: [],
   repeats: {},
   systemic: null,
+  rollbacks: {},
   ended: {},
   acts: [],
   rejected: [],

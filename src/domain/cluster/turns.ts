@@ -10,6 +10,7 @@ import { nextOuterRing, resolvePolicy, ringOf, type Topology } from '../topology
 import { blockOf, waitForBlock } from './blocks.js';
 import { beginTurn } from './holders.js';
 import { laneIsGone, waitForLane } from './lanes.js';
+import { returnWait } from './rollbacks.js';
 import type { ClusterState, QueuedRequest, Turn } from './state.js';
 
 /**
@@ -238,7 +239,8 @@ function mustWait(state: ClusterState, request: QueuedRequest, about: RingFacts,
 /** A blocked package goes nowhere; that it is taken back nothing holds up. */
 function blockedWait(state: ClusterState, request: QueuedRequest, ring: number): WaitingFor | null {
   const block = request.purpose === 'rollback' ? null : blockOf(state.blocked, request.version);
-  return block && waitForBlock(block, ring);
+  if (block) return waitForBlock(block, ring);
+  return request.purpose === 'rollback' ? null : returnWait(state, request, ring);
 }
 
 function approvalWait(request: QueuedRequest, { ring }: RingFacts, rules: Rules): WaitingFor | null {
@@ -262,8 +264,14 @@ function afterSystemicStop(
   const { systemic } = state;
   if (!systemic || perimeter || request.purpose !== 'deploy') return null;
   if (!isNewer(request.version, systemic.version) || request.approved.includes(ring)) return null;
+  const { fixedIn } = systemic;
+  if (fixedIn !== undefined && !isNewer(fixedIn, request.version)) return null;
   const since = new Date(Math.max(request.sinceMs, systemic.sinceMs)).toISOString();
-  const detail = `${systemic.version} stopped in ring ${systemic.ring} by its own fault, which a newer package may have too`;
+  const what =
+    systemic.why === 'rolled-back'
+      ? `was taken back from ring ${systemic.ring}: its fault`
+      : `stopped in ring ${systemic.ring} by its own fault, which`;
+  const detail = `${systemic.version} ${what} a newer package may have too`;
   const next = [`cellctl status ${systemic.version}`, `cellctl approve --ring ${ring} ${request.version}`];
   return { kind: 'approval', ring, since, detail, next };
 }

@@ -1,4 +1,3 @@
-import { packageRolloutId } from '../../contract/ids.js';
 import type { ClusterRing, ClusterStatus, QueueEntry, WaitingFor } from '../../contract/status.js';
 import { holding } from '../brake.js';
 import { blockOf } from './blocks.js';
@@ -34,7 +33,7 @@ function viewOfRing(ring: number, { alerts: _, ...record }: RingRecord, turns: R
     ...record,
     onDesired: record.desired === null ? 0 : (record.observed[record.desired] ?? 0),
     state: turn ? turn.state : record.state,
-    ...(turn ? { rollout: packageRolloutId(turn.request.version) } : {}),
+    ...(turn ? { rollout: turn.request.sender } : {}),
   };
 }
 

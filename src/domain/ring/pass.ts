@@ -87,6 +87,8 @@ export interface PassState {
   silent: string[];
   /** Retries heard so far. */
   retries?: number;
+  /** A package is taken back by a person's word: cells that went back are what was wanted, and no exceptions. */
+  isReturn?: boolean;
   /** Watches over the cells that are under way: what they watch is not over before they are. */
   watching: number;
   /** The rings before it were found healthy, or a person did not want to wait for that. */
@@ -414,6 +416,10 @@ function wentBack(s: PassState, index: number, result: CellResult, policy: RingP
   // Unhealthy after its PDM: going back would take it down, so nothing of the package goes on before a person has looked.
   if (result.needsDowntime && s.purpose !== 'rollback' && s.health?.bad[index])
     return illAfterMigration(s, index, result, now);
+  if (s.isReturn && result.state === 'rolled-back') {
+    delete s.exceptions[index];
+    return setMark(s, index, 'R');
+  }
   // A cell of the pass that turned bad stays one of its failures, whoever took it back.
   except(s, index, result, hadLeft ? 'rolled-back' : result.state);
   setMark(s, index, hadLeft || result.state === 'rolled-back' ? 'R' : 'X');
@@ -469,6 +475,7 @@ export function exceptionsOf(s: PassState, idOf: (index: number) => string): Cel
     state: e.state,
     reason: e.reason,
     ...(e.jobId === undefined ? {} : { jobId: e.jobId }),
+    ...(s.isReturn && e.needsDowntime ? { needsDowntime: true as const } : {}),
     ...(e.evidence === undefined ? {} : { evidence: e.evidence }),
   }));
 }

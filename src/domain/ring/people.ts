@@ -8,6 +8,7 @@ import { failures, haltForExceptions, type Mark, markSkipped, mayTryAgain, type 
 /** Leaves a cell out of the way, or notes to do so when its run has ended. Answers why not where it cannot be. */
 export function skip(s: PassState, index: number, by: string, reason: string, policy: RingPolicy): string | null {
   const mark = s.marks[index];
+  if (s.purpose === 'rollback') return leave(s, index, `left on it by ${by}: ${reason}`);
   // Out of the way is not mended: what a failed PDM stops stays stopped until it has succeeded.
   if (s.pdmFailed[index]) return 'a cell whose PDM has not failed';
   if (mark === undefined || mark === 'L') return 'a cell of this pass';
@@ -21,6 +22,14 @@ export function skip(s: PassState, index: number, by: string, reason: string, po
   markSkipped(s, index, `skipped by ${by}: ${reason}`);
   if (s.halt?.kind === 'cells' && failures(s) <= policy.failureBudget) s.halt = null;
   if (s.halt?.kind === 'none-converged') s.halt = null;
+  return null;
+}
+
+/** Leaves a cell on the package that is taken back; one that is going back comes to its end. */
+function leave(s: PassState, index: number, reason: string): string | null {
+  const mark = s.marks[index];
+  if (mark === undefined || mark === 'L' || mark === 'R') return 'a cell that is still to go back';
+  if (mark === 'C') markSkipped(s, index, reason);
   return null;
 }
 

@@ -75,7 +75,8 @@ function wouldStart(s: PassState): boolean {
 }
 
 export function waitOf(s: PassState, ctx: ViewContext): WaitingFor | null {
-  if (s.stage === 'done' || s.stage === 'rollback' || s.stop) return null;
+  if (s.stage === 'done' || s.stop) return null;
+  if (s.stage === 'rollback') return s.isReturn ? troubleWait(ctx) : null;
   return haltWait(s, ctx) ?? troubleWait(ctx) ?? brakeWait(s, ctx) ?? clockWait(s, ctx);
 }
 

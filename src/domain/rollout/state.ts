@@ -1,4 +1,4 @@
-import type { AlertBook, PassResult } from '../../contract/internal.js';
+import type { AlertBook, PassResult, ReturnOrder } from '../../contract/internal.js';
 import type { OverridableWait } from '../../contract/messages.js';
 import type {
   Act,
@@ -68,6 +68,12 @@ export interface PackageState {
   /** Cells to leave out of the way, wherever this package meets them. */
   skips: { cell: string; by: string; reason: string }[];
   abort: { by: string; reason: string; rollback: boolean } | null;
+  /** A rollback takes it back from its cells: it ends as `rolled-back`. */
+  takenBack?: boolean;
+  /** The block that covers it, as the cluster said when this rollout registered. */
+  blocked?: { version: string } | null;
+  /** This is the state of a rollback, and how it takes cells back. */
+  back?: ReturnOrder;
   /** How it is ending, or has ended. */
   end: { state: RolloutState; supersededBy: string | null } | null;
   needsDowntime: CellException[];

@@ -2,7 +2,9 @@ import { type Act, actsFor, askedBetween, type Facts, grouped, type Job, say } f
 import type { Violation } from '../types.js';
 
 /** Acts by which a person asks for work again. */
-const AGAIN = ['retryRing', 'restart', 'deployRing', 'migrateRing', 'abort'];
+const AGAIN = ['retryRing', 'restart', 'deployRing', 'migrateRing', 'abort', 'rollback'];
+/** AMP is asked so often to take a cell back whose job fails, where a person wants the package taken back. */
+const TRIES = 3;
 /** So long before a job is ordered the brake may have been asked for that then cancels it, on a cell in flight. */
 const ON_ITS_WAY_MS = 15_000;
 
@@ -43,12 +45,22 @@ function isAllowed(facts: Facts, before: Job, job: Job): boolean {
   // A skipped cell is tried again at the end of its ring.
   const skips = actsFor(facts, 'skipCell', job.version).filter((a) => a.payload.cell === job.cell);
   if (askedBetween([...asked, ...skips], before.createdMs, job.createdMs, facts)) return true;
+  if (job.kind === 'rollback' && before.state === 'failed' && isTriedAgain(facts, job)) return true;
   const cancelled = before.state === 'canceled' && before.kind === 'configure';
   if (cancelled && askedBetween(cancels(facts), before.createdMs - ON_ITS_WAY_MS, job.createdMs, facts)) return true;
   const between = facts.jobs.filter(
     (j) => j !== before && j !== job && j.cell === job.cell && isBetween(j, before, job),
   );
   return between.some((j) => isReason(before, j));
+}
+
+function isTriedAgain(facts: Facts, job: Job): boolean {
+  const [asked] = actsFor(facts, 'rollback', packageBehind(facts, job)).slice(-1);
+  if (!asked || asked.askedMs > job.createdMs) return false;
+  const tries = facts.jobs.filter(
+    (j) => j.ours && j.kind === 'rollback' && j.cell === job.cell && j.createdMs >= asked.askedMs,
+  );
+  return tries.indexOf(job) < TRIES;
 }
 
 /** What in between makes the same work due again. That a deployment went back is a reason only where it had worked. */
@@ -73,6 +85,6 @@ function packageBehind(facts: Facts, job: Job): string {
 
 const cancels = ({ acts }: Facts): Act[] =>
   acts.filter(({ act, payload, refused }) => {
-    const takesRings = act === 'abort' && payload.rollback === true;
+    const takesRings = (act === 'abort' && payload.rollback === true) || act === 'rollback';
     return !refused && (takesRings || (act === 'engageBrake' && payload.mode === 'cancel-cells'));
   });
