@@ -312,7 +312,8 @@ function evidenceFor(s: PassState, index: number, { health, before }: CellResult
 
 /** Why a cell's failure ends the pass's going forward, or null where the budget bears it. */
 function haltOf(s: PassState, policy: RingPolicy, wasFirst: boolean, cell: string, reason: string): string | null {
-  if (wasFirst) return `first cell ${cell} did not pass: ${reason}`;
+  // Nothing has shown yet that the package is good: whether the fault is its own a person has to say.
+  if (wasFirst) return `first cell ${cell} did not pass: ${reason}; is it the cell, or the package?`;
   if (failures(s) <= policy.failureBudget) return null;
   return `${failures(s)} failed, the budget is ${policy.failureBudget}; the last was ${cell}: ${reason}`;
 }

@@ -95,9 +95,13 @@ function haltWait(s: PassState, ctx: ViewContext): WaitingFor | null {
       ...(s.halt ? [`cellctl retry --ring ${ring} ${version}`] : [`cellctl status ${version}`]),
       ...(s.halt?.kind === 'cells' && worst ? [`cellctl skip ${worst} --version ${version} --reason "…"`] : []),
       `cellctl abort ${version} --reason "…"`,
+      // Beyond the perimeter a failure may be the package's: then it is to go back from wherever it is.
+      ...(mayBeThePackage(s) && !ctx.perimeter ? [`cellctl rollback ${version} --reason "…"`] : []),
     ],
   };
 }
+
+const mayBeThePackage = ({ halt }: PassState): boolean => halt !== null && halt.kind !== 'check';
 
 function troubleWait(ctx: ViewContext): WaitingFor | null {
   const { trouble, ring, version } = ctx;

@@ -30,9 +30,8 @@ function judge(facts: Facts, act: Act): Violation[] {
 
 /** The acts of the run that was asked; null where they are not at hand, for instance because another run came since. */
 function keptFor(facts: Facts, act: Act): SeenAct[] | null {
-  if (act.act === 'rollback' && act.payload.dryRun === true) return null;
-  // Who takes a package back is kept where it is blocked: of its own workflow only the last status is left.
-  if (act.version === null || act.act === 'rollback') return facts.cluster?.acts ?? null;
+  if (act.act === 'rollback') return Object.entries(facts.rollbacks).find(([v]) => v === act.version)?.[1] ?? null;
+  if (act.version === null) return facts.cluster?.acts ?? null;
   const status = statusOf(facts, act.version);
   if (!status) return null;
   const startedMs = Date.parse(status.startedAt);
