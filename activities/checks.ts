@@ -1,13 +1,12 @@
-import type { Client } from '@temporalio/client';
 import type { Activities, WatchChecksOrder } from '../src/contract/activities.js';
-import { ringRolloutId } from '../src/contract/ids.js';
 import type { OutsideCheck } from '../src/contract/policy.js';
+import { type TemporalClient, tellPass } from './ask-temporal.js';
 import { heartbeating } from './heartbeat.js';
 import { request } from './http.js';
 import { jittered, pauseFor } from './patience.js';
 
 export interface ChecksDependencies {
-  client: Pick<Client, 'workflow' | 'withAbortSignal'>;
+  client: TemporalClient;
 }
 
 const TIMEOUT_MS = 10_000;
@@ -51,9 +50,7 @@ class Board {
     const against = [...this.words].flatMap(([name, word]) => (word === null ? [] : [`check ${name}: ${word}`]));
     const detail = against.length > 0 ? against.join('; ') : null;
     if (JSON.stringify(detail) === this.told) return;
-    const { ring, requestId } = this.order;
-    const pass = this.client.workflow.getHandle(ringRolloutId(ring));
-    await this.client.withAbortSignal(this.signal, () => pass.signal('ringChecks', { detail, requestId }));
+    await tellPass(this.client, this.order, 'ringChecks', { detail }, this.signal);
     this.told = JSON.stringify(detail);
   }
 }

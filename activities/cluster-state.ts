@@ -10,6 +10,7 @@ export interface LastKnown {
   topology: Topology;
   revision: number;
   blocked: BlockedVersion[];
+  quarantined: ClusterStatus['quarantined'];
 }
 
 const QUERY_MS = 10_000;
@@ -24,9 +25,9 @@ export async function lastKnown(
 ): Promise<LastKnown> {
   const cluster = client.workflow.getHandle(CLUSTER_WORKFLOW_ID);
   const stop = AbortSignal.any([signal, AbortSignal.timeout(QUERY_MS)]);
-  const [{ gzip, revision }, { blocked }] = await client.withAbortSignal(stop, () =>
+  const [{ gzip, revision }, { blocked, quarantined }] = await client.withAbortSignal(stop, () =>
     Promise.all([cluster.query<PackedTopology>('topology'), cluster.query<ClusterStatus>('status')]),
   );
   if (gzip === null) throw new Error('the cell cluster has no topology yet');
-  return { topology: unpack(gzip) as Topology, revision, blocked };
+  return { topology: unpack(gzip) as Topology, revision, blocked, quarantined };
 }

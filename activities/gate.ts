@@ -1,19 +1,19 @@
-import type { Client } from '@temporalio/client';
 import type { Activities, GateOrder } from '../src/contract/activities.js';
 import type { CellVerdict } from '../src/contract/health.js';
-import { CLUSTER_WORKFLOW_ID, ringRolloutId } from '../src/contract/ids.js';
+import { CLUSTER_WORKFLOW_ID } from '../src/contract/ids.js';
 import type { PackedTopology } from '../src/contract/internal.js';
-import { type Gate, gatesBefore } from '../src/domain/health/gates.js';
+import { bySignalsAlone, type Gate, gatesBefore } from '../src/domain/health/gates.js';
 import { judgeCell } from '../src/domain/health/index.js';
-import { unpack } from '../src/domain/snapshot.js';
+import { unpackTopology } from '../src/domain/snapshot.js';
 import type { Topology } from '../src/domain/topology/index.js';
+import { type TemporalClient, tellPass, whileWanted } from './ask-temporal.js';
 import type { HealthDependencies } from './health.js';
 import { heartbeating } from './heartbeat.js';
 import { createObserve, type Observe } from './observe.js';
 import { jittered, pauseFor } from './patience.js';
 
 export interface GateDependencies extends HealthDependencies {
-  client: Pick<Client, 'workflow' | 'withAbortSignal'>;
+  client: TemporalClient;
 }
 
 const NAMED_AT_MOST = 5;
@@ -66,17 +66,15 @@ class GateKeeper {
   /** Tells the pass why it waits, where that is another reason than before. */
   async tell(detail: string): Promise<void> {
     if (detail === this.told) return;
-    const { ring, requestId } = this.order;
-    const pass = this.client.workflow.getHandle(ringRolloutId(ring));
-    await this.client.withAbortSignal(this.signal, () => pass.signal('ringGate', { detail, requestId }));
+    await tellPass(this.client, this.order, 'ringGate', { detail }, this.signal);
     this.told = detail;
   }
 
   private async topology(): Promise<Topology | null> {
     const cluster = this.client.workflow.getHandle(CLUSTER_WORKFLOW_ID);
     try {
-      const { gzip } = await this.client.withAbortSignal(this.signal, () => cluster.query<PackedTopology>('topology'));
-      return gzip === null ? null : (unpack(gzip) as Topology);
+      const asked = () => cluster.query<PackedTopology>('topology');
+      return unpackTopology(await whileWanted(this.client, this.signal, asked));
     } catch {
       this.signal.throwIfAborted();
       return null;
@@ -91,9 +89,7 @@ class GateKeeper {
     if (observed.outcome === 'unavailable') return `nothing is known of ring ${ring}: ${observed.reason}`;
     const verdicts = observed.observations.map((observation, i) => {
       const isOurs = cells[i]?.tenant !== null;
-      // Of a cell that other tools deploy its signals tell, not what it answers to strangers.
-      const own = isOurs ? observation : { ...observation, expected: '', readiness: 'unasked' as const };
-      return judgeCell(own, policy);
+      return judgeCell(isOurs ? observation : bySignalsAlone(observation), policy);
     });
     return problemOf(ring, verdicts, bears);
   }

@@ -1,10 +1,11 @@
 import { setTimeout } from 'node:timers/promises';
-import type { Client } from '@temporalio/client';
 import type { Activities } from '../src/contract/activities.js';
 import { type Alerting, DEFAULT_ALERTING } from './alert-content.js';
 import { alertmanagerOverHttp } from './alertmanager-http.js';
 import { createRaiseAlert } from './alerts.js';
 import { ampOverHttp } from './amp-http.js';
+import type { TemporalClient } from './ask-temporal.js';
+import { createReadCalendar } from './calendar.js';
 import { cellsOverHttp } from './cell-http.js';
 import { createWatchChecks } from './checks.js';
 import type { Endpoint } from './endpoint.js';
@@ -33,7 +34,7 @@ export type { AlertmanagerApi, AmpDriver, CellApi, Logger, PrometheusApi } from 
 export interface Dependencies {
   amp: AmpDriver;
   cells: CellApi;
-  client: Pick<Client, 'workflow' | 'withAbortSignal'>;
+  client: TemporalClient;
   log: Logger;
   /** null: no signal can be measured. */
   prometheus?: PrometheusApi | null;
@@ -66,6 +67,7 @@ export function createActivities(dependencies: Dependencies): Activities {
     surveyPackage: createSurveyPackage(all),
     readEntry: createReadEntry(all),
     describePass: createDescribePass(all),
+    readCalendar: createReadCalendar(),
     linger: (ms) => setTimeout(ms),
   };
 }

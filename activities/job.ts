@@ -128,6 +128,7 @@ class JobRun {
     if (expectedVersion !== null && !sameVersion(facts.version, expectedVersion)) {
       return () => notOrdered('changed', `the tenant runs ${facts.version}, not ${expectedVersion}`, facts);
     }
+    if (this.#isTooLate()) return () => this.#closed(facts);
     if (!requireReady) return null;
     const { state, detail } = await readinessOf(this.#cells, cell.url, this.#signal);
     return state === 'ready' ? null : () => notOrdered(state, detail, facts);
@@ -168,11 +169,26 @@ class JobRun {
   async #submit(before: TenantFacts): Promise<JobReport> {
     this.#memory.before ??= before;
     const answer = await this.#post().catch((error: unknown) => {
-      if (error instanceof AmpError) return error;
+      if (error instanceof AmpError || error instanceof TooLate) return error;
       throw error;
     });
+    if (answer instanceof TooLate) return this.#afterClosing(before);
     return answer instanceof AmpError ? this.#afterRefusal(answer) : this.#watch(answer);
   }
+
+  #isTooLate(): boolean {
+    const { notAfterMs } = this.#order;
+    return notAfterMs !== undefined && Date.now() >= notAfterMs;
+  }
+
+  /** It closed while AMP was asked in vain: what of that has arrived is the order's job. */
+  async #afterClosing(before: TenantFacts): Promise<JobReport> {
+    const stray = await this.#findStray();
+    return stray ? this.#watch(stray) : this.#closed(before);
+  }
+
+  #closed = (facts: TenantFacts): JobReport =>
+    notOrdered('closed', 'the ring closed before its job was ordered', facts);
 
   /** POSTs until there is an answer, always the same body under the same key, so that it is one job. */
   async #post(): Promise<AmpJob> {
@@ -180,6 +196,7 @@ class JobRun {
     const { tenant } = this.#order.cell;
     const job = await this.#ask(() => {
       this.#signal?.throwIfAborted();
+      if (this.#isTooLate()) throw new TooLate();
       this.#fateUnknown = true;
       // Without our signal: a POST that is cut off leaves a job behind that nobody knows of.
       return this.#amp.submitJob({
@@ -369,6 +386,9 @@ class JobRun {
   #unknownTenant = (): JobReport =>
     notOrdered('unknown-tenant', `AMP knows no tenant ${this.#order.cell.tenant}`, null);
 }
+
+/** The time for ordering is over. */
+class TooLate extends Error {}
 
 const isFinal = (job: AmpJob): boolean => isFinishedJobState(job.state);
 

@@ -1,12 +1,13 @@
 import { ApplicationFailure } from '@temporalio/common';
-import type { Activities, CellLook, CellRef, LookOrder } from '../src/contract/activities.js';
+import type { Activities, CellLook, CellRef, LastJob, LookOrder } from '../src/contract/activities.js';
 import { FAILURE } from '../src/contract/failures.js';
+import { sameVersion } from '../src/domain/package-version.js';
 import { metadataOf, readinessOf } from './cell-answers.js';
 import { heartbeating } from './heartbeat.js';
 import { wrongForAmp, wrongForCell } from './on-target.js';
 import { askAmp, type Patience } from './patience.js';
 import { mapBounded } from './pool.js';
-import type { AmpDriver, AmpTenant, CellApi, MetadataAnswer } from './ports.js';
+import type { AmpDriver, AmpJob, AmpTenant, CellApi, MetadataAnswer } from './ports.js';
 import { isOurs, mismatchOf, orNull, UNKNOWN_FACTS } from './tenants.js';
 
 export interface LookDependencies {
@@ -58,6 +59,8 @@ async function lookAtCell(
   const { activeJob } = tenant;
   const job = activeJob === null ? null : await askAmp(() => orNull(amp.getJob(activeJob, signal)), how);
   const failedJob = order.askOnlyAmp ? null : await lastFailed(dependencies, order.cluster, cell, tenant, signal);
+  const asksJobs = order.askJobs === true && !sameVersion(tenant.facts.version, order.version);
+  const lastJob = asksJobs ? await lastInstalling(dependencies, order.cluster, cell, signal) : undefined;
   const mismatch = mismatchOf(cell, order.ring, tenant);
   const wrong = mismatch ?? wrongForTenant(order, tenant);
   const asks = wrong === null && !order.askOnlyAmp;
@@ -73,6 +76,7 @@ async function lookAtCell(
     facts: tenant.facts,
     activeJob: activeJob === null ? null : { id: activeJob, ours: job !== null && isOurs(order.cluster, job) },
     failedJob,
+    ...(lastJob === undefined ? {} : { lastJob }),
     readiness: readiness?.state ?? 'unasked',
     onTarget: problem === '',
     problem,
@@ -93,6 +97,24 @@ async function lastFailed(
   if (!job) return null;
   const { id, kind, version, fromVersion } = job;
   return { id, kind, version, fromVersion, ours: isOurs(cluster, job) };
+}
+
+/** So many of a tenant's newest jobs are looked through for one that installs something. */
+const NEWEST_JOBS = 10;
+
+/** The newest job that began to install something; null: AMP has none among the tenant's newest. */
+async function lastInstalling(
+  { amp, patience }: LookDependencies,
+  cluster: string,
+  { tenant }: CellRef,
+  signal: AbortSignal,
+): Promise<LastJob | null> {
+  const jobs = (await askAmp(() => orNull(amp.listJobs(tenant, NEWEST_JOBS, signal)), { patience, signal })) ?? [];
+  const installs = ({ kind, startedAt }: AmpJob) => (kind === 'configure' || kind === 'rollback') && startedAt !== null;
+  const job = jobs.find(installs);
+  if (!job) return null;
+  const { id, kind, version, fromVersion, state, createdAt } = job;
+  return { id, kind, version, fromVersion, state, createdAt, ours: isOurs(cluster, job) };
 }
 
 /** Why AMP does not say that the cell is on target; null where it does. */

@@ -1,29 +1,34 @@
 import { Context } from '@temporalio/activity';
-import type { Client } from '@temporalio/client';
 import { WorkflowNotFoundError } from '@temporalio/common';
 import type { Activities, WatchRingOrder } from '../src/contract/activities.js';
 import type { CellObservation, LooksState, RingVerdict } from '../src/contract/health.js';
 import { ringRolloutId } from '../src/contract/ids.js';
 import type { RingHealthNote, WatchedCells } from '../src/contract/internal.js';
 import { z } from '../src/contract/zod.js';
-import { judgeRing, Memo } from '../src/domain/health/index.js';
-import { beforeOf, noteOf } from '../src/domain/ring/health.js';
+import { judgeRing, Memo, type RingJudgement } from '../src/domain/health/index.js';
+import { asksForAct, beforeOf, noteOf } from '../src/domain/ring/health.js';
 import { unpackCells } from '../src/domain/snapshot.js';
+import { type TemporalClient, tellPass, whileWanted } from './ask-temporal.js';
 import { type HealthDependencies, pastProblem, withoutPast } from './health.js';
 import { heartbeating } from './heartbeat.js';
 import { type CellToObserve, createObserve, type Observe } from './observe.js';
 import { jittered, pauseFor } from './patience.js';
+import { Rounds } from './rounds.js';
+import { ShadowTally } from './shadow-tally.js';
 
 export interface RingHealthDependencies extends HealthDependencies {
-  client: Pick<Client, 'workflow' | 'withAbortSignal'>;
+  client: TemporalClient;
 }
+
+/** A day of five signals of a thousand cells is some hundred megabytes. */
+const PASTS_KEPT = 1_000;
 
 const memorySchema = z.object({ looks: z.object({ spent: z.number(), lastMs: z.number() }).nullable() });
 
 /** `watchRing`: the health of a ring under a package. See `Activities`. */
 export function createWatchRing(dependencies: RingHealthDependencies): Activities['watchRing'] {
   return (order) => {
-    const before = memorySchema.safeParse(Context.current().info.heartbeatDetails).data?.looks ?? null;
+    const before = memorySchema.safeParse(Context.current().info.heartbeatDetails).data?.looks ?? order.looks;
     const watch = new RingWatch(dependencies, order, before);
     return heartbeating(
       () => ({ looks: watch.looks }),
@@ -33,7 +38,7 @@ export function createWatchRing(dependencies: RingHealthDependencies): Activitie
           if (watched?.over) return null;
           const verdict = watched && (await watch.look(watched, signal));
           if (verdict) return verdict;
-          await pauseFor(jittered(order.policy.intervalMs), signal);
+          if (!watch.isAwaited) await pauseFor(jittered(order.policy.intervalMs), signal);
         }
       },
     );
@@ -44,10 +49,21 @@ class RingWatch {
   private readonly observe: Observe | null;
   private readonly cells;
   private readonly memo = new Memo();
+  private readonly tally: ShadowTally;
   /** Pasts that were measured: by cell, and by the deployment that ended them. */
   private readonly baselines = new Map<string, CellObservation['baseline']>();
+  private readonly rounds = new Rounds();
+  /** How often the pass was asked. */
+  private asked = 0;
+  /** The pass waits for a word that has to be about every cell: nobody pauses between looks. */
+  isAwaited = false;
   /** What the pass was told last. */
   private told: RingHealthNote | null = null;
+  /**
+   * So many looks the pass counts as spent. Twice as many as were, so that it is told of the n-th look's in about log n words;
+   * a watch that begins anew with them errs to the safe side.
+   */
+  private reserved: number;
 
   constructor(
     { prometheus, ...dependencies }: RingHealthDependencies,
@@ -57,6 +73,8 @@ class RingWatch {
   ) {
     this.observe = prometheus ? createObserve({ ...dependencies, prometheus }) : null;
     this.client = dependencies.client;
+    this.reserved = looks?.spent ?? 0;
+    this.tally = new ShadowTally(order.policy);
     this.cells = unpackCells(order.cellsGz);
   }
 
@@ -69,36 +87,48 @@ class RingWatch {
   /** What the pass wants watched; null where it does not answer now: it is asked again. */
   async ask(signal: AbortSignal): Promise<WatchedCells | null> {
     try {
-      const watched = await this.client.withAbortSignal(signal, () => this.pass.query<WatchedCells>('watched'));
+      const watched = await whileWanted(this.client, signal, () =>
+        this.pass.query<WatchedCells, [number]>('watched', this.asked),
+      );
       return watched.requestId === this.order.requestId ? watched : { ...watched, over: true };
     } catch (error) {
       if (signal.aborted) throw signal.reason;
       if (error instanceof WorkflowNotFoundError) throw error;
       return null;
+    } finally {
+      this.asked += 1;
     }
   }
 
   /** Answers a verdict that something must be done about. */
   async look(watched: WatchedCells, signal: AbortSignal): Promise<RingVerdict | null> {
-    const verdict = await this.judge(watched, signal);
+    const { judged, ...verdict } = await this.judge(watched, signal);
     this.looks = verdict.looks;
-    if (verdict.verdict === 'unhealthy' && this.order.policy.mode === 'enforce') return verdict;
-    const note = noteOf(verdict);
-    if (this.isNews(note, watched)) {
-      const message = { ...note, requestId: this.order.requestId };
-      await this.client.withAbortSignal(signal, () => this.pass.signal('ringHealth', message));
+    const isShadow = this.order.policy.mode === 'shadow';
+    if (!isShadow && asksForAct(verdict, watched)) return verdict;
+    const note = this.rounds.note(noteOf(verdict), watched.rounds);
+    const isNewCount = isShadow && this.tally.note(judged, watched, this.cells);
+    const isNews = this.isNews(note, watched);
+    if (isNews || isNewCount || this.looks.spent > this.reserved) {
+      this.reserved = Math.max(this.reserved, 2 * this.looks.spent);
+      const looks = { ...this.looks, spent: this.reserved };
+      const beside = { looks, ...(isShadow ? { cells: this.tally.counts } : {}) };
+      await tellPass(this.client, this.order, 'ringHealth', { ...note, ...beside }, signal);
       this.told = note;
     }
     return null;
   }
 
+  /** Before the pass has its word for the end of its clock every cell must have been in a look. */
   private isNews({ verdict, scope, atMs }: RingHealthNote, { tellAfterMs }: WatchedCells): boolean {
     const { told } = this;
-    if (told === null || told.verdict !== verdict || told.scope !== scope) return true;
-    return tellAfterMs !== null && told.atMs < tellAfterMs && atMs >= tellAfterMs;
+    const isWaitedFor = tellAfterMs !== null && (told?.atMs ?? 0) < tellAfterMs && atMs >= tellAfterMs;
+    this.isAwaited = isWaitedFor && !this.rounds.isWhole;
+    if (isWaitedFor) return this.rounds.isWhole;
+    return told === null || told.verdict !== verdict || told.scope !== scope;
   }
 
-  private async judge({ onNew, onOld, before }: WatchedCells, signal: AbortSignal): Promise<RingVerdict> {
+  private async judge({ onNew, onOld, before }: WatchedCells, signal: AbortSignal): Promise<RingJudgement> {
     const { policy, version } = this.order;
     if (!this.observe) return this.unknown('there is no Prometheus: PROMETHEUS_URL is not set');
     const news = onNew.map(([index, begunAtMs, deployedAtMs, smoked]) =>
@@ -118,7 +148,7 @@ class RingWatch {
     const unknown = pastProblem(observed.problems);
     const bare = new Set(observed.problems.flatMap((p) => (pastProblem([p]) === null ? [] : [p.cell])));
     [...news, ...olds].forEach((cell, i) => {
-      if (!bare.has(cell.id)) this.baselines.set(keyOf(cell), observations[i]?.baseline ?? {});
+      if (!bare.has(cell.id)) this.keepPast(keyOf(cell), observations[i]?.baseline ?? {});
     });
     const verdict = judgeRing({
       onNew: observations.slice(0, news.length),
@@ -129,6 +159,17 @@ class RingWatch {
       memo: this.memo,
     });
     return unknown !== null && verdict.verdict === 'healthy' ? withoutPast(verdict, unknown) : verdict;
+  }
+
+  /** Those that were not asked for the longest are measured again when their turn comes. */
+  private keepPast(key: string, baseline: CellObservation['baseline']): void {
+    this.baselines.delete(key);
+    this.baselines.set(key, baseline);
+    if (this.baselines.size <= PASTS_KEPT) return;
+    for (const oldest of this.baselines.keys()) {
+      this.baselines.delete(oldest);
+      return;
+    }
   }
 
   private idOf(index: number): string {
@@ -143,7 +184,7 @@ class RingWatch {
     return baseline ? { ...cell, baseline } : cell;
   }
 
-  private unknown(reason: string): RingVerdict {
+  private unknown(reason: string): RingJudgement {
     return {
       verdict: 'inconclusive',
       scope: 'none',
@@ -152,6 +193,7 @@ class RingWatch {
       evidence: [],
       cells: [],
       looks: this.looks ?? { spent: 0, lastMs: 0 },
+      judged: [],
     };
   }
 }

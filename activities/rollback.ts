@@ -4,9 +4,9 @@ import type { Activities, RingReturn, SurveyOrder } from '../src/contract/activi
 import { ringRolloutId } from '../src/contract/ids.js';
 import { CELLS_STATE } from '../src/contract/search-attributes.js';
 import { brakeOfBlock } from '../src/domain/cluster/blocks.js';
-import { entryOf } from '../src/domain/cluster/entry.js';
+import { cellsToReturn, entryOf } from '../src/domain/cluster/entry.js';
 import { concerns, planRing } from '../src/domain/rollback/plan.js';
-import { deployableCells, type Ring, resolvePolicy, ringOf } from '../src/domain/topology/index.js';
+import { type Ring, resolvePolicy, ringOf } from '../src/domain/topology/index.js';
 import { type LastKnown, lastKnown } from './cluster-state.js';
 import { heartbeating } from './heartbeat.js';
 import { type LookDependencies, lookAtAll } from './look.js';
@@ -43,9 +43,9 @@ async function survey(
   dependencies: RollbackDependencies,
   { order, known, ring, signal }: OneRing,
 ): Promise<RingReturn> {
-  const { topology, blocked } = known;
-  const { mode, downtimeRollback } = resolvePolicy(topology, ring.ring, null, Date.now());
-  const { cells } = deployableCells(ring, Date.now(), mode);
+  const { topology, blocked, quarantined } = known;
+  const { downtimeRollback } = resolvePolicy(topology, ring.ring, null, Date.now());
+  const { cells } = cellsToReturn(ring, quarantined, Date.now());
   const asked = { cluster: topology.cluster, ring: ring.ring, cells, version: order.version, chartVersion: null };
   const looks = await lookAtAll(dependencies, { ...asked, askReadiness: false, askOnlyAmp: true }, signal);
   const facts = { ring: ring.ring, name: ring.name, downtimeAllowed: downtimeRollback === 'allowed' };
@@ -58,11 +58,11 @@ export function createReadEntry({ client }: Pick<RollbackDependencies, 'client'>
     heartbeating(
       () => undefined,
       async ({ signal }) => {
-        const { topology, revision, blocked } = await lastKnown(client, signal);
+        const { topology, revision, blocked, quarantined } = await lastKnown(client, signal);
         const found = ringOf(topology, ring);
         if (!found) return null;
         return {
-          ...entryOf(topology, found, null, Date.now()),
+          ...entryOf(topology, found, quarantined, Date.now()),
           cluster: topology.cluster,
           topologyRevision: revision,
           brakes: blocked.map(brakeOfBlock),

@@ -1,18 +1,19 @@
 import { setMaxListeners } from 'node:events';
 import { Context } from '@temporalio/activity';
-import { type Client, WorkflowContinuedAsNewError, WorkflowFailedError } from '@temporalio/client';
+import { WorkflowContinuedAsNewError, WorkflowFailedError } from '@temporalio/client';
 import { WorkflowNotFoundError } from '@temporalio/common';
 import type { Activities, CarriedCell, CarriedEnd, RunState } from '../src/contract/activities.js';
 import { cellOfCellRolloutId, cellRolloutId, packageRolloutId, ringRolloutId } from '../src/contract/ids.js';
 import { CELLS_RING } from '../src/contract/search-attributes.js';
 import type { PackageRolloutStatus } from '../src/contract/status.js';
+import { type TemporalClient, whileWanted } from './ask-temporal.js';
 import { heartbeating } from './heartbeat.js';
 import { jittered, pauseFor } from './patience.js';
 import { mapBounded } from './pool.js';
 import type { Logger } from './ports.js';
 
 export interface RunsDependencies {
-  client: Pick<Client, 'workflow' | 'withAbortSignal'>;
+  client: TemporalClient;
   log: Logger;
 }
 
@@ -58,7 +59,7 @@ async function endOf(
   const handle = client.workflow.getHandle(cellRolloutId(cell), runId ?? undefined);
   for (;;) {
     try {
-      const result: unknown = await client.withAbortSignal(signal, () => handle.result());
+      const result: unknown = await whileWanted(client, signal, () => handle.result());
       return { cell, result: result ?? null, problem: '' };
     } catch (error) {
       signal.throwIfAborted();

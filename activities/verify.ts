@@ -50,7 +50,7 @@ async function verified(
   }
 }
 
-/** Unhealthy is known at once, healthy at the window's end; in shadow nothing ends the window early. */
+/** Unhealthy is known at once, healthy at the window's end. */
 async function watched(
   dependencies: VerifyDependencies,
   { cell, version }: VerifyOrder,
@@ -59,7 +59,6 @@ async function watched(
 ): Promise<CellVerdict> {
   const endMs = known.deployedAtMs + policy.windowMs;
   const isEnough = ({ verdict, atMs }: CellVerdict): boolean => {
-    if (policy.mode === 'shadow') return atMs >= endMs;
     if (verdict === 'unhealthy') return true;
     return atMs >= (verdict === 'healthy' ? endMs : Math.max(endMs, untilMs));
   };

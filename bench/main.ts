@@ -1,12 +1,13 @@
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { actionsAndEvents } from './actions-and-events.js';
+import { cluster10000 } from './cluster-10000.js';
 import { makespan } from './makespan.js';
 import { ring400 } from './ring-400.js';
 import { ring10000 } from './ring-10000.js';
 import type { Bench } from './support/bench.js';
 import { keep, type Line, lineOf, tableOf } from './support/report.js';
 
-const BENCHES: readonly Bench[] = [ring400, actionsAndEvents, makespan, ring10000];
+const BENCHES: readonly Bench[] = [ring400, actionsAndEvents, makespan, ring10000, cluster10000];
 
 const DONE = 0;
 const MISSED = 1;

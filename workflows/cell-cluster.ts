@@ -13,10 +13,11 @@ import { packageRolloutId } from '../src/contract/ids.js';
 import type { AskCell, AskGraduation, AskRing, RegisterRollout, RolloutEnded } from '../src/contract/internal.js';
 import * as messages from '../src/contract/messages.js';
 import type { Problem } from '../src/contract/problem.js';
-import type { ApplyTopologyResult, BrakeResult, ClusterStatus } from '../src/contract/status.js';
+import type { ApplyTopologyResult, BrakeResult, ClusterStatus, Everywhere } from '../src/contract/status.js';
 import { together } from '../src/domain/alerts/book.js';
 import { alertsOfBrakes } from '../src/domain/alerts/brakes.js';
 import { alertsOfCluster } from '../src/domain/alerts/cluster.js';
+import { isEverywhere } from '../src/domain/cluster/everywhere.js';
 import {
   isFromEarlierRun,
   judgeGraduation,
@@ -25,16 +26,22 @@ import {
   recordGraduation,
   ringsRunning,
 } from '../src/domain/cluster/packages.js';
+import { whoIsIn } from '../src/domain/cluster/reconcile.js';
 import { type ClusterState, trim } from '../src/domain/cluster/state.js';
 import { judgeTopology, putInForce, topologyOf } from '../src/domain/cluster/topology.js';
-import { notInside } from '../src/domain/cluster/turns.js';
+import { isSoft, notInside } from '../src/domain/cluster/turns.js';
 import { viewOfCluster } from '../src/domain/cluster/view.js';
 import { markdownOfCluster } from '../src/domain/details.js';
 import { LONGEST_MS } from '../src/domain/shapes.js';
 import { findCell, resolveCoordination, resolvePolicy, type Topology } from '../src/domain/topology/index.js';
+import { topologyWarnings } from '../src/domain/topology/warnings.js';
 import { Blocks } from './cluster/blocks.js';
+import { Calendars } from './cluster/calendars.js';
 import { ClusterContext } from './cluster/context.js';
+import { Drift } from './cluster/drift.js';
 import { COLD_START, Looks } from './cluster/looks.js';
+import { Quarantines } from './cluster/quarantines.js';
+import { Reconciler } from './cluster/reconciler.js';
 import { Rollbacks } from './cluster/rollbacks.js';
 import { type TestLimits, Turns } from './cluster/turns.js';
 import { listOpenRollouts } from './shared/activities.js';
@@ -67,35 +74,53 @@ class ClusterRun {
   private readonly brakes: BrakeDesk;
   private readonly turns: Turns;
   private readonly looks: Looks;
+  private readonly reconciler: Reconciler;
   private readonly blocks: Blocks;
   private readonly rollbacks: Rollbacks;
+  private readonly calendars: Calendars;
   private readonly alerts: AlertDesk;
+  private readonly quarantines: Quarantines;
+  private readonly drift: Drift;
 
   constructor(private readonly input: CellClusterInput) {
     this.ctx = new ClusterContext(input.state);
     this.brakes = this.brakeDesk();
     const onMet = (version: string) => void this.registerAgain(version);
-    this.turns = new Turns(this.ctx, this.brakes, onMet, input);
-    this.looks = new Looks(this.ctx, this.brakes);
+    this.reconciler = new Reconciler(
+      this.ctx,
+      () => this.looks,
+      (ring, requestId) => this.turns.freeOwn(ring, requestId),
+    );
+    const onOwn: ConstructorParameters<typeof Turns>[4] = (request, answer) =>
+      this.reconciler.answered(request, answer);
+    this.turns = new Turns(this.ctx, this.brakes, onMet, input, onOwn);
+    this.looks = new Looks(this.ctx, this.brakes, (ring, looking) => this.reconciler.looked(ring, looking));
     this.blocks = new Blocks(this.ctx, this.brakes);
     this.rollbacks = new Rollbacks(this.ctx, this.blocks);
+    this.calendars = new Calendars(this.ctx);
     const { alerts } = this.ctx.state;
     this.alerts = new AlertDesk(
       () => alerts.book,
       () => this.ctx.wake(),
     );
+    this.quarantines = new Quarantines(this.ctx, this.brakes, (cell) => this.reconciler.welcome(cell));
+    this.drift = new Drift(this.ctx);
     this.listen();
   }
 
   async forEver(): Promise<never> {
     if (!this.input.state) void this.greetOpenRollouts();
-    void this.turns.meetPasses();
+    void this.turns.meetPasses((ring) => this.quarantines.tellAll(ring));
     void this.looks.keepLooking();
     void this.turns.lookAfter();
     for (;;) {
       this.ctx.woken = false;
       this.brakes.expire();
+      this.quarantines.expire();
+      this.drift.keep();
+      this.reconciler.keep();
       this.turns.decide();
+      this.calendars.keep();
       this.keepAlerts();
       trim(this.ctx.state);
       setCurrentDetails(markdownOfCluster(this.view()));
@@ -140,13 +165,17 @@ class ClusterRun {
     const message = validated(messages.applyTopology, payload);
     const judged = judgeTopology(state, message);
     if (!judged.ok) throw rejected(judged.problems);
-    const isFirst = state.topology === null;
+    const before = topologyOf(state);
+    const wereIn = before ? whoIsIn(state, before, Date.now()) : new Map<string, number>();
     const changed = putInForce(state, judged.topology, judged.notInForce, Date.now());
+    this.quarantines.follow(before, judged.topology, message.by, before ? judged.changes.cellsJoined : []);
     this.ctx.record('applyTopology', message, `revision ${state.revision}`);
-    if (isFirst) this.looks.startCold(message.by, message.releaseColdStart === true);
-    else this.looks.lookAgainAt(changed);
+    if (before) this.reconciler.topologyChanged(before, wereIn, judged.topology);
+    if (before) this.looks.lookAgainAt(changed);
+    else this.looks.startCold(message.by, message.releaseColdStart === true);
     this.ctx.wake();
-    return { revision: state.revision, changes: judged.changes, notInForce: judged.notInForce };
+    const { changes, notInForce, topology } = judged;
+    return { revision: state.revision, changes, notInForce, warnings: topologyWarnings(topology) };
   }
 
   // ── brakes ─────────────────────────────────────────────────────────────────
@@ -201,7 +230,7 @@ class ClusterRun {
     const topology = topologyOf(state) ?? NO_TOPOLOGY;
     const graduationTimeoutMs = Math.min(resolveCoordination(topology).graduationTimeoutMs, LONGEST_MS);
     const softRings = topology.rings.flatMap(({ ring }) => {
-      return resolvePolicy(topology, ring, null).onFailure === 'soft' ? [ring] : [];
+      return isSoft(resolvePolicy(topology, ring, null)) ? [ring] : [];
     });
     const alsoOn = ringsRunning(state, message.version);
     const { perimeter, cluster } = state;
@@ -265,6 +294,10 @@ class ClusterRun {
     });
     this.onSignal(signals.releaseBrakeSignal, off, judgeOff, (m) => this.releaseBrake(m));
     this.listenToBlocks();
+    this.listenToActs();
+    setHandler(signals.isEverywhereQuery, (m) => this.isEverywhere(m), {
+      description: 'Is this package, or a newer one, on every cell: {version, rings?, ignoreQuarantined?}.',
+    });
     setHandler(signals.clusterStatusQuery, () => this.view(), { description: 'What runs where, and what waits.' });
     setHandler(
       signals.clusterTopologyQuery,
@@ -272,7 +305,7 @@ class ClusterRun {
       { description: 'The topology in force, gzipped.' },
     );
     setDefaultSignalHandler((name, ...args) => {
-      const expected = 'a signal of the contract: engageBrake, releaseBrake, blockVersion, unblockVersion';
+      const expected = 'a signal of the contract, such as engageBrake, quarantineCell, blockVersion';
       this.ctx.fileRejection(name, { path: '', value: JSON.stringify(args)?.slice(0, 200) ?? '', expected });
     });
   }
@@ -284,14 +317,49 @@ class ClusterRun {
     const block = async (m: unknown) => ({ ...this.view(), inFlight: await blocks.blockSurely(m) });
     handle(signals.blockVersionUpdate, async (m) => block(m), { description: on, validator: judgeOn });
     this.onSignal(signals.blockVersionSignal, on, judgeOn, (m) => blocks.block(m));
-    const off = 'Lifts the block that begins with this package: {version, by, reason, url?}.';
-    const judgeOff = (m: unknown) => blocks.judgeUnblock(m);
-    const unblock = (m: unknown) => {
-      blocks.unblock(m);
+    this.on(signals.unblockVersionUpdate, signals.unblockVersionSignal, {
+      text: 'Lifts the block that begins with this package: {version, by, reason, url?}.',
+      judge: (m) => blocks.judgeUnblock(m),
+      act: (m) => blocks.unblock(m),
+    });
+  }
+
+  private listenToActs(): void {
+    const { quarantines, drift, reconciler } = this;
+    this.on(signals.reconcileUpdate, signals.reconcileSignal, {
+      text: 'Looks at what really runs, and converges what differs: {by, ring?, cells?}.',
+      judge: (m) => reconciler.judge(m),
+      act: (m) => reconciler.reconcile(m),
+    });
+    const out = 'Takes a cell out of all automation: {cell, by, reason, expiresAt?}.';
+    const judgeOut = (m: unknown) => quarantines.judge(m);
+    const surely = (m: unknown) => quarantines.quarantineSurely(m).then(() => this.view());
+    handle(signals.quarantineCellUpdate, surely, { description: out, validator: judgeOut });
+    this.onSignal(signals.quarantineCellSignal, out, judgeOut, (m) => quarantines.quarantine(m));
+    this.on(signals.readmitCellUpdate, signals.readmitCellSignal, {
+      text: 'Lets a quarantined cell back to all automation: {cell, by, reason}.',
+      judge: (m) => quarantines.judgeBack(m),
+      act: (m) => quarantines.readmit(m),
+    });
+    this.on(signals.resumeAutoDeployUpdate, signals.resumeAutoDeploySignal, {
+      text: 'Lets auto-deploy run although the drift is beyond its limit: {by, reason, expiresAt?}.',
+      judge: (m) => drift.judgeResume(m),
+      act: (m) => drift.resume(m),
+    });
+  }
+
+  /** An act that is told as a signal or as an update, and answers the status after it. */
+  private on(
+    update: (typeof signals)['quarantineCellUpdate'],
+    signal: (typeof signals)['quarantineCellSignal'],
+    { text, judge, act }: { text: string; judge: (m: unknown) => void; act: (m: unknown) => void },
+  ): void {
+    const perform = (payload: unknown): ClusterStatus => {
+      act(payload);
       return this.view();
     };
-    handle(signals.unblockVersionUpdate, unblock, { description: off, validator: judgeOff });
-    this.onSignal(signals.unblockVersionSignal, off, judgeOff, unblock);
+    handle(update, perform, { description: text, validator: judge });
+    this.onSignal(signal, text, judge, act);
   }
 
   private listenToOurs(): void {
@@ -332,6 +400,12 @@ class ClusterRun {
     handle(signal, take, { description });
   }
 
+  private isEverywhere(payload: unknown): Everywhere {
+    const { state } = this.ctx;
+    const ask = validated(messages.isEverywhere, payload);
+    return isEverywhere(state, topologyOf(state) ?? NO_TOPOLOGY, ask, Date.now());
+  }
+
   private view(): ClusterStatus {
     return viewOfCluster(this.ctx.state, Date.now());
   }
@@ -341,7 +415,8 @@ class ClusterRun {
   private mayContinueAsNew(): boolean {
     const { continueAsNewSuggested, historyLength } = workflowInfo();
     const isLong = continueAsNewSuggested || historyLength > (this.input.continueAsNewAfter ?? CONTINUE_AFTER_EVENTS);
-    return isLong && this.ctx.mail.onItsWay === 0 && allHandlersFinished();
+    const isQuiet = this.ctx.mail.onItsWay === 0 && this.reconciler.starting === 0;
+    return isLong && isQuiet && allHandlersFinished();
   }
 
   /** Called with every handler finished and without having waited since: nothing that arrived is left behind. */

@@ -22,6 +22,7 @@ import { CellHealth } from './cell/health.js';
 import { raiseAlert } from './shared/activities.js';
 import { mustBeStartedRightly } from './shared/argument.js';
 import { handleOurs } from './shared/handle.js';
+import { standDownSignal } from './shared/signals.js';
 
 export const cellStatusQuery = defineQuery<CellResult & { doing: string }>('status');
 export const hurrySignal = defineSignal('hurry');
@@ -31,6 +32,7 @@ const MAX_LOOKS_AGAIN = 3;
 /** What nobody knows to be sane: people are told, whether or not a pass is there to hear of it. */
 const UNSURE: CellState[] = ['rollback-failed', 'migration-failed', 'cancel-unconfirmed'];
 const FINDINGS = 2;
+const UNKNOWN = { isUnknown: true } as const;
 
 /**
  * One cell, from the order to the verdict: deploys, migrates or takes back one package, and goes back by itself where
@@ -50,6 +52,9 @@ class CellRun {
   /** The cancel, and nothing else, kept the deployment from its end. */
   private wasCancelled = false;
   private hurried = false;
+  /** Its job may be ordered from now on. */
+  private isOrdering = false;
+  private stoodDown = false;
   private doing: CellState = 'pending';
   private jobId: string | null = null;
   private from: string | null;
@@ -69,6 +74,7 @@ class CellRun {
       this.hurried = true;
       if (input.purpose === 'deploy') this.errands.drop();
     });
+    handleOurs(standDownSignal, () => this.standDown());
     setHandler(cellStatusQuery, () => ({ ...this.result(this.doing, ''), doing: this.doing }), {
       description: 'What this cell is doing.',
     });
@@ -76,6 +82,16 @@ class CellRun {
 
   cancel(): void {
     this.errands.cancel();
+  }
+
+  /** A brake has come. What has gone too far is in flight; nothing else may order anything after it. */
+  private standDown(): void {
+    if (this.isOrdering || this.input.purpose !== 'deploy') {
+      void this.errands.tellThatItOrders();
+      return;
+    }
+    this.stoodDown = true;
+    this.errands.drop();
   }
 
   async toTheEnd(): Promise<CellResult> {
@@ -97,7 +113,11 @@ class CellRun {
   private async deploy(): Promise<CellResult> {
     const against = await this.health.speaksAgainst();
     if (this.hurried) return this.result('pending', 'gave way to a newer package before its job was ordered');
-    if (against !== null) return this.deferred('failed', against);
+    if (this.stoodDown) {
+      return { ...this.result('pending', 'a brake came before its job was ordered'), stoodDown: true };
+    }
+    if (against) return { ...this.deferred('failed', against.why), ...(against.isUnknown ? UNKNOWN : {}) };
+    this.isOrdering = true;
     this.show('deploying');
     const report = await this.orderDeployment();
     if (report === 'already') return await this.verifyUnordered();
@@ -127,7 +147,7 @@ class CellRun {
       return await this.goBack(`not verified after its job: ${verdict?.problem ?? 'dropped'}`, job);
     const ruling = this.health.ruling();
     if (ruling.does === 'go-back') return await this.goBack(ruling.why, job);
-    if (ruling.does === 'stay') return this.result('failed', ruling.why);
+    if (ruling.does === 'stay') return { ...this.result('failed', ruling.why), ...UNKNOWN };
     return this.result('converged', '');
   }
 
@@ -167,6 +187,7 @@ class CellRun {
       scope: policy.scope,
       postDeployMigrations: policy.postDeployMigrations === 'with-deploy' ? 'include' : 'skip',
       requireReady: !policy.deployToUnhealthy,
+      ...this.fence(),
     };
   }
 
@@ -174,6 +195,7 @@ class CellRun {
     if (report.seen) this.now = report.seen.version;
     this.wasCancelled = report.why === 'cancelled';
     if (this.wasCancelled) return this.result('pending', 'cancelled before its job was ordered');
+    if (report.why === 'closed') return this.tooLate(report.detail);
     if (report.why === 'busy') return this.deferred('busy', report.detail);
     if (report.why === 'silent') return this.deferred('unreachable', report.detail);
     if (report.why === 'not-ready') return this.deferred('failed', `unhealthy before its deployment: ${report.detail}`);
@@ -273,6 +295,7 @@ class CellRun {
       scope: policy.scope,
       postDeployMigrations: 'include',
       requireReady: true,
+      ...this.fence(),
     });
     if (report.outcome === 'not-ordered') return this.notMigrated(report);
     this.remember({ ...report.job, fromVersion: version });
@@ -286,6 +309,7 @@ class CellRun {
   }
 
   private notMigrated(report: Extract<JobReport, { outcome: 'not-ordered' }>): CellResult {
+    if (report.why === 'closed') return this.tooLate(report.detail);
     if (report.why === 'busy') return this.deferred('busy', report.detail);
     if (report.why === 'silent') return this.deferred('unreachable', report.detail);
     if (report.why === 'not-ready') return this.deferred('failed', `unhealthy before its PDM: ${report.detail}`);
@@ -390,6 +414,16 @@ class CellRun {
 
   private deferred(state: CellState, reason: string): CellResult {
     return { ...this.result(state, reason), deferred: true };
+  }
+
+  private tooLate(reason: string): CellResult {
+    return { ...this.result('pending', reason), closed: true };
+  }
+
+  /** What is ordered late, because AMP or the cell's health had to be waited for, must not begin when the ring is closed. */
+  private fence(): Pick<JobOrder, 'notAfterMs'> {
+    const { notAfterMs } = this.input;
+    return notAfterMs === undefined ? {} : { notAfterMs };
   }
 
   /** Its pass raises the same, where it is there to hear how this ended. */

@@ -17,6 +17,7 @@ import type { Problem } from '../src/contract/problem.js';
 import { CELLS_VERSION } from '../src/contract/search-attributes.js';
 import type { BrakeResult, GraduateResult, PackageRolloutStatus, RingResult } from '../src/contract/status.js';
 import type { z } from '../src/contract/zod.js';
+import { isCalendarWait } from '../src/domain/calendar/gate.js';
 import { noteSkip } from '../src/domain/rollout/skips.js';
 import { noteAbort, ring0Verdict, tracksOf } from '../src/domain/rollout/state.js';
 import { ACTS, detailOf } from './package/acts.js';
@@ -187,6 +188,10 @@ class PackageRun {
   private async deployRing(payload: unknown): Promise<RingResult> {
     const message = validated(messages.deployRing, payload);
     this.ctx.record('deployRing', message, `ring ${message.ring}`, message.fixes);
+    if (message.fixes !== undefined) {
+      const { state } = this.ctx;
+      state.fixes = { ...state.fixes, [message.ring]: message.fixes };
+    }
     return await this.callers.drive('deploy', message.ring);
   }
 
@@ -227,14 +232,9 @@ class PackageRun {
     }
   }
 
-  private approve(ring: number): void {
-    const { approved } = this.ctx.state;
-    if (!approved.includes(ring)) approved.push(ring);
-    this.passes.resend();
-  }
-
   private override({ wait, ring, by, reason }: messages.Override): void {
-    if (wait === 'approval') return this.approve(ring);
+    if (wait === 'approval') return this.passes.approve(ring);
+    if (isCalendarWait(wait)) return this.passes.waive(wait, ring, { by, reason });
     const { overridden, checks } = this.ctx.state;
     if (wait !== 'check') overridden.push({ ring, wait });
     for (const check of checks) {
@@ -417,7 +417,7 @@ class PackageRun {
       (m) => judge.releaseBrake(m),
     );
     this.on('recordCheck', (m: messages.RecordCheck) => this.recordCheck(m));
-    this.on('approveRing', (m: messages.ApproveRing) => this.approve(m.ring));
+    this.on('approveRing', (m: messages.ApproveRing) => this.passes.approve(m.ring));
     this.on(
       'override',
       (m: messages.Override) => this.override(m),

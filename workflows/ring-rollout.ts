@@ -14,8 +14,10 @@ import type { CellLook, CellRef } from '../src/contract/activities.js';
 import { CLUSTER_WORKFLOW_ID, cellRolloutId, ringRolloutId } from '../src/contract/ids.js';
 import type {
   CellNote,
+  CellsLeft,
   EnterRing,
   OverrideInPass,
+  QuarantineInPass,
   RetryPass,
   SetBrakes,
   SkipInPass,
@@ -25,14 +27,26 @@ import type {
 import type { RolloutRing } from '../src/contract/status.js';
 import { watchedCells } from '../src/domain/ring/health.js';
 import { awaitOther, judgeRetry, keepAsLeft, noteFailedMigration, noteFirstLook } from '../src/domain/ring/look.js';
-import { haltForExceptions, settled } from '../src/domain/ring/pass.js';
-import { noteCheck, override, resume, retried, retryable, skip } from '../src/domain/ring/people.js';
-import { advance } from '../src/domain/ring/stages.js';
+import { haltForExceptions, hasLeft, settled } from '../src/domain/ring/pass.js';
+import {
+  leave,
+  noteCheck,
+  override,
+  quarantine,
+  readmit,
+  resume,
+  retried,
+  retryable,
+  skip,
+} from '../src/domain/ring/people.js';
+import { advance, isToGoBack } from '../src/domain/ring/stages.js';
 import { isMeantFor } from '../src/domain/shapes.js';
+import { PassCalendar } from './ring/calendar.js';
 import { PassContext, type RingRolloutInput } from './ring/context.js';
 import { Flights } from './ring/flights.js';
 import { Gates } from './ring/gates.js';
 import { HealthWatch } from './ring/health-watch.js';
+import { observeOnly } from './ring/observe.js';
 import { Reporter } from './ring/reporter.js';
 import { Watch } from './ring/watch.js';
 import { listOpenCells, lookAtCells } from './shared/activities.js';
@@ -44,7 +58,7 @@ import { troubleOf, troublePauseMs } from './shared/trouble.js';
 export type { RingRolloutInput } from './ring/context.js';
 
 export const ringStatusQuery = defineQuery<RolloutRing>('status');
-export const watchedQuery = defineQuery<WatchedCells>('watched');
+export const watchedQuery = defineQuery<WatchedCells, [look?: number]>('watched');
 
 const LOOK_BATCH = 100;
 const LOOKS_AT_ONCE = 4;
@@ -71,15 +85,17 @@ class RingRun {
   private readonly watch: Watch;
   private readonly health: HealthWatch;
   private readonly gates: Gates;
+  private readonly calendar: PassCalendar;
   private readonly reporter: Reporter;
 
   constructor(private readonly input: RingRolloutInput) {
     this.ctx = new PassContext(input);
-    this.flights = new Flights(this.ctx, (cells) => this.look(cells, () => false));
+    this.calendar = new PassCalendar(this.ctx);
+    this.flights = new Flights(this.ctx, this.calendar, (cells) => this.look(cells, () => false));
     this.watch = new Watch(this.ctx, this.flights);
     this.health = new HealthWatch(this.ctx, this.flights);
     this.gates = new Gates(this.ctx);
-    this.reporter = new Reporter(this.ctx);
+    this.reporter = new Reporter(this.ctx, this.calendar);
     this.listen();
   }
 
@@ -103,8 +119,10 @@ class RingRun {
     ctx.woken = false;
     this.flights.takeEnds();
     while (advance(ctx.state, ctx.rules)) ctx.wake();
+    this.calendar.keep();
     // A long history starts nothing more: the window stays as it is, and goes over into the next run.
     if (!this.isLong()) this.flights.startNext();
+    if (isToGoBack(ctx.state, ctx.entered.policy)) void this.flights.dropDoubts();
     this.watch.keep();
     this.health.keep();
     this.gates.keep();
@@ -163,6 +181,7 @@ class RingRun {
     await Promise.all(Array.from({ length: LOOKS_AT_ONCE }, lookOn));
     if (this.ctx.state.stop) return;
     this.noteLooks(looks);
+    if (this.ctx.observesOnly) return await observeOnly(this.ctx, looks);
     if (isBack) for (const index of open) awaitOther(this.ctx.state, index);
   }
 
@@ -190,14 +209,16 @@ class RingRun {
     for (const [index, look] of looks.entries()) {
       ctx.roster.see(index, look.facts.version);
       // What the run comes to that a lost pass left there counts, and not what is seen before its end.
-      if (ctx.state.inFlight[index]) continue;
+      if (ctx.state.inFlight[index] || hasLeft(ctx.state, index)) continue;
       const { isNewer, goesBack } = noteFirstLook(ctx.state, index, look, ctx.lookRules);
       if (isNewer) newer += 1;
-      if (goesBack) this.flights.sendBack(index);
+      if (goesBack && !ctx.observesOnly) this.flights.sendBack(index);
     }
     this.keepWhatWasLeft(looks);
     ctx.looked = true;
     for (const message of [...this.input.skips, ...ctx.skipsBefore]) this.skip(message);
+    for (const message of ctx.quarantinesBefore) this.quarantine(message);
+    if (ctx.observesOnly) return;
     haltForExceptions(ctx.state, ctx.entered.policy, Date.now());
     // PDM of an older package has no place where a newer one runs; a ring that is past this package needs none of it.
     if (newer > 0 && (newer === looks.length || this.input.purpose === 'migrate')) this.refuseAsOlder();
@@ -251,6 +272,7 @@ class RingRun {
     this.hear(signals.stopPassSignal, (m) => this.stop(m));
     this.hear(signals.retryPassSignal, (m) => this.retry(m));
     this.hear(signals.skipInPassSignal, (m) => this.change(() => this.skip(m)));
+    handleOurs(signals.quarantineInPassSignal, (m) => this.change(() => this.quarantine(m)));
     this.hear(signals.overrideInPassSignal, (m) => this.change(() => this.override(m)));
     this.hear(signals.checkInPassSignal, (m) => this.change(() => noteCheck(ctx.state, m)));
     this.hear(signals.holdForwardSignal, ({ held }) =>
@@ -259,12 +281,14 @@ class RingRun {
     this.hear(signals.bakedEverywhereSignal, () =>
       this.change(() => Object.assign(ctx.state, { bakedEverywhere: true })),
     );
+    this.hear(signals.cellsLeftSignal, (m) => this.change(() => this.drop(m)));
     this.hear(signals.ringHealthSignal, (m) => this.change(() => this.health.note(m)));
     this.hear(signals.ringGateSignal, (m) => this.change(() => this.gates.noteGate(m.detail)));
     this.hear(signals.ringChecksSignal, (m) => this.change(() => this.gates.noteChecks(m.detail)));
     this.hear(signals.reportNowSignal, () => this.reporter.reportNow());
+    handleOurs(signals.cellOrdersSignal, ({ cell }) => this.change(() => this.flights.noteOrders(cell)));
     handleOurs(signals.cellNoteSignal, (m) => this.change(() => this.noteCell(m)));
-    setHandler(watchedQuery, () => ({ requestId: this.input.requestId, ...watchedCells(ctx.state) }), {
+    setHandler(watchedQuery, (look) => ({ requestId: this.input.requestId, ...watchedCells(ctx.state, look) }), {
       description: 'Which cells are to be watched for their health.',
     });
     setHandler(ringStatusQuery, () => this.reporter.view(), {
@@ -277,7 +301,18 @@ class RingRun {
     handleOurs(signal, (m) => (isMeantFor(this.input.requestId, m) ? handler(m) : undefined));
   }
 
-  private override({ wait }: OverrideInPass): void {
+  /** Before the ring is entered there is nothing to drop: its entry will not have them. */
+  private drop({ cells }: CellsLeft): void {
+    const { ctx } = this;
+    if (!ctx.entry) return;
+    const indices = cells.flatMap((cell) => ctx.roster.indexOf(cell) ?? []);
+    for (const index of indices) leave(ctx.state, index, ctx.entry.policy);
+    void this.flights.hurry(indices.filter((index) => ctx.state.inFlight[index]));
+    this.watch.renew();
+  }
+
+  private override({ wait, waiver }: OverrideInPass): void {
+    if (waiver) return this.calendar.waive(waiver);
     override(this.ctx.state, wait);
     if (wait !== 'health') return;
     this.health.hold();
@@ -310,8 +345,9 @@ class RingRun {
     if (!ctx.knowsFlights) await condition(() => ctx.knowsFlights);
     const asker = message.from === 'cluster' ? CLUSTER_WORKFLOW_ID : this.input.starter;
     const { ring, requestId, version, purpose } = this.input;
-    const inFlight = ctx.forwardCells().map(ctx.roster.idOf);
     ctx.wake();
+    if (ctx.holdingBrakes().length > 0) await this.flights.standDown();
+    const inFlight = ctx.forwardCells().map(ctx.roster.idOf);
     const hold = {
       ring,
       requestId,
@@ -373,6 +409,20 @@ class RingRun {
     const { cell, by, reason } = message;
     const index = ctx.roster.indexOf(cell);
     if (index !== undefined) skip(ctx.state, index, by, reason, ctx.entered.policy);
+  }
+
+  private quarantine(message: QuarantineInPass): void {
+    const { ctx } = this;
+    if (!ctx.looked) {
+      ctx.quarantinesBefore.push(message);
+      return;
+    }
+    const { cell, by, reason, out } = message;
+    const index = ctx.roster.indexOf(cell);
+    if (index === undefined) return;
+    if (!out) return readmit(ctx.state, index);
+    quarantine(ctx.state, index, by, reason, ctx.entered.policy);
+    ctx.state.silent = ctx.state.silent.filter((id) => id !== cell);
   }
 
   // ── continuing as new ──────────────────────────────────────────────────────

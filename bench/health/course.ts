@@ -44,6 +44,8 @@ export interface Shared {
 
 export interface Traits {
   requestsPerSecond: number;
+  /** Less than one request in two seconds on average: below the line of the quiet rule. */
+  quiet: boolean;
   young: boolean;
   rhythm: number;
   peakHour: number;
@@ -80,6 +82,7 @@ export function traitsOf(random: Random, { fleet }: Scenario, index: number): Tr
   return {
     // The first cell is an ordinary one in every other fleet: nobody would begin with a cell that says nothing.
     requestsPerSecond: unusual.quiet && index > 0 ? quiet : busy,
+    quiet: unusual.quiet && index > 0,
     young: unusual.young,
     rhythm: random.between(0.3, 0.8),
     peakHour: 14 + random.normal() - (random.chance(1 / 3) ? 6 : 0),

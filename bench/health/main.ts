@@ -2,37 +2,17 @@ import Table from 'cli-table3';
 import { Command, InvalidArgumentError } from 'commander';
 import { keep, lineOf } from '../support/report.js';
 import type { Estimate } from './intervals.js';
-import { burnRateOnly } from './judges/burn-rate.js';
-import { fixedThreshold } from './judges/fixed-threshold.js';
-import { mannWhitney } from './judges/mann-whitney.js';
-import { ours, oursAlone } from './judges/ours.js';
-import { plainZScore } from './judges/plain-z.js';
-import { type Judge, roll } from './rollout.js';
-import { scenarios } from './scenario.js';
+import { JUDGES, ON_DEMAND, ours, RIVALS } from './judges/index.js';
 import { type Score, scoreOf, scoresByKind, type Trial } from './score.js';
-import { LONGER_THRESHOLDS, SETS, type SetName } from './seeds.js';
-import { CELLS, World } from './world.js';
+import { SETS, type SetName } from './seeds.js';
+import { trialsOf } from './trials.js';
+import { CELLS } from './world.js';
 
 /**
  * How well the health judge does, on simulated rollouts whose labels it does not see, beside four others written from
  * their public descriptions. One JSON line a judge on standard output and, for the whole evaluation set, in
  * `bench/results/health.jsonl`; tables on standard error. Ends with status 1 where a target is missed.
  */
-
-const JUDGES: readonly Judge[] = [
-  ours,
-  fixedThreshold('fixed threshold', { budgets: 1, consecutive: 3 }),
-  fixedThreshold('fixed threshold, balanced', LONGER_THRESHOLDS.balanced),
-  fixedThreshold('fixed threshold, careful', LONGER_THRESHOLDS.careful),
-  mannWhitney('Mann-Whitney, ring', 'ring'),
-  mannWhitney('Mann-Whitney, own past', 'own past'),
-  plainZScore,
-  burnRateOnly('burn rate only', 'over the deployment'),
-  burnRateOnly('burn rate only, since deployment', 'since the deployment'),
-];
-const RIVALS_FROM = 1;
-/** Judged only where it is asked for by name. */
-const ON_DEMAND: readonly Judge[] = [oursAlone];
 
 const GOOD_STOPPED_AT_MOST = 0.01;
 const RECALL_AT_LEAST = 0.95;
@@ -42,6 +22,7 @@ interface Flags {
   rollouts?: number;
   judge?: string[];
   wrong?: boolean;
+  processes: number;
 }
 
 const say = (line: string): void => {
@@ -59,6 +40,7 @@ function read(): Flags {
     )
     .option('--rollouts <n>', 'only the first so many, to try things out; not kept', wholeNumber)
     .option('--judge <name...>', `only these: ${[...JUDGES, ...ON_DEMAND].map((j) => j.name).join('; ')}; not kept`)
+    .option('--processes <n>', 'how many share the work; changes no result', wholeNumber, 1)
     .option('--wrong', 'a line on each rollout that our judge got wrong')
     .allowExcessArguments(false)
     .parse()
@@ -75,17 +57,15 @@ function wholeNumber(text: string): number {
   return Number(text);
 }
 
-function main(): number {
+async function main(): Promise<number> {
   const flags = read();
   const { firstSeed, rollouts } = SETS[flags.set];
   const judges = flags.judge ? [...JUDGES, ...ON_DEMAND].filter(({ name }) => flags.judge?.includes(name)) : JUDGES;
   const count = flags.rollouts ?? rollouts;
   const began = new Date();
-  const trials = new Map<string, Trial[]>(judges.map(({ name }) => [name, []]));
-  scenarios(firstSeed, count).forEach((scenario, i) => {
-    if (i % 60 === 0) say(`rollout ${i} of ${count}`);
-    const world = new World(scenario);
-    for (const judge of judges) trials.get(judge.name)?.push({ scenario, outcome: roll(world, judge) });
+  const task = { firstSeed, count, judges: judges.map(({ name }) => name) };
+  const trials = await trialsOf(task, flags.processes, (done) => {
+    if (done % 60 === 0) say(`${done} of ${count} rollouts`);
   });
   const scores = new Map([...trials].map(([name, list]) => [name, scoreOf(list)]));
   const kept = count === rollouts && judges.length === JUDGES.length && flags.set === 'evaluation';
@@ -131,9 +111,7 @@ function outcomeOf(name: string, list: readonly Trial[], scores: ReadonlyMap<str
 /** Rivals that stop good packages no more often than our judge does. */
 function rivalsAsCareful(scores: ReadonlyMap<string, Score>): string[] {
   const ourShare = scores.get(ours.name)?.goodStopped?.value ?? 0;
-  return JUDGES.slice(RIVALS_FROM)
-    .map(({ name }) => name)
-    .filter((name) => (scores.get(name)?.goodStopped?.value ?? 1) <= ourShare);
+  return RIVALS.map(({ name }) => name).filter((name) => (scores.get(name)?.goodStopped?.value ?? 1) <= ourShare);
 }
 
 function missed(scores: ReadonlyMap<string, Score>): string[] {
@@ -162,6 +140,7 @@ function overall(scores: ReadonlyMap<string, Score>): string {
     'judge',
     'good stopped',
     'recall (size ≥ 1)',
+    'recall (size ≥ 1, one quiet cell)',
     'recall (smaller)',
     'precision',
     'cells exposed',
@@ -174,6 +153,7 @@ function overall(scores: ReadonlyMap<string, Score>): string {
       name,
       percent(s.goodStopped),
       percent(s.recall),
+      percent(s.recallUnasked),
       percent(s.recallSmall),
       percent(s.precision),
       plain(s.exposed),
@@ -193,20 +173,20 @@ function byKind(trials: ReadonlyMap<string, readonly Trial[]>): string {
     const own = scores[0]?.get(key);
     const cells = scores.map((of, i) => {
       const score = of.get(key);
-      const recall = score?.recall ?? score?.recallSmall ?? null;
-      const better = i >= RIVALS_FROM && isBetter(score, own);
+      const recall = score?.recall ?? score?.recallUnasked ?? score?.recallSmall ?? null;
+      const better = i > 0 && isBetter(score, own);
       const exposed = score?.exposed ? `, ${score.exposed.value.toFixed(1)} cells` : '';
       const minutes = score?.minutesToStop ? `, ${score.minutesToStop.value.toFixed(0)} min` : '';
       return `${recall ? `${(100 * recall.value).toFixed(0)} %` : '–'}${exposed}${minutes}${better ? ' *' : ''}`;
     });
-    table.push([key, String(own?.recall?.of ?? own?.recallSmall?.of ?? 0), ...cells]);
+    table.push([key, String(own?.recall?.of ?? own?.recallUnasked?.of ?? own?.recallSmall?.of ?? 0), ...cells]);
   }
   return `${table.toString()}\n* better than our judge there: more caught, or as many and fewer cells exposed, or as many and earlier`;
 }
 
 function isBetter(rival: Score | undefined, own: Score | undefined): boolean {
   const of = (score: Score | undefined) => [
-    -((score?.recall ?? score?.recallSmall)?.value ?? 0),
+    -((score?.recall ?? score?.recallUnasked ?? score?.recallSmall)?.value ?? 0),
     score?.exposed?.value ?? 0,
     score?.minutesToStop?.value ?? Number.POSITIVE_INFINITY,
   ];
@@ -228,4 +208,4 @@ function wrongOnes(list: readonly Trial[]): string[] {
   });
 }
 
-process.exitCode = main();
+process.exitCode = await main();

@@ -6,6 +6,8 @@ import { BOOTSTRAP_SEED } from './seeds.js';
 /** What came of one rollout under one judge. */
 export interface Trial {
   scenario: Scenario;
+  /** The fault shows on a quiet cell only, whose shares of requests are not asked: smoke tests decide there. */
+  unasked: boolean;
   outcome: Outcome;
 }
 
@@ -14,6 +16,8 @@ export interface Score {
   goodStopped: Estimate | null;
   /** Bad packages stopped after they had done something, of those with a fault of the objective's size or more. */
   recall: Estimate | null;
+  /** The same of those that show on a quiet cell only, which `recall` leaves out. */
+  recallUnasked: Estimate | null;
   /** The same of smaller faults, which keep the objective. */
   recallSmall: Estimate | null;
   /** Stops that were right, of all stops. */
@@ -33,8 +37,10 @@ const wasCaught = ({ outcome }: Trial): boolean => outcome.stopped && outcome.ex
 export function scoreOf(trials: readonly Trial[]): Score {
   const good = trials.filter(({ scenario }) => scenario.fault === null);
   const bad = trials.filter(({ scenario }) => scenario.fault !== null);
-  const large = bad.filter(({ scenario }) => scenario.fault !== null && isOfObjective(scenario.fault));
-  const small = bad.filter((trial) => !large.includes(trial));
+  const ofObjective = ({ scenario }: Trial) => scenario.fault !== null && isOfObjective(scenario.fault);
+  const large = bad.filter((trial) => ofObjective(trial) && !trial.unasked);
+  const unasked = bad.filter((trial) => ofObjective(trial) && trial.unasked);
+  const small = bad.filter((trial) => !ofObjective(trial));
   const stops = trials.filter(({ outcome }) => outcome.stopped);
   const everywhere = large.filter(({ scenario }) => scenario.fault?.on === 'all');
   const caught = large.filter(wasCaught);
@@ -45,6 +51,7 @@ export function scoreOf(trials: readonly Trial[]): Score {
       good.length,
     ),
     recall: share(caught.length, large.length),
+    recallUnasked: share(count(unasked, wasCaught), unasked.length),
     recallSmall: share(count(small, wasCaught), small.length),
     precision: share(
       count(stops, (trial) => trial.scenario.fault !== null && wasCaught(trial)),
@@ -65,7 +72,7 @@ export function scoresByKind(trials: readonly Trial[]): Map<string, Score> {
     const { fault } = trial.scenario;
     if (fault === null) continue;
     const where = fault.on === 'all' ? 'all cells' : 'one cell';
-    const key = `${fault.kind}, size ${fault.size}, ${where}`;
+    const key = `${fault.kind}, size ${fault.size}, ${trial.unasked ? 'one quiet cell' : where}`;
     groups.set(key, [...(groups.get(key) ?? []), trial]);
   }
   return new Map([...groups].sort(([a], [b]) => (a < b ? -1 : 1)).map(([key, group]) => [key, scoreOf(group)]));

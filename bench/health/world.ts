@@ -105,6 +105,16 @@ export class World {
     return fault !== null && (fault.on === 'all' || fault.on === index);
   }
 
+  /**
+   * Whether the only cell with the fault is a quiet one, and the fault one of shares of requests: the contract does not
+   * ask those of a quiet cell. Known before anything is judged.
+   */
+  isFaultUnasked(): boolean {
+    const { fault } = this.scenario;
+    if (fault === null || fault.on === 'all' || fault.kind === 'saturation') return false;
+    return this.cell(fault.on).traits.quiet;
+  }
+
   private measure(cell: Cell, fromStep: number, endStep: number, hit: boolean): Series {
     const fault = hit ? this.scenario.fault : null;
     const counts = new Counts();

@@ -5,11 +5,10 @@ import { engageBrake, engageClusterBrake, releaseBrake } from '../contract/messa
 import type { BrakeResult, BrakeScope, BrakeStatus } from '../contract/status.js';
 import { scopeText } from '../domain/brake.js';
 import { present } from './acts.js';
-import { expiry } from './arguments.js';
 import { checked } from './checked.js';
 import type { BrakeOffOptions, BrakeOnOptions, ScopeOptions } from './commands/brakes.js';
 import type { Context, Outcome } from './context.js';
-import { UsageError } from './exit.js';
+import { expiresAt } from './expires.js';
 import { table } from './table.js';
 import { ago, until } from './time.js';
 
@@ -25,8 +24,7 @@ export async function brakeOn(context: Context, options: BrakeOnOptions): Promis
   const { now } = context.io;
   const act = context.act(reason);
   const brakeId = id ?? brakeIdFor(act.by, now());
-  const expiresAt = expires === undefined ? undefined : new Date(expiresAtOf(expires, now())).toISOString();
-  const fields = present({ ...act, brakeId, mode, expiresAt });
+  const fields = present({ ...act, brakeId, mode, expiresAt: expiresAt(expires, now()) });
   const result = await engage(context, fields, version, scopeOf(options) ?? 'outer');
   return { json: result, text: engagedLines(result, options) };
 }
@@ -114,13 +112,4 @@ function onlyOne(brakes: readonly BrakeStatus[], scope: BrakeScope): string {
     ? `--id BRAKE, several brakes are on it: ${names}`
     : 'something with a brake on: cellctl brake list';
   throw new RejectedError([{ path: 'scope', value: scopeText(scope), expected }]);
-}
-
-function expiresAtOf(text: string, now: number): number {
-  try {
-    return expiry(text, now);
-  } catch (error) {
-    const expected = error instanceof Error ? error.message.replace(/^Expected |\.$/g, '') : 'a time to come';
-    throw new UsageError('This cannot be asked for', [{ path: '--expires', value: JSON.stringify(text), expected }]);
-  }
 }

@@ -1,7 +1,7 @@
 import type { ClusterRing, ClusterStatus } from '../contract/status.js';
 import { bar } from './bar.js';
-import { line, padded, type View } from './paint.js';
-import { ago, clock } from './time.js';
+import { line, padded, type Segment, type View } from './paint.js';
+import { ago, clock, until } from './time.js';
 import { brakeLine, exceptionLines, rejectedLines, stateSegment, waitLines } from './tree-parts.js';
 
 const BAR = 16;
@@ -20,11 +20,11 @@ export function clusterTree(status: ClusterStatus, view: View): string[] {
     ),
     ...status.blocked.map((block) => {
       const { version, by, reason, since, fixedIn } = block;
-      const until = fixedIn === undefined ? ' and later' : `, fixed in ${fixedIn},`;
+      const range = fixedIn === undefined ? ' and later' : `, fixed in ${fixedIn},`;
       return line(view, [
         ['blocked ', 'red'],
         [version, 'bold'],
-        `${until} by ${by} ${ago(since, view.now)}: ${reason}`,
+        `${range} by ${by} ${ago(since, view.now)}: ${reason}`,
       ]);
     }),
     ...queueLines(status, view),
@@ -60,8 +60,17 @@ function ringLines(ring: ClusterRing, rings: readonly ClusterRing[], view: View,
       `${' '.repeat(state - ring.state.length)} ${ring.desired ?? ''}`,
     ]),
     ...observedLines(ring, view, indent),
+    ...forecastLines(ring, view, indent),
     ...exceptionLines(ring.exceptions, ring.exceptionsTotal, view, indent, 'cellctl cluster status --json'),
   ];
+}
+
+function forecastLines({ expectedAt, expectedAfter, late }: ClusterRing, view: View, indent: string): string[] {
+  const when = expectedAt ? `expected to converge ${clock(expectedAt, view.now)}` : '';
+  const after = expectedAfter ? `nobody knows when it converges: ${expectedAfter}` : '';
+  const words = when || after;
+  const isLate: Segment[] = late ? [[words ? ', late' : 'late', 'red']] : [];
+  return words || late ? [line(view, [indent, [words, 'dim'], ...isLate])] : [];
 }
 
 /** Only where the cells do not all run what is desired. */
@@ -74,7 +83,8 @@ function queueLines({ queue }: ClusterStatus, view: View): string[] {
   const more = queue.length - MAX_QUEUE;
   return [
     ...queue.slice(0, MAX_QUEUE).map(({ ring, version, purpose, since, held }) => {
-      const why = held ? `: ${held.kind}, ${held.detail}` : '';
+      const when = held?.until === undefined ? '' : ` ${until(held.until, view.now)}`;
+      const why = held ? `: ${held.kind}${when}, ${held.detail}` : '';
       return line(view, [['queued ', 'dim'], `ring ${ring} ${purpose} ${version} ${ago(since, view.now)}${why}`]);
     }),
     ...(more > 0 ? [line(view, [[`… and ${more} more queued`, 'dim']])] : []),

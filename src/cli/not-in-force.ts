@@ -1,12 +1,6 @@
 /** Commands of the contract that this version does not have, and what does their work meanwhile; docs/limits.md lists them. */
 const INSTEAD: Record<string, string[]> = {
-  plan: ['cellctl status'],
-  quarantine: ['set quarantined on the cell in the topology, then cellctl cluster apply FILE'],
-  readmit: ['take quarantined off the cell in the topology, then cellctl cluster apply FILE'],
-  wait: ['cellctl status VERSION --watch', 'cellctl deploy --ring N VERSION --wait'],
-  todo: ['cellctl rollouts --open', 'cellctl brake list'],
   settings: [],
-  reconcile: ['cellctl status', 'cellctl retry --ring N VERSION'],
 };
 
 export const NOT_IN_FORCE = Object.keys(INSTEAD);

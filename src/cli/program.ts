@@ -2,15 +2,18 @@ import { Command } from 'commander';
 import { text } from './arguments.js';
 import { blockCommands } from './commands/blocks.js';
 import { brakeCommands } from './commands/brakes.js';
+import { cellCommands } from './commands/cells.js';
 import { clusterCommands } from './commands/cluster.js';
 import { healthCommands } from './commands/health.js';
 import { listCommands } from './commands/list.js';
 import { operatorCommands } from './commands/operator.js';
 import { packageCommands } from './commands/packages.js';
+import { planCommands } from './commands/plan.js';
 import { ringCommands } from './commands/rings.js';
 import { rollbackCommands } from './commands/rollback.js';
 import { serverCommands } from './commands/server.js';
 import { statusCommands } from './commands/status.js';
+import { waitCommands } from './commands/wait.js';
 import type { Context, Globals, Outcome } from './context.js';
 import type { Io } from './io.js';
 
@@ -40,12 +43,15 @@ export function buildProgram(io: Io, runner: Runner): Command {
     ringCommands,
     listCommands,
     statusCommands,
+    planCommands,
+    waitCommands,
     healthCommands,
     brakeCommands,
     blockCommands,
     packageCommands,
     rollbackCommands,
     operatorCommands,
+    cellCommands,
     serverCommands,
   ]) {
     add(program, run);

@@ -3,6 +3,7 @@ import { gzipSync } from 'node:zlib';
 import { parseDocument } from 'yaml';
 import { MAX_TOPOLOGY_BYTES } from '../contract/messages.js';
 import { parseTopology } from '../domain/topology/index.js';
+import { topologyWarnings } from '../domain/topology/warnings.js';
 import { UsageError } from './exit.js';
 
 const UNREADABLE: Record<string, string> = {
@@ -15,6 +16,7 @@ export interface TopologyFile {
   /** As written: what stands in the file is what is applied. */
   topology: unknown;
   notInForce: string[];
+  warnings: string[];
 }
 
 /** Reads a topology and checks it whole. Throws `UsageError` with every problem, before anybody is asked. */
@@ -28,7 +30,7 @@ export function readTopologyFile(file: string): TopologyFile {
     throw new UsageError(`${file} is not a topology; nothing was applied`, parsed.problems);
   }
   assertFits(file, topology);
-  return { topology, notInForce: parsed.notInForce };
+  return { topology, notInForce: parsed.notInForce, warnings: topologyWarnings(parsed.topology) };
 }
 
 function textOf(file: string): string {

@@ -75,6 +75,7 @@ function ringLines(ring: RolloutRing, { status, view, isLast }: Place): string[]
   return [
     line(view, [[isLast ? '└─ ' : '├─ ', 'dim'], ...ringSegments(ring, status.rings, view.width)]),
     ...(ring.cellsInFlight.length > 0 ? [inFlightLine(ring, view, indent)] : []),
+    ...(ring.observed ? [line(view, [indent, [ring.observed.sentence, 'yellow']])] : []),
     ...(own ? waitLines(own, view, indent) : []),
     ...failedChecks(ring, status).map(({ name, by, at }) =>
       line(view, [

@@ -111,6 +111,12 @@ export class Calls {
     return await this.#waited(() => this.#handle(workflowId).result() as Promise<T>, workflowId, timeoutMs);
   }
 
+  /** Asks a question of a workflow that never ends. */
+  async query<T>(workflowId: string, name: string, payload: object): Promise<T> {
+    const ask = () => this.#handle(workflowId).query<T, [object]>(name, payload);
+    return this.#bounded(workflowId, this.#limits.acceptMs, ask);
+  }
+
   /** The result of a run that is about to end. */
   result<T>(workflowId: string): Promise<T> {
     const read = () => this.#handle(workflowId).result() as Promise<T>;

@@ -4,15 +4,21 @@ import type {
   ApplyTopology,
   BlockVersion,
   EngageClusterBrake,
+  IsEverywhere,
+  QuarantineCell,
+  ReadmitCell,
+  Reconcile,
   ReleaseBrake,
+  ResumeAutoDeploy,
   UnblockVersion,
 } from '../contract/messages.js';
-import type { ApplyTopologyResult, BlockResult, BrakeResult, ClusterStatus } from '../contract/status.js';
+import type { ApplyTopologyResult, BlockResult, BrakeResult, ClusterStatus, Everywhere } from '../contract/status.js';
+import { unpackTopology } from '../domain/snapshot.js';
 import type { Topology } from '../domain/topology/index.js';
 import { afterSignal, engageSurely } from './brake.js';
 import type { CallOptions, Calls, Target } from './calls.js';
 import { NotFoundError } from './errors.js';
-import { packTopology, unpackTopology } from './pack.js';
+import { packTopology } from './pack.js';
 
 const HERE: Target = { workflowId: CLUSTER_WORKFLOW_ID };
 
@@ -43,6 +49,27 @@ export class ClusterClient {
     return this.#calls.request(HERE, 'releaseBrake', payload, options);
   }
 
+  /** Has the cluster look at what really runs, and converge what differs. */
+  reconcile(payload: Reconcile, options?: CallOptions): Promise<ClusterStatus> {
+    return this.#calls.request(HERE, 'reconcile', payload, options);
+  }
+
+  /** Takes a cell out of all automation: first as a signal, which Temporal keeps even when no worker is up. */
+  async quarantineCell(payload: QuarantineCell, options?: CallOptions): Promise<ClusterStatus> {
+    await this.#calls.signal(HERE.workflowId, 'quarantineCell', payload);
+    const update = () => this.#calls.request<ClusterStatus>(HERE, 'quarantineCell', payload, options);
+    return await afterSignal(`the quarantine of ${payload.cell}`, update);
+  }
+
+  readmitCell(payload: ReadmitCell, options?: CallOptions): Promise<ClusterStatus> {
+    return this.#calls.request(HERE, 'readmitCell', payload, options);
+  }
+
+  /** Lets auto-deploy run although the drift is beyond its limit. */
+  resumeAutoDeploy(payload: ResumeAutoDeploy, options?: CallOptions): Promise<ClusterStatus> {
+    return this.#calls.request(HERE, 'resumeAutoDeploy', payload, options);
+  }
+
   /** Lets these packages into no further cell; resolves once that is known to hold. */
   async blockVersion(payload: BlockVersion, options?: CallOptions): Promise<BlockResult> {
     await this.#calls.signal(HERE.workflowId, 'blockVersion', payload);
@@ -52,6 +79,11 @@ export class ClusterClient {
 
   unblockVersion(payload: UnblockVersion, options?: CallOptions): Promise<ClusterStatus> {
     return this.#calls.request(HERE, 'unblockVersion', payload, options);
+  }
+
+  /** Whether a package, or a newer one, is on every cell of some rings; without `rings` of all that we deploy. */
+  isEverywhere(ask: IsEverywhere): Promise<Everywhere> {
+    return this.#calls.query(HERE.workflowId, 'isEverywhere', ask);
   }
 
   status(): Promise<ClusterStatus> {

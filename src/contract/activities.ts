@@ -1,4 +1,6 @@
-import type { CellVerdict, HealthPolicy, RingVerdict } from './health.js';
+import type { AmpJobState } from './amp.js';
+import type { Calendar, CalendarWord } from './calendar.js';
+import type { CellVerdict, HealthPolicy, LooksState, RingVerdict } from './health.js';
 import type { RingEntry } from './internal.js';
 import type { OutsideCheck } from './policy.js';
 import type { PackageRolloutStatus, ReturnPlan } from './status.js';
@@ -41,11 +43,28 @@ export interface CellLook {
   activeJob: { id: string; ours: boolean } | null;
   /** The last job on it, where AMP says that it failed and none is under way since. */
   failedJob: { id: string; kind: JobKind; version: string; fromVersion: string | null; ours: boolean } | null;
+  /**
+   * The newest job that installs something there, where that was asked for and it runs another package than wanted; null:
+   * AMP has none.
+   */
+  lastJob?: LastJob | null;
   readiness: Readiness;
   /** True where the cell runs the wanted package and chart, is ready, and its own metadata agree. */
   onTarget: boolean;
   /** What is wrong, in one sentence; empty where nothing is. */
   problem: string;
+}
+
+/** A job that installs something: `configure` or `rollback`. */
+export interface LastJob {
+  id: string;
+  kind: JobKind;
+  version: string;
+  fromVersion: string | null;
+  state: AmpJobState;
+  createdAt: string;
+  /** A coordinator of this cluster ordered it. */
+  ours: boolean;
 }
 
 export interface LookOrder {
@@ -59,6 +78,8 @@ export interface LookOrder {
   askReadiness: boolean;
   /** What AMP says of the tenants is enough: no cell is asked or found to be on target, and no failed job is looked up. */
   askOnlyAmp?: boolean;
+  /** Of cells that run another package: which job brought it. */
+  askJobs?: boolean;
 }
 
 export interface JobOrder {
@@ -82,6 +103,8 @@ export interface JobOrder {
   /** How long a cancel may stay unconfirmed. */
   cancelTimeoutMs: number;
   pollIntervalMs: number;
+  /** Nothing is ordered from then on, epoch ms: the ring is closed. A job that this key has is watched all the same. */
+  notAfterMs?: number;
   /** Do not order: find the job of this key, if it was ordered, and cancel it. */
   cancelOnly?: boolean;
   /** Do not order: find the job of this key, if it was ordered, and watch it. */
@@ -108,6 +131,7 @@ export type NotOrdered =
   | 'silent'
   | 'changed'
   | 'refused'
+  | 'closed'
   | 'cancelled';
 
 export type JobReport =
@@ -183,6 +207,8 @@ export interface WatchRingOrder {
   policy: HealthPolicy;
   /** Gzipped, base64, as in the pass's entry. */
   cellsGz: string;
+  /** What earlier watches of this pass spent of the error allowed; null: nothing. */
+  looks: LooksState | null;
 }
 
 export interface GateOrder {
@@ -337,6 +363,8 @@ export interface Activities {
   describePass(order: { ring: number }): Promise<{ pass: string; state: string } | null>;
   /** What a pass over a ring works on, by the topology that the cluster had last; null: it has no such ring. */
   readEntry(order: { ring: number }): Promise<RingEntry | null>;
+  /** Whether a ring may be taken forward now, by the time zone data of this worker, and until when that is so. */
+  readCalendar(calendar: Calendar): Promise<CalendarWord>;
   /** Lets so many milliseconds pass. */
   linger(ms: number): Promise<void>;
 }

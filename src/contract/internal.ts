@@ -1,5 +1,6 @@
 import type { Alert, CellRef } from './activities.js';
-import type { CellVerdict, HealthPolicy, HealthRule } from './health.js';
+import type { Calendar, CalendarWait, CalendarWord, Waiver } from './calendar.js';
+import type { CellVerdict, HealthPolicy, HealthRule, LooksState } from './health.js';
 import type { OverridableWait } from './messages.js';
 import type { RingPolicy } from './policy.js';
 import type {
@@ -9,6 +10,7 @@ import type {
   CellState,
   PassPurpose,
   RefusalCode,
+  Ring0Verdict,
   RingHealth,
   RingOutcome,
   RolloutRing,
@@ -53,6 +55,8 @@ export interface AskGraduation {
   lane: string | null;
   by: string;
   at: string;
+  /** What ring 0 made of it when it was asked; the cluster asks for it where its topology says `requireRing0`. */
+  ring0?: Ring0Verdict;
 }
 
 /** Asks for the turn of one ring; asked again with the same id it replaces what was asked before. */
@@ -66,8 +70,16 @@ export interface RequestRing {
   lane: string | null;
   /** Rings that a person approved this package for. */
   approved: number[];
+  /** When it was last done, by ring, epoch ms. */
+  approvedAtMs?: Record<number, number>;
+  /** Waits for the calendar that a person ended, by ring; absent: none. */
+  waivers?: RingWaiver[];
   /** Since when the package waits for this ring, in epoch milliseconds. */
   sinceMs: number;
+  /** It takes the place of an older package that runs: that one lets its cells in flight end, and gives way. */
+  preempt?: boolean;
+  /** What it mends, as its caller says: it passes the pause for drift. */
+  fixes?: string;
   /** Workflow id of who asks; left out: the rollout of the package. */
   sender?: string;
 }
@@ -89,6 +101,8 @@ export interface CellReturn {
   notTo: BlockedRange[];
   tries: number;
 }
+
+export type RingWaiver = Waiver & { ring: number };
 
 /** Takes a request, or the turn that it was granted, back. */
 export interface WithdrawRequest {
@@ -206,6 +220,8 @@ export type RingAnswer =
       name: string;
       soft: boolean;
       code: RefusalCode;
+      /** Which wait of the calendar is behind `frozen`. */
+      wait?: CalendarWait;
       detail: string;
       until: string | null;
       next: string[];
@@ -282,6 +298,8 @@ export interface RingReport {
   baked: boolean;
   /** The ring stopped because the package is at fault, whatever single cells say. */
   systemic: boolean;
+  /** Since when, epoch ms; absent: it did not. */
+  systemicSinceMs?: number;
   /** Why a cell is unhealthy after its PDM, so that going back would take it down; null: none is. */
   needsDowntime: string | null;
   /** PDM has failed on these cells, and nobody has retried it. */
@@ -292,6 +310,8 @@ export interface RingReport {
   ended: boolean;
   /** How many retries it has heard of; one that came when all was over it has not. */
   retries?: number;
+  /** The median time of the cells that this pass deployed, ms, health window included; null: it deployed none. */
+  cellMs?: number | null;
   /** Alerts whose cause lasts: with the pass's end they are the cluster's to keep up. */
   alerts?: AlertBook;
   /** The package's brakes that it knows, and whose list that is: a rollout that began anew learns them here. */
@@ -335,10 +355,18 @@ export interface RingEntry extends ForPass {
   /** Gzipped, base64: JSON of `[id, tenant, url, labels?][]`. */
   cellsGz: string;
   leftOut: CellException[];
+  /** Cells that came to the ring, from another one or anew, and do not run yet what it does. */
+  came?: string[];
   /** What an earlier pass over the ring left: from here on they are this one's to end. */
   alerts?: AlertBook;
   brakes: BrakeStatus[];
   brakesNumber: BrakesNumber;
+  /** A person's yes is missing: only where the ring is observed does that not keep the pass out. */
+  unapproved?: true;
+  /** When the ring may be taken forward; absent: at any time. */
+  calendar?: Calendar;
+  /** What the calendar said when the pass was let in, where that was asked. */
+  word?: CalendarWord;
   /** The grant is gone: the pass must end without having done anything. */
   refused: string | null;
   /** Events after which the pass continues as new; only tests set it, through the cluster's own argument. */
@@ -378,8 +406,18 @@ export interface SkipInPass extends ForPass {
   reason: string;
 }
 
+/** The cell leaves all automation, or comes back to it: `out`. */
+export interface QuarantineInPass {
+  cell: string;
+  by: string;
+  reason: string;
+  out: boolean;
+}
+
 export interface OverrideInPass extends ForPass {
   wait: OverridableWait;
+  /** Of a wait for the calendar: until when it is over. */
+  waiver?: Waiver;
   by: string;
   reason: string;
 }
@@ -387,6 +425,11 @@ export interface OverrideInPass extends ForPass {
 /** PDM of this package failed in some ring (no new cell, no PDM anywhere), or that is over (null). */
 export interface HoldForward extends ForPass {
   held: { reason: string; sinceMs: number } | null;
+}
+
+/** Cells that the ring has no more. */
+export interface CellsLeft extends ForPass {
+  cells: string[];
 }
 
 export interface CheckInPass extends ForPass {
@@ -422,6 +465,8 @@ export interface CellRolloutInput {
   health: HealthPolicy | null;
   /** How the cell was judged before this package came, where it was unhealthy: it is held to that. */
   before: CellVerdict | null;
+  /** Nothing forward is ordered from then on, epoch ms: the ring is closed. Absent: at any time. */
+  notAfterMs?: number;
   /** How often this pass has ordered this work for this cell, from 1. */
   order: number;
   /** An earlier run of the same order was cancelled, and died over it: this one finds its job, cancels it, goes back. */
@@ -456,6 +501,12 @@ export interface CellResult {
   needsDowntime: boolean;
   /** A cancel was why it did not converge: no fault of the cell's. */
   cancelled: boolean;
+  /** A brake came before its job was ordered: nothing was, and nothing will be. */
+  stoodDown?: true;
+  /** The ring closed before its job was ordered: it starts again when that is open. */
+  closed?: true;
+  /** Its health could not be told, and the policy says that this is for a person: the ring halts, whatever its budget. */
+  isUnknown?: true;
   /** When the job that brought the package began and ended, epoch ms; absent where nothing is measured. */
   deployed?: { begunAtMs: number; endedAtMs: number };
   smokeTests?: 'passed' | 'failed';
@@ -471,8 +522,12 @@ export type TroubleKind = 'amp' | 'access' | 'prometheus' | 'health' | 'check';
 /** A word on a ring as a whole. */
 export type RingHealthNote = NonNullable<RingHealth['ring']>;
 
-/** How the ring stands, from whoever watches it. */
-export type RingHealthMessage = RingHealthNote & ForPass;
+/** How the ring stands, from whoever watches it, and what its looks may have spent by the next word of it. */
+export type RingHealthMessage = RingHealthNote & {
+  looks?: LooksState;
+  /** In shadow, where cells are judged by the watch alone: how many were judged how, after their window. */
+  cells?: RingHealth['cells'];
+} & ForPass;
 
 /** Why the rings before one, and it itself, are waited for. */
 export type RingGateMessage = { detail: string } & ForPass;
@@ -491,14 +546,23 @@ export interface WatchedCells {
   requestId: string;
   /** The watch is over. */
   over: boolean;
-  /** On the package: when their job began and ended, epoch ms, null where none did, and whether smoke tests passed. */
+  /** The pass has stopped for the package's own fault already: only cells are left to be told of. */
+  isSystemic: boolean;
+  /** On the package, as many as one look takes: when their job began and ended, epoch ms, null where none did, and whether smoke tests passed. */
   onNew: [index: number, begunAtMs: number | null, endedAtMs: number | null, smokeTested: 0 | 1][];
   /** To be deployed yet. */
   onOld: number[];
-  /** Those that were unhealthy before their deployment, and by which rules. */
+  /** Of these, the ones that were unhealthy before their deployment, and by which rules. */
   before: Record<number, HealthRule[]>;
+  /** After so many looks in a row each cell on the package has been in one of them. */
+  rounds: number;
   /** From then on the pass waits for a word, epoch ms; null: it does not. */
   tellAfterMs: number | null;
+}
+
+/** A cell's run that was asked to stand down cannot: its job is ordered, or may be. */
+export interface CellOrders {
+  cell: string;
 }
 
 /** Trouble that holds a whole pass. */

@@ -64,7 +64,7 @@ export const deployRing = lazily(() => {
   return z.strictObject({
     ring,
     by,
-    fixes: z.string('what it fixes').max(2000, 'at most 2000 characters').optional(),
+    fixes: z.string('what it fixes').trim().min(1, 'what it fixes').max(2000, 'at most 2000 characters').optional(),
     url,
   });
 });
@@ -147,6 +147,21 @@ export const restart = lazily(() => {
   return z.strictObject({ by, reason, url });
 });
 
+export const quarantineCell = lazily(() => {
+  const { cell, by, reason, instant, url } = fields();
+  return z.strictObject({ cell, by, reason, expiresAt: instant.optional(), url });
+});
+
+export const readmitCell = lazily(() => {
+  const { cell, by, reason, url } = fields();
+  return z.strictObject({ cell, by, reason, url });
+});
+
+export const resumeAutoDeploy = lazily(() => {
+  const { by, reason, instant, url } = fields();
+  return z.strictObject({ by, reason, expiresAt: instant.optional(), url });
+});
+
 export const blockVersion = lazily(() => {
   const { version, by, reason, url } = fields();
   return z.strictObject({ version, by, reason, fixedIn: version.optional(), url });
@@ -199,6 +214,20 @@ export const applyTopology = lazily(() => {
     });
 });
 
+export const reconcile = lazily(() => {
+  const { ring, by, cell, reason, url } = fields();
+  const cells = z.array(cell, 'a list of cell ids').min(1, 'at least one cell').max(500, 'at most 500 cells');
+  return z.strictObject({ ring: ring.optional(), cells: cells.optional(), by, reason: reason.optional(), url });
+});
+
+/** Of a query: whether a package, or a newer one, is on every cell of these rings. */
+export const isEverywhere = lazily(() => {
+  const { version, ring } = fields();
+  const rings = z.array(ring, 'a list of ring numbers').min(1, 'at least one ring').optional();
+  return z.strictObject({ version, rings, ignoreQuarantined: z.boolean('true or false').optional() });
+});
+
+export type IsEverywhere = z.infer<ReturnType<typeof isEverywhere>>;
 export type DeployRing = z.infer<ReturnType<typeof deployRing>>;
 export type MigrateRing = z.infer<ReturnType<typeof migrateRing>>;
 export type Graduate = z.infer<ReturnType<typeof graduate>>;
@@ -215,6 +244,10 @@ export type Abort = z.infer<ReturnType<typeof abort>>;
 export type Restart = z.infer<ReturnType<typeof restart>>;
 export type PackageRollbackArgument = z.infer<ReturnType<typeof packageRollbackArgument>>;
 export type AbortRollback = z.infer<ReturnType<typeof abortRollback>>;
+export type Reconcile = z.infer<ReturnType<typeof reconcile>>;
+export type QuarantineCell = z.infer<ReturnType<typeof quarantineCell>>;
+export type ReadmitCell = z.infer<ReturnType<typeof readmitCell>>;
+export type ResumeAutoDeploy = z.infer<ReturnType<typeof resumeAutoDeploy>>;
 export type BlockVersion = z.infer<ReturnType<typeof blockVersion>>;
 export type UnblockVersion = z.infer<ReturnType<typeof unblockVersion>>;
 export type ApplyTopology = z.infer<ReturnType<typeof applyTopology>>;

@@ -1,5 +1,6 @@
 /** Status types that queries answer and results carry. Names as in the contract; instants are RFC 3339 in UTC. */
 
+import type { CalendarWait } from './calendar.js';
 import type { Evidence } from './health.js';
 
 export type CellState =
@@ -172,6 +173,8 @@ export interface RolloutRing extends RingCounts {
   /** Cells with a run of their own at this moment, at most 100 of them. */
   cellsInFlight: string[];
   empty?: boolean;
+  /** The ring is in mode `observe`: what would be done there, on how many cells, and after which waits. */
+  observed?: { sentence: string; would: number; waits: string[] };
   /** How the last pass of this package over the ring ended, or stands while it waits for a person. */
   outcome?: RingOutcome;
   /** Why this ring waits, where it does. */
@@ -282,6 +285,8 @@ export interface RingResult {
   /** false: the caller may go on (the ring's policy is `soft`). */
   blocking: boolean;
   code?: RefusalCode;
+  /** Which wait is behind `frozen`: what `override` is to name. */
+  wait?: CalendarWait;
   until?: string;
   next?: string[];
   supersededBy?: string;
@@ -294,6 +299,8 @@ export interface RingResult {
   /** `failed` where they failed on one cell; absent: none were run. */
   smokeTests?: 'passed' | 'failed';
   health?: RingHealth;
+  /** The ring is only observed: nothing was done there. */
+  observed?: NonNullable<RolloutRing['observed']>;
 }
 
 export type Ring0Verdict = 'converged' | 'failed' | 'superseded' | 'never';
@@ -327,6 +334,14 @@ export interface ClusterRing {
   onDesired: number;
   state: RingState;
   rollout?: string;
+  /** When the newest package that is on its way should have converged here; absent: it has, or that is not known. */
+  expectedAt?: string;
+  /** Why that is not known. */
+  expectedAfter?: string;
+  /** It takes longer than `convergeWithin`, or will. */
+  late?: true;
+  /** What a cell took in the last passes, ms: the median. */
+  cellMs?: number;
   convergedAt: string | null;
   exceptions: CellException[];
   exceptionsTotal: number;
@@ -347,6 +362,75 @@ export interface QueueEntry {
   since: string;
   /** What this entry waits for: its turn, an approval, a brake. */
   held: WaitingFor | null;
+  /** Only of what the cluster itself asks for: how many cells it is about, and who wants it. */
+  cells?: number;
+  by?: string;
+}
+
+/**
+ * What is different about a cell that does not stand where its ring converged. `behind`: it missed the package; `failed`:
+ * the package failed on it; `hand`: somebody else changed it; `newer`: it is past the ring; `restored`: AMP says one
+ * thing, the cell another; `joined`: it came to the ring meanwhile; `no-pdm`: only PDM is missing. The others are waited
+ * for: `busy`, `unwell`, `unknown`.
+ */
+export type DifferenceKind =
+  | 'behind'
+  | 'failed'
+  | 'hand'
+  | 'newer'
+  | 'restored'
+  | 'joined'
+  | 'no-pdm'
+  | 'busy'
+  | 'unwell'
+  | 'unknown';
+
+export interface Difference {
+  cell: string;
+  kind: DifferenceKind;
+  /** One sentence. */
+  reason: string;
+  since: string;
+}
+
+/** How rings are kept on what they converged on. */
+export interface ReconcileStatus {
+  /** When every ring is looked at next. */
+  nextAt: string | null;
+  /** Rings that are to be looked at now. */
+  looking: number[];
+  /** Rings where only what runs is noted, with the reason. */
+  notKept: { ring: number; reason: string }[];
+  /** Cells that the last look found elsewhere than their ring, at most 100. */
+  found: (Difference & { ring: number })[];
+}
+
+/** When a ring should converge on a package; `unknown`: what that depends on, where no clock ends it. */
+export interface RingForecast {
+  ring: number;
+  version: string;
+  expectedAt?: string;
+  unknown?: string;
+}
+
+/** Why a cell, or cells of a ring (null), do not run a package or a newer one. */
+export interface MissingCell {
+  ring: number;
+  cell: string | null;
+  state: CellState | RingState | 'unknown';
+  reason: string;
+}
+
+/** Whether a package, or a newer one, is on every cell of some rings, by what the cluster last saw. */
+export interface Everywhere {
+  version: string;
+  there: boolean;
+  /** Why it will not be there, and no newer one in its place; null: it may be. */
+  never: string | null;
+  rings: { ring: number; there: boolean; converged: string | null }[];
+  /** At most 100; quarantined ones are named also where they are not counted. */
+  missing: MissingCell[];
+  missingTotal: number;
 }
 
 export type PassPurpose = 'deploy' | 'migrate' | 'rollback';
@@ -357,12 +441,19 @@ export interface ClusterStatus {
   perimeter: number | null;
   rings: ClusterRing[];
   brakes: BrakeStatus[];
-  quarantined: { cell: string; by: string; reason: string; since: string; expiresAt?: string }[];
+  /** `inTopology`: it is written there, and only a topology without it ends it. */
+  quarantined: { cell: string; by: string; reason: string; since: string; expiresAt?: string; inTopology?: true }[];
   blocked: BlockedVersion[];
   graduated: GraduatedPackage[];
   queue: QueueEntry[];
+  reconcile?: ReconcileStatus;
   drift: { max: number; byRing: Record<string, number> };
-  autoDeploy: { state: 'running' | 'paused'; reason?: string; override?: unknown };
+  /** `override`: a person's word that lets it run although the drift is beyond its limit. */
+  autoDeploy: {
+    state: 'running' | 'paused';
+    reason?: string;
+    override?: { by: string; reason: string; since: string; expiresAt?: string };
+  };
   /** Fields of the topology that are written there and that this version does not obey yet. */
   notInForce: string[];
   waitingFor: WaitingFor | null;
@@ -384,4 +475,6 @@ export interface ApplyTopologyResult {
   revision: number;
   changes: TopologyChanges;
   notInForce: string[];
+  /** What is allowed and will hardly do what its writer wants, a sentence each. */
+  warnings: string[];
 }

@@ -10,6 +10,9 @@ const waitLine = (wait: WaitingFor | null): string => {
   return `\n\nWaits for **${wait.kind}** since ${wait.since}${until}: ${wait.detail}${next}`;
 };
 
+const heldText = (held: WaitingFor | null): string =>
+  held ? `, waits for **${held.kind}**${held.until ? ` until ${held.until}` : ''}: ${held.detail}` : '';
+
 const brakeLine = (b: BrakeStatus): string =>
   `\n- **${b.brakeId}** on ${scopeText(b.scope)}, ${b.mode}, by ${b.by}: ${b.reason}${b.expiresAt ? `, until ${b.expiresAt}` : ''}`;
 
@@ -21,7 +24,8 @@ export function markdownOfRing(version: string, ring: RolloutRing): string {
   const counts = `${ring.converged} of ${ring.total} converged, ${ring.inFlight} in flight, ${ring.pending} pending, ${ring.failed} failed, ${ring.rolledBack} rolled back`;
   const flights = ring.cellsInFlight.length === 0 ? '' : `\n\nIn flight: ${ring.cellsInFlight.slice(0, 20).join(', ')}`;
   const lines = ring.exceptions.slice(0, 20).map((e) => `\n- **${e.cell}** ${e.state}: ${e.reason}`);
-  return `${head}\n\n${counts}${flights}${waitLine(ring.waitingFor)}${lines.length === 0 ? '' : `\n${lines.join('')}`}`;
+  const observed = ring.observed ? `\n\n${ring.observed.sentence}` : '';
+  return `${head}\n\n${counts}${observed}${flights}${waitLine(ring.waitingFor)}${lines.length === 0 ? '' : `\n${lines.join('')}`}`;
 }
 
 export function markdownOfRollout(status: PackageRolloutStatus): string {
@@ -43,7 +47,7 @@ export function markdownOfCluster(status: ClusterStatus): string {
   );
   const head = `**${status.cluster ?? 'no topology yet'}**, revision ${status.topologyRevision}`;
   const table = `\n\n| ring | state | desired | on it | rollout |\n|---|---|---|---|---|${rows.join('')}`;
-  const queue = status.queue.map((q) => `\n- ring ${q.ring}: ${q.version} since ${q.since}`);
+  const queue = status.queue.map((q) => `\n- ring ${q.ring}: ${q.version} since ${q.since}${heldText(q.held)}`);
   const queued = queue.length === 0 ? '' : `\n\nQueue:${queue.join('')}`;
   return `${head}${table}${queued}${waitLine(status.waitingFor)}${brakeList(status.brakes)}`;
 }

@@ -67,6 +67,8 @@ const waiting = object({ kind: text, since: instant, until: optional(instant), d
 const exceptions = listOf(object({ cell: text, state: text, reason: text }));
 const health = orNull(object({ windowMs: number, intervalMs: number, signals: object(), mode: text }));
 const alerts: Judge = (value) => isObject(value) && Object.values(value).every(raised);
+const judged = object({ healthy: number, quiet: number, unhealthy: number, inconclusive: number });
+const looks = object({ spent: number, lastMs: instantMs });
 const raised = object({
   alert: object({ name: text, severity: text, cluster: text, summary: text, next: texts, startedAtMs: instantMs }),
   saidAtMs: orNull(instantMs),
@@ -78,6 +80,18 @@ const policy: Judge = (value) =>
   Object.entries(absolutePolicy(DEFAULT_POLICY, 0)).every(
     ([field, fallback]) => typeof value[field] === typeof fallback,
   );
+const calendarWait = oneOf('deploy-window', 'freeze');
+const waiver = { wait: calendarWait, untilMs: orNull(instantMs) };
+const calendar = object({
+  windows: listOf(object({ days: texts, from: text, to: text, timezone: text })),
+  freezes: listOf(object({ from: instant, to: instant, reason: optional(text) })),
+});
+const word = object({
+  untilMs: instantMs,
+  freeze: orNull(object({ untilMs: instantMs, reason: text })),
+  window: orNull(object({ untilMs: orNull(instantMs) })),
+  opensMs: orNull(instantMs),
+});
 const problem = object({ path: text, value: text, expected: text });
 
 const view = object({
@@ -104,15 +118,27 @@ const request = {
   purpose,
   lane: orNull(text),
   approved: listOf(ring),
+  approvedAtMs: optional((value) => isObject(value) && Object.values(value).every(instantMs)),
+  waivers: optional(listOf(object({ ring, ...waiver }))),
   sinceMs: instantMs,
   sender: optional(text),
+  preempt: optional(flag),
+  fixes: optional(text),
 };
 
 const ofRing = { ring, name: text, soft: flag };
 const ANSWERS: Record<string, Shape> = {
   granted: { ...ofRing, perimeter: flag },
   held: { ...ofRing, waiting },
-  refused: { ...ofRing, code: text, detail: text, until: orNull(instant), next: texts, supersededBy: orNull(text) },
+  refused: {
+    ...ofRing,
+    code: text,
+    wait: optional(calendarWait),
+    detail: text,
+    until: orNull(instant),
+    next: texts,
+    supersededBy: orNull(text),
+  },
   replaced: { ...ofRing, by: text },
   none: {},
   rejected: { path: text, value: text, expected: text },
@@ -137,6 +163,7 @@ const SHAPES: Record<string, Shape> = {
     lane: orNull(text),
     by: text,
     at: instant,
+    ring0: optional(text),
   },
   requestRing: request,
   claimRing: { ...request, ring, pass: orNull(text) },
@@ -192,11 +219,13 @@ const SHAPES: Record<string, Shape> = {
     runsWith: optional(orNull(text)),
     baked: flag,
     systemic: flag,
+    systemicSinceMs: optional(instantMs),
     needsDowntime: orNull(text),
     migrationFailed: texts,
     result: orNull(object({ outcome: text, reason: text })),
     ended: flag,
     retries: optional(number),
+    cellMs: optional(orNull(number)),
     alerts: optional(alerts),
     packageBrakes: object({ epoch: text, brakes }),
   },
@@ -211,9 +240,12 @@ const SHAPES: Record<string, Shape> = {
     gated: flag,
     cellsGz: cells,
     leftOut: exceptions,
+    came: optional(texts),
     alerts: optional(alerts),
     brakes,
     brakesNumber: object(brakesNumber),
+    calendar: optional(calendar),
+    word: optional(word),
     refused: orNull(text),
   },
   setBrakes: { from: oneOf('cluster', 'package'), ...brakesNumber, brakes },
@@ -226,16 +258,28 @@ const SHAPES: Record<string, Shape> = {
   },
   retryPass: { by: text, cells: orNull(texts) },
   skipInPass: { cell: text, by: text, reason: text },
-  overrideInPass: { wait: text, by: text, reason: text },
+  quarantineInPass: { cell: text, by: text, reason: text, out: flag },
+  overrideInPass: { wait: text, waiver: optional(object(waiver)), by: text, reason: text },
   holdForward: { held: orNull(object({ reason: text, sinceMs: instantMs })) },
   checkInPass: { name: text, outcome: oneOf('passed', 'failed'), by: text },
   bakedEverywhere: {},
+  cellsLeft: { cells: texts },
   reportNow: {},
   ringGate: { detail: text },
   ringChecks: { detail: orNull(text) },
-  ringHealth: { verdict: text, scope: text, sentence: text, atMs: instantMs, evidence: listOf(object({})) },
+  ringHealth: {
+    verdict: text,
+    scope: text,
+    sentence: text,
+    atMs: instantMs,
+    evidence: listOf(object({})),
+    looks: optional(looks),
+    cells: optional(judged),
+  },
   cellNote: { cell: text, version: optional(packageName), trouble: orNull(object({ kind: text, detail: text })) },
   hurry: {},
+  standDown: {},
+  cellOrders: { cell: text },
   standAside: { version: packageName },
 };
 
@@ -256,6 +300,7 @@ const ARGUMENTS: Record<string, Shape> = {
     skips: listOf(object({ cell: text, by: text, reason: text })),
     failedChecks: object(),
     overridden: texts,
+    waivers: optional(listOf(object(waiver))),
     holdForward: orNull(object({ reason: text, sinceMs: instantMs })),
     leftBehind: exceptions,
     migrationFailed: texts,

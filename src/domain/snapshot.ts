@@ -1,5 +1,7 @@
 import { gunzipSync, gzipSync, strFromU8, strToU8 } from 'fflate';
 import type { CellRef } from '../contract/activities.js';
+import type { PackedTopology } from '../contract/internal.js';
+import type { Topology } from './topology/index.js';
 
 /**
  * Large plain data travel as base64 of gzipped JSON. fflate and not node:zlib, because this runs inside the workflow
@@ -12,6 +14,10 @@ export const pack = (value: unknown): string => toBase64(gzipSync(strToU8(JSON.s
 
 /** Throws where `text` is not base64 of gzipped JSON. */
 export const unpack = (text: string): unknown => JSON.parse(strFromU8(gunzipSync(base64ToBytes(text))));
+
+/** The topology in force as `CellCluster` answers it; null where there is none yet. */
+export const unpackTopology = ({ gzip }: PackedTopology): Topology | null =>
+  gzip === null ? null : (unpack(gzip) as Topology);
 
 export const packCells = (cells: CellRef[]): string =>
   pack(cells.map((c) => [c.id, c.tenant, c.url, ...(hasLabels(c) ? [c.labels] : [])]));

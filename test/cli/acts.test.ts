@@ -1,5 +1,9 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { PackageRolloutStatus, WaitingFor } from '../../src/contract/status.js';
+import { fleet } from '../support/fleet.js';
 import { rollout, run, VERSION } from './harness.js';
 import { rolloutStatus } from './statuses.js';
 
@@ -130,7 +134,7 @@ describe('the answer of an act', () => {
 });
 
 describe('a topology', () => {
-  it('is sent as it is written, with the fields that are not in force as warnings', async () => {
+  it('is sent as it is written; where all of it is in force there is nothing to warn of', async () => {
     const argv = ['cluster', 'apply', 'test/fixtures/topology.example.yaml', '--release-cold-start'];
     const payloads: Record<string, unknown>[] = [];
     const changes = {
@@ -145,11 +149,32 @@ describe('a topology', () => {
       payloads.push(payload);
       return { revision: 1, changes };
     };
-    const { exit, stdout, stderr } = await run(argv, { cluster: () => ({ applyTopology }) });
+    const { exit, stdout, stderr } = await run(argv, {
+      cluster: () => ({ applyTopology, status: async () => ({ rings: [] }) }),
+    });
     expect(payloads).toMatchObject([{ by: 'ann', releaseColdStart: true, topology: { cluster: 'gitlab-com' } }]);
     expect(stdout).toBe('topology revision 1 is in force: 1 cell joined, ring 0 added\n');
-    expect(stderr).toContain('warning: coordination.maxDrift is not in force in this version\n');
+    expect(stderr).toBe('');
     expect(exit).toBe(0);
+  });
+
+  it('that will hardly do what its writer wants is sent with a warning', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'topology-'));
+    const file = join(folder, 'short.json');
+    const signals = { errors: { query: 'errors{cell="{{cell}}"}', worse: 'higher', max: 0.1 } };
+    writeFileSync(
+      file,
+      JSON.stringify(fleet({ 2: 1 }, { 2: { bakeTime: '4h' } }, { health: { baseline: '1h', signals } })),
+    );
+    const changes = { cellsJoined: [], cellsLeft: [], cellsMoved: [], ringsAdded: [], ringsRemoved: [], policy: [] };
+    const applyTopology = async () => ({ revision: 1, changes });
+    try {
+      const { exit, stderr } = await run(['cluster', 'apply', file], { cluster: () => ({ applyTopology }) });
+      expect(stderr).toMatch(/^warning: ring 2: health\.baseline is 1h, .* 4h 10m together/m);
+      expect(exit).toBe(0);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 
   it.each([

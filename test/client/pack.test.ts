@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
-import { packTopology, unpackTopology } from '../../src/client/pack.js';
+import { packTopology } from '../../src/client/pack.js';
 import { newClusterState } from '../../src/domain/cluster/state.js';
 import { putInForce } from '../../src/domain/cluster/topology.js';
+import { unpackTopology } from '../../src/domain/snapshot.js';
 import { parseTopology } from '../../src/domain/topology/index.js';
 import { fleet } from '../support/fleet.js';
 

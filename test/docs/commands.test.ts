@@ -65,6 +65,7 @@ const MEANINGS: [RegExp, string][] = [
   [/^mode$/, 'finish-cells'],
   [/^until$/, ' --expires 2h'],
   [/^wait$/, 'bake'],
+  [/^kind$/, 'freeze'],
   [/worst|cell/i, 'cell-8'],
   [/ring/i, '3'],
 ];

@@ -23,7 +23,11 @@ const SCHEMAS: Record<string, () => z.ZodType> = {
   skipCell: messages.skipCell,
   abort: messages.abort,
   restart: messages.restart,
+  quarantineCell: messages.quarantineCell,
+  readmitCell: messages.readmitCell,
+  resumeAutoDeploy: messages.resumeAutoDeploy,
   applyTopology: messages.applyTopology,
+  reconcile: messages.reconcile,
   blockVersion: messages.blockVersion,
   unblockVersion: messages.unblockVersion,
   packageRollbackArgument: messages.packageRollbackArgument,
@@ -44,6 +48,7 @@ const RING_RESULT: Record<keyof RingResult, true> = {
   outcome: true,
   blocking: true,
   code: true,
+  wait: true,
   until: true,
   next: true,
   supersededBy: true,
@@ -55,6 +60,7 @@ const RING_RESULT: Record<keyof RingResult, true> = {
   checks: true,
   smokeTests: true,
   health: true,
+  observed: true,
 };
 
 const blocks = documents().flatMap(codeBlocks);

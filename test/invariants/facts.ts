@@ -53,8 +53,9 @@ export interface Facts {
 
 export function factsOf(evidence: Evidence, leeway: Leeway): Facts {
   const acts = evidence.acts.map(readAct).sort((a, b) => a.askedMs - b.askedMs);
-  const topologies = [evidence.topology as Topology, ...appliedLater(acts)];
-  const jobs = evidence.jobs.map((job) => readJob(job, topologies)).sort((a, b) => a.createdMs - b.createdMs);
+  const applied = appliedLater(acts);
+  const topologies = [evidence.topology as Topology, ...applied.map(({ topology }) => topology)];
+  const jobs = evidence.jobs.map((job) => readJob(job, topologies, applied)).sort((a, b) => a.createdMs - b.createdMs);
   return {
     jobs,
     acts,
@@ -67,9 +68,16 @@ export function factsOf(evidence: Evidence, leeway: Leeway): Facts {
   };
 }
 
-const appliedLater = (acts: Act[]): Topology[] =>
-  acts.flatMap(({ act, refused, payload }) =>
-    act === 'applyTopology' && !refused && payload.topology ? [payload.topology as Topology] : [],
+interface Applied {
+  topology: Topology;
+  askedMs: number;
+}
+
+const appliedLater = (acts: Act[]): Applied[] =>
+  acts.flatMap(({ act, refused, payload, askedMs }) =>
+    act === 'applyTopology' && !refused && payload.topology
+      ? [{ topology: payload.topology as Topology, askedMs }]
+      : [],
   );
 
 /** Where nobody answered, the act may have been done all the same. */
@@ -87,8 +95,10 @@ function readAct({ act, version, payload, askedAt, answeredAt, answer, error }: 
   };
 }
 
-function readJob(log: LoggedJob, topologies: Topology[]): Job {
-  const place = placeOf(log.tenant, topologies);
+function readJob(log: LoggedJob, topologies: Topology[], applied: Applied[]): Job {
+  // A cell may have moved: it counts where it was by then.
+  const byThen = applied.filter(({ askedMs }) => askedMs <= Date.parse(log.created_at)).map((a) => a.topology);
+  const place = placeOf(log.tenant, [...byThen.reverse(), ...topologies]);
   const key = log.idempotency_key;
   const cell = place?.cell ?? log.tenant;
   // The contract: keys are made from cluster, pass, cell, kind, version and how often it was ordered.

@@ -71,7 +71,7 @@ export function onSince(facts: Facts, cell: string, version: string, atMs: numbe
 
 /** A cell without any job: only the coordinator's own word says that it was on the package before. */
 function ranItAlready(facts: Facts, cell: string, version: string): boolean {
-  const ring = facts.topologies.flatMap((t) => t.rings).find((r) => r.cells?.some((c) => c.id === cell))?.ring;
+  const ring = ringOfCell(facts, cell);
   const seen = statusOf(facts, version)?.rings.find((r) => r.ring === ring);
   if (!seen || seen.exceptions.some((e) => e.cell === cell)) return false;
   return seen.converged > 0 && seen.pending + seen.inFlight === 0;
@@ -110,7 +110,7 @@ export function convergenceOf(facts: Facts, ring: number, stay: Stay): Convergen
   const skips = actsFor(facts, 'skipCell', version).filter((a) => a.askedMs <= atMs);
   const cells = rules.cells.map((id) => ({
     id,
-    skipped: skips.some((a) => a.payload.cell === id),
+    skipped: skips.some((a) => a.payload.cell === id) || wasQuarantined(facts, id, stay),
     periods: periodsOn(facts, id, version, atMs),
   }));
   const isThere = (fromMs: number, periods: Period[]) =>
@@ -124,6 +124,23 @@ export function convergenceOf(facts: Facts, ring: number, stay: Stay): Convergen
   const missing = missingFrom(atMs).map((c) => c.id);
   return { fromMs: null, missing: missing.length > 0 ? missing : rules.cells };
 }
+
+/** A pass leaves out who was quarantined when it entered the ring, or later; who is back by then is in it again. */
+function wasQuarantined(facts: Facts, cell: string, { version, atMs }: Stay): boolean {
+  const ring = facts.jobs.find((j) => j.cell === cell)?.ring ?? ringOfCell(facts, cell);
+  const entry = facts.jobs.find((j) => j.ring === ring && j.forward && same(j.version, version));
+  const startedAt = statusOf(facts, version)?.rings.find((r) => r.ring === ring)?.startedAt ?? null;
+  const enteredMs = Math.min(entry?.createdMs ?? atMs, startedAt === null ? atMs : Date.parse(startedAt));
+  const about = (act: string) => facts.acts.filter((a) => a.act === act && !a.refused && a.payload.cell === cell);
+  const last = about('quarantineCell').findLast((a) => a.askedMs <= atMs);
+  if (!last) return false;
+  const { expiresAt } = last.payload;
+  if (typeof expiresAt === 'string' && Date.parse(expiresAt) < enteredMs) return false;
+  return !about('readmitCell').some((a) => a.askedMs > last.askedMs && (a.answeredMs ?? a.askedMs) < enteredMs);
+}
+
+const ringOfCell = (facts: Facts, cell: string): number | undefined =>
+  facts.topologies.flatMap((t) => t.rings).find((r) => r.cells?.some((c) => c.id === cell))?.ring;
 
 /** A soft ring never blocks: what failed there is reported, and the package goes on once every cell had its try. */
 export const wasTried = (facts: Facts, { soft }: RingRules, version: string, cells: string[]): boolean =>

@@ -2,6 +2,7 @@ import { type Facts, factsOf } from './facts.js';
 import { actsAreKept } from './rules/acts-are-kept.js';
 import { blockedNowhere } from './rules/blocked-nowhere.js';
 import { brakesHold } from './rules/brakes-hold.js';
+import { calendarHolds } from './rules/calendar-holds.js';
 import { failuresGoBack } from './rules/failures-go-back.js';
 import { graduatedOnly } from './rules/graduated-only.js';
 import { migrationsLast } from './rules/migrations-last.js';
@@ -14,13 +15,14 @@ import type { Evidence, Leeway, Violation } from './types.js';
 
 export type { ActRecord, Evidence, Leeway, LoggedJob, Violation } from './types.js';
 
-/** By number in contract section 7. Rule 8 is about measurements, of which AMP's log knows nothing. */
+/** By number in contract section 7, 0 for what the contract says elsewhere. Rule 8 is about measurements, of which AMP's log knows nothing. */
 const RULES: ((facts: Facts) => Violation[])[] = [
   oneChangeAtATime,
   ringAfterRing,
   graduatedOnly,
   blockedNowhere,
   brakesHold,
+  calendarHolds,
   submittedOnce,
   failuresGoBack,
   migrationsLast,

@@ -16,6 +16,8 @@ export interface Policy {
   migrateWhen: string;
   mode: string;
   pollInterval: string;
+  deployWindows: { days: string[]; from: string; to: string; timezone: string }[];
+  freezes: { from: string; to: string }[];
 }
 
 const DEFAULTS: Policy = {
@@ -30,6 +32,8 @@ const DEFAULTS: Policy = {
   migrateWhen: 'grace',
   mode: 'act',
   pollInterval: '5s',
+  deployWindows: [],
+  freezes: [],
 };
 
 export interface Cell {

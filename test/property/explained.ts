@@ -31,7 +31,9 @@ export function claimOf(status: SeenRollout, ring: number, cell: string, hadBefo
 export function allowedOn(newestFirst: Rollout[], ring: number, cell: string, ran: Ran): string[] {
   const allowed: string[] = [];
   for (const status of newestFirst) {
-    const claim = claimOf(status, ring, cell, ran.before(status, cell));
+    const said = claimOf(status, ring, cell, ran.before(status, cell));
+    // Going back is to what the cell ran before, whatever became of that meanwhile.
+    const claim = said === 'off' && ran.broughtBack(status, cell) ? 'either' : said;
     if (claim !== 'off') allowed.push(status.version);
     if (claim === 'on') return allowed;
   }
@@ -100,6 +102,8 @@ interface Ran {
   first: (cell: string) => string;
   /** Whether the package was on its way to the cell before the run began that the status is of. */
   before: (status: Rollout, cell: string) => boolean;
+  /** Whether going back from a newer package brought the package to the cell again after its rollout had ended. */
+  broughtBack: (status: Rollout, cell: string) => boolean;
 }
 
 function ranBy(runs: Map<string, string>, { jobs }: Evidence): Ran {
@@ -107,5 +111,7 @@ function ranBy(runs: Map<string, string>, { jobs }: Evidence): Ran {
   return {
     first: (cell) => of(cell)[0]?.from_version ?? runs.get(cell) ?? 'nothing',
     before: ({ version, startedAt }, cell) => of(cell).some((j) => j.version === version && j.created_at < startedAt),
+    broughtBack: ({ version, finishedAt }, cell) =>
+      of(cell).some((j) => j.kind === 'rollback' && j.version === version && j.created_at > (finishedAt ?? '')),
   };
 }

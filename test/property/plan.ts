@@ -168,6 +168,10 @@ const actKinds: fc.Arbitrary<Pick<ActPlan, 'act' | 'more'>> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ act: fc.constant('skipCell'), more: fc.constant({}) }) },
   { weight: 1, arbitrary: fc.record({ act: fc.constant('abort'), more: fc.record({ rollback: fc.boolean() }) }) },
   { weight: 1, arbitrary: fc.record({ act: fc.constant('approveRing'), more: fc.constant({}) }) },
+  { weight: 2, arbitrary: fc.record({ act: fc.constant('quarantineCell'), more: fc.record({ expires }) }) },
+  { weight: 1, arbitrary: fc.record({ act: fc.constant('readmitCell'), more: fc.constant({}) }) },
+  { weight: 1, arbitrary: fc.record({ act: fc.constant('blockVersion'), more: fc.record({ isFixed: fc.boolean() }) }) },
+  { weight: 1, arbitrary: fc.record({ act: fc.constant('unblockVersion'), more: fc.constant({}) }) },
   {
     weight: 2,
     arbitrary: fc.record({
@@ -182,7 +186,11 @@ const acts = fc.array(fc.record({ kind: actKinds, atMs: moment, pack, ring: fc.n
   size: 'max',
 });
 
-const graduation = fc.record({ atMs: moment, lane: mostly<string | undefined>(undefined, 'urgent') });
+const graduation = fc.record({
+  atMs: moment,
+  lane: mostly<string | undefined>(undefined, 'urgent'),
+  preempt: mostly(false, true),
+});
 const graduations = fc.oneof(
   { weight: 3, arbitrary: fc.tuple(graduation) },
   { weight: 2, arbitrary: fc.tuple(graduation, graduation) },
@@ -202,13 +210,13 @@ const drawn: fc.Arbitrary<Plan> = fc
     ...rest,
     acts: [
       // The first one at once, or there is nothing to see before it.
-      ...lanes.map(({ atMs, lane }, i) => ({
+      ...lanes.map(({ atMs, lane, preempt }, i) => ({
         atMs: i === 0 ? 0 : atMs,
         act: 'graduate',
         pack: i,
         ring: 0,
         cell: 0,
-        more: lane === undefined ? {} : { lane },
+        more: { ...(lane === undefined ? {} : { lane }), ...(preempt ? { preempt } : {}) },
       })),
       ...others.map(({ kind, ...words }) => ({ ...kind, ...words })),
     ].sort((a, b) => a.atMs - b.atMs),

@@ -81,16 +81,39 @@ export function faultOf(plan: Plan, { kind, cell, more, pack }: FaultPlan): Reco
   return { kind, cell: cellAt(plan, cell), ...more, ...(pack === undefined ? {} : { version: pick(PACKAGES, pack) }) };
 }
 
+interface More {
+  lane?: string;
+  preempt?: boolean;
+  rollback?: boolean;
+  wait?: 'bake' | 'grace-period';
+}
+
+function untilSoon({ more }: ActPlan): { expiresAt?: string } {
+  const { expires } = more as { expires?: number };
+  return expires === undefined ? {} : { expiresAt: new Date(Date.now() + expires).toISOString() };
+}
+
+/** The next package, where there is one. */
+function fixedIn({ more, pack }: ActPlan): { fixedIn?: string } {
+  const next = PACKAGES[(pack % PACKAGES.length) + 1];
+  return (more as { isFixed?: boolean }).isFixed && next ? { fixedIn: next } : {};
+}
+
 async function perform(world: World, plan: Plan, act: ActPlan, callers: Caller[]): Promise<void> {
   const version = pick(PACKAGES, act.pack);
   const rollout = world.cells.rollout(version);
   const ring = pick(ringsOf(plan), act.ring);
+  const cell = cellAt(plan, act.cell);
   const by = 'operator';
   const reason = `at ${act.atMs} ms`;
-  const { lane, rollback, wait } = act.more as { lane?: string; rollback?: boolean; wait?: 'bake' | 'grace-period' };
+  const { lane, preempt, rollback, wait } = act.more as More;
   switch (act.act) {
     case 'graduate':
-      return void (await rollout.graduate({ by: 'release-tools', ...(lane === undefined ? {} : { lane }) }));
+      return void (await rollout.graduate({
+        by: 'release-tools',
+        ...(lane === undefined ? {} : { lane }),
+        ...(preempt ? { preempt } : {}),
+      }));
     case 'deployRing': {
       const asked: Asked<RingResult> = await rollout.deployRing({ ring: 0, by: 'release-tools' });
       const answer = asked.answer();
@@ -107,9 +130,17 @@ async function perform(world: World, plan: Plan, act: ActPlan, callers: Caller[]
     case 'retryRing':
       return void (await rollout.retryRing({ ring, by, reason }));
     case 'skipCell':
-      return void (await rollout.skipCell({ cell: cellAt(plan, act.cell), by, reason }));
+      return void (await rollout.skipCell({ cell, by, reason }));
     case 'abort':
       return void (await rollout.abort({ by, reason, ...(rollback ? { rollback } : {}) }));
+    case 'quarantineCell':
+      return void (await world.cells.cluster().quarantineCell({ cell, by, reason, ...untilSoon(act) }));
+    case 'readmitCell':
+      return void (await world.cells.cluster().readmitCell({ cell, by, reason }));
+    case 'blockVersion':
+      return void (await world.cells.cluster().blockVersion({ version, by, reason, ...fixedIn(act) }));
+    case 'unblockVersion':
+      return void (await world.cells.cluster().unblockVersion({ version, by, reason }));
     case 'approveRing':
       return void (await rollout.approveRing({ ring, by, reason }));
     case 'override':
@@ -127,14 +158,12 @@ interface Words {
 }
 
 async function engage(world: World, act: ActPlan, { version, ring, by, reason }: Words): Promise<void> {
-  const { where, mode, brakeId, expires } = act.more as {
+  const { where, mode, brakeId } = act.more as {
     where: 'outer' | 'cluster' | 'ring' | 'package';
     mode: 'finish-cells' | 'cancel-cells' | 'finish-ring';
     brakeId: string;
-    expires?: number;
   };
-  const expiresAt = expires === undefined ? {} : { expiresAt: new Date(Date.now() + expires).toISOString() };
-  const brake = { by, reason, brakeId, mode, ...expiresAt };
+  const brake = { by, reason, brakeId, mode, ...untilSoon(act) };
   if (where === 'package') await world.cells.rollout(version).engageBrake(brake);
   else await world.cells.cluster().engageBrake({ ...brake, scope: where === 'ring' ? { ring } : where });
 }

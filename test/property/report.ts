@@ -56,6 +56,8 @@ function actWords(plan: Plan, { act, pack, ring, cell, more }: ActPlan): string 
     override: `ring ${pick(ringsOf(plan), ring)}`,
     engageBrake: `ring ${pick(ringsOf(plan), ring)}`,
     skipCell: cellAt(plan, cell),
+    quarantineCell: cellAt(plan, cell),
+    readmitCell: cellAt(plan, cell),
     deployRing: 'ring 0',
   };
   const details = Object.keys(more).length > 0 ? JSON.stringify(more) : '';

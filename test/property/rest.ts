@@ -22,7 +22,7 @@ interface Patience {
 }
 
 /**
- * Takes brakes off, approves, and retries or aborts what waits for a person, until every rollout has ended or waits for
+ * Takes brakes off, lifts blocks and quarantines, approves, and retries or aborts what waits for a person, until every rollout has ended or waits for
  * its graduation only, and no ring is held. Faults stay until a retry has not helped. Answers what is wrong with the
  * way there.
  */
@@ -45,14 +45,15 @@ export async function comeToRest(world: World, plan: Plan): Promise<string[]> {
       return [`${how}: ${whatGoesOn(cluster, open)}`];
     }
     await releaseBrakes(world, cluster, open);
+    await liftTheRest(world, cluster);
     for (const status of open) await help(world, plan, status, patience);
     await sleep(LOOK_MS);
   }
 }
 
-/** After faults are gone, a retry must mend everything but cells that people skipped. */
+/** After faults are gone, a retry must mend everything but cells that people left out. */
 function givenUp(patience: Map<string, Patience>, plan: Plan): string[] {
-  if (plan.acts.some((a) => a.act === 'skipCell')) return [];
+  if (plan.acts.some((a) => a.act === 'skipCell' || a.act === 'quarantineCell')) return [];
   return [...patience].flatMap(([version, p]) =>
     p.givenUp ? [`${version} halted again after ${MAX_RETRIES} retries without any fault`] : [],
   );
@@ -100,6 +101,12 @@ async function releaseBrakes(world: World, cluster: ClusterStatus, open: Package
   for (const { version, brakes } of open) {
     for (const { brakeId } of brakes) await tolerate(world.cells.rollout(version).releaseBrake({ ...BY, brakeId }));
   }
+}
+
+/** Nothing is blocked in the end, and no cell left out. */
+async function liftTheRest(world: World, { blocked, quarantined }: ClusterStatus): Promise<void> {
+  for (const { version } of blocked) await tolerate(world.cells.cluster().unblockVersion({ ...BY, version }));
+  for (const { cell } of quarantined) await tolerate(world.cells.cluster().readmitCell({ ...BY, cell }));
 }
 
 /** A brake may have expired, or a rollout ended, meanwhile. */

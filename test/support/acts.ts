@@ -33,7 +33,7 @@ function noteCall(
   payload: unknown,
   call: () => Promise<unknown>,
 ): Promise<unknown> {
-  if (act === 'topology' || act.endsWith('status')) return call();
+  if (act === 'topology' || act === 'isEverywhere' || act.endsWith('status')) return call();
   const entry: ActRecord = { act, version, payload, askedAt: Date.now(), answeredAt: null, answer: null };
   acts.push(entry);
   return call().then(

@@ -297,8 +297,7 @@ scenario(
     const sentAt = Date.now();
     await rawSignal(world, 'cell-cluster', 'engageBrake', { by: 'alice', reason: 'night', brakeId: 'dark' });
     await world.startWorker();
-    const braked = await seen(world, V1, (s) => s.state === 'braked' && ringOf(s, 2)?.inFlight === 0);
-    expect(theRing(braked, 2).pending).toBeGreaterThan(0);
+    await seen(world, V1, (s) => s.state === 'braked' && ringOf(s, 2)?.inFlight === 0);
     const { inFlight } = await brake(world, { brakeId: 'dark', reason: 'night' });
     expect(inFlight).toEqual([]);
     const known = forward(await world.jobs()).length;

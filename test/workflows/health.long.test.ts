@@ -71,14 +71,22 @@ scenario(
   },
 );
 
-scenario('in shadow nothing is obeyed', scene({ health: { mode: 'shadow' } }), async (world) => {
-  await world.fault({ kind: 'error-burst', version: V1, size: 0.3 });
-  await graduate(world, V1);
-  expect(theRing(await ends(world, V1), 2)).toMatchObject({
-    converged: 3,
-    health: { mode: 'shadow', wouldHave: expect.stringContaining('errors') },
-  });
-});
+scenario(
+  'in shadow nothing is obeyed or waited for, and how the cells were judged is kept',
+  scene({ health: { mode: 'shadow' }, policies: { 2: { maxParallel: 3, bakeTime: '25s' } } }),
+  async (world) => {
+    await world.fault({ kind: 'error-burst', version: V1, size: 0.3 });
+    await graduate(world, V1);
+    expect(theRing(await ends(world, V1), 2)).toMatchObject({
+      converged: 3,
+      health: {
+        mode: 'shadow',
+        wouldHave: expect.stringContaining('errors'),
+        cells: { healthy: 0, quiet: 0, unhealthy: 3, inconclusive: 0 },
+      },
+    });
+  },
+);
 
 scenario(
   'a fault of the package stops the ring as systemic, and its cells go back where the policy says so',
@@ -180,8 +188,11 @@ scenario(
   async (world) => {
     await world.fault({ kind: 'error-burst', version: V1, size: 0.4, delayMs: 12_000 });
     await graduate(world, V1);
-    await seen(world, V1, (s) => ringOf(s, 2)?.state === 'halted' && ringOf(s, 2)?.health?.ring?.scope === 'systemic');
+    await seen(world, V1, (s) => ringOf(s, 2)?.converged);
     await graduate(world, V2);
+    // Said before the stop, of which nobody knew then: it ends nothing.
+    await world.cells.rollout(V2).approveRing({ ring: 2, by: 'alice', reason: 'looks fine' });
+    await seen(world, V1, (s) => ringOf(s, 2)?.state === 'halted' && ringOf(s, 2)?.health?.ring?.scope === 'systemic');
     const held = await seen(world, V2, (s) => s.waitingFor?.kind === 'approval');
     expect(held.waitingFor).toMatchObject({ ring: 2, detail: expect.stringContaining(V1) });
     expect(toVersion(await world.jobs(), V2)).toEqual([]);

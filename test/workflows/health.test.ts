@@ -44,6 +44,18 @@ scenario(
 );
 
 scenario(
+  'in shadow no cell waits for its window, nor for a Prometheus that is not there',
+  scene({ prometheus: null, health: { mode: 'shadow', window: '10m' } }),
+  async (world) => {
+    await graduate(world, V1);
+    expect(theRing(await ends(world, V1), 2)).toMatchObject({
+      converged: 3,
+      health: { mode: 'shadow', ring: { verdict: 'inconclusive' } },
+    });
+  },
+);
+
+scenario(
   'without a Prometheus a ring with signals is held, and nothing is deployed',
   scene({ prometheus: null }),
   async (world) => {

@@ -3,8 +3,10 @@ import { expect } from 'vitest';
 import { fleet, V0, V1 } from '../support/fleet.js';
 import type { World } from '../support/world.js';
 import {
+  cellNow,
   clusterSeen,
   ends,
+  exceptionOf,
   expectRejected,
   graduate,
   jobsSeen,
@@ -57,16 +59,18 @@ scenario('a broken topology is refused whole, with every path, and nothing of it
 });
 
 scenario(
-  'another cluster is refused, expectRevision guards against somebody else’s change, and what is not in force is named',
-  { more: { coordination: { maxDrift: 3 } } },
+  'another cluster is refused, expectRevision guards against somebody else’s change, and a topology that will make rings wait is warned of',
+  {},
   async (world) => {
     const foreign = await expectRejected(apply(world, { ...world.topology, cluster: 'another' }), 'cluster');
     expect(foreign.expected).toContain('test');
-    const { topologyRevision, notInForce } = await world.cells.cluster().status();
-    expect(notInForce.join()).toMatch(/maxDrift/);
+    const { topologyRevision } = await world.cells.cluster().status();
     const other = changed(world, (t) => Object.assign(ring(t, 2), { name: 'renamed' }));
+    const signals = { errors: { query: 'errors{cell="{{cell}}"}', worse: 'higher', max: 0.1 } };
+    Object.assign(other, { health: { baseline: '5m', signals } });
     const answer = await apply(world, other, { expectRevision: topologyRevision });
     expect(answer.revision).toBe(topologyRevision + 1);
+    expect(answer.warnings).toContainEqual(expect.stringContaining('ring 2: health.baseline is 5m'));
     const problem = await expectRejected(
       apply(world, world.topology, { expectRevision: topologyRevision }),
       'expectRevision',
@@ -139,7 +143,7 @@ scenario(
 );
 
 scenario(
-  'a pass keeps the snapshot it began with while its ring changes; the next pass sees the change',
+  'a pass keeps the snapshot it began with while its ring changes; a cell that left is dropped and named',
   { rings: { 2: 4 }, policies: { 2: { maxParallel: 1 } }, jobMs: 900 },
   async (world) => {
     await graduate(world, V1);
@@ -151,8 +155,9 @@ scenario(
     await apply(world, shrunk, { allowRemoval: true });
     const end = await ends(world, V1);
     expect(end.state).toBe('converged');
-    expect(theRing(end, 2)).toMatchObject({ total: 4, converged: 4 });
-    expect(toVersion(await world.jobs(), V1)).toHaveLength(4);
+    expect(theRing(end, 2)).toMatchObject({ total: 3, converged: 3 });
+    expect(exceptionOf(end, 2, 'c2-4')?.state).toBe('left');
+    expect(toVersion(await world.jobs(), V1)).toHaveLength(3);
     expect((await clusterSeen(world, (s) => s.rings.every((r) => r.rollout === undefined))).rings[2]?.total).toBe(3);
   },
 );
@@ -201,5 +206,65 @@ scenario(
     await clusterSeen(world, (s) => s.waitingFor === null && s.brakes.length === 0);
     await graduate(world, V1);
     expect((await ends(world, V1)).state).toBe('converged');
+  },
+);
+
+scenario(
+  'a cell that leaves while its job is under way is let come to its end, and counts no more',
+  { rings: { 2: 3 }, policies: { 2: { maxParallel: 1 } }, jobMs: 1_500 },
+  async (world) => {
+    await graduate(world, V1);
+    await jobsSeen(world, (jobs) => toVersion(jobs, V1).some((j) => j.cell === 'c2-1' && j.state === 'running'));
+    const left = changed(world, (t) => void ring(t, 2).cells.shift());
+    await apply(world, left, { allowRemoval: true });
+    const end = await ends(world, V1);
+    expect(end.state).toBe('converged');
+    expect(theRing(end, 2)).toMatchObject({ total: 2, converged: 2 });
+    expect(exceptionOf(end, 2, 'c2-1')).toMatchObject({ state: 'left', jobId: expect.any(String) });
+    expect(toVersion(await world.jobs(), V1, 'post_deploy_migrations').map((j) => j.cell)).not.toContain('c2-1');
+  },
+);
+
+scenario(
+  'a ring that leaves the topology while a package rolls over it holds nothing up, and is forgotten',
+  { rings: { 2: 2, 3: 2 }, policies: { 2: { maxParallel: 1 } }, jobMs: 1_500 },
+  async (world) => {
+    await graduate(world, V1);
+    await jobsSeen(world, (jobs) => toVersion(jobs, V1).some((j) => j.state === 'running'));
+    const gone = changed(world, (t) => void t.rings.splice(2, 1));
+    await apply(world, gone, { allowRemoval: true });
+    const end = await ends(world, V1);
+    expect(end.state).toBe('converged');
+    expect(theRing(end, 2).exceptions.map((e) => e.state)).toEqual(['left', 'left']);
+    expect(theRing(end, 3)).toMatchObject({ converged: 2 });
+    await clusterSeen(world, (s) => s.rings.map((r) => r.ring).join() === '0,1,3');
+  },
+);
+
+scenario(
+  'a cell that moves to another ring skips no ring, and never goes back: it comes to what its new ring runs when that does',
+  {
+    rings: { 2: 2, 3: 2 },
+    policies: { 3: { approval: 'required' } },
+    more: { coordination: { reconcileEvery: '10h' } },
+  },
+  async (world) => {
+    await graduate(world, V1);
+    await seen(world, V1, (s) => s.waitingFor?.kind === 'approval');
+    await clusterSeen(world, (s) => s.rings[2]?.rollout === undefined && s.rings[2]?.converged === V1);
+    const inward = changed(world, (t) => void ring(t, 2).cells.push(...ring(t, 3).cells.splice(1, 1)));
+    await apply(world, inward, { allowRemoval: true });
+    // It comes to what ring 2 converged on.
+    await world.until('c3-2 to come to the package of its ring', async () => {
+      return (await cellNow(world, 'c3-2')).migrated_version === V1;
+    });
+    await clusterSeen(world, (s) => s.rings[2]?.rollout === undefined && s.rings[2]?.onDesired === 3);
+    const outward = changed(world, (t) => void ring(t, 3).cells.push(...ring(t, 2).cells.splice(1, 1)));
+    await apply(world, outward, { allowRemoval: true });
+    await world.cells.rollout(V1).approveRing({ ring: 3, by: 'alice' });
+    const end = await ends(world, V1);
+    expect(theRing(end, 3)).toMatchObject({ total: 3, converged: 3 });
+    // What had come there with its old ring was taken as it is.
+    expect(toVersion(await world.jobs(), V1).filter((j) => j.cell === 'c2-2')).toHaveLength(1);
   },
 );

@@ -21,7 +21,7 @@ import type { CellNote, CellRolloutInput } from '../../src/contract/internal.js'
 import { cancellable, type Target } from '../../src/domain/cell.js';
 import { judgeCell, lookAtCells, runJob, verifyCell } from '../shared/activities.js';
 import { handleOurs } from '../shared/handle.js';
-import { cellNoteSignal, standAsideSignal, waiveHealthSignal } from '../shared/signals.js';
+import { cellNoteSignal, cellOrdersSignal, standAsideSignal, waiveHealthSignal } from '../shared/signals.js';
 import { type Trouble, troubleOf, troublePauseMs } from '../shared/trouble.js';
 
 const LOOK_AGAIN_MS = 5_000;
@@ -117,6 +117,12 @@ export class Errands {
   /** The same as `verify`; null: dropped half way. */
   verifyUnlessDropped(target: Target, migrated: boolean, health: HealthWatch | null): Promise<Verification | null> {
     return this.droppable(() => this.verify(target, migrated, health));
+  }
+
+  /** Answers the pass, which has been braked and asks, that this cell has gone too far to stand down. */
+  async tellThatItOrders(): Promise<void> {
+    const pass = getExternalWorkflowHandle(this.input.passWorkflowId);
+    await pass.signal(cellOrdersSignal, { cell: this.input.cell.id }).catch(() => undefined);
   }
 
   /** Tells the pass why this cell holds its ring, or that it does no more (null). */

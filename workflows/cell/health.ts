@@ -7,6 +7,12 @@ import type { Errands } from './errands.js';
 /** What the health of a verified cell asks for: that it counts, that it goes back, or that it stays and has failed. */
 export type Ruling = { does: 'converge' } | { does: 'go-back' | 'stay'; why: string };
 
+/** What speaks against ordering anything for a cell; `isUnknown`: too little is known of it, and that is for a person. */
+export interface Objection {
+  why: string;
+  isUnknown: boolean;
+}
+
 /**
  * How health decides on one cell, before and after its deployment. While too little is known of the cell the ring is
  * held, where the policy says so: nothing that is not known counts as healthy.
@@ -28,15 +34,23 @@ export class CellHealth {
     this.before = input.before;
   }
 
+  /** In shadow the ring's watch judges the cell, beside what is done with it: nobody waits for that. */
+  private get judgedBy(): HealthPolicy | null {
+    return this.isObeyed ? this.input.health : null;
+  }
+
   private get isObeyed(): boolean {
     return this.input.health?.mode === 'enforce';
   }
 
   /** Why nothing is to be ordered for the cell as it is; null: nothing speaks against it. */
-  async speaksAgainst(): Promise<string | null> {
-    const { health, policy } = this.input;
+  async speaksAgainst(): Promise<Objection | null> {
+    const { policy } = this.input;
+    const health = this.judgedBy;
     if (!health) return null;
-    const mayHold = this.isObeyed && !policy.deployToUnhealthy && !this.input.soft;
+    // What was said of it before an earlier try is no word on it now.
+    this.before = null;
+    const mayHold = !policy.deployToUnhealthy && !this.input.soft;
     // What is only told waits for nobody.
     const asked: HealthPolicy = mayHold ? health : { ...health, mode: 'shadow' };
     const verdict = await this.untilKnown(mayHold, (waitMs) => this.errands.judge(asked, waitMs), itself);
@@ -46,13 +60,16 @@ export class CellHealth {
     if (verdict === null || verdict.verdict === 'healthy') return null;
     this.before = verdict;
     if (!mayHold || (verdict.verdict === 'inconclusive' && isWaived)) return null;
-    const known = verdict.verdict === 'unhealthy' ? 'unhealthy' : 'not known to be healthy';
-    return `${known} before its deployment: ${verdict.sentence}`;
+    const isInDoubt = verdict.verdict === 'inconclusive';
+    const known = isInDoubt ? 'not known to be healthy' : 'unhealthy';
+    const why = `${known} before its deployment: ${verdict.sentence}`;
+    return { why, isUnknown: isInDoubt && health.onInconclusive !== 'rollback' };
   }
 
   /** Verifies the cell, and watches its health after the job that changed it; null: that was dropped half way. */
   async verify(target: Target, migrated: boolean, job: JobFacts): Promise<Verification | null> {
-    const { health, policy, purpose } = this.input;
+    const { policy, purpose } = this.input;
+    const health = this.judgedBy;
     const mustSmoke = policy.smokeTests && purpose === 'deploy';
     if (mustSmoke) {
       const ready = await this.errands.verifyUnlessDropped(target, migrated, null);
@@ -123,7 +140,7 @@ export class CellHealth {
   }
 
   private watch(job: JobFacts, waitMs: number): HealthWatch | null {
-    const { health: policy } = this.input;
+    const policy = this.judgedBy;
     if (!policy) return null;
     const { begunAtMs, endedAtMs } = timesOf(job);
     const { before, smokeTests } = this;

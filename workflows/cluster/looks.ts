@@ -1,6 +1,8 @@
 import { condition, log, sleep } from '@temporalio/workflow';
 import type { CellLook, CellRef } from '../../src/contract/activities.js';
 import { COORDINATOR } from '../../src/domain/brake.js';
+import { differenceOf } from '../../src/domain/cluster/differences.js';
+import { deployableIds, FOUND_AT_MOST, keptOn, reconcileOf, standingOf } from '../../src/domain/cluster/reconcile.js';
 import type { RingLook } from '../../src/domain/cluster/state.js';
 import { topologyOf } from '../../src/domain/cluster/topology.js';
 import { isPackage, newest } from '../../src/domain/package-version.js';
@@ -21,6 +23,8 @@ export class Looks {
   constructor(
     private readonly ctx: ClusterContext,
     private readonly brakes: BrakeDesk,
+    /** Every cell of a ring was looked at. */
+    private readonly onLooked: (ring: number, looking: RingLook) => void,
   ) {}
 
   /**
@@ -90,14 +94,33 @@ export class Looks {
     if (batch.length > 0) {
       const looks = await this.lookAtCells(ring, batch);
       // Meanwhile it may have begun anew, with other cells.
-      if (state.looking === looking) noteLooks(looking, looks);
+      if (state.looking !== looking) return false;
+      noteLooks(looking, looks);
+      this.compare(ring, looking, looks);
       return false;
     }
     const record = state.rings[ring];
     if (!record) return this.endLook();
     record.observed = looking.observed;
     record.desired ??= newest(Object.keys(record.observed).filter(isPackage));
+    this.onLooked(ring, looking);
     return this.endLook();
+  }
+
+  /** Notes which of these cells do not stand where their ring does. */
+  private compare(ring: number, looking: RingLook, looks: CellLook[]): void {
+    const { state } = this.ctx;
+    const topology = topologyOf(state);
+    const standing = topology && standingOf(state, topology, ring);
+    if (!topology || !standing) return;
+    const kept = deployableIds(state, topology, ring, Date.now());
+    const { welcome } = reconcileOf(state);
+    for (const look of looks) {
+      const isWelcome = welcome[look.cell]?.ring === ring;
+      const difference = kept.has(look.cell) ? differenceOf(look, standing, isWelcome, Date.now()) : null;
+      looking.found ??= [];
+      if (difference && looking.found.length < FOUND_AT_MOST) looking.found.push(difference);
+    }
   }
 
   private endLook(): true {
@@ -106,7 +129,12 @@ export class Looks {
   }
 
   private async lookAtCells(ring: number, cells: CellRef[]): Promise<CellLook[]> {
-    const order = { cluster: this.ctx.state.cluster ?? '', ring, version: '', chartVersion: null, askReadiness: false };
+    const { state } = this.ctx;
+    const topology = topologyOf(state);
+    const kept = topology && keptOn(state, topology, ring);
+    const isKept = kept !== null && !('not' in kept);
+    const target = isKept ? { ...kept, askJobs: true } : { version: '', chartVersion: null };
+    const order = { cluster: state.cluster ?? '', ring, ...target, askReadiness: false };
     for (;;) {
       try {
         return await lookAtCells({ ...order, cells });
@@ -122,7 +150,8 @@ export class Looks {
     const found = topology ? ringOf(topology, ring) : null;
     if (!found) return [];
     const { cells, leftOut } = deployableCells(found, Date.now());
-    const all = [...cells, ...leftOut.map((l) => l.cell)];
+    const external = found.deployedBy === 'external' ? found.cells : [];
+    const all = [...cells, ...leftOut.map((l) => l.cell), ...external];
     return all.flatMap(({ id, tenant, url }) => (tenant && url ? [{ id, tenant, url }] : []));
   }
 }

@@ -1,5 +1,5 @@
 import { condition, log, sleep } from '@temporalio/workflow';
-import { packageRolloutId, ringRolloutId } from '../../src/contract/ids.js';
+import { CLUSTER_WORKFLOW_ID, packageRolloutId, ringRolloutId } from '../../src/contract/ids.js';
 import type {
   AlertBook,
   BrakesHold,
@@ -9,6 +9,7 @@ import type {
   PassSpeaks,
   RegisterRollout,
   RequestRing,
+  RingAnswer,
   RingEntry,
   RingReport,
   WithdrawRequest,
@@ -17,7 +18,8 @@ import type { BrakeStatus } from '../../src/contract/status.js';
 import { handOverAlerts } from '../../src/domain/alerts/cluster.js';
 import { COORDINATOR, covers } from '../../src/domain/brake.js';
 import { brakeOfBlock, isBlockedBy } from '../../src/domain/cluster/blocks.js';
-import { entryOf } from '../../src/domain/cluster/entry.js';
+import { calendarEntry } from '../../src/domain/cluster/calendars.js';
+import { noteCellTime } from '../../src/domain/cluster/forecast.js';
 import {
   claimTurn,
   endTurn,
@@ -35,14 +37,35 @@ import {
 } from '../../src/domain/cluster/holders.js';
 import { laneIsGone } from '../../src/domain/cluster/lanes.js';
 import { noteChart } from '../../src/domain/cluster/packages.js';
+import { whyQuarantined } from '../../src/domain/cluster/quarantine.js';
+import { cameTo, isReconcile, noteForReconcile, noteReconciled } from '../../src/domain/cluster/reconcile.js';
 import { noteRepeats } from '../../src/domain/cluster/repeats.js';
 import { noteReturned } from '../../src/domain/cluster/rollbacks.js';
 import type { QueuedRequest, Turn } from '../../src/domain/cluster/state.js';
 import { topologyOf } from '../../src/domain/cluster/topology.js';
-import { decideTurns, type RingFacts, ringFacts, type TurnAction } from '../../src/domain/cluster/turns.js';
+import {
+  approvalWait,
+  decideTurns,
+  isSoft,
+  type RingFacts,
+  ringFacts,
+  type TurnAction,
+} from '../../src/domain/cluster/turns.js';
+import { gatesBefore } from '../../src/domain/health/gates.js';
+import { healthOf } from '../../src/domain/health/policy.js';
 import { OUST_AFTER_MS } from '../../src/domain/ousting.js';
 import { packCells } from '../../src/domain/snapshot.js';
-import { absolutePolicy, DEFAULT_POLICY, resolveCoordination, ringOf } from '../../src/domain/topology/index.js';
+import {
+  absolutePolicy,
+  DEFAULT_POLICY,
+  type DeployableCell,
+  deployableCells,
+  type LeftOutCell,
+  type Ring,
+  resolveCoordination,
+  resolvePolicy,
+  ringOf,
+} from '../../src/domain/topology/index.js';
 import { describeRuns } from '../shared/activities.js';
 import type { BrakeDesk } from '../shared/brake-desk.js';
 import * as signals from '../shared/signals.js';
@@ -70,6 +93,8 @@ export class Turns {
     /** A pass of this version was there before this cluster, and nobody had claimed it. */
     private readonly onMet: (version: string) => void,
     private readonly limits: TestLimits,
+    /** What the queue says to a request of the cluster's own. */
+    private readonly onOwn: (request: QueuedRequest, answer: RingAnswer) => void,
   ) {
     this.oustAfterMs = limits.oustAfterMs ?? OUST_AFTER_MS;
     this.ousts = new Ousts(ctx, this.oustAfterMs, (ring, turn) => this.passGone(ring, turn));
@@ -137,6 +162,8 @@ export class Turns {
   private async carryOut(action: TurnAction): Promise<void> {
     if (action.do === 'drop') {
       this.ctx.fileRejection('requestRing', action.problem);
+    } else if (action.do === 'answer' && isReconcile(action.request)) {
+      this.onOwn(action.request, action.answer);
     } else if (action.do === 'answer') {
       await this.ctx.mail.send(action.request.sender, signals.ringAnswerSignal, action.answer);
     } else if (action.do === 'oust') {
@@ -178,7 +205,38 @@ export class Turns {
     // It was asked to make room before it was there to hear it.
     const isTaken = request.purpose !== 'rollback' && (this.ctx.state.turns[ring]?.rollbackSinceMs ?? null) !== null;
     if (isTaken) return this.noEntry(ring, 'a rollback waits for the ring');
-    return { ...this.noEntry(ring, null), ...entryOf(topology, found, lane, Date.now()) };
+    const policy = resolvePolicy(topology, ring, lane, Date.now());
+    const all = this.cellsIn(found);
+    const { cells, leftOut } = request.cells ? onlyThese(all.cells, request.cells) : all;
+    return {
+      ...this.noEntry(ring, null),
+      name: found.name ?? `ring-${ring}`,
+      policy,
+      soft: isSoft(policy),
+      ...(approvalWait(request, ring, topology) ? { unapproved: true as const } : {}),
+      perimeter: ring <= topology.perimeter,
+      health: healthOf(topology, ring),
+      gated: gatesBefore(topology, ring, Date.now()).length > 0,
+      cellsGz: packCells(cells),
+      came: cameTo(this.ctx.state, ring),
+      leftOut: leftOut.map((l) => ({ cell: l.cell.id, state: l.state, reason: l.reason })),
+      ...calendarEntry(this.ctx.state, request, ring, { topology, now: Date.now() }),
+    };
+  }
+
+  /**
+   * What a person quarantined is left alone beside what the topology leaves alone. A pass that only observes looks at the
+   * same cells as one that acts.
+   */
+  private cellsIn(ring: Ring): { cells: DeployableCell[]; leftOut: LeftOutCell[] } {
+    const { state } = this.ctx;
+    const deployable = deployableCells(ring, Date.now(), 'act');
+    const cells = deployable.cells.filter(({ id }) => !state.quarantined[id]);
+    const out = deployable.cells.flatMap((cell) => {
+      const reason = whyQuarantined(state, cell.id);
+      return reason === null ? [] : [{ cell, state: 'quarantined' as const, reason }];
+    });
+    return { cells, leftOut: [...deployable.leftOut, ...out] };
   }
 
   private noEntry(ring: number, refused: string | null): RingEntry {
@@ -206,23 +264,52 @@ export class Turns {
     const { state } = this.ctx;
     const { ring } = report.view;
     this.noteWhoSpeaks({ ...report, ring });
-    const record = state.rings[ring];
     const turn = state.turns[ring];
     if (turn?.request.requestId !== report.requestId) return;
     turn.pass = report.pass;
     turn.state = report.view.state;
+    turn.waits = report.view.waitingFor?.kind ?? null;
+    const end = turn.request.cells ? this.noteReconciled(turn.request.cells, report) : this.noteRing(report);
+    if (report.ended) this.free(ring, end);
+    this.ctx.wake();
+  }
+
+  private noteRing(report: RingReport): TurnEnd {
+    const { state } = this.ctx;
+    const { ring } = report.view;
+    const record = state.rings[ring];
     noteSystemic(state, ring, report, Date.now());
     noteReturned(state, ring, report, Date.now());
     noteRepeats(state.repeats, report);
     noteChart(state, report.version, report.runsWith ?? null);
-    const end = record ? noteRing(record, report) : 'looked';
-    if (report.ended) this.free(ring, end);
-    this.ctx.wake();
+    noteForReconcile(state, ring, report);
+    if (record && report.ended) noteCellTime(record, report.cellMs);
+    return record ? noteRing(record, report) : 'looked';
+  }
+
+  /** Of the ring as a whole a pass over some of its cells says nothing, unless it found the package at fault. */
+  private noteReconciled(cells: string[], report: RingReport): TurnEnd {
+    const { state } = this.ctx;
+    const { ring } = report.view;
+    const record = state.rings[ring];
+    if (report.systemic) noteSystemic(state, ring, report, Date.now());
+    if (record) noteReconciled(record, cells, report);
+    if (record) record.alerts = report.alerts ?? {};
+    // What the cells run now is looked at, and nothing is done about it before the next time.
+    if (report.ended && !state.toLook.includes(ring)) state.toLook.push(ring);
+    return 'looked';
   }
 
   private free(ring: number, end?: TurnEnd): void {
     endTurn(this.ctx.state, ring, end);
     this.brakes.forget(ring);
+  }
+
+  /** A pass of the cluster's own could not be started, or has ended without saying so. */
+  freeOwn(ring: number, requestId: string): void {
+    if (this.ctx.state.turns[ring]?.request.requestId !== requestId) return;
+    this.free(ring);
+    this.ctx.wake();
   }
 
   // ── brakes ─────────────────────────────────────────────────────────────────
@@ -272,7 +359,7 @@ export class Turns {
   // ── a cluster that began without memory ────────────────────────────────────
 
   /** Passes that were under way before this cluster are told its brakes, and say in answer whose they are. */
-  async meetPasses(): Promise<void> {
+  async meetPasses(onMeet: (ring: number) => void): Promise<void> {
     const { state } = this.ctx;
     await condition(() => state.topology !== null);
     if (state.unmet === null) {
@@ -281,7 +368,10 @@ export class Turns {
       state.unmet = rings.filter((ring) => open.has(ringRolloutId(ring)) && !state.turns[ring]?.pass);
     }
     this.ctx.wake();
-    for (const ring of state.unmet) void this.meet(ring);
+    for (const ring of state.unmet) {
+      void this.meet(ring);
+      onMeet(ring);
+    }
   }
 
   private noteWhoSpeaks(speaks: PassSpeaks): void {
@@ -339,6 +429,8 @@ export class Turns {
     log.warn('the pass that held a ring is gone; its turn is free', { ring, sender });
     this.free(ring);
     this.ctx.wake();
+    // What the cluster itself had asked for, its next look asks for again.
+    if (sender === CLUSTER_WORKFLOW_ID) return;
     await this.ctx.mail.send(sender, signals.passLostSignal, { ring, requestId });
   }
 
@@ -349,3 +441,9 @@ export class Turns {
     this.brakes.engage({ by: COORDINATOR, reason, brakeId, scope: { ring }, mode: 'finish-cells' });
   }
 }
+
+/** A pass over some cells of a ring: what is left alone there is none of its business. */
+const onlyThese = (cells: DeployableCell[], ids: string[]): { cells: DeployableCell[]; leftOut: LeftOutCell[] } => ({
+  cells: cells.filter(({ id }) => ids.includes(id)),
+  leftOut: [],
+});

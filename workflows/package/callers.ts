@@ -4,7 +4,7 @@ import type { RingKnown } from '../../src/contract/internal.js';
 import type { Problem } from '../../src/contract/problem.js';
 import type { RingResult } from '../../src/contract/status.js';
 import type { Track } from '../../src/domain/rollout/state.js';
-import { brakedResult, refusedNow, refusedResult } from '../../src/domain/rollout/tracks.js';
+import { heldResult, isHeld, refusedNow, refusedResult } from '../../src/domain/rollout/tracks.js';
 import * as signals from '../shared/signals.js';
 import { rejected, rejectedBecause } from '../shared/validation.js';
 import { CLUSTER_ANSWERS_MS } from './cluster-link.js';
@@ -125,7 +125,7 @@ export class Callers {
   /** What a pass that only a person moves on answers to everybody; null: it will end, or go on, by itself. */
   private stuckResult(track: Track): RingResult | null {
     if (track.settled?.outcome === 'halted') return track.settled;
-    return track.view?.state === 'braked' ? brakedResult(this.ctx.state, track, Date.now()) : null;
+    return isHeld(track) ? heldResult(this.ctx.state, track, Date.now()) : null;
   }
 
   private joins(ring: number, purpose: Track['purpose']): boolean {
@@ -135,7 +135,7 @@ export class Callers {
 
   private isAnswered(ring: number): boolean {
     const track = this.ctx.state.tracks[ring];
-    return !track || track.settled !== null || track.stage === 'over' || track.view?.state === 'braked';
+    return !track || track.settled !== null || track.stage === 'over' || isHeld(track);
   }
 
   private answer(ring: number): RingResult {
@@ -143,7 +143,7 @@ export class Callers {
     const track = state.tracks[ring];
     if (track?.settled) return track.settled;
     if (track?.stage === 'over' && refusal?.path === 'ring') throw rejected([refusal]);
-    if (track && track.stage !== 'over') return brakedResult(state, track, Date.now());
+    if (track && track.stage !== 'over') return heldResult(state, track, Date.now());
     // The rollout ended, or was aborted, while the caller waited.
     const outcome = state.end?.state === 'superseded' ? 'superseded' : 'aborted';
     return { ...refusedResult(state, ring, 'ended', null, Date.now()), outcome };

@@ -6,7 +6,7 @@ import type { Problem } from '../../src/contract/problem.js';
 import type { RolloutState } from '../../src/contract/status.js';
 import { chartConflict } from '../../src/domain/cluster/packages.js';
 import { takeUp } from '../../src/domain/rollout/earlier.js';
-import type { Graduation } from '../../src/domain/rollout/state.js';
+import { type Graduation, ring0Verdict } from '../../src/domain/rollout/state.js';
 import { readRollout } from '../shared/activities.js';
 import * as signals from '../shared/signals.js';
 import type { PackageContext } from './context.js';
@@ -106,7 +106,8 @@ export class ClusterLink {
     this.ctx.refusal = null;
     const askedAt = new Date(Date.now()).toISOString();
     const at = pdmCompletedAt ? new Date(Date.parse(pdmCompletedAt)).toISOString() : askedAt;
-    const asked = { chartVersion: message.chartVersion ?? null, lane: lane ?? null };
+    const preempt = message.preempt === true;
+    const asked = { chartVersion: message.chartVersion ?? null, lane: lane ?? null, preempt };
     state.graduation = { requestId, by: message.by, at, askedAt, accepted: null, ...asked };
     this.ctx.record('graduate', message, 'asked the cluster', detail);
     if (state.registered) this.askGraduation();
@@ -119,7 +120,7 @@ export class ClusterLink {
     const { requestId, by, at } = graduation;
     const chartVersion = graduation.chartVersion ?? this.ctx.state.chartVersion;
     const lane = graduation.lane ?? this.ctx.state.lane;
-    const ask = { requestId, version, chartVersion, lane, by, at };
+    const ask = { requestId, version, chartVersion, lane, by, at, ring0: ring0Verdict(this.ctx.state) };
     void this.ctx.mail.send(CLUSTER_WORKFLOW_ID, signals.askGraduationSignal, ask);
   }
 

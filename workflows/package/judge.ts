@@ -1,5 +1,6 @@
 import * as messages from '../../src/contract/messages.js';
 import type { z } from '../../src/contract/zod.js';
+import { isCalendarWait } from '../../src/domain/calendar/gate.js';
 import { chartConflict } from '../../src/domain/cluster/packages.js';
 import { whyNoSkip } from '../../src/domain/rollout/skips.js';
 import { type Track, tracksOf } from '../../src/domain/rollout/state.js';
@@ -61,10 +62,8 @@ export class Judge {
   override(payload: unknown): void {
     const { wait, ring } = validated(messages.override, payload);
     this.mustGoOn();
-    if (wait === 'deploy-window' || wait === 'freeze') {
-      throw rejectedBecause('wait', wait, 'a wait that is in force: bake, grace-period, health, check, approval');
-    }
-    if (wait !== 'approval') this.mustBeEntered(ring, (t) => t.stage === 'running');
+    // These two can be waited for before the ring is entered.
+    if (wait !== 'approval' && !isCalendarWait(wait)) this.mustBeEntered(ring, (t) => t.stage === 'running');
     const problem = whyNoWait(this.ctx.state, ring, wait);
     if (problem) throw rejectedBecause('wait', wait, problem);
   }

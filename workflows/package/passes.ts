@@ -8,6 +8,7 @@ import {
   WorkflowIdReusePolicy,
   workflowInfo,
 } from '@temporalio/workflow';
+import type { CalendarWait } from '../../src/contract/calendar.js';
 import { CLUSTER_WORKFLOW_ID, ringRolloutId } from '../../src/contract/ids.js';
 import type { PassLost, RequestRing, RingAnswer, RingEntry, RingReport } from '../../src/contract/internal.js';
 import { CELLS_RING, CELLS_STATE, CELLS_VERSION } from '../../src/contract/search-attributes.js';
@@ -17,6 +18,7 @@ import { nextOust, nextStep } from '../../src/domain/rollout/plan.js';
 import { failedChecks, isOpen, migrationHold, newTrack, type Track, tracksOf } from '../../src/domain/rollout/state.js';
 import { missedRetry, noteReport, refusedNow, settleTrack } from '../../src/domain/rollout/tracks.js';
 import { ringResult } from '../../src/domain/rollout/view.js';
+import { noteApproval, noteWaiver } from '../../src/domain/rollout/waits.js';
 import { RingRollout } from '../ring-rollout.js';
 import { terminatePass } from '../shared/activities.js';
 import { Alarm } from '../shared/alarm.js';
@@ -99,6 +101,23 @@ export class Passes {
     this.resendNext();
     for (const { stage, requestId, ring, purpose, sinceMs } of tracksOf(this.ctx.state)) {
       if (stage === 'asked') this.send(this.requestOf(requestId, ring, purpose, sinceMs));
+    }
+  }
+
+  /** A person's yes to this package in one ring. */
+  approve(ring: number): void {
+    noteApproval(this.ctx.state, ring, Date.now());
+    this.resend();
+  }
+
+  /** A person ends one wait for the calendar: the cluster, or the pass that is in the ring, is told. */
+  waive(wait: CalendarWait, ring: number, { by, reason }: { by: string; reason: string }): void {
+    const { state } = this.ctx;
+    const waiver = noteWaiver(state, ring, wait);
+    this.resend();
+    const track = state.tracks[ring];
+    if (track?.stage === 'running') {
+      void this.ctx.tellPass(track, signals.overrideInPassSignal, { wait, waiver, by, reason });
     }
   }
 
@@ -188,9 +207,35 @@ export class Passes {
   }
 
   private requestOf(requestId: string, ring: RequestRing['ring'], purpose: PassPurpose, sinceMs: number): RequestRing {
-    const { version, chartVersion, lane, approved, back } = this.ctx.state;
-    const sender = back ? { sender: workflowInfo().workflowId } : {};
-    return { requestId, version, chartVersion, ring, purpose, lane, approved, sinceMs, ...sender };
+    const {
+      version,
+      chartVersion,
+      lane,
+      approved,
+      approvedAtMs = {},
+      graduation,
+      fixes,
+      waivers = [],
+      back,
+    } = this.ctx.state;
+    const waived = waivers.length > 0 ? { waivers } : {};
+    const preempt = graduation?.accepted && graduation.preempt ? { preempt: true } : {};
+    const mends = typeof ring === 'number' && fixes?.[ring] !== undefined ? { fixes: fixes[ring] } : {};
+    return {
+      requestId,
+      version,
+      chartVersion,
+      ring,
+      purpose,
+      lane,
+      approved,
+      approvedAtMs,
+      ...waived,
+      sinceMs,
+      ...preempt,
+      ...mends,
+      ...(back ? { sender: workflowInfo().workflowId } : {}),
+    };
   }
 
   private newRequestId(): string {
@@ -295,7 +340,7 @@ export class Passes {
   }
 
   private passOptions(track: Track) {
-    const { version, chartVersion, lane, brakes, brakesSeq, skips, abort, overridden, back } = this.ctx.state;
+    const { version, chartVersion, lane, brakes, brakesSeq, skips, abort, overridden, waivers, back } = this.ctx.state;
     const entry = this.entries.get(track.requestId);
     const { ring, purpose, requestId, leftBehind, lost, migrationFailed, mend } = track;
     const reason = purpose === 'rollback' ? (abort?.reason ?? 'rollback') : `${purpose} of ${version}`;
@@ -312,6 +357,7 @@ export class Passes {
       skips,
       failedChecks: failedChecks(this.ctx.state, ring),
       overridden: overridden.filter((o) => o.ring === ring).map((o) => o.wait),
+      ...(waivers ? { waivers: waivers.filter((w) => w.ring === ring) } : {}),
       holdForward: migrationHold(this.ctx.state, ring),
       leftBehind,
       migrationFailed,

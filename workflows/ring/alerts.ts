@@ -22,7 +22,8 @@ export class PassAlerts {
   keep(view: RolloutRing): void {
     const { ctx } = this;
     const { entry, input, alerts, state, roster } = ctx;
-    if (!entry || !ctx.looked) {
+    // What is only observed is somebody else's: nobody is called for it.
+    if (!entry || !ctx.looked || ctx.observesOnly) {
       this.due = Object.values(alerts.book).map(({ alert }) => alert);
       return;
     }

@@ -1,9 +1,11 @@
 import { workflowInfo } from '@temporalio/workflow';
+import type { Waiver } from '../../src/contract/calendar.js';
 import type {
   AlertBook,
   BrakesNumber,
   CellNote,
   PassTrouble,
+  QuarantineInPass,
   ReturnOrder,
   RingEntry,
   SetBrakes,
@@ -15,13 +17,14 @@ import { newPassAlerts, type PassAlertState } from '../../src/domain/alerts/ring
 import { holding, isOlderList } from '../../src/domain/brake.js';
 import type { Target } from '../../src/domain/cell.js';
 import { isBlockedBy } from '../../src/domain/cluster/blocks.js';
-import { modeOf, newHealth } from '../../src/domain/ring/health.js';
+import { type CarriedHealth, carryHealth, modeOf, newHealth, restoreHealth } from '../../src/domain/ring/health.js';
 import type { LookRules } from '../../src/domain/ring/look.js';
 import { forwardCells, type Held, newPass, type PassState } from '../../src/domain/ring/pass.js';
 import { type CarriedRoster, Roster } from '../../src/domain/ring/roster.js';
 import type { Advance } from '../../src/domain/ring/stages.js';
 import { packCells } from '../../src/domain/snapshot.js';
 import { Mail } from '../shared/mail.js';
+import type { PassCalendarState } from './calendar.js';
 
 export interface RingRolloutInput {
   ring: number;
@@ -40,6 +43,8 @@ export interface RingRolloutInput {
   failedChecks: Record<string, string>;
   /** Waits of this package in this ring that a person ended before this pass began. */
   overridden: OverridableWait[];
+  /** Those of them that were waits for the calendar; absent: none. */
+  waivers?: Waiver[];
   /** A failed PDM of this package in another ring. */
   holdForward: Held | null;
   /** What a pass that was lost left behind: cells that ended badly stay so until a person asks. */
@@ -50,6 +55,10 @@ export interface RingRolloutInput {
   mend: boolean;
   /** It takes the place of a pass that was lost: nobody asked again. */
   afterLoss: boolean;
+  /** It brings some cells of the ring back to what the ring converged on: never left halted, whatever comes of it. */
+  reconciles?: boolean;
+  /** A person asked for these cells by name or ring: what failed on them before is tried again. */
+  askedFor?: boolean;
   reason: string;
   /** How the package is taken back, where that is this pass's purpose. */
   back?: ReturnOrder;
@@ -62,7 +71,7 @@ export interface RingRolloutInput {
 export interface Carried {
   startedAtMs: number;
   entry: RingEntry;
-  state: PassState;
+  state: Omit<PassState, 'health'> & { health: CarriedHealth | null };
   roster: CarriedRoster;
   brakes: Brakes;
   refusal: string | null;
@@ -70,6 +79,8 @@ export interface Carried {
   /** Whose trouble holds the pass, and since when. */
   troubles: [who: string, trouble: Trouble][];
   troubleSinceMs: number;
+  /** Absent: an older version carried over none. */
+  calendar?: PassCalendarState;
 }
 
 type Trouble = NonNullable<CellNote['trouble']>;
@@ -111,9 +122,13 @@ export class PassContext {
   looked: boolean;
   /** Cells to leave out of the way, named before that. */
   readonly skipsBefore: SkipInPass[] = [];
+  /** Cells quarantined before that, or readmitted. */
+  readonly quarantinesBefore: QuarantineInPass[] = [];
   readonly mail = new Mail(() => this.wake());
   /** Alerts that are up, and what they depend on. */
   alerts: CarriedAlerts;
+  /** What the calendar said, and what of it people waived. */
+  calendar: PassCalendarState;
   private troubles = new Map<string, Trouble>();
   private troubleSinceMs = 0;
 
@@ -121,6 +136,7 @@ export class PassContext {
     this.target = { version: input.version, chartVersion: input.chartVersion };
     this.state = newPass(input.purpose, 0);
     this.alerts = { ...newPassAlerts([]), book: {} };
+    this.calendar = { word: null, waivers: input.waivers ?? [], sinceMs: null };
     const { packageBrakes, packageBrakesNumber: packageNumber } = input;
     this.brakes = { cluster: [], package: packageBrakes, clusterNumber: null, packageNumber, atEntry: [] };
     const { failedChecks, overridden, holdForward } = input;
@@ -143,6 +159,7 @@ export class PassContext {
     const { alerts: book = {} } = entry;
     const left = Object.values(book).map(({ alert }) => alert);
     this.alerts = { ...newPassAlerts(left), book };
+    this.calendar.word = entry.word ?? null;
     this.setBrakes({ from: 'cluster', ...entry.brakesNumber, brakes: entry.brakes });
     const all = [...this.brakes.cluster, ...this.brakes.package];
     this.brakes.atEntry = all.filter((b) => b.mode === 'finish-ring').map((b) => b.brakeId);
@@ -197,28 +214,44 @@ export class PassContext {
     return this.entry;
   }
 
+  /** It looks, says what it would do, and starts nothing. */
+  get observesOnly(): boolean {
+    return this.entered.policy.mode === 'observe';
+  }
+
   get lookRules(): LookRules {
-    const { policy, perimeter } = this.entered;
-    return { target: this.target, policy, askedFor: perimeter && !this.input.afterLoss };
+    const { policy, perimeter, came = [] } = this.entered;
+    const { afterLoss, askedFor = false, reconciles = false } = this.input;
+    return { target: this.target, policy, askedFor: askedFor || (perimeter && !afterLoss), reconciles, came };
+  }
+
+  /** Nobody is left waiting in front of a pass that goes no further: it ends with its result. */
+  get endsAnyhow(): boolean {
+    return this.entry?.soft === true || this.input.reconciles === true;
   }
 
   get rules(): Advance {
-    const { policy, soft, perimeter, leftOut } = this.entered;
-    return { policy, soft, perimeter, leftOut: leftOut.length, now: Date.now() };
+    const { policy, perimeter, leftOut } = this.entered;
+    return { policy, soft: this.endsAnyhow, perimeter, leftOut: leftOut.length, now: Date.now() };
   }
 
   carry(): Carried {
-    const { startedAtMs, state, roster, brakes, refusal, alerts, troubleSinceMs } = this;
+    const { startedAtMs, state, roster, brakes, refusal, alerts, troubleSinceMs, calendar } = this;
     // Watches end with this run, and begin again in the next one.
-    const carriedState = { ...state, watching: 0, silent: [] };
+    const health = state.health && carryHealth(state.health);
+    const carriedState = { ...state, health, watching: 0, silent: [] };
     const troubles = [...this.troubles];
-    const more = { roster: roster.carry(), brakes, refusal, alerts, troubles, troubleSinceMs };
+    const more = { roster: roster.carry(), brakes, refusal, alerts, troubles, troubleSinceMs, calendar };
     return { startedAtMs, entry: this.entered, state: carriedState, ...more };
   }
 
-  private restore({ roster, troubles, ...carried }: Carried): void {
+  private restore({ roster, troubles, state, ...carried }: Carried): void {
     const { entry } = carried;
     Object.assign(this, carried);
+    // An older worker may have begun the pass: what it did not know of is as it is at first.
+    const fresh = newPass(state.purpose, 0);
+    const counts = { ...fresh.counts, ...state.counts };
+    this.state = { ...fresh, ...state, counts, health: state.health && restoreHealth(state.health) };
     this.troubles = new Map(troubles);
     this.roster = Roster.of(entry.cellsGz, roster);
   }

@@ -1,5 +1,5 @@
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
-import { ParentClosePolicy, startChild, WorkflowIdReusePolicy, workflowInfo } from '@temporalio/workflow';
+import { condition, ParentClosePolicy, startChild, WorkflowIdReusePolicy, workflowInfo } from '@temporalio/workflow';
 import type { CellLook, CellRef } from '../../src/contract/activities.js';
 import { cellRolloutId } from '../../src/contract/ids.js';
 import type { CellResult, CellReturn, CellRolloutInput } from '../../src/contract/internal.js';
@@ -10,6 +10,7 @@ import { noteFailedMigration, noteFirstLook } from '../../src/domain/ring/look.j
 import {
   cellDied,
   cellEnded,
+  drop,
   type FlightRecord,
   haltForExceptions,
   joinRun,
@@ -19,7 +20,8 @@ import {
 } from '../../src/domain/ring/pass.js';
 import { CellRollout, hurrySignal } from '../cell-rollout.js';
 import { awaitCells, linger } from '../shared/activities.js';
-import { standAsideSignal, waiveHealthSignal } from '../shared/signals.js';
+import { standAsideSignal, standDownSignal, waiveHealthSignal } from '../shared/signals.js';
+import type { PassCalendar } from './calendar.js';
 import type { PassContext } from './context.js';
 
 /** What a cell's run does while it is open and nothing is wrong. */
@@ -28,6 +30,8 @@ const STATE_OF = { deploy: 'deploying', migrate: 'migrating', rollback: 'rolling
 const THICK_MS = 500;
 /** A brake waits for a turn, so this stays well under the second in which it is to be answered. */
 const GATHER_MS = 150;
+/** A cell's run answers in one turn; who takes longer is named as in flight. */
+const STAND_DOWN_MS = 700;
 
 /** The cells' own runs: starts them, learns how they ended, and never loses a slot. */
 export class Flights {
@@ -37,6 +41,7 @@ export class Flights {
   /** @param look looks at cells, however long AMP takes to answer */
   constructor(
     private readonly ctx: PassContext,
+    private readonly calendar: PassCalendar,
     private readonly look: (cells: CellRef[]) => Promise<CellLook[]>,
   ) {}
 
@@ -57,7 +62,8 @@ export class Flights {
 
   startNext(): void {
     const { ctx } = this;
-    const hold = { braked: ctx.holdingBrakes().length > 0, trouble: ctx.trouble !== null };
+    const braked = ctx.holdingBrakes().length > 0;
+    const hold = { braked, trouble: ctx.trouble !== null, closed: this.calendar.wait !== null };
     for (const index of takeNext(ctx.state, ctx.entered.policy, hold)) this.start(index);
   }
 
@@ -138,10 +144,63 @@ export class Flights {
     );
   }
 
+  /**
+   * A cell that is judged before its deployment may be so for hours: a brake that comes meanwhile has it order nothing any
+   * more. Resolves when each of them has ended, or has said that it has gone too far.
+   */
+  async standDown(): Promise<void> {
+    const { state } = this.ctx;
+    const asked = Object.entries(state.inFlight).flatMap(([key, flight]) => {
+      const index = Number(key);
+      return flight.runId !== null && this.mayStandDown(index, flight) ? [{ index, flight }] : [];
+    });
+    if (asked.length === 0) return;
+    for (const { index } of asked) void this.askToStandDown(index);
+    const isThere = ({ index, flight }: (typeof asked)[number]) => state.inFlight[index] === flight && !flight.orders;
+    await condition(() => !asked.some(isThere), STAND_DOWN_MS);
+  }
+
+  /** A cell has gone too far to stand down. */
+  noteOrders(cell: string): void {
+    const flight = this.ctx.state.inFlight[this.ctx.roster.indexOf(cell) ?? -1];
+    if (flight && !flight.foreign) flight.orders = true;
+  }
+
+  /** Not where an earlier run of the same order died: that one may have ordered the job. */
+  private mayStandDown(index: number, { purpose, foreign, orders }: FlightRecord): boolean {
+    const isJudgedBefore = this.ctx.entry?.health?.mode === 'enforce' && purpose === 'deploy';
+    return isJudgedBefore && !foreign && !orders && !this.ctx.state.deaths[index];
+  }
+
+  private async askToStandDown(index: number): Promise<void> {
+    await this.ctx.mail.send(cellRolloutId(this.ctx.roster.idOf(index)), standDownSignal);
+  }
+
+  /**
+   * A ring that goes back waits for nobody whose health cannot be told: those cells go back at once, and what may not be
+   * cancelled counts as it is.
+   */
+  async dropDoubts(): Promise<void> {
+    const { ctx } = this;
+    const { policy } = ctx.entered;
+    const doubts = ctx.cellsInDoubt().flatMap((index) => {
+      const flight = ctx.state.inFlight[index];
+      return flight && !flight.cancelled && !flight.waived ? [{ index, flight }] : [];
+    });
+    const left = doubts.filter(({ flight }) => !cancellable(flight.purpose, policy));
+    for (const { flight } of left) flight.waived = true;
+    await this.cancel(doubts.filter(({ flight }) => !flight.waived).map(({ index }) => index));
+    await this.waive(left.map(({ index }) => index));
+  }
+
   /** A person waits for nobody's health any longer. */
   async waiveHealth(): Promise<void> {
-    const ids = Object.keys(this.ctx.state.inFlight).map((index) => this.ctx.roster.idOf(Number(index)));
-    await Promise.all(ids.map((cell) => this.waiveHealthOf(cell)));
+    await this.waive(Object.keys(this.ctx.state.inFlight).map(Number));
+  }
+
+  private async waive(indices: number[]): Promise<void> {
+    const ids = indices.map(this.ctx.roster.idOf);
+    await Promise.all(ids.map((cell) => this.ctx.mail.send(cellRolloutId(cell), waiveHealthSignal)));
   }
 
   /** A run of another pass is in the way of a rollback, which waits for nobody's health. */
@@ -172,6 +231,7 @@ export class Flights {
     if (!look) return this.hear(index, result);
     ctx.roster.see(index, look.facts.version);
     landAgain(ctx.state, index);
+    if (ctx.state.leaving?.[index]) return drop(ctx.state, index, result ?? undefined);
     if (noteFirstLook(ctx.state, index, look, ctx.lookRules).goesBack) this.sendBack(index);
     const isMended = result?.purpose === 'migrate' && result.state === 'converged';
     if (!isMended && ctx.input.migrationFailed.includes(cell.id)) {
@@ -182,6 +242,7 @@ export class Flights {
 
   private async fly(index: number, flight: FlightRecord, cell: CellRef): Promise<void> {
     this.ctx.pending += 1;
+    flight.sinceMs ??= Date.now();
     try {
       const handle = await startChild(CellRollout, this.optionsFor(index, flight, cell));
       flight.runId = handle.firstExecutionRunId;
@@ -204,6 +265,8 @@ export class Flights {
     }
     if (flight.cancelled) await this.cancelOne(index);
     if (this.ctx.state.stop?.hurry) await this.hurry([index]);
+    // The brake came while it was started.
+    if (this.mayStandDown(index, flight) && this.ctx.holdingBrakes().length > 0) await this.askToStandDown(index);
     this.ctx.wake();
   }
 
@@ -245,6 +308,7 @@ export class Flights {
       perimeter: ctx.entered.perimeter,
       health: ctx.entered.health,
       before: beforeOf(cell.id, ctx.state.health?.before[index]),
+      ...this.calendar.fence(purpose),
       order: ctx.state.orders[index] ?? 1,
       cancelled,
       lane,

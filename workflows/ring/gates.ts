@@ -16,7 +16,7 @@ export class Gates {
   /** Only what goes forward is asked for: nothing holds a rollback. */
   begin(): void {
     const { purpose } = this.ctx.input;
-    if (purpose === 'rollback') return;
+    if (purpose === 'rollback' || this.ctx.observesOnly) return;
     const { policy, gated } = this.ctx.entered;
     const isShut = gated && !this.ctx.state.gateOpen;
     if (isShut && purpose === 'deploy' && this.ctx.state.stage === 'deploy')

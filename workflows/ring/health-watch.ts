@@ -1,8 +1,9 @@
 import { CancellationScope, log } from '@temporalio/workflow';
 import type { RingVerdict } from '../../src/contract/health.js';
 import type { CellNote, RingHealthMessage } from '../../src/contract/internal.js';
-import { hasWatched, noteOf, noteRingHealth } from '../../src/domain/ring/health.js';
-import { turnedBad } from '../../src/domain/ring/pass.js';
+import { haltAsSystemic, hasWatched, noteOf, noteRingHealth } from '../../src/domain/ring/health.js';
+import { flying, turnedBad } from '../../src/domain/ring/pass.js';
+import { MAX_PARALLEL } from '../../src/domain/topology/defaults.js';
 import { watchRing } from '../shared/activities.js';
 import { untilAnswered } from '../shared/trouble.js';
 import type { PassContext } from './context.js';
@@ -12,8 +13,9 @@ const WHO = 'the ring';
 const WATCH = 'the watch of the ring';
 
 /**
- * Watches the health of the ring from its first converged cell on. Cells at fault go back; where the package is, the ring
- * stops at once; and while too little is known, nothing more starts.
+ * Watches the health of the ring from its first converged cell on, for as long as cells are on the package: also while the
+ * ring is halted. Cells at fault go back; where the package is, the ring stops at once; and while too little is known,
+ * nothing more starts.
  */
 export class HealthWatch {
   private scope: CancellationScope | null = null;
@@ -27,25 +29,31 @@ export class HealthWatch {
   keep(): void {
     if (!hasWatched(this.ctx.state)) return this.end();
     this.hold();
-    if (this.scope) return;
+    // What is to go back beyond these the next look finds again.
+    if (this.scope || flying(this.ctx.state) >= MAX_PARALLEL) return;
     const scope = new CancellationScope({ cancellable: true });
     this.scope = scope;
     void scope.run(() => this.watch(scope));
   }
 
   /** How the ring stands, where nothing has to be done but perhaps to wait. */
-  note({ requestId: _, ...note }: RingHealthMessage): void {
+  note({ requestId: _, looks, cells, ...note }: RingHealthMessage): void {
     const { state } = this.ctx;
-    noteRingHealth(state, note);
+    noteRingHealth(state, note, { ...(looks ? { looks } : {}), ...(cells ? { cells } : {}) });
     this.ctx.setTrouble(WATCH, null);
     this.hold();
   }
 
-  /** A ring of which too little is known is held, unless a person said that this is no reason to wait. */
+  /**
+   * A ring of which too little is known is held, unless a person said that this is no reason to wait. One that is halted
+   * waits for a person anyway, and what that person has mended there is not held up.
+   */
   hold(): void {
     const { state } = this.ctx;
+    if (state.halt) this.ctx.setTrouble(WATCH, null);
     const note = state.health?.ring;
-    const holds = state.healthMode === 'enforce' && !state.overridden.includes('health') && hasWatched(state);
+    const isObeyed = state.healthMode === 'enforce' && !state.overridden.includes('health');
+    const holds = isObeyed && !state.halt && hasWatched(state);
     const isUnknown = holds && note?.verdict === 'inconclusive';
     this.ctx.setTrouble(WHO, isUnknown && note ? { kind: 'health', detail: note.sentence } : null);
   }
@@ -61,7 +69,8 @@ export class HealthWatch {
     const { requestId, ring, version } = this.ctx.input;
     const { health: policy, cellsGz } = this.ctx.entered;
     if (!policy) return;
-    const ask = () => watchRing({ requestId, ring, version, policy, cellsGz });
+    const order = { requestId, ring, version, policy, cellsGz };
+    const ask = () => watchRing({ ...order, looks: this.ctx.state.health?.looks ?? null });
     const verdict = await untilAnswered(ask, ({ kind, detail }) => this.tell(scope, { kind, detail }));
     if (this.scope === scope) {
       this.ctx.setTrouble(WATCH, null);
@@ -73,7 +82,7 @@ export class HealthWatch {
 
   /** Who cannot be asked holds the ring, where health is to be obeyed. */
   private tell(scope: CancellationScope, trouble: CellNote['trouble']): void {
-    if (this.scope !== scope || this.ctx.state.healthMode !== 'enforce') return;
+    if (this.scope !== scope || this.ctx.state.healthMode !== 'enforce' || this.ctx.state.halt) return;
     this.ctx.setTrouble(WATCH, trouble);
     this.ctx.wake();
   }
@@ -82,14 +91,13 @@ export class HealthWatch {
     const { state } = this.ctx;
     if (!state.health || !hasWatched(state)) return;
     log.warn('the ring is unhealthy', { scope: verdict.scope, sentence: verdict.sentence });
-    noteRingHealth(state, noteOf(verdict));
-    const isSystemic = verdict.scope === 'systemic' && !state.halt;
+    noteRingHealth(state, noteOf(verdict), { looks: verdict.looks });
     const reason = `the package is unhealthy: ${verdict.sentence}`;
-    if (isSystemic) state.halt = { kind: 'systemic', reason, sinceMs: Date.now() };
+    const stops = verdict.scope === 'systemic' && haltAsSystemic(state, reason, Date.now());
     for (const { cell, verdict: word, sentence, evidence } of verdict.cells) {
-      if (word === 'unhealthy') this.sendBack(cell, sentence, evidence);
+      if (word === 'unhealthy' && flying(state) < MAX_PARALLEL) this.sendBack(cell, sentence, evidence);
     }
-    if (isSystemic && this.ctx.entered.policy.autoRollback === 'ring') void this.flights.cancelForward();
+    if (stops && this.ctx.entered.policy.autoRollback === 'ring') void this.flights.cancelForward();
   }
 
   private sendBack(cell: string, reason: string, evidence: RingVerdict['evidence']): void {

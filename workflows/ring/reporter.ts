@@ -3,11 +3,13 @@ import { CLUSTER_WORKFLOW_ID } from '../../src/contract/ids.js';
 import type { RingReport } from '../../src/contract/internal.js';
 import { CELLS_STATE } from '../../src/contract/search-attributes.js';
 import type { RingState, RolloutRing } from '../../src/contract/status.js';
+import { medianOf } from '../../src/domain/cluster/forecast.js';
 import { markdownOfRing } from '../../src/domain/details.js';
 import { unhealthyAfterMigration } from '../../src/domain/ring/pass.js';
 import { resultOf, viewOf } from '../../src/domain/ring/view.js';
 import { ringReportSignal } from '../shared/signals.js';
 import { PassAlerts } from './alerts.js';
+import type { PassCalendar } from './calendar.js';
 import type { PassContext } from './context.js';
 
 const REPORT_EVERY_MS = 5_000;
@@ -24,7 +26,10 @@ export class Reporter {
   private shown: RingState | null = null;
   private readonly alerts: PassAlerts;
 
-  constructor(private readonly ctx: PassContext) {
+  constructor(
+    private readonly ctx: PassContext,
+    private readonly calendar: PassCalendar,
+  ) {
     this.alerts = new PassAlerts(ctx);
   }
 
@@ -36,11 +41,12 @@ export class Reporter {
       name: entry?.name ?? `ring-${input.ring}`,
       version: input.version,
       perimeter: entry?.perimeter ?? false,
-      soft: entry?.soft ?? false,
+      soft: ctx.endsAnyhow,
       idOf: ctx.roster.idOf,
       leftOut: entry?.leftOut ?? [],
       brakes: ctx.holdingBrakes(),
       trouble: ctx.trouble,
+      calendar: this.calendar.wait,
       startedAtMs: ctx.startedAtMs,
       nowMs: Date.now(),
     });
@@ -87,7 +93,8 @@ export class Reporter {
     const { ctx } = this;
     const view = this.view();
     this.alerts.keep(view);
-    const result = resultOf(ctx.state, ctx.entry?.soft ?? false);
+    const result = resultOf(ctx.state, ctx.endsAnyhow);
+    const { halt } = ctx.state;
     const refused = result !== null && ctx.refusal === 'newer_running';
     return {
       requestId: ctx.input.requestId,
@@ -99,12 +106,14 @@ export class Reporter {
       observed: ctx.roster.observed,
       runsWith: ctx.input.chartVersion === null ? ctx.state.runsWith : null,
       baked: ctx.state.bakedAtMs !== null,
-      systemic: ctx.state.halt?.kind === 'systemic',
+      systemic: halt?.kind === 'systemic',
+      ...(halt?.kind === 'systemic' ? { systemicSinceMs: halt.sinceMs } : {}),
       needsDowntime: unhealthyAfterMigration(ctx.state),
       migrationFailed: this.migrationFailed(),
       result: refused ? { ...result, outcome: 'refused', code: 'newer_running' } : result,
       ended,
       retries: ctx.state.retries ?? 0,
+      cellMs: medianOf(ctx.state.timesMs ?? []),
       alerts: this.alerts.lasting,
       packageBrakes: { epoch: ctx.brakes.packageNumber.epoch, brakes: ctx.brakes.package },
     };
@@ -120,8 +129,9 @@ export class Reporter {
     this.counted = countsOf(report);
     // Alerts are none of the package's business.
     const { alerts: _, ...toStarter } = report;
+    const { starter } = this.ctx.input;
     await Promise.all([
-      this.ctx.mail.send(this.ctx.input.starter, ringReportSignal, toStarter),
+      starter === CLUSTER_WORKFLOW_ID ? null : this.ctx.mail.send(starter, ringReportSignal, toStarter),
       this.ctx.mail.send(CLUSTER_WORKFLOW_ID, ringReportSignal, report),
     ]);
   }

@@ -85,14 +85,14 @@ export class Watch {
     for (const { cell, reason } of bad) this.turnedBad(cell, reason);
     this.noteSilent(cells, silent);
     this.ctx.wake();
-    const stillGood = cells.filter((c) => !bad.some((b) => b.cell === c.id));
+    const stillGood = cells.filter((c) => !bad.some((b) => b.cell === c.id) && this.isStillWatched(c.id));
     return Date.now() < untilMs ? stillGood : stillGood.filter((c) => silent.includes(c.id));
   }
 
   private noteSilent(asked: CellRef[], silent: string[]): void {
     const ids = new Set(asked.map((c) => c.id));
     const { state } = this.ctx;
-    state.silent = [...state.silent.filter((id) => !ids.has(id)), ...silent];
+    state.silent = [...state.silent.filter((id) => !ids.has(id)), ...silent].filter((id) => this.isStillWatched(id));
   }
 
   private turnedBad(cell: string, reason: string): void {
@@ -101,6 +101,12 @@ export class Watch {
     log.warn('a cell turned unhealthy while it was watched', { cell, reason });
     const { state, rules } = this.ctx;
     if (turnedBad(state, index, { cell, reason }, rules)) this.flights.start(index);
+  }
+
+  /** One that was quarantined meanwhile keeps nobody waiting. */
+  private isStillWatched(cell: string): boolean {
+    const index = this.ctx.roster.indexOf(cell);
+    return index !== undefined && this.isWatched(index);
   }
 
   /** Of a cell whose PDM has failed nobody expects that it is well. */

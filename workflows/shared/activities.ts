@@ -61,8 +61,8 @@ const telling = proxyActivities<Activities>({
 const within = proxyLocalActivities<Activities>({ startToCloseTimeout: '2s', retry: { maximumAttempts: 1 } });
 
 export const { runJob, verifyCell, judgeCell, surveyPackage } = watching;
-export const { lookAtCells, describeRuns, terminatePass, readRollout, listOpenRollouts, readEntry, describePass } =
-  looking;
+export const { lookAtCells, describeRuns, terminatePass, readRollout, listOpenRollouts, readCalendar } = looking;
+export const { readEntry, describePass } = looking;
 export const { listOpenCells } = glancing;
 export const { watchCells, awaitCells, watchRing, awaitHealthyRings, watchChecks } = dropping;
 export const { raiseAlert } = telling;

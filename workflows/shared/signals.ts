@@ -5,6 +5,7 @@ import type {
   BlockResult,
   BrakeResult,
   ClusterStatus,
+  Everywhere,
   GraduateResult,
   PackageRollbackStatus,
   PackageRolloutStatus,
@@ -28,12 +29,21 @@ export const restartUpdate = defineUpdate<PackageRolloutStatus, [unknown]>('rest
 export const releaseBrakeUpdate = defineUpdate<PackageRolloutStatus, [unknown]>('releaseBrake');
 export const releaseClusterBrakeUpdate = defineUpdate<ClusterStatus, [unknown]>('releaseBrake');
 export const engageBrakeUpdate = defineUpdate<BrakeResult, [unknown]>('engageBrake');
+export const reconcileUpdate = defineUpdate<ClusterStatus, [unknown]>('reconcile');
 export const applyTopologyUpdate = defineUpdate<ApplyTopologyResult, [unknown]>('applyTopology');
 export const blockVersionUpdate = defineUpdate<BlockResult, [unknown]>('blockVersion');
 export const unblockVersionUpdate = defineUpdate<ClusterStatus, [unknown]>('unblockVersion');
 export const skipRollbackCellUpdate = defineUpdate<PackageRollbackStatus, [unknown]>('skipCell');
 export const abortRollbackUpdate = defineUpdate<PackageRollbackStatus, [unknown]>('abort');
 
+export const reconcileSignal = defineSignal<[unknown]>('reconcile');
+export const quarantineCellUpdate = defineUpdate<ClusterStatus, [unknown]>('quarantineCell');
+export const readmitCellUpdate = defineUpdate<ClusterStatus, [unknown]>('readmitCell');
+export const resumeAutoDeployUpdate = defineUpdate<ClusterStatus, [unknown]>('resumeAutoDeploy');
+
+export const quarantineCellSignal = defineSignal<[unknown]>('quarantineCell');
+export const readmitCellSignal = defineSignal<[unknown]>('readmitCell');
+export const resumeAutoDeploySignal = defineSignal<[unknown]>('resumeAutoDeploy');
 export const graduateSignal = defineSignal<[unknown]>('graduate');
 export const recordCheckSignal = defineSignal<[unknown]>('recordCheck');
 export const engageBrakeSignal = defineSignal<[unknown]>('engageBrake');
@@ -50,6 +60,7 @@ export const unblockVersionSignal = defineSignal<[unknown]>('unblockVersion');
 export const rolloutStatusQuery = defineQuery<PackageRolloutStatus>('status');
 export const rollbackStatusQuery = defineQuery<PackageRollbackStatus>('status');
 export const clusterTopologyQuery = defineQuery<internal.PackedTopology>('topology');
+export const isEverywhereQuery = defineQuery<Everywhere, [unknown]>('isEverywhere');
 export const clusterStatusQuery = defineQuery<ClusterStatus>('status');
 
 // ── between our own workflows ──
@@ -86,9 +97,11 @@ export const setBrakesSignal = defineSignal<[internal.SetBrakes]>('setBrakes');
 export const stopPassSignal = defineSignal<[internal.StopPass]>('stopPass');
 export const retryPassSignal = defineSignal<[internal.RetryPass]>('retryPass');
 export const skipInPassSignal = defineSignal<[internal.SkipInPass]>('skipInPass');
+export const quarantineInPassSignal = defineSignal<[internal.QuarantineInPass]>('quarantineInPass');
 export const overrideInPassSignal = defineSignal<[internal.OverrideInPass]>('overrideInPass');
 export const holdForwardSignal = defineSignal<[internal.HoldForward]>('holdForward');
 export const checkInPassSignal = defineSignal<[internal.CheckInPass]>('checkInPass');
+export const cellsLeftSignal = defineSignal<[internal.CellsLeft]>('cellsLeft');
 export const reportNowSignal = defineSignal<[internal.ForPass]>('reportNow');
 export const bakedEverywhereSignal = defineSignal<[internal.ForPass]>('bakedEverywhere');
 
@@ -98,3 +111,5 @@ export const ringChecksSignal = defineSignal<[internal.RingChecksMessage]>('ring
 export const cellNoteSignal = defineSignal<[internal.CellNote]>('cellNote');
 export const standAsideSignal = defineSignal<[internal.StandAside]>('standAside');
 export const waiveHealthSignal = defineSignal('waiveHealth');
+export const standDownSignal = defineSignal('standDown');
+export const cellOrdersSignal = defineSignal<[internal.CellOrders]>('cellOrders');

@@ -7,6 +7,8 @@ const TOLERANCE = 0.25;
 /** Two-sided confidence of 0.98. */
 const QUANTILE = 2.3263;
 const FEWEST = 50;
+/** The mean of the canary's points over the control's, which must not lie on the better side of this for the metric to fail. */
+const EFFECT_SIZE = 1;
 /** An analysis each five minutes, over the newest points. */
 const EVERY_MS = 5 * 60_000;
 const NEWEST = 60;
@@ -16,7 +18,9 @@ export type Control = 'ring' | 'own past';
 /**
  * Automated canary analysis as Kayenta's judge does it: for each metric a Mann-Whitney U test of the canary's points
  * against the control's; the metric fails where the 98 % interval of the shift (Hodges-Lehmann) lies wholly beyond a
- * quarter of its estimate, in the direction that is worse. Every metric counts as critical. At least 50 points: the first
+ * quarter of its estimate, in the direction that is worse, and where the effect size does: the ratio of means, from 1 on or
+ * up to 1, as `MannWhitneyClassifier` of the project has it by default (effect size thresholds 1.0 and 1.0, tolerance
+ * 0.25; the confidence of 0.98 is its judge's). Every metric counts as critical. At least 50 points: the first
  * cell is held until it has them.
  *
  * The canary's points are means over the cells on the new package; the control's, means over the cells on the old one at
@@ -73,9 +77,12 @@ function pastOf(cells: readonly CellView[], { name }: Metric): number[] {
 function isWorse({ worse }: Metric, canary: readonly number[], control: readonly number[]): boolean {
   const { low, high, estimate } = shiftOf(canary, control);
   const bearable = TOLERANCE * Math.abs(estimate);
-  const [isHigh, isLow] = [low > bearable, high < -bearable];
+  const ratio = meanOf(canary) / meanOf(control);
+  const [isHigh, isLow] = [low > bearable && !(ratio < EFFECT_SIZE), high < -bearable && !(ratio > EFFECT_SIZE)];
   return worse === 'higher' ? isHigh : worse === 'lower' ? isLow : isHigh || isLow;
 }
+
+const meanOf = (values: readonly number[]): number => values.reduce((sum, v) => sum + v, 0) / values.length;
 
 /** The Hodges-Lehmann estimate of the shift with its interval, from the ordered pairwise differences. */
 function shiftOf(

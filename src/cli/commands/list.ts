@@ -1,4 +1,4 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { count } from '../arguments.js';
 import type { Context, Outcome } from '../context.js';
 import type { Run } from '../program.js';
@@ -15,6 +15,14 @@ export function listCommands(program: Command, run: Run): void {
     .option('--open', 'only those under way')
     .option('--limit <n>', 'at most so many', count, 20)
     .action((options: ListOptions) => run((context) => rollouts(context, options)));
+
+  program
+    .command('todo')
+    .description('everything that waits for a person, oldest first, with the commands that would end it')
+    .addOption(new Option('--team <team>', 'only what this team looks after').choices(['release-managers', 'ops']))
+    .action(({ team }: { team?: string }) =>
+      run(async (context) => (await import('../todo.js')).showTodo(context, team)),
+    );
 }
 
 async function rollouts(context: Context, options: ListOptions): Promise<Outcome> {

@@ -6,6 +6,7 @@ import { REASON, VERSION } from './common.js';
 interface GraduateOptions {
   lane?: string;
   chart?: string;
+  preempt?: boolean;
   pdmCompletedAt?: string;
   reason?: string;
 }
@@ -17,12 +18,16 @@ export function packageCommands(program: Command, run: Run): void {
     .description('let a package leave the perimeter; the outer rings then follow by themselves')
     .argument(...VERSION)
     .option('--lane <name>', 'lane of the topology whose policy holds for this package', text)
+    .option(
+      '--preempt',
+      'older packages that run in the outer rings give way: cells in flight end, and no other starts',
+    )
     .option('--chart <version>', 'chart that goes with the package', text)
     .option('--pdm-completed-at <instant>', 'when its PDM succeeded on the main stage (default: now)', text)
     .option(...REASON)
-    .action((version: string, { lane, chart, pdmCompletedAt, reason }: GraduateOptions) =>
+    .action((version: string, { lane, chart, preempt, pdmCompletedAt, reason }: GraduateOptions) =>
       run(async (context) => {
-        const fields = { lane, chartVersion: chart, pdmCompletedAt, ...context.act(reason) };
+        const fields = { lane, chartVersion: chart, preempt, pdmCompletedAt, ...context.act(reason) };
         return (await import('../acts.js')).graduate(context, version, fields);
       }),
     );

@@ -15,6 +15,7 @@ import { FailedError } from '../../client/errors.js';
 import type { HealthSettings } from '../../config/settings.js';
 import { FAILURE } from '../../contract/failures.js';
 import type { CellObservation, HealthPolicy } from '../../contract/health.js';
+import { bySignalsAlone } from '../../domain/health/gates.js';
 import type { Cell } from '../../domain/topology/index.js';
 
 /** A cell to be judged; `observed`: other tools deploy it, and it is judged by its signals alone. */
@@ -65,16 +66,13 @@ export async function measureCells(outside: ObserveDependencies, order: MeasureO
     if (observed.outcome === 'unavailable') throw new FailedError(FAILURE.healthUnavailable, observed.reason);
     return observed.observations.map((observation, index) => {
       const problems = observed.problems.filter(({ cell }) => cell === observation.cell).map(inWords);
-      return { observation: asAsked(observation, order.cells[index]), problems: [...new Set(problems)] };
+      const own = order.cells[index]?.observed ? bySignalsAlone(observation) : observation;
+      return { observation: own, problems: [...new Set(problems)] };
     });
   } catch (error) {
     throw toClientError(error);
   }
 }
-
-/** The readiness of a cell that others deploy is theirs to judge: often nobody outside may ask for it. */
-const asAsked = (observation: CellObservation, asked: AskedCell | undefined): CellObservation =>
-  asked?.observed ? { ...observation, readiness: 'unasked' } : observation;
 
 async function toObserve(
   outside: ObserveDependencies,

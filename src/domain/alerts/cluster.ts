@@ -1,11 +1,16 @@
 import type { Alert } from '../../contract/activities.js';
 import type { AlertBook } from '../../contract/internal.js';
 import type { RingState } from '../../contract/status.js';
+import { isCalendarWait } from '../calendar/gate.js';
 import { IN_A_ROW } from '../cluster/repeats.js';
-import type { ClusterState, QueuedRequest, WorkClock } from '../cluster/state.js';
+import type { ClusterState, QueuedRequest, Turn, WorkClock } from '../cluster/state.js';
+import { earliest } from '../instant.js';
 import { resolveCoordination, resolvePolicy, ringOf, type Topology } from '../topology/index.js';
 import type { Due } from './book.js';
 import { ofRing } from './cell.js';
+import { changedByHand } from './differences.js';
+import { alertsOfDrift } from './drift.js';
+import { alertsOfQuarantines } from './quarantine.js';
 
 /** The alerts of what only the cluster knows: the queue, graduation, and what passes left behind. */
 
@@ -20,6 +25,8 @@ export const newClusterAlerts = (): ClusterAlertState => ({ book: {}, watchedSin
 /** @param topology the one in force */
 export function alertsOfCluster(state: ClusterState, kept: ClusterAlertState, topology: Topology, now: number): Due {
   kept.watchedSinceMs ??= now;
+  const drift = alertsOfDrift(state, topology, now);
+  const quarantines = alertsOfQuarantines(state, topology, now);
   const missing = graduation(state, kept.watchedSinceMs, topology, now);
   const alerts = [
     ...approvals(state, topology),
@@ -27,11 +34,15 @@ export function alertsOfCluster(state: ClusterState, kept: ClusterAlertState, to
     ...late(state, topology, now),
     ...standingQueues(state, topology, now),
     ...repeated(state, topology),
+    ...changedByHand(state, topology),
+    ...drift.alerts,
+    ...quarantines.alerts,
     ...missing.alerts,
   ];
   // While somebody holds a ring, or waits for one, the cluster looks every minute anyhow.
   const isBusy = Object.keys(state.turns).length + state.queue.length > 0;
-  return { alerts, nextMs: isBusy ? null : missing.nextMs };
+  const clocks = [missing.nextMs, quarantines.nextMs, drift.nextMs].flatMap((ms) => ms ?? []);
+  return { alerts, nextMs: isBusy ? null : earliest(clocks) };
 }
 
 const cluster = (state: ClusterState): string => state.cluster ?? '';
@@ -70,7 +81,7 @@ function late(state: ClusterState, topology: Topology, now: number): Alert[] {
     const ring = Number(of);
     const record = state.rings[ring];
     const { version, purpose, lane } = turn.request;
-    turn.work = tick(turn.work ?? { ranMs: 0, sinceMs: null }, WORKS.includes(turn.state), now);
+    turn.work = tick(turn.work ?? { ranMs: 0, sinceMs: null }, isAtWork(turn), now);
     if (!record || purpose !== 'deploy' || record.converged === version || !ringOf(topology, ring)) return [];
     const { convergeWithinMs, onFailure } = resolvePolicy(topology, ring, lane);
     if (turn.work.ranMs < convergeWithinMs) return [];
@@ -89,6 +100,9 @@ function late(state: ClusterState, topology: Topology, now: number): Alert[] {
 
 /** What a person, or the calendar, has to end stops the clock; and what has converged is not late. */
 const WORKS: RingState[] = ['waiting', 'rolling', 'rolling-back', 'migrating'];
+
+/** A pass that waits for the calendar has cells in flight, or none. */
+const isAtWork = ({ state, waits }: Turn): boolean => WORKS.includes(state) && !isCalendarWait(waits);
 
 /** A clock that has run, or stood, until now. */
 export const tick = ({ ranMs, sinceMs }: WorkClock, runs: boolean, now: number): WorkClock => ({
@@ -112,7 +126,7 @@ function standing(
   { ring, request, now }: { ring: number; request: QueuedRequest; now: number },
 ): Alert | null {
   const turn = state.turns[ring];
-  if (!turn || !ringOf(topology, ring)) return null;
+  if (!turn || !ringOf(topology, ring) || isCalendarWait(turn.waits)) return null;
   const { convergeWithinMs } = resolvePolicy(topology, ring, null);
   const sinceMs = Math.max(request.sinceMs, turn.grantedAtMs) + convergeWithinMs;
   if (now < sinceMs) return null;
@@ -140,9 +154,9 @@ function repeated(state: ClusterState, topology: Topology): Alert[] {
       ...about,
       name: 'CellFailsRepeatedly',
       severity: 's3',
-      summary: `${cell} has failed under ${versions.length} packages in a row: is it to be \`quarantined\` in the topology?`,
+      summary: `${cell} has failed under ${versions.length} packages in a row: is it to be quarantined?`,
       evidence: [`the packages: ${versions.join(', ')}`],
-      next: [`cellctl health ${cell}`, 'cellctl cluster apply FILE'],
+      next: [`cellctl health ${cell}`, `cellctl quarantine ${cell} --reason "…"`],
     };
   });
 }

@@ -1,7 +1,14 @@
-import { packageRolloutId, ringRolloutId, versionOfPackageRollbackId } from '../../contract/ids.js';
+import {
+  CLUSTER_WORKFLOW_ID,
+  packageRolloutId,
+  ringRolloutId,
+  versionOfPackageRollbackId,
+} from '../../contract/ids.js';
 import type { ClaimRing, PassSpeaks, RegisterRollout, RequestRing, RingReport } from '../../contract/internal.js';
 import { isNewer, isPackage, newest } from '../package-version.js';
+import { isReconcile } from './reconcile.js';
 import type { ClusterState, QueuedRequest, RingRecord, Turn } from './state.js';
+import { topologyOf } from './topology.js';
 
 /** Who holds which ring: how a turn begins and ends, and how a cluster without memory learns of the turns there are. */
 
@@ -101,11 +108,15 @@ export function noteRing(record: RingRecord, { view, observed, version, purpose,
 export function noteSystemic(
   state: ClusterState,
   ring: number,
-  { version, systemic, baked }: Pick<RingReport, 'version' | 'systemic' | 'baked'>,
+  report: Pick<RingReport, 'version' | 'systemic' | 'systemicSinceMs' | 'baked'>,
   now: number,
 ): void {
   const { systemic: known } = state;
-  if (systemic && (!known || isNewer(version, known.version))) state.systemic = { version, ring, sinceMs: now };
+  const { version, systemic, baked, systemicSinceMs } = report;
+  // Stopped once more after a retry, it has stopped since then.
+  const isAgain = version === known?.version && (systemicSinceMs ?? 0) > known.sinceMs;
+  const isNews = !known || isNewer(version, known.version) || isAgain;
+  if (systemic && isNews) state.systemic = { version, ring, sinceMs: systemicSinceMs ?? now };
   // A newer one, or itself, once a person had it go on.
   if (known && baked && !systemic && ring === known.ring && !isNewer(known.version, version)) state.systemic = null;
 }
@@ -119,12 +130,21 @@ export function endTurn(state: ClusterState, ring: number, end: TurnEnd = 'lost'
   const record = state.rings[ring];
   delete state.turns[ring];
   if (!turn || !record) return;
+  if (!hasRing(state, ring)) return forgetRing(state, ring);
   if (record.state !== 'halted' && record.state !== 'converged') record.state = 'idle';
   const { version } = turn.request;
   const isUnused = end === 'unused' || turn.pass === null;
   if (record.desired !== version || record.observed[version] || (end === 'lost' && !isUnused)) return;
   const seen = newest(Object.keys(record.observed).filter(isPackage));
   record.desired = isUnused ? (turn.before ?? seen) : (seen ?? turn.before);
+}
+
+const hasRing = (state: ClusterState, ring: number): boolean =>
+  topologyOf(state)?.rings.some((r) => r.ring === ring) ?? true;
+
+/** It left the topology while somebody held it. */
+function forgetRing(state: ClusterState, ring: number): void {
+  delete state.rings[ring];
 }
 
 /** A rollout says that it holds a ring, with all that it asked for; whoever holds it by another request keeps it. */
@@ -177,8 +197,9 @@ export function handOver(
   return { passes, free };
 }
 
-/** A package has two workflows that ask for rings: its rollout, and its rollback. */
-export const isOfRollout = ({ sender }: QueuedRequest): boolean => versionOfPackageRollbackId(sender) === null;
+/** For one package its rollout asks, its rollback, and the cluster itself. */
+export const isOfRollout = (request: QueuedRequest): boolean =>
+  versionOfPackageRollbackId(request.sender) === null && !isReconcile(request);
 
 /** Its pass is no longer there, or has said whose it is. */
 export function forgetUnmet(state: ClusterState, ring: number): void {
@@ -187,7 +208,7 @@ export function forgetUnmet(state: ClusterState, ring: number): void {
 
 const queued = (request: RequestRing & { ring: number }): QueuedRequest => ({
   ...request,
-  sender: request.sender ?? packageRolloutId(request.version),
+  sender: isReconcile(request) ? CLUSTER_WORKFLOW_ID : (request.sender ?? packageRolloutId(request.version)),
   at: request.ring,
   told: '',
   held: null,

@@ -5,6 +5,11 @@ import type { ClusterState, QueuedRequest } from './state.js';
 
 /** Lanes that packages under way go by: one that leaves the topology would take its policy from under them. */
 
+/** The lane that goes first in every queue. */
+const URGENT = 'urgent';
+
+export const isUrgent = ({ lane }: Pick<QueuedRequest, 'lane'>): boolean => lane === URGENT;
+
 /** Lanes that `after` does not have any more, although a package that is under way graduated with one of them. */
 export function lanesMissed(state: ClusterState, after: Topology): Problem[] {
   return [...lanesInUse(state)].flatMap(([lane, version]) => {

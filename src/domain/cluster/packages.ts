@@ -1,7 +1,7 @@
 import type { AskGraduation, Registered, RegisterRollout, RolloutEnded } from '../../contract/internal.js';
 import type { Problem } from '../../contract/problem.js';
 import { conflictsWith, isNewer, sameVersion } from '../package-version.js';
-import { hasLane, type Topology } from '../topology/index.js';
+import { hasLane, resolveCoordination, ringOf, type Topology } from '../topology/index.js';
 import { blockOf, rangeText } from './blocks.js';
 import type { ClusterState, EndedRollout, OpenRollout } from './state.js';
 
@@ -106,7 +106,7 @@ export function judgeGraduation(
   topology: Topology | null,
   message: AskGraduation,
 ): Problem | null {
-  const { version, lane, chartVersion } = message;
+  const { version, lane, chartVersion, ring0 = 'never' } = message;
   const newer = state.graduated.find((g) => isNewer(g.version, version));
   if (newer) {
     return { path: 'version', value: version, expected: `a package newer than ${newer.version}, which has graduated` };
@@ -120,10 +120,16 @@ export function judgeGraduation(
   }
   const conflict = chartConflict(chartOf(state.rollouts[version]), chartVersion);
   if (conflict) return conflict;
+  if (topology && asksForRing0(topology) && ring0 !== 'converged') {
+    return { path: 'ring0', value: ring0, expected: 'converged: this cluster takes no package that ring 0 did not' };
+  }
   if (lane === null || (topology && hasLane(topology, lane))) return null;
   const lanes = Object.keys(topology?.lanes ?? {}).join(', ');
   return { path: 'lane', value: lane, expected: `a lane: ${lanes || 'the topology has none'}` };
 }
+
+const asksForRing0 = (topology: Topology): boolean =>
+  resolveCoordination(topology).requireRing0 && (ringOf(topology, 0)?.cells.length ?? 0) > 0;
 
 /** Notes a graduation; answers the older open rollouts that still await theirs. The same again changes nothing. */
 export function recordGraduation(state: ClusterState, message: AskGraduation): string[] {

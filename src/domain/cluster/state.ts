@@ -1,16 +1,22 @@
+import type { CalendarWord } from '../../contract/calendar.js';
 import type { AlertBook, RequestRing } from '../../contract/internal.js';
 import type {
   Act,
   BlockedVersion,
   BrakeStatus,
   CellException,
+  Difference,
   GraduatedPackage,
   Rejection,
   RingState,
   RolloutState,
   WaitingFor,
+  WaitKind,
 } from '../../contract/status.js';
 import { type ClusterAlertState, newClusterAlerts } from '../alerts/cluster.js';
+import { type DriftState, newDrift } from './drift.js';
+import type { Quarantine } from './quarantine.js';
+import { newReconcile, type ReconcileState } from './reconcile.js';
 import type { Repeats } from './repeats.js';
 
 /**
@@ -22,6 +28,8 @@ export interface ClusterState {
   /** Gzipped base64 of the topology as accepted; null before the first. */
   topology: string | null;
   revision: number;
+  /** When the topology in force was applied, RFC 3339. */
+  appliedAt?: string;
   perimeter: number | null;
   notInForce: string[];
   rings: Record<number, RingRecord>;
@@ -61,14 +69,21 @@ export interface ClusterState {
   /** Packages that are being taken back, by version. */
   rollbacks: Record<string, OpenRollback>;
   ended: Record<string, EndedRollout>;
+  /** Cells that are out of all automation. */
+  quarantined: Record<string, Quarantine>;
+  drift: DriftState;
   acts: Act[];
   rejected: Rejection[];
   /** Rings that are still to be looked at. */
   toLook: number[];
   /** How far the look at the first of them has come; null: it has not begun. */
   looking: RingLook | null;
+  /** How rings are kept on what they converged on. */
+  reconcile?: ReconcileState;
   /** Alerts that the cluster keeps up itself. */
   alerts: ClusterAlertState;
+  /** What calendars say of the rings that packages wait for, by `calendarKey`; absent: none was asked yet. */
+  calendars?: Record<string, CalendarWord>;
   /** The first look at every cell is under way: nothing is granted before it ends. */
   cold: { by: string; isReleased: boolean } | null;
 }
@@ -80,6 +95,8 @@ export interface RingLook {
   cells: number;
   /** How many of them run what; `unknown` where nobody knows. */
   observed: Record<string, number>;
+  /** Cells that do not stand where their ring does. */
+  found?: Difference[];
 }
 
 export interface RingRecord {
@@ -93,6 +110,8 @@ export interface RingRecord {
   state: RingState;
   exceptions: CellException[];
   exceptionsTotal: number;
+  /** What a cell took in the last passes, ms: the median of each. */
+  cellTimesMs?: number[];
   /** What the last pass had to raise, and was not over. */
   alerts?: AlertBook;
 }
@@ -104,6 +123,11 @@ export interface QueuedRequest extends RequestRing {
   /** The last answer given, so that the same is not said twice. */
   told: string;
   held: WaitingFor | null;
+  /** Asked for by the cluster itself: the cells that are to come back to what their ring converged on. */
+  cells?: string[];
+  /** Who wants that, and whether what failed before is to be tried again. */
+  by?: string;
+  askedFor?: boolean;
   /** Since when this rollback waits for a pass that has not said whose it is. */
   unmetSinceMs?: number;
 }
@@ -122,6 +146,8 @@ export interface Turn {
   /** Since when a rollback waits for the ring, and the holder knows; null: none does. */
   rollbackSinceMs: number | null;
   starterGone: boolean;
+  /** What its pass waits for, as it said last. */
+  waits?: WaitKind | null;
   /** How long the ring has been worked on. */
   work?: WorkClock;
 }
@@ -189,10 +215,13 @@ export const newClusterState = (): ClusterState => ({
   systemic: null,
   rollbacks: {},
   ended: {},
+  quarantined: {},
+  drift: newDrift(),
   acts: [],
   rejected: [],
   toLook: [],
   looking: null,
+  reconcile: newReconcile(),
   alerts: newClusterAlerts(),
   cold: null,
 });

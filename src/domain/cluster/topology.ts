@@ -11,6 +11,7 @@ import {
   topologyChanges,
 } from '../topology/index.js';
 import { lanesMissed } from './lanes.js';
+import { judgeJoining } from './quarantine.js';
 import { type ClusterState, newRingRecord } from './state.js';
 
 /** Largest topology once unzipped, in bytes: far above 10,000 cells, far below what would stall the workflow. */
@@ -30,6 +31,8 @@ export function judgeTopology(state: ClusterState, message: ApplyTopology): Judg
   const changes = topologyChanges(before, parsed.topology);
   const problem = againstPresent(state, message, parsed.topology, changes);
   if (problem) return { ok: false, problems: [problem] };
+  const crowd = before ? judgeJoining(state, parsed.topology, changes.cellsJoined) : null;
+  if (crowd) return { ok: false, problems: [crowd] };
   const missed = message.allowRemoval ? [] : lanesMissed(state, parsed.topology);
   return missed.length > 0
     ? { ok: false, problems: missed }
@@ -99,7 +102,10 @@ export function topologyOf(state: ClusterState): Topology | null {
 export function putInForce(state: ClusterState, topology: Topology, notInForce: string[], now: number): number[] {
   const before = topologyOf(state);
   const packed = pack(topology);
-  if (packed !== state.topology) state.revision += 1;
+  if (packed !== state.topology) {
+    state.revision += 1;
+    state.appliedAt = new Date(now).toISOString();
+  }
   state.topology = packed;
   state.cluster = topology.cluster;
   state.perimeter = topology.perimeter;

@@ -1,15 +1,20 @@
 import type { RingAnswer } from '../../contract/internal.js';
+import type { RingPolicy } from '../../contract/policy.js';
 import type { Problem } from '../../contract/problem.js';
 import type { BrakeStatus, RefusalCode, WaitingFor } from '../../contract/status.js';
 import { covers, holding } from '../brake.js';
+import { isCalendarWait } from '../calendar/gate.js';
 import { earliest } from '../instant.js';
 import { OUST_AFTER_MS } from '../ousting.js';
-import { isNewer, newest } from '../package-version.js';
+import { comparePackages, isNewer, newest, sameVersion } from '../package-version.js';
 import { waitForBrake } from '../ring/view.js';
-import { nextOuterRing, resolvePolicy, ringOf, type Topology } from '../topology/index.js';
+import { nextOuterRing, resolveCoordination, resolvePolicy, ringOf, type Topology } from '../topology/index.js';
 import { blockOf, waitForBlock } from './blocks.js';
+import { calendarWait, closingFor } from './calendars.js';
+import { driftInWords, isPausedForDrift } from './drift.js';
 import { beginTurn } from './holders.js';
-import { laneIsGone, waitForLane } from './lanes.js';
+import { isUrgent, laneIsGone, waitForLane } from './lanes.js';
+import { isReconcile } from './reconcile.js';
 import { returnWait } from './rollbacks.js';
 import type { ClusterState, QueuedRequest, Turn } from './state.js';
 
@@ -51,13 +56,25 @@ export function decideTurns(
 ): TurnAction[] {
   if (!topology) return [];
   const actions: TurnAction[] = [];
-  const inOrder = [...state.queue].sort((a, b) => Number(b.purpose === 'rollback') - Number(a.purpose === 'rollback'));
-  for (const request of inOrder) {
+  for (const request of inOrder(state.queue, topology)) {
     const decided = decideOrDrop(state, request, { topology, now, oustAfterMs });
     actions.push(...decided.actions);
     if (decided.over) state.queue = state.queue.filter((q) => q.requestId !== request.requestId);
   }
   return actions;
+}
+
+/**
+ * Rollbacks before everything else, then what is urgent, then who came first; where nothing is superseded, older packages
+ * before newer ones, so that none overtakes another. Last what only brings cells back to what their ring runs.
+ */
+function inOrder(queue: readonly QueuedRequest[], topology: Topology): QueuedRequest[] {
+  const keepsAll = resolveCoordination(topology).supersede === 'never';
+  const rank = (q: QueuedRequest) => (q.purpose === 'rollback' ? 0 : isReconcile(q) ? 3 : isUrgent(q) ? 1 : 2);
+  return [...queue].sort((a, b) => {
+    const byRank = rank(a) - rank(b);
+    return byRank === 0 && keepsAll ? comparePackages(a.version, b.version) : byRank;
+  });
 }
 
 interface Decision {
@@ -85,11 +102,17 @@ function decide(state: ClusterState, request: QueuedRequest, rules: Rules): Deci
   const about = ringFacts(request, rules.topology, ring.ring);
   const refusal = refuse(state, request, about, rules);
   if (refusal) return { actions: [{ do: 'answer', request, answer: refusal }], over: true };
-  const stopped = blockedWait(state, request, about.ring) ?? afterSystemicStop(state, request, about);
-  // Not even a halted pass makes room before a person has said yes.
-  if (stopped) return hold(request, about, stopped, []);
-  const wait = mustWait(state, request, about, rules);
-  if (wait) return hold(request, about, wait, roomFor(state, request, about, rules));
+  const stopped =
+    blockedWait(state, request, about.ring) ??
+    afterSystemicStop(state, request, about) ??
+    beforeItsCalendar(state, request, about, rules);
+  const wait = stopped ?? mustWait(state, request, about, rules);
+  if (wait) {
+    const newer = newerInLine(state, request, about, rules);
+    if (newer) return { actions: [{ do: 'answer', request, answer: newerAnswer(request, about, newer) }], over: true };
+    // Not even a halted pass makes room before a person has said yes.
+    return hold(request, about, wait, stopped ? [] : roomFor(state, request, about, rules));
+  }
   beginTurn(state, about.ring, request, null, rules.now);
   const answer: RingAnswer = { requestId: request.requestId, kind: 'granted', ...about };
   return { actions: [{ do: 'answer', request, answer }], over: true };
@@ -104,7 +127,8 @@ function findRing(request: QueuedRequest, topology: Topology): Found {
     return next ? { ring: next } : { answer: { requestId, kind: 'none' } };
   }
   const isThere = topology.rings.some((r) => r.ring === ring);
-  const problem = request.purpose === 'rollback' && isThere ? null : notInside(topology, ring);
+  const problem =
+    (request.purpose === 'rollback' || isReconcile(request)) && isThere ? null : notInside(topology, ring);
   return problem ? { answer: { requestId, kind: 'rejected', ...problem } } : { ring: { ring } };
 }
 
@@ -123,11 +147,14 @@ export interface RingFacts {
   perimeter: boolean;
 }
 
+/** Where nothing is done, nothing blocks. */
+export const isSoft = ({ onFailure, mode }: RingPolicy): boolean => onFailure === 'soft' || mode === 'observe';
+
 /** Throws RangeError for a ring that the topology does not have. */
 export function ringFacts(request: QueuedRequest, topology: Topology, ring: number): RingFacts {
-  const { onFailure } = resolvePolicy(topology, ring, request.lane);
+  const soft = isSoft(resolvePolicy(topology, ring, request.lane));
   const name = ringOf(topology, ring)?.name ?? `ring-${ring}`;
-  return { ring, name, soft: onFailure === 'soft', perimeter: ring <= topology.perimeter };
+  return { ring, name, soft, perimeter: ring <= topology.perimeter };
 }
 
 function refuse(state: ClusterState, request: QueuedRequest, about: RingFacts, rules: Rules): RingAnswer | null {
@@ -149,8 +176,41 @@ function refuseForPeople(
   if (blocked) return refusal(request, about, 'blocked', blocked);
   const brake = brakesOn(state, about.ring, rules)[0];
   if (brake) return refusal(request, about, 'braked', waitForBrake(brake, about.ring, request.version));
-  const approval = approvalWait(request, about, rules);
-  return approval ? refusal(request, about, 'approval', approval) : null;
+  const closed = calendarWait(state, request, about.ring, rules);
+  if (closed && !isCalendarUnknown(state, request, about, rules)) return refusal(request, about, 'frozen', closed);
+  const approval = approvalBefore(request, about, rules);
+  if (approval) return refusal(request, about, 'approval', approval);
+  return driftRefusal(state, request, about, rules);
+}
+
+/** What cannot be brought to the outer rings would only pile up before them; what mends that must be able to enter. */
+function driftRefusal(state: ClusterState, request: QueuedRequest, about: RingFacts, rules: Rules): RingAnswer | null {
+  if (request.purpose !== 'deploy' || request.fixes !== undefined || !isPausedForDrift(state)) return null;
+  // It is in the ring already, whole or half: that is no news that would pile up.
+  const { desired = null, observed = {} } = state.rings[about.ring] ?? {};
+  const isThere = [desired, ...Object.keys(observed)].some((seen) => sameVersion(seen, request.version));
+  if (isThere) return null;
+  const detail = `auto-deploy has paused itself: ${driftInWords(state, rules.topology, rules.now)}`;
+  const next = [
+    'cellctl cluster status',
+    'cellctl resume --reason "…"',
+    `cellctl deploy --ring ${about.ring} ${request.version} --fixes "…"`,
+  ];
+  return { ...refusal(request, about, 'drift', null), detail, next };
+}
+
+const isCalendarUnknown = (state: ClusterState, request: QueuedRequest, about: RingFacts, rules: Rules): boolean =>
+  closingFor(state, request, about.ring, rules) === 'unknown';
+
+/** Inside the perimeter it may have to be sent away for its calendar: before that is known it takes nobody's place. */
+function beforeItsCalendar(
+  state: ClusterState,
+  request: QueuedRequest,
+  about: RingFacts,
+  rules: Rules,
+): WaitingFor | null {
+  if (!about.perimeter || !isCalendarUnknown(state, request, about, rules)) return null;
+  return calendarWait(state, request, about.ring, rules);
 }
 
 function newerAnswer(request: QueuedRequest, about: RingFacts, newer: { version: string; waits: boolean }): RingAnswer {
@@ -178,6 +238,7 @@ function refusal(request: QueuedRequest, about: RingFacts, code: RefusalCode, wa
     kind: 'refused',
     ...named(about),
     code,
+    ...(isCalendarWait(wait?.kind) ? { wait: wait.kind } : {}),
     detail: wait?.detail ?? '',
     until: wait?.until ?? null,
     next: wait?.next ?? [],
@@ -207,7 +268,37 @@ function newerThan(
 /** It waits to be deployed to this ring by its number; one that is sent away itself takes nobody's place. */
 function isInLine(state: ClusterState, q: QueuedRequest, about: RingFacts, rules: Rules): boolean {
   if (q.at !== about.ring || q.purpose !== 'deploy' || typeof q.ring !== 'number') return false;
-  return refuseForPeople(state, q, about, rules) === null;
+  return refuseForPeople(state, q, about, rules) === null && !isCalendarUnknown(state, q, about, rules);
+}
+
+/**
+ * Beyond the perimeter a newer package takes the place of one that waits for the same ring, never of one that runs, and
+ * not while it waits for a person itself; what is urgent gives its place to nothing that is not.
+ */
+function newerInLine(
+  state: ClusterState,
+  request: QueuedRequest,
+  about: RingFacts,
+  rules: Rules,
+): { version: string; waits: false } | null {
+  const { ring, perimeter } = about;
+  const keepsAll = resolveCoordination(rules.topology).supersede === 'never';
+  if (perimeter || request.purpose !== 'deploy' || keepsAll) return null;
+  const inLine = state.queue.filter((q) => {
+    const isSame = q.at === ring && q.purpose === 'deploy' && isNewer(q.version, request.version);
+    return isSame && (isUrgent(q) || !isUrgent(request)) && !waitsForPerson(state, q, about, rules);
+  });
+  const version = newest(inLine.map((q) => q.version));
+  return version === null ? null : { version, waits: false };
+}
+
+function waitsForPerson(state: ClusterState, request: QueuedRequest, about: RingFacts, rules: Rules): boolean {
+  const isStopped = blockedWait(state, request, about.ring) ?? afterSystemicStop(state, request, about);
+  return (
+    isStopped !== null ||
+    laneIsGone(request, rules.topology) ||
+    approvalWait(request, about.ring, rules.topology) !== null
+  );
 }
 
 function brakesOn(state: ClusterState, ring: number, { topology, now }: Rules): BrakeStatus[] {
@@ -220,12 +311,27 @@ function mustWait(state: ClusterState, request: QueuedRequest, about: RingFacts,
   const { ring } = about;
   const turn = state.turns[ring];
   if (turn) {
-    const detail = `ring ${ring} is ${turn.state} with ${turn.request.version}`;
+    const what = isReconcile(turn.request)
+      ? `reconciled to ${turn.request.version}`
+      : `${turn.state} with ${turn.request.version}`;
+    const detail = `ring ${ring} is ${what}`;
     return { kind: 'ring-turn', ring, since, detail, next: [`cellctl status ${turn.request.version}`] };
   }
   if (state.unmet === null || state.unmet.includes(ring)) {
     return { kind: 'topology', ring, since, detail: 'the coordinator finds out who is in the ring', next: [] };
   }
+  return waitInFreeRing(state, request, about, rules);
+}
+
+/** What it would wait for if nobody held the ring. */
+function waitInFreeRing(
+  state: ClusterState,
+  request: QueuedRequest,
+  about: RingFacts,
+  rules: Rules,
+): WaitingFor | null {
+  const since = new Date(request.sinceMs).toISOString();
+  const { ring } = about;
   if (request.purpose === 'rollback') return null;
   if (laneIsGone(request, rules.topology)) return waitForLane(request, ring, since);
   if (state.cold) {
@@ -233,7 +339,18 @@ function mustWait(state: ClusterState, request: QueuedRequest, about: RingFacts,
   }
   const brake = brakesOn(state, ring, rules)[0];
   if (brake) return waitForBrake(brake, ring, request.version);
-  return approvalWait(request, about, rules);
+  const first = isReconcile(request) ? whoGoesFirst(state, ring) : null;
+  if (first) return waitBehind(first, ring, since);
+  return approvalBefore(request, about, rules) ?? calendarWait(state, request, ring, rules);
+}
+
+/** A package that waits for the ring, and not for a person or the calendar, goes before the cluster's own work there. */
+const whoGoesFirst = (state: ClusterState, ring: number): QueuedRequest | undefined =>
+  state.queue.find((q) => q.at === ring && !isReconcile(q) && (q.held === null || q.held.kind === 'ring-turn'));
+
+function waitBehind({ version }: QueuedRequest, ring: number, since: string): WaitingFor {
+  const detail = `${version} is to come to ring ${ring} first`;
+  return { kind: 'ring-turn', ring, since, detail, next: [`cellctl status ${version}`] };
 }
 
 /** A blocked package goes nowhere; that it is taken back nothing holds up. */
@@ -243,10 +360,15 @@ function blockedWait(state: ClusterState, request: QueuedRequest, ring: number):
   return request.purpose === 'rollback' ? null : returnWait(state, request, ring);
 }
 
-function approvalWait(request: QueuedRequest, { ring }: RingFacts, rules: Rules): WaitingFor | null {
-  const { approval } = resolvePolicy(rules.topology, ring, request.lane);
+/** A ring that is only observed is entered without a yes: nothing is done there. */
+const approvalBefore = (request: QueuedRequest, { ring }: RingFacts, { topology }: Rules): WaitingFor | null =>
+  resolvePolicy(topology, ring, request.lane).mode === 'observe' ? null : approvalWait(request, ring, topology);
+
+/** The wait for a person's yes to this package in a ring; null: it has it, or needs none. */
+export function approvalWait(request: QueuedRequest, ring: number, topology: Topology): WaitingFor | null {
+  const { approval } = resolvePolicy(topology, ring, request.lane);
   // An empty ring has no gates.
-  const isEmpty = ringOf(rules.topology, ring)?.cells.length === 0;
+  const isEmpty = ringOf(topology, ring)?.cells.length === 0;
   if (approval === 'none' || isEmpty || request.approved.includes(ring)) return null;
   const since = new Date(request.sinceMs).toISOString();
   const next = [`cellctl approve --ring ${ring} ${request.version}`];
@@ -263,7 +385,9 @@ function afterSystemicStop(
 ): WaitingFor | null {
   const { systemic } = state;
   if (!systemic || perimeter || request.purpose !== 'deploy') return null;
-  if (!isNewer(request.version, systemic.version) || request.approved.includes(ring)) return null;
+  // Who approved it before knew nothing of the stop.
+  const isApproved = (request.approvedAtMs?.[ring] ?? Number.NEGATIVE_INFINITY) > systemic.sinceMs;
+  if (!isNewer(request.version, systemic.version) || isApproved) return null;
   const { fixedIn } = systemic;
   if (fixedIn !== undefined && !isNewer(fixedIn, request.version)) return null;
   const since = new Date(Math.max(request.sinceMs, systemic.sinceMs)).toISOString();
@@ -292,7 +416,7 @@ function hold(request: QueuedRequest, about: RingFacts, waiting: WaitingFor, roo
 function roomFor(state: ClusterState, request: QueuedRequest, about: RingFacts, rules: Rules): TurnAction[] {
   const turn = state.turns[about.ring];
   if (!turn) return oustUnmet(state, request, about.ring, rules);
-  const how = howToMakeRoom(state, turn, request, about);
+  const how = howToMakeRoom(state, turn, request, about, rules);
   if (how === null) return [];
   const { ring } = about;
   const by = request.version;
@@ -323,15 +447,28 @@ export function nextOust(state: ClusterState, now: number, oustAfterMs: number):
   return earliest(since.map((ms) => ms + oustAfterMs).filter((ms) => ms > now));
 }
 
-function howToMakeRoom(state: ClusterState, turn: Turn, request: QueuedRequest, about: RingFacts): MakeRoom | null {
-  if (turn.request.purpose === 'rollback') return null;
-  if (request.purpose === 'rollback') return 'yield';
+function howToMakeRoom(
+  state: ClusterState,
+  turn: Turn,
+  request: QueuedRequest,
+  about: RingFacts,
+  rules: Rules,
+): MakeRoom | null {
+  if (turn.request.purpose === 'rollback' || isReconcile(request)) return null;
+  // What only brings cells back to what their ring runs is in nobody's way.
+  if (request.purpose === 'rollback' || isReconcile(turn.request)) return 'yield';
   const isStill = turn.state === 'halted' || turn.state === 'braked';
   // Nobody is left who could retry or end it.
   if (turn.starterGone && isStill && !isNewer(turn.request.version, request.version)) return 'yield';
   if (request.purpose !== 'deploy' || !isNewer(request.version, turn.request.version)) return null;
   if (about.soft && about.perimeter) return 'hurry';
+  // Nobody is left to be superseded: its pass is braked by now, or will be.
+  if (turn.starterGone && !about.perimeter) return null;
+  // What runs ends its cells in flight, and gives way; but to nothing that would only wait in its place.
+  if (request.preempt && !about.perimeter)
+    return waitInFreeRing(state, request, about, rules) === null ? 'supersede' : null;
   // One that is blocked gets no further by itself: it waits as a halted one does.
   if (turn.state !== 'halted' && blockOf(state.blocked, turn.request.version) === null) return null;
-  return about.perimeter ? 'settle' : 'supersede';
+  if (about.perimeter) return 'settle';
+  return resolveCoordination(rules.topology).supersede === 'never' ? null : 'supersede';
 }

@@ -13,6 +13,8 @@ import type { Reading } from './readings.js';
 import { type Common, type Context, zScoreFinding } from './robust.js';
 import { type Direction, directionsOf } from './scale.js';
 import { Memo, type Subject } from './subject.js';
+import { type Loaded, sustainedFinding } from './sustained.js';
+import { youngFinding } from './young.js';
 
 /** What helps to judge a cell, and may be left out. */
 export interface CellContext {
@@ -50,6 +52,8 @@ const chosen = (cells: readonly CellObservation[], { cell }: CellObservation): C
     .filter((other) => other.cell !== cell)
     .sort((a, b) => compare(a.cell, b.cell))
     .slice(0, OTHERS_AT_MOST);
+
+const one = (finding: Finding | null): Finding[] => (finding === null ? [] : [finding]);
 
 class CellJudge {
   private readonly names: readonly string[];
@@ -134,7 +138,10 @@ class CellJudge {
   }
 
   private zScores(name: string, signal: Signal): Finding[] {
-    const found = directionsOf(signal).flatMap((direction) => this.zScore(name, signal, direction) ?? []);
+    const found = directionsOf(signal).flatMap((direction) => [
+      ...one(this.zScore(name, signal, direction)),
+      ...one(this.lasting(name, signal, direction)),
+    ]);
     const worst = found.find(({ verdict }) => verdict === worstOfAll(found));
     return worst ? [worst] : [];
   }
@@ -146,6 +153,23 @@ class CellJudge {
       commonChange({ onOld: others.control.map(subject), onNew: others.peers.map(subject) }, change, untilMs);
     const byLoad = this.byLoad(name, subject(observation));
     return zScoreFinding(subject(observation), policy, { common, ...(byLoad ? { byLoad } : {}) }, this.comparisons);
+  }
+
+  /** Of what lasts: against its own past, or where it has none, against its ring. */
+  private lasting(name: string, signal: Signal, direction: Direction): Finding | null {
+    const loaded = (cell: CellObservation) => this.loaded(name, signal, direction, cell);
+    const own = loaded(this.observation);
+    const others = () => [...this.others.control, ...this.others.peers].map(loaded);
+    return (own.subject.young ? youngFinding : sustainedFinding)(own, this.policy, others, this.comparisons);
+  }
+
+  private loaded(name: string, signal: Signal, direction: Direction, cell: CellObservation): Loaded {
+    const { memo, policy } = this;
+    const traffic = policy.quiet && name !== policy.quiet.signal ? this.signal(policy.quiet.signal) : undefined;
+    return {
+      subject: memo.subject(name, signal, direction, cell, policy),
+      traffic: policy.quiet && traffic ? memo.subject(policy.quiet.signal, traffic, 'higher', cell, policy) : null,
+    };
   }
 
   /** The signal that tells of traffic is the one that the quiet rule names. */

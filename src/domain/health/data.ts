@@ -1,6 +1,6 @@
 import type { HealthPolicy, Sample, Signal } from '../../contract/health.js';
 import type { Finding } from './evidence.js';
-import { baselineStepMs, filledIntervals, type Reading, sustainedMs, wholeOf } from './readings.js';
+import { baselineStepMs, filledIntervals, type Reading, sinceWhen, sustainedMs, wholeOf } from './readings.js';
 
 /** After a deployment every interval of so many blocks must have been measured: 20 minutes with the defaults. */
 const WHOLE_BLOCKS = 4;
@@ -23,16 +23,17 @@ export function gapOf(reading: Reading, policy: HealthPolicy, allStill: boolean)
 
 function whyNotEnough(reading: Reading, clean: readonly Sample[], policy: HealthPolicy): string | null {
   const { name, nowMs } = reading;
+  const when = sinceWhen(reading);
   const { minSamples, intervalMs } = policy;
   const newest = clean.at(-1)?.[0];
-  if (newest === undefined) return `${name} has no sample since the deployment`;
+  if (newest === undefined) return `${name} has no sample ${when}`;
   const needed = intervalsNeeded(reading, policy);
   const { filled } = filledIntervals(clean, nowMs - needed * intervalMs, nowMs, intervalMs);
   if (filled >= needed) return null;
   const ageS = Math.round((nowMs - newest) / 1000);
   if (nowMs - newest >= intervalMs) return `${name} was measured last ${ageS} s ago`;
   const few = clean.length < minSamples;
-  if (few) return `${name} has ${clean.length} samples since the deployment, of ${minSamples} needed`;
+  if (few) return `${name} has ${clean.length} samples ${when}, of ${minSamples} needed`;
   return `${name} has holes: ${filled} of the last ${needed} samples`;
 }
 
@@ -82,9 +83,11 @@ function runsOf(samples: readonly Sample[]): { fromMs: number; toMs: number; val
   return runs;
 }
 
-/** Unchanged for longer than ever in the past. */
+/** Unchanged for longer than ever in the past, in which it moved: what never did is constant, however short its past. */
 const hasStopped = (reading: Reading, policy: HealthPolicy): boolean =>
-  reading.past.length > 0 && isStill(reading, policy) && stillFor(reading) > longestStillness(reading);
+  isStill(reading, policy) && hasMoved(reading) && stillFor(reading) > longestStillness(reading);
+
+const hasMoved = ({ past, since }: Reading): boolean => past.some(([, value]) => value !== since.at(-1)?.[1]);
 
 /** The best that a ratio can be is no sign by itself: no errors at all. */
 const isBest = ({ signal, since }: Reading): boolean => since.length > 0 && since.at(-1)?.[1] === bestOf(signal);

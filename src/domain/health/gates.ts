@@ -1,4 +1,4 @@
-import type { HealthPolicy } from '../../contract/health.js';
+import type { CellObservation, HealthPolicy } from '../../contract/health.js';
 import { resolveDown } from '../share.js';
 import { whyLeftOut } from '../topology/cells.js';
 import type { Ring, Topology } from '../topology/index.js';
@@ -14,6 +14,16 @@ export interface Gate {
   /** So many unhealthy cells its failure budget bears. */
   bears: number;
 }
+
+/**
+ * A cell that other tools deploy is judged by its signals alone: which package it should run is not known, and its readiness
+ * is theirs to judge, and often not for strangers to ask.
+ */
+export const bySignalsAlone = (observation: CellObservation): CellObservation => ({
+  ...observation,
+  expected: '',
+  readiness: 'unasked',
+});
 
 const CELLS_AT_MOST = 100;
 

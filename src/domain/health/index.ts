@@ -1,6 +1,6 @@
 export { type CellContext, judgeCell } from './cell.js';
 export { resolveHealth } from './policy.js';
 export { baselineStepMs, rangeOfQuery } from './readings.js';
-export { judgeRing, type RingObservation } from './ring.js';
+export { judgeRing, type RingJudgement, type RingObservation } from './ring.js';
 export { Memo } from './subject.js';
 export { fillTemplate, type TemplateCell } from './template.js';

@@ -72,12 +72,22 @@ function blocksOf(past: readonly Sample[], endMs: number, blockMs: number, count
   return blocks;
 }
 
-/** The smallest amount above none, where there are blocks with none. Rounding of 1 - x leaves dust, which is none. */
+/**
+ * Where there are blocks without any bad event: the smallest amount above none; and where most blocks are so, the middle
+ * one of those above none, as most of them have a single event, and what it makes depends on the traffic of the block.
+ */
 function oneEventOf(blocks: Float64Array): number {
   const sorted = blocks.filter((v) => !Number.isNaN(v)).sort();
-  const dust = 1e-9 * (sorted.at(-1) ?? 0);
-  const none = sorted.findIndex((v) => v > dust);
-  return none > FEW_EVENTS * sorted.length ? (sorted[none] ?? 0) : 0;
+  const none = sorted.findIndex((v) => v > dustOf(blocks));
+  if (none <= FEW_EVENTS * sorted.length) return 0;
+  return sorted[none * 2 > sorted.length ? (none + sorted.length - 1) >> 1 : none] ?? 0;
+}
+
+/** Rounding of 1 - x leaves this much at most, which is none. */
+export function dustOf(blocks: Float64Array): number {
+  let most = 0;
+  for (const amount of blocks) if (amount > most) most = amount;
+  return 1e-9 * most;
 }
 
 /**

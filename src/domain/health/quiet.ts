@@ -2,7 +2,7 @@ import type { CellObservation, HealthPolicy, QuietRule, Sample } from '../../con
 import { formatDuration } from '../duration.js';
 import { type Finding, shown } from './evidence.js';
 import { median } from './numbers.js';
-import { type Reading, within } from './readings.js';
+import { type Reading, sinceWhen, within } from './readings.js';
 
 const DAY_MS = 86_400_000;
 /** The traffic before the deployment is looked at over so many times the rule's own window. */
@@ -61,6 +61,6 @@ function bySmokeTests({ smokeTests, readiness, deployedAtMs }: CellObservation) 
 /** A cell whose traffic went away with the deployment. */
 export function lostFinding(reading: Reading, rule: QuietRule, policy: HealthPolicy): Finding {
   const window = within(reading.since, reading.nowMs - policy.windowMs, reading.nowMs);
-  const sentence = `${rule.signal} is below ${shown(rule.below)} since the deployment, and was not before: lost, not quiet`;
+  const sentence = `${rule.signal} is below ${shown(rule.below)} ${sinceWhen(reading)}, and was not before: lost, not quiet`;
   return { signal: rule.signal, rule: 'quiet', verdict: 'inconclusive', sentence, window, threshold: rule.below };
 }

@@ -144,3 +144,7 @@ const BLOCKS_AT_MOST = 288;
 /** The step in ms in which the past before a deployment is looked at: five minutes with the defaults. */
 export const baselineStepMs = (policy: HealthPolicy): number =>
   Math.max(sustainedMs(policy), Math.ceil(policy.baselineMs / BLOCKS_AT_MOST));
+
+/** Since when a reading tells of its cell, in words: of one that nothing was deployed to, of late. */
+export const sinceWhen = ({ cleanFromMs }: Reading): string =>
+  Number.isFinite(cleanFromMs) ? 'since the deployment' : 'of late';

@@ -24,6 +24,9 @@ export interface RingObservation {
   memo?: Memo;
 }
 
+/** What is said of a ring, and of every cell on the new package beside: that is more than may travel. */
+export type RingJudgement = RingVerdict & { judged: CellVerdict[] };
+
 const CELLS_AT_MOST = 100;
 const NAMED_AT_MOST = 5;
 
@@ -32,7 +35,7 @@ const NAMED_AT_MOST = 5;
  * together against the cells on the old one. `systemic` where the pool says it, or where at least two cells and half of
  * those judged are unhealthy; `local` where single cells are. Pure; the order of the cells changes nothing.
  */
-export function judgeRing({ onNew, onOld, policy, looks, nowMs, memo = new Memo() }: RingObservation): RingVerdict {
+export function judgeRing({ onNew, onOld, policy, looks, nowMs, memo = new Memo() }: RingObservation): RingJudgement {
   const news = inOrder(onNew);
   const olds = inOrder(onOld);
   const cells = news.map((cell) => judgeCell(cell, policy, { control: olds, peers: news, memo }));
@@ -57,6 +60,7 @@ export function judgeRing({ onNew, onOld, policy, looks, nowMs, memo = new Memo(
     evidence,
     cells: [...unhealthy, ...waiting].slice(0, CELLS_AT_MOST),
     looks: pool.looks,
+    judged: cells,
   };
 }
 

@@ -1,6 +1,20 @@
-import type { CellVerdict, Evidence, HealthPolicy, HealthRule, RingVerdict } from '../../contract/health.js';
-import type { CellResult, RingHealthNote, WatchedCells } from '../../contract/internal.js';
+import type {
+  CellVerdict,
+  Evidence,
+  HealthPolicy,
+  HealthRule,
+  LooksState,
+  RingVerdict,
+} from '../../contract/health.js';
+import type {
+  CellPurpose,
+  CellResult,
+  RingHealthMessage,
+  RingHealthNote,
+  WatchedCells,
+} from '../../contract/internal.js';
 import type { RingHealth } from '../../contract/status.js';
+import { pack, unpack } from '../snapshot.js';
 import type { PassState } from './pass.js';
 
 /**
@@ -13,6 +27,8 @@ export interface PassHealth {
   cells: RingHealth['cells'];
   /** The last word on the ring as a whole; null: none yet. */
   ring: RingHealthNote | null;
+  /** What looks at the ring have spent of the error allowed, or more; null: no look has. */
+  looks: LooksState | null;
   /** In shadow: the first verdict that would have been obeyed. */
   wouldHave: string | null;
   /** What spoke against the ring before it was entered, where that was only told. */
@@ -28,6 +44,7 @@ export interface PassHealth {
 export const newHealth = (): PassHealth => ({
   cells: { healthy: 0, quiet: 0, unhealthy: 0, inconclusive: 0 },
   ring: null,
+  looks: null,
   wouldHave: null,
   gate: null,
   deployed: {},
@@ -35,12 +52,9 @@ export const newHealth = (): PassHealth => ({
   bad: {},
 });
 
-/** More are neither asked at each look nor kept. */
+/** More are not asked at one look: half of them are the newest cells, and the others take turns. */
 const ON_NEW_AT_MOST = 500;
 const ON_OLD_AT_MOST = 100;
-
-/** Twice as many as are asked, so that a pass over thousands of cells carries over in little. */
-const DEPLOYED_AT_MOST = 2 * ON_NEW_AT_MOST;
 
 /** Not while PDM runs on a cell: then nobody can tell what it runs. */
 const ON_NEW = new Set(['C', 'D', 'M']);
@@ -58,18 +72,33 @@ export function noteJudged(s: PassState, index: number, result: CellResult): voi
   }
   if (!deployed || result.state !== 'converged') return;
   kept.deployed[index] = [deployed.begunAtMs, deployed.endedAtMs, smokeTests === 'passed' ? 1 : 0];
-  if (Object.keys(kept.deployed).length > DEPLOYED_AT_MOST) forgetFirst(kept.deployed);
   delete kept.before[index];
   if (before?.verdict !== 'unhealthy') return;
   kept.before[index] = before.evidence.flatMap(({ rule, verdict }) => (verdict === 'unhealthy' ? [rule] : []));
-  if (Object.keys(kept.before).length > DEPLOYED_AT_MOST) forgetFirst(kept.before);
 }
 
-function forgetFirst(record: Record<number, unknown>): void {
-  for (const first in record) {
-    delete record[first];
-    return;
-  }
+/** What is kept of each cell travels compressed: of 10,000 it is hundreds of kilobytes. */
+export type CarriedHealth = Omit<PassHealth, 'deployed' | 'before'> & { cellsGz: string };
+
+export const carryHealth = ({ deployed, before, ...rest }: PassHealth): CarriedHealth => ({
+  ...rest,
+  cellsGz: pack({ deployed, before }),
+});
+
+/** A pass that was begun by an older worker carried it as it is. */
+export const restoreHealth = (carried: CarriedHealth | PassHealth): PassHealth => {
+  if (!('cellsGz' in carried)) return carried;
+  const { cellsGz, ...rest } = carried;
+  return { ...rest, ...(unpack(cellsGz) as Pick<PassHealth, 'deployed' | 'before'>) };
+};
+
+/** Work on a cell begins: what was known of it before the last work counts no more, and is asked anew. */
+export function judgeAnew({ health: kept }: PassState, index: number, purpose: CellPurpose): void {
+  if (!kept || purpose === 'rollback') return;
+  delete kept.bad[index];
+  if (purpose === 'migrate') return;
+  delete kept.before[index];
+  delete kept.deployed[index];
 }
 
 /** A verdict of which only the rules are known that found the cell unhealthy: all that it is held to later. */
@@ -81,10 +110,16 @@ export function beforeOf(cell: string, rules: HealthRule[] | undefined): CellVer
   return { cell, verdict: 'unhealthy', quiet: false, package: null, atMs: 0, sentence: none.sentence, evidence };
 }
 
+/** Beside a word on the ring: what looks at it have spent of the error allowed; in shadow, how its cells were judged. */
+type Beside = Pick<RingHealthMessage, 'looks' | 'cells'>;
+
 /** Notes how the ring as a whole was judged. */
-export function noteRingHealth(s: PassState, note: RingHealthNote): void {
+export function noteRingHealth(s: PassState, note: RingHealthNote, { looks, cells }: Beside = {}): void {
   if (!s.health) return;
-  s.health.ring = note;
+  if (cells && s.healthMode === 'shadow') s.health.cells = cells;
+  // What stopped the ring stays its word: of the cells that are left, later looks see a part only.
+  if (s.halt?.kind !== 'systemic' || note.scope === 'systemic') s.health.ring = note;
+  if (looks) s.health.looks = looks;
   if (note.verdict === 'unhealthy') noteUnobeyed(s, note.sentence);
 }
 
@@ -92,24 +127,59 @@ function noteUnobeyed(s: PassState, sentence: string): void {
   if (s.health && s.healthMode === 'shadow') s.health.wouldHave ??= sentence;
 }
 
-/** Whether there is anything to watch: a cell on the package, in a pass that goes on. */
+/**
+ * The package is at fault, whatever single cells say. Nothing else that halts the ring is worse, and what would end such a
+ * halt does not end this one.
+ */
+export function haltAsSystemic(s: PassState, reason: string, now: number): boolean {
+  if (s.halt?.kind === 'systemic') return false;
+  s.halt = { kind: 'systemic', reason, sinceMs: now };
+  return true;
+}
+
+/**
+ * Whether a verdict asks for something that the pass has not done yet. One names a hundred unhealthy cells at most: once
+ * these have gone back, the next look names others.
+ */
+export const asksForAct = (
+  { scope, cells }: Pick<RingVerdict, 'scope' | 'cells'>,
+  { isSystemic }: Pick<WatchedCells, 'isSystemic'>,
+): boolean => (scope === 'systemic' && !isSystemic) || cells.some(({ verdict }) => verdict === 'unhealthy');
+
+/** Whether there is anything to watch: a cell on the package, in a pass that goes on or is halted with it. */
 export function hasWatched(s: PassState): boolean {
-  if (!s.health || s.halt || s.stop || s.stage === 'rollback' || s.stage === 'done') return false;
+  if (!s.health || s.stop || s.stage === 'rollback' || s.stage === 'done') return false;
   return s.counts.C + s.counts.D + s.counts.M > 0;
 }
 
-/** What is to be watched now. */
-export function watchedCells(s: PassState): Omit<WatchedCells, 'requestId'> {
-  const onNew: WatchedCells['onNew'] = [];
-  const onOld: number[] = [];
-  // The newest first: what is wrong with a package shows on them, and on those deployed long ago it has shown.
-  for (let index = s.marks.length - 1; index >= 0; index -= 1) {
-    const mark = s.marks[index] ?? 'L';
-    const [begunAtMs = null, endedAtMs = null, smokeTested = 0] = s.health?.deployed[index] ?? [];
-    if (ON_NEW.has(mark) && onNew.length < ON_NEW_AT_MOST) onNew.push([index, begunAtMs, endedAtMs, smokeTested]);
-    if (ON_OLD.has(mark) && onOld.length < ON_OLD_AT_MOST) onOld.push(index);
-  }
-  return { over: !hasWatched(s), onNew, onOld, before: s.health?.before ?? {}, tellAfterMs: clockOf(s) };
+/**
+ * What is to be watched at the n-th look. Of a ring that is too large for one look the newest cells are in each: what is
+ * wrong with a package shows on them first. All others are in one of every `rounds` looks.
+ */
+export function watchedCells(s: PassState, look = 0): Omit<WatchedCells, 'requestId'> {
+  const { deployed = {}, before: known = {} } = s.health ?? {};
+  const { asked, rounds } = inTurn(newestFirst(s, ON_NEW), look);
+  const onNew = asked.map((index): WatchedCells['onNew'][number] => {
+    const [begunAtMs = null, endedAtMs = null, smokeTested = 0] = deployed[index] ?? [];
+    return [index, begunAtMs, endedAtMs, smokeTested];
+  });
+  const before = Object.fromEntries(asked.flatMap((index) => (known[index] ? [[index, known[index]]] : [])));
+  const onOld = newestFirst(s, ON_OLD).slice(0, ON_OLD_AT_MOST);
+  const isSystemic = s.halt?.kind === 'systemic';
+  return { over: !hasWatched(s), isSystemic, onNew, onOld, before, rounds, tellAfterMs: clockOf(s) };
+}
+
+const newestFirst = ({ marks }: PassState, wanted: ReadonlySet<string>): number[] =>
+  marks.flatMap((mark, index) => (wanted.has(mark) ? [index] : [])).reverse();
+
+function inTurn(all: number[], look: number): { asked: number[]; rounds: number } {
+  if (all.length <= ON_NEW_AT_MOST) return { asked: all, rounds: 1 };
+  const half = ON_NEW_AT_MOST / 2;
+  // The oldest first: whoever joins has its turn behind them, and takes nobody else's.
+  const others = all.slice(half).reverse();
+  const rounds = Math.ceil(others.length / half);
+  const isInTurn = (_: number, place: number) => place % rounds === look % rounds;
+  return { asked: [...all.slice(0, half), ...others.filter(isInTurn)], rounds };
 }
 
 /** When the present wait should be over: by then the ring must be known to be healthy. */

@@ -3,6 +3,7 @@ import type { RingPolicy } from '../../contract/policy.js';
 import type { CellException, CellState, PassPurpose } from '../../contract/status.js';
 import { hasMigrated, judgeSeen, type Target } from '../cell.js';
 import { sameVersion } from '../package-version.js';
+import { upgradeStops } from '../upgrade-path.js';
 import { type Mark, type PassState, setMark } from './pass.js';
 import { type RetryVerdict, retried } from './people.js';
 
@@ -22,27 +23,42 @@ export interface LookRules {
   policy: RingPolicy;
   /** Somebody asked for this pass by name: what failed before is tried again. */
   askedFor: boolean;
+  /** What AMP says and what the cell says may differ: it is brought back to what AMP says. */
+  reconciles?: boolean;
+  /** Cells that came from another ring, and may be past this one. */
+  came?: string[];
 }
 
 /** Where a cell stands at the beginning of a pass: what is on target already is not asked for again. */
-function judgeFirstLook(s: PassState, look: CellLook, { target, policy, askedFor }: LookRules): Seen {
+function judgeFirstLook(s: PassState, look: CellLook, rules: LookRules): Seen {
+  const { target, policy, askedFor, reconciles = false, came = [] } = rules;
   const stands = look.tenant === 'known' ? judgeSeen(look.facts, target) : 'unknown';
   if (s.purpose === 'rollback') return judgeForRollback(look, target);
   const newer = `runs ${look.facts.version}, a newer package`;
+  // It came to the ring with what its old one ran: no fault of the package's, and none of the budget's.
+  if (stands === 'newer' && s.purpose === 'deploy' && came.includes(look.cell))
+    return { mark: 's', exception: newer, state: 'skipped' };
   if (stands === 'newer') return { mark: 'X', exception: newer };
   if (s.purpose === 'migrate') return judgeForMigration(look, target);
   const failed = askedFor ? null : judgeFailed(look, target, stands === 'target');
   if (failed) return failed;
+  if (reconciles && isRestored(look, stands === 'target')) return { mark: '.' };
   if (!look.onTarget) return judgeOffTarget(look, target, policy, stands === 'target');
   if (hasMigrated(look.facts, target.version)) return { mark: 'M' };
   return { mark: policy.postDeployMigrations === 'with-deploy' ? '.' : 'C' };
 }
+
+/** By AMP's word it runs the package, and it answers, well, that it runs something else: it was restored from a backup. */
+const isRestored = ({ onTarget, readiness, failedJob }: CellLook, isOnPackage: boolean): boolean =>
+  isOnPackage && !onTarget && readiness === 'ready' && failedJob === null;
 
 /**
  * A cell that runs the package and is not well although its PDM has begun is nobody's to deploy again: it may be a PDM
  * that failed, which is repeated only when a person says so. While a job of ours is under way, its run knows better.
  */
 function judgeOffTarget(look: CellLook, target: Target, policy: RingPolicy, isOnPackage: boolean): Seen {
+  const tooOld = isOnPackage ? null : tooFarBehind(look, target);
+  if (tooOld && !look.activeJob?.ours) return { mark: 'X', exception: tooOld };
   const isPastPdm =
     isOnPackage && policy.postDeployMigrations === 'separate' && hasMigrated(look.facts, target.version);
   if (!isPastPdm || look.activeJob) return { mark: '.' };
@@ -51,6 +67,13 @@ function judgeOffTarget(look: CellLook, target: Target, policy: RingPolicy, isOn
     exception: `its PDM has begun, and ${look.problem || 'it is not well'}`,
     state: 'migration-failed',
   };
+}
+
+/** A cell that is more than a minor version behind is not deployed: in words, with the stops in between; null: it is not. */
+function tooFarBehind({ facts }: CellLook, { version }: Target): string | null {
+  const stops = upgradeStops(facts.version, version);
+  if (stops.length === 0) return null;
+  return `upgrade-path: it runs ${facts.version}; bring it to ${stops.join(', then ')} first`;
 }
 
 /**
@@ -103,6 +126,7 @@ export function noteFirstLook(s: PassState, index: number, look: CellLook, rules
     s.exceptions[index] = { state: seen.state ?? 'failed', reason: `${what}: ${seen.exception}` };
   }
   if (seen.state === 'migration-failed') s.pdmFailed[index] = true;
+  if (seen.mark === 's') s.again[index] = true;
   setMark(s, index, seen.mark);
   const stands = look.tenant === 'known' ? judgeSeen(look.facts, rules.target) : 'unknown';
   if (stands === 'target') s.runsWith ??= look.facts.chartVersion;
@@ -157,6 +181,8 @@ export function judgeRetry(s: PassState, index: number, look: CellLook, target: 
     return stands === 'target' ? { on: 'target' } : { on: 'bad', reason: `runs ${look.facts.version}` };
   }
   if (s.purpose === 'migrate' && !look.onTarget) return { on: 'bad', reason: look.problem };
+  const tooOld = stands === 'target' ? null : tooFarBehind(look, target);
+  if (tooOld) return { on: 'bad', reason: tooOld };
   if (!look.onTarget) return { on: 'other' };
   return hasMigrated(look.facts, target.version) ? { on: 'migrated' } : { on: 'target' };
 }

@@ -1,144 +1,13 @@
-import type { Evidence, HealthMode } from '../../contract/health.js';
-import type { CellPurpose, CellResult, StopPass } from '../../contract/internal.js';
+import type { Evidence } from '../../contract/health.js';
+import type { CellPurpose, CellResult } from '../../contract/internal.js';
 import type { RingPolicy } from '../../contract/policy.js';
-import type { CellException, CellState, PassPurpose } from '../../contract/status.js';
-import { noteJudged, type PassHealth } from './health.js';
+import type { CellException, CellState } from '../../contract/status.js';
+import { judgeAnew, noteJudged } from './health.js';
+import type { FlightRecord, Mark, PassState } from './pass-state.js';
 
-/**
- * One pass over one ring, as plain data. A cell is its index in the pass's snapshot, and its standing is one mark:
- *
- *   .  to be deployed           d  put off: could not take it now, tried again at the ring's end
- *   >  being deployed           s  skipped by a person
- *   C  deployed and verified    D  its PDM was put off
- *   m  its PDM runs             M  PDM done: nothing is left to do
- *   <  going back               R  went back
- *   X  ended badly, see its exception       L  none of this pass's business
- */
-export type Mark = '.' | 'd' | 's' | '>' | 'C' | 'D' | 'm' | 'M' | '<' | 'R' | 'X' | 'L';
+export * from './pass-state.js';
 
-export type Stage = 'deploy' | 'bake' | 'grace' | 'migrate' | 'rollback' | 'done';
-
-export interface FlightRecord {
-  purpose: CellPurpose;
-  /** First run id of the cell's run; null until Temporal has started it. */
-  runId: string | null;
-  /** Its end cannot reach this run of the pass: it was started by an earlier run, or by another pass. */
-  carried: boolean;
-  /** Another pass's run holds the cell: when it ends, this pass starts its own. */
-  foreign: boolean;
-  cancelled: boolean;
-}
-
-export interface Halt {
-  /** `systemic`: the package is at fault, whatever single cells say. */
-  kind: 'cells' | 'migration' | 'check' | 'none-converged' | 'systemic';
-  reason: string;
-  sinceMs: number;
-}
-
-export interface Held {
-  reason: string;
-  sinceMs: number;
-}
-
-export interface PassState {
-  purpose: PassPurpose;
-  stage: Stage;
-  marks: Mark[];
-  counts: Record<Mark, number>;
-  /** No cell that may start stands before this index. */
-  cursor: number;
-  inFlight: Record<number, FlightRecord>;
-  exceptions: Record<
-    number,
-    { state: CellState; reason: string; jobId?: string; needsDowntime?: boolean; evidence?: Evidence[] }
-  >;
-  /** How often this pass has ordered work for a cell; absent: never. */
-  orders: Record<number, number>;
-  /** Runs of this order that died without a result. */
-  deaths: Record<number, number>;
-  /** Cells on their second, last try of this pass. */
-  again: Record<number, true>;
-  /** Skips that wait for the cell's run to end, and their words. */
-  skips: Record<number, { by: string; reason: string }>;
-  halt: Halt | null;
-  stop: StopPass | null;
-  convergedAtMs: number | null;
-  bakeUntilMs: number | null;
-  bakedAtMs: number | null;
-  graceUntilMs: number | null;
-  /** When a ring that had baked was converged again after a retry. */
-  wholeAgainMs: number | null;
-  /** Waits that a person ended before they began or while they ran. */
-  overridden: string[];
-  /** Checks whose last word is that they failed, and who said so. */
-  failedChecks: Record<string, string>;
-  /** `migrateWhen: everywhere`: the package has baked in every ring. */
-  bakedEverywhere: boolean;
-  /** A failed PDM of this package in another ring, which holds everything that goes forward. */
-  holdForward: Held | null;
-  /** Cells whose PDM failed, until it has succeeded: a retry that is under way has not mended anything yet. */
-  pdmFailed: Record<number, true>;
-  /** Of those, the ones that a person has retried: their PDM runs again before anything else goes forward. */
-  mending: Record<number, true>;
-  /** The chart with which the first cell was seen to run the package; null: none was. */
-  runsWith: string | null;
-  /** Cells that gave no answer when the bake should have ended. */
-  silent: string[];
-  /** Retries heard so far. */
-  retries?: number;
-  /** A package is taken back by a person's word: cells that went back are what was wanted, and no exceptions. */
-  isReturn?: boolean;
-  /** Watches over the cells that are under way: what they watch is not over before they are. */
-  watching: number;
-  /** The rings before it were found healthy, or a person did not want to wait for that. */
-  gateOpen: boolean;
-  /** What smoke tests said of the cells: `failed` where they failed on one of them; null: none were run. */
-  smokeTests: 'passed' | 'failed' | null;
-  /** Null: nothing is measured in this ring. */
-  health: PassHealth | null;
-  healthMode: HealthMode | null;
-}
-
-const MARKS: Mark[] = ['.', 'd', 's', '>', 'C', 'D', 'm', 'M', '<', 'R', 'X', 'L'];
-
-export function newPass(purpose: PassPurpose, cells: number): PassState {
-  const counts = Object.fromEntries(MARKS.map((m) => [m, 0])) as Record<Mark, number>;
-  counts['.'] = cells;
-  return {
-    purpose,
-    stage: purpose === 'deploy' ? 'deploy' : purpose === 'migrate' ? 'migrate' : 'rollback',
-    marks: Array.from({ length: cells }, () => '.' as Mark),
-    counts,
-    cursor: 0,
-    inFlight: {},
-    exceptions: {},
-    orders: {},
-    deaths: {},
-    again: {},
-    skips: {},
-    halt: null,
-    stop: null,
-    convergedAtMs: null,
-    bakeUntilMs: null,
-    bakedAtMs: null,
-    graceUntilMs: null,
-    wholeAgainMs: null,
-    overridden: [],
-    failedChecks: {},
-    bakedEverywhere: false,
-    holdForward: null,
-    pdmFailed: {},
-    mending: {},
-    runsWith: null,
-    silent: [],
-    watching: 0,
-    gateOpen: false,
-    smokeTests: null,
-    health: null,
-    healthMode: null,
-  };
-}
+/** One pass over one ring: what starts next, and what the end of each cell's run means for it. */
 
 export function setMark(s: PassState, index: number, mark: Mark): void {
   const before = s.marks[index];
@@ -175,6 +44,8 @@ export interface Hold {
   braked: boolean;
   /** AMP's own trouble: nothing new is ordered until it answers again. */
   trouble: boolean;
+  /** Outside its deploy windows, or frozen. */
+  closed?: boolean;
 }
 
 const START: Record<'deploy' | 'migrate' | 'rollback', { from: Mark; to: Mark }> = {
@@ -194,7 +65,7 @@ export const isMending = (s: PassState): boolean => s.stage !== 'rollback' && Ob
 
 /** What halts the pass, or holds it because of another ring, must not hold the PDM that is to mend it. */
 function isHeld(s: PassState, hold: Hold): boolean {
-  if (s.stop || hold.braked || hold.trouble) return true;
+  if (s.stop || hold.braked || hold.trouble || hold.closed) return true;
   return !isMending(s) && (stagePurpose(s) === null || s.halt !== null || s.holdForward !== null);
 }
 
@@ -220,6 +91,7 @@ export function room(s: PassState, policy: RingPolicy, hold: Hold): number {
 
 /** Takes the next cells that may start now, marks them as in flight, and answers their indices. */
 export function takeNext(s: PassState, policy: RingPolicy, hold: Hold): number[] {
+  leaveOutQuarantined(s, policy);
   if (isMending(s)) return takeMending(s, room(s, policy, hold));
   const purpose = stagePurpose(s);
   if (purpose === null) return [];
@@ -250,6 +122,7 @@ function takeMending(s: PassState, most: number): number[] {
 function takeOff(s: PassState, index: number, purpose: CellPurpose): void {
   s.inFlight[index] = { purpose, runId: null, carried: false, foreign: false, cancelled: false };
   s.orders[index] = (s.orders[index] ?? 0) + 1;
+  judgeAnew(s, index, purpose);
 }
 
 /**
@@ -296,6 +169,7 @@ function except(s: PassState, index: number, result: CellResult, state: CellStat
     reason: result.reason,
     ...(result.jobId === null ? {} : { jobId: result.jobId }),
     ...(result.needsDowntime ? { needsDowntime: true } : {}),
+    ...(result.isUnknown ? { isUnknown: true } : {}),
     ...evidenceFor(s, index, result),
   };
 }
@@ -322,16 +196,92 @@ function haltOf(s: PassState, policy: RingPolicy, wasFirst: boolean, cell: strin
 export function cellEnded(s: PassState, index: number, result: CellResult, policy: RingPolicy, now: number): void {
   const flight = s.inFlight[index];
   if (!flight) return;
+  noteTime(s, flight, result, now);
   delete s.inFlight[index];
   delete s.deaths[index];
   const skip = s.skips[index];
   delete s.skips[index];
+  if (s.leaving?.[index]) return drop(s, index, result);
+  if (result.closed) return startAgain(s, index, flight.purpose, { skip, policy });
   noteJudged(s, index, result);
   if (result.smokeTests && s.smokeTests !== 'failed') s.smokeTests = result.smokeTests;
-  if (flight.purpose === 'rollback') return wentBack(s, index, result, policy, now);
-  if (flight.purpose === 'migrate') return migrated(s, index, result, now);
-  deployed(s, index, result, { policy, now, cancelled: flight.cancelled, skip });
+  if (flight.purpose === 'rollback') wentBack(s, index, result, policy, now);
+  else if (flight.purpose === 'migrate') migrated(s, index, result, now);
+  else deployed(s, index, result, { policy, now, cancelled: flight.cancelled, skip });
+  if (s.quarantines[index] !== undefined) markQuarantined(s, index, policy);
 }
+
+/**
+ * A quarantined cell leaves this pass, and what it spent of the budget with it. PDM that failed there has failed still: it
+ * holds the package, but nobody mends it before the cell is back.
+ */
+export function markQuarantined(s: PassState, index: number, policy: RingPolicy): void {
+  delete s.mending[index];
+  if (s.health) delete s.health.deployed[index];
+  if (s.pdmFailed[index]) return setMark(s, index, 'X');
+  s.exceptions[index] = { state: 'quarantined', reason: s.quarantines[index] ?? 'quarantined' };
+  setMark(s, index, 'Q');
+  endHaltWithinBudget(s, policy);
+}
+
+/** Whatever a look or a retry has made of quarantined cells: nothing starts on them. */
+export function leaveOutQuarantined(s: PassState, policy: RingPolicy): void {
+  for (const index of Object.keys(s.quarantines).map(Number)) {
+    const mark = s.marks[index];
+    const isOut = mark === 'Q' || mark === 'L' || (s.pdmFailed[index] && mark === 'X' && !s.mending[index]);
+    if (mark !== undefined && !isOut && !s.inFlight[index]) markQuarantined(s, index, policy);
+  }
+}
+
+/** A halt that the cells left do not give reason for any more is over. */
+export function endHaltWithinBudget(s: PassState, policy: RingPolicy): void {
+  const isLeft = Object.values(s.exceptions).some((e) => e.isUnknown);
+  const isForCells = s.halt?.kind === 'cells' || (s.halt?.kind === 'inconclusive' && !isLeft);
+  // Until it has passed, or is out of the way itself, nothing else starts behind a first cell.
+  const first = s.halt?.first;
+  const firstStands = first !== undefined && (s.marks[first] === 'X' || s.marks[first] === 'R');
+  if (isForCells && !firstStands && failures(s) <= policy.failureBudget) s.halt = null;
+  if (s.halt?.kind === 'none-converged') s.halt = null;
+}
+
+const TIMES_AT_MOST = 100;
+
+/** Notes how long a cell took that was deployed; of many, every other one is kept. */
+export function noteTime(s: PassState, { purpose, sinceMs }: FlightRecord, { state }: CellResult, now: number): void {
+  if (purpose !== 'deploy' || state !== 'converged' || sinceMs === undefined) return;
+  const times = [...(s.timesMs ?? []), now - sinceMs];
+  s.timesMs = times.length > TIMES_AT_MOST ? times.filter((_, i) => i % 2 === 0) : times;
+}
+
+/** Nothing was ordered, because the ring had closed: it is as if the cell had not been taken; but for a skip since. */
+function startAgain(
+  s: PassState,
+  index: number,
+  purpose: CellPurpose,
+  { skip, policy }: Pick<DeployedContext, 'skip' | 'policy'>,
+): void {
+  s.orders[index] = Math.max(0, (s.orders[index] ?? 1) - 1);
+  if (s.quarantines[index] !== undefined) return markQuarantined(s, index, policy);
+  if (skip && purpose === 'deploy') return markSkipped(s, index, `skipped by ${skip.by}: ${skip.reason}`);
+  setMark(s, index, START[purpose].from);
+}
+
+/** The ring has the cell no more: it counts nowhere, and is named. */
+export function drop(s: PassState, index: number, result?: CellResult): void {
+  const how = result ? `; its run ended ${result.state}${result.reason ? `: ${result.reason}` : ''}` : '';
+  delete s.leaving?.[index];
+  delete s.mending[index];
+  delete s.pdmFailed[index];
+  if (s.health) delete s.health.deployed[index];
+  s.exceptions[index] = {
+    state: 'left',
+    reason: `it is no cell of the ring any more${how}`,
+    ...(result?.jobId ? { jobId: result.jobId } : {}),
+  };
+  setMark(s, index, 'L');
+}
+
+export const hasLeft = (s: PassState, index: number): boolean => s.exceptions[index]?.state === 'left';
 
 interface DeployedContext {
   policy: RingPolicy;
@@ -354,6 +304,7 @@ function deployed(s: PassState, index: number, result: CellResult, ctx: Deployed
   if (wasSkipped(s, index)) {
     return markSkipped(s, index, `skipped; tried again at the end of its ring: ${result.state}, ${result.reason}`);
   }
+  if (result.stoodDown) return setMark(s, index, '.');
   const clean = result.state === 'pending' || result.state === 'rolled-back';
   if (ctx.cancelled && result.cancelled && clean) {
     // Cancelled by a brake: no fault of the cell's, so it spends nothing and can start again.
@@ -370,8 +321,12 @@ function deployed(s: PassState, index: number, result: CellResult, ctx: Deployed
   except(s, index, result, result.state === 'pending' ? 'failed' : result.state);
   setMark(s, index, result.state === 'rolled-back' ? 'R' : 'X');
   // A cell that nothing was ordered for proves nothing about the package: another one goes first in its place.
-  const cause = haltOf(s, ctx.policy, wasFirst && result.jobId !== null, result.cell, result.reason);
-  if (cause && !s.halt) s.halt = { kind: 'cells', reason: cause, sinceMs: ctx.now };
+  const isFirst = wasFirst && result.jobId !== null;
+  const cause = haltOf(s, ctx.policy, isFirst, result.cell, result.reason);
+  if (result.isUnknown)
+    s.halt ??= { kind: 'inconclusive', reason: `${result.cell} is ${result.reason}`, sinceMs: ctx.now };
+  if (!cause || s.halt) return;
+  s.halt = { kind: 'cells', reason: cause, sinceMs: ctx.now, ...(isFirst ? { first: index } : {}) };
 }
 
 /** What nobody knows to be sane is not tried again at the end of the ring, skipped or not: a person looks first. */
@@ -457,8 +412,11 @@ export const settled = (s: PassState): boolean => flying(s) === 0;
 export function haltForExceptions(s: PassState, policy: RingPolicy, now: number): void {
   if (s.halt || s.purpose === 'rollback') return;
   const hasFailedMigration = Object.values(s.exceptions).some((e) => e.state === 'migration-failed');
+  const unknown = Object.values(s.exceptions).find((e) => e.isUnknown);
   if (hasFailedMigration) {
     s.halt = { kind: 'migration', reason: 'PDM has failed, and waits for a person', sinceMs: now };
+  } else if (unknown) {
+    s.halt = { kind: 'inconclusive', reason: unknown.reason, sinceMs: now };
   } else if (failures(s) > policy.failureBudget) {
     const reason = `${failures(s)} failed or could not be deployed, the budget is ${policy.failureBudget}`;
     s.halt = { kind: 'cells', reason, sinceMs: now };

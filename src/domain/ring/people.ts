@@ -1,18 +1,29 @@
 import type { CheckInPass } from '../../contract/internal.js';
 import type { OverridableWait } from '../../contract/messages.js';
 import type { RingPolicy } from '../../contract/policy.js';
-import { failures, haltForExceptions, type Mark, markSkipped, mayTryAgain, type PassState, setMark } from './pass.js';
+import {
+  drop,
+  endHaltWithinBudget,
+  haltForExceptions,
+  type Mark,
+  markQuarantined,
+  markSkipped,
+  mayTryAgain,
+  type PassState,
+  setMark,
+} from './pass.js';
 
 /** What people say to a pass: skips, checks, overrides, retries. */
 
 /** Leaves a cell out of the way, or notes to do so when its run has ended. Answers why not where it cannot be. */
 export function skip(s: PassState, index: number, by: string, reason: string, policy: RingPolicy): string | null {
   const mark = s.marks[index];
-  if (s.purpose === 'rollback') return leave(s, index, `left on it by ${by}: ${reason}`);
+  if (s.purpose === 'rollback') return leaveOnIt(s, index, `left on it by ${by}: ${reason}`);
   // Out of the way is not mended: what a failed PDM stops stays stopped until it has succeeded.
   if (s.pdmFailed[index]) return 'a cell whose PDM has not failed';
   if (mark === undefined || mark === 'L') return 'a cell of this pass';
-  if (mark === 'C' || mark === 'D' || mark === 'm' || mark === 'M') return 'a cell that has not converged yet';
+  if (mark === 'C' || mark === 'D' || mark === 'm' || mark === 'M' || mark === 'Q')
+    return 'a cell that has not converged yet';
   if (mark === 's') return null;
   if (s.inFlight[index]) {
     s.skips[index] = { by, reason };
@@ -20,17 +31,44 @@ export function skip(s: PassState, index: number, by: string, reason: string, po
   }
   if (s.exceptions[index] && !mayTryAgain(s.exceptions[index].state)) s.again[index] = true;
   markSkipped(s, index, `skipped by ${by}: ${reason}`);
-  if (s.halt?.kind === 'cells' && failures(s) <= policy.failureBudget) s.halt = null;
-  if (s.halt?.kind === 'none-converged') s.halt = null;
+  endHaltWithinBudget(s, policy);
   return null;
 }
 
 /** Leaves a cell on the package that is taken back; one that is going back comes to its end. */
-function leave(s: PassState, index: number, reason: string): string | null {
+function leaveOnIt(s: PassState, index: number, reason: string): string | null {
   const mark = s.marks[index];
   if (mark === undefined || mark === 'L' || mark === 'R') return 'a cell that is still to go back';
   if (mark === 'C') markSkipped(s, index, reason);
   return null;
+}
+
+/**
+ * The ring has the cell no more: it is none of this pass's business, and is named. One with a run of its own is let come
+ * to its end first.
+ */
+export function leave(s: PassState, index: number, policy: RingPolicy): void {
+  const mark = s.marks[index];
+  if (mark === undefined) return;
+  if (s.inFlight[index]) {
+    s.leaving = { ...s.leaving, [index]: true };
+    return;
+  }
+  drop(s, index);
+  endHaltWithinBudget(s, policy);
+}
+
+/** Takes a cell out of the pass, or notes to do so when its run has ended, going back included. */
+export function quarantine(s: PassState, index: number, by: string, reason: string, policy: RingPolicy): void {
+  const mark = s.marks[index];
+  if (mark === undefined || mark === 'L' || mark === 'Q') return;
+  s.quarantines[index] = `quarantined by ${by}: ${reason}`;
+  if (!s.inFlight[index]) markQuarantined(s, index, policy);
+}
+
+/** Back before its run has ended: it had not left yet. One that has left comes with the next pass. */
+export function readmit(s: PassState, index: number): void {
+  delete s.quarantines[index];
 }
 
 /** Notes the last word of a check. */
@@ -52,7 +90,7 @@ export type RetryVerdict = { on: 'target' } | { on: 'migrated' } | { on: 'other'
 export function retryable(s: PassState, named: number[] | null): number[] {
   const wanted = new Set<Mark>(named === null ? ['X', 'R', 'd', 'D'] : ['X', 'R', 'd', 'D', 's']);
   const among = named ?? s.marks.map((_, index) => index);
-  return among.filter((index) => wanted.has(s.marks[index] as Mark));
+  return among.filter((index) => wanted.has(s.marks[index] as Mark) && s.quarantines[index] === undefined);
 }
 
 /** Puts a cell back to work, or keeps it as it is where the look does not find it sane. */
@@ -65,6 +103,7 @@ export function retried(s: PassState, index: number, verdict: RetryVerdict): voi
   if (s.exceptions[index]?.state === 'migration-failed') s.mending[index] = true;
   delete s.exceptions[index];
   delete s.again[index];
+  delete s.health?.bad[index];
   setMark(s, index, verdict.on === 'other' ? '.' : verdict.on === 'migrated' ? 'M' : 'C');
 }
 

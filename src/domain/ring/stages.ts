@@ -45,11 +45,15 @@ function stopped(s: PassState): void {
 
 function halted(s: PassState, a: Advance): void {
   if (!settled(s)) return;
-  const isFault = s.halt?.kind === 'cells' || s.halt?.kind === 'systemic';
-  const goBack = a.policy.autoRollback === 'ring' && isFault && s.counts.C + s.counts.D > 0;
-  if (goBack) return goBackWhole(s);
+  if (isToGoBack(s, a.policy) && s.counts.C + s.counts.D > 0) return goBackWhole(s);
   // A soft ring is never left halted: its turn is free.
   if (a.soft) enter(s, 'done');
+}
+
+/** Whether the ring goes back as a whole, once nothing of it is under way any more. */
+export function isToGoBack(s: PassState, { autoRollback }: RingPolicy): boolean {
+  const isFault = s.halt?.kind === 'cells' || s.halt?.kind === 'systemic';
+  return autoRollback === 'ring' && isFault && s.stop === null && s.purpose === 'deploy' && s.stage !== 'rollback';
 }
 
 /** Every cell without PDM, one whose PDM was put off among them. */

@@ -10,6 +10,7 @@ import type {
 import { scopeText } from '../brake.js';
 import { waitForBlock } from '../cluster/blocks.js';
 import { healthUnknown, ringHealthOf } from './health.js';
+import type { Observed } from './observe.js';
 import { concerned, converged, exceptionsOf, failures, flying, isMending, type PassState, settled } from './pass.js';
 
 /** What people see of a pass: counts, state, what it waits for and how it ended. */
@@ -25,6 +26,8 @@ export interface ViewContext {
   /** Brakes that hold now and cover what this pass would do next. */
   brakes: BrakeStatus[];
   trouble: PassTrouble | null;
+  /** What the calendar keeps from starting; absent, null: nothing. */
+  calendar?: WaitingFor | null;
   startedAtMs: number;
   nowMs: number;
 }
@@ -35,7 +38,7 @@ const MAX_IN_FLIGHT_NAMED = 100;
 const iso = (ms: number | null): string | null => (ms === null ? null : new Date(ms).toISOString());
 
 export function countsOf(s: PassState, leftOut: CellException[]): RingCounts {
-  const quarantined = leftOut.filter((e) => e.state === 'quarantined').length;
+  const leftOutQuarantined = leftOut.filter((e) => e.state === 'quarantined').length;
   const inFlight = flying(s);
   return {
     total: concerned(s) + leftOut.length,
@@ -43,8 +46,8 @@ export function countsOf(s: PassState, leftOut: CellException[]): RingCounts {
     inFlight,
     failed: s.counts.X,
     rolledBack: s.counts.R,
-    quarantined,
-    skipped: s.counts.s + leftOut.length - quarantined,
+    quarantined: s.counts.Q + leftOutQuarantined,
+    skipped: s.counts.s + leftOut.length - leftOutQuarantined,
     pending: s.counts['.'] + s.counts.d,
   };
 }
@@ -54,6 +57,7 @@ export function stateOf(s: PassState, ctx: ViewContext): RingState {
   if (s.stage === 'rollback' || s.counts['<'] > 0) return 'rolling-back';
   if (s.halt) return 'halted';
   if (ctx.brakes.length > 0 && wouldStart(s)) return 'braked';
+  if (ctx.calendar && flying(s) === 0) return 'waiting';
   if (isMending(s)) return 'migrating';
   if (s.stage === 'bake') return 'baking';
   if (s.stage === 'grace') return 'grace';
@@ -68,7 +72,7 @@ function endState(s: PassState, soft: boolean): RingState {
 }
 
 /** Whether there is something that a brake, a hold or trouble keeps from starting. */
-function wouldStart(s: PassState): boolean {
+export function wouldStart(s: PassState): boolean {
   if (isMending(s)) return true;
   if (s.stage === 'deploy') return s.counts['.'] + s.counts.d > 0;
   return s.stage === 'migrate' && s.counts.C + s.counts.D > 0;
@@ -77,7 +81,7 @@ function wouldStart(s: PassState): boolean {
 export function waitOf(s: PassState, ctx: ViewContext): WaitingFor | null {
   if (s.stage === 'done' || s.stop) return null;
   if (s.stage === 'rollback') return s.isReturn ? troubleWait(ctx) : null;
-  return haltWait(s, ctx) ?? troubleWait(ctx) ?? brakeWait(s, ctx) ?? clockWait(s, ctx);
+  return haltWait(s, ctx) ?? troubleWait(ctx) ?? brakeWait(s, ctx) ?? ctx.calendar ?? clockWait(s, ctx);
 }
 
 function haltWait(s: PassState, ctx: ViewContext): WaitingFor | null {
@@ -93,7 +97,9 @@ function haltWait(s: PassState, ctx: ViewContext): WaitingFor | null {
     next: [
       ...(s.halt?.kind === 'check' ? [`cellctl override --wait check --ring ${ring} ${version} --reason "…"`] : []),
       ...(s.halt ? [`cellctl retry --ring ${ring} ${version}`] : [`cellctl status ${version}`]),
-      ...(s.halt?.kind === 'cells' && worst ? [`cellctl skip ${worst} --version ${version} --reason "…"`] : []),
+      ...((s.halt?.kind === 'cells' || s.halt?.kind === 'inconclusive') && worst
+        ? [`cellctl skip ${worst} --version ${version} --reason "…"`]
+        : []),
       `cellctl abort ${version} --reason "…"`,
       // Beyond the perimeter a failure may be the package's: then it is to go back from wherever it is.
       ...(mayBeThePackage(s) && !ctx.perimeter ? [`cellctl rollback ${version} --reason "…"`] : []),
@@ -182,6 +188,9 @@ export function resultOf(s: PassState, soft: boolean): PassResult | null {
     return { outcome: soft ? 'failed' : 'halted', reason: s.halt.reason, ...none };
   }
   if (s.stage !== 'done') return null;
+  if (s.observed) {
+    return { outcome: s.observed.isDone ? 'converged' : 'failed', reason: s.observed.sentence, ...none };
+  }
   if (s.purpose === 'rollback') {
     const stayed = s.counts.X;
     const outcome = stayed === 0 ? 'converged' : 'failed';
@@ -189,6 +198,8 @@ export function resultOf(s: PassState, soft: boolean): PassResult | null {
   }
   return { outcome: 'converged', reason: failures(s) === 0 ? '' : `${failures(s)} failed, within the budget`, ...none };
 }
+
+const seenOf = ({ sentence, would, waits }: Observed) => ({ sentence, would, waits });
 
 export function viewOf(s: PassState, ctx: ViewContext): RolloutRing {
   const all = [...exceptionsOf(s, ctx.idOf), ...ctx.leftOut];
@@ -207,6 +218,7 @@ export function viewOf(s: PassState, ctx: ViewContext): RolloutRing {
     cellsInFlight: flights.map((index) => ctx.idOf(Number(index))),
     ...(concerned(s) + ctx.leftOut.length === 0 ? { empty: true } : {}),
     waitingFor: waitOf(s, ctx),
+    ...(s.observed ? { observed: seenOf(s.observed) } : {}),
     ...(s.smokeTests ? { smokeTests: s.smokeTests } : {}),
     ...(health ? { health } : {}),
   };

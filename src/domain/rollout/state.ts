@@ -1,4 +1,4 @@
-import type { AlertBook, PassResult, ReturnOrder } from '../../contract/internal.js';
+import type { AlertBook, PassResult, ReturnOrder, RingWaiver } from '../../contract/internal.js';
 import type { OverridableWait } from '../../contract/messages.js';
 import type {
   Act,
@@ -57,8 +57,14 @@ export interface PackageState {
   /** Name of the cluster, as it said itself; null: it has not yet. */
   cluster?: string | null;
   approved: number[];
+  /** By ring: what this package mends there, as whoever deployed it said; it passes a pause for drift. */
+  fixes?: Record<number, string>;
+  /** When each of them was approved last, epoch ms. */
+  approvedAtMs?: Record<number, number>;
   /** Waits that a person ended, by ring: they stay ended for a pass that takes a lost one's place. */
   overridden: { ring: number; wait: OverridableWait }[];
+  /** Waits for the calendar that a person ended, by ring; absent: none. */
+  waivers?: RingWaiver[];
   checks: CheckRecord[];
   acts: Act[];
   failures: Failure[];
@@ -90,6 +96,8 @@ export interface Graduation {
   /** What was asked with it: the package's own once the cluster has accepted. */
   chartVersion?: string | null;
   lane?: string | null;
+  /** Older packages that run give way to it. */
+  preempt?: boolean;
   /** null: the cluster has not answered yet. */
   accepted: boolean | null;
 }

@@ -1,6 +1,8 @@
+import type { CalendarWait } from '../../contract/calendar.js';
 import type { RingAnswer, RingReport } from '../../contract/internal.js';
-import type { RingResult, WaitingFor } from '../../contract/status.js';
+import type { RingResult, RolloutRing, WaitingFor } from '../../contract/status.js';
 import { holding } from '../brake.js';
+import { isCalendarWait } from '../calendar/gate.js';
 import { waitForBrake } from '../ring/view.js';
 import { migrationHold, type PackageState, type Track } from './state.js';
 import { ringResult } from './view.js';
@@ -17,9 +19,9 @@ export function settleTrack(s: PackageState, track: Track, answer: RingAnswer, n
   track.held = null;
   if (answer.kind === 'refused') {
     Object.assign(track, { name: answer.name, soft: answer.soft });
-    const { code, supersededBy, detail, until, next } = answer;
+    const { code, wait, supersededBy, detail, until, next } = answer;
     const result = ringResult(s, track, { outcome: 'refused', code, supersededBy, reason: detail }, now);
-    track.settled = { ...result, ...(until ? { until } : {}), next };
+    track.settled = { ...result, ...(wait ? { wait } : {}), ...(until ? { until } : {}), next };
   }
   if (answer.kind === 'replaced') {
     Object.assign(track, { name: answer.name, soft: answer.soft });
@@ -68,12 +70,21 @@ function noteFailures(s: PackageState, track: Track, report: RingReport, now: nu
   }
 }
 
-/** A pass that a brake holds: its callers are answered, and it goes on once the brake is off. */
-export function brakedResult(s: PackageState, track: Track, now: number): RingResult {
-  const code = track.view?.waitingFor?.blocked ? ('blocked' as const) : ('braked' as const);
+/** A pass that only a person, or the calendar, lets go on. */
+export const isHeld = ({ view }: Track): boolean =>
+  view !== null && (view.state === 'braked' || (view.state === 'waiting' && closedBy(view) !== null));
+
+const closedBy = ({ waitingFor }: RolloutRing): CalendarWait | null =>
+  waitingFor && waitingFor.next.length > 0 && isCalendarWait(waitingFor.kind) ? waitingFor.kind : null;
+
+/** A pass that a brake or the calendar holds: its callers are answered, and it goes on once that is over. */
+export function heldResult(s: PackageState, track: Track, now: number): RingResult {
+  const wait = track.view && closedBy(track.view);
+  const stopped = track.view?.waitingFor?.blocked ? ('blocked' as const) : ('braked' as const);
+  const code = wait ? ('frozen' as const) : stopped;
   const pass = { outcome: 'refused' as const, code, supersededBy: null, reason: code };
   const until = track.view?.waitingFor?.until;
-  return { ...ringResult(s, track, pass, now), ...(until ? { until } : {}) };
+  return { ...ringResult(s, track, pass, now), ...(wait ? { wait } : {}), ...(until ? { until } : {}) };
 }
 
 /** What was superseded or has converged, no restart opens. */

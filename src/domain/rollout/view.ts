@@ -211,8 +211,8 @@ export function ringResult(s: PackageState, track: Track, pass: PassResult, now:
     ring: track.ring,
     version: s.version,
     outcome,
-    // A ring that runs a newer package needs nothing of this one: its caller may go on.
-    blocking: bad && !track.soft && pass.code !== 'newer_running',
+    // A ring that runs a newer package needs nothing of this one: its caller may go on. A pause for drift is for all.
+    blocking: bad && (pass.code === 'drift' || (!track.soft && pass.code !== 'newer_running')),
     ...(pass.code === null ? {} : { code: pass.code }),
     ...(outcome === 'halted' || outcome === 'refused' ? { next: view.waitingFor?.next ?? [] } : {}),
     ...(pass.supersededBy === null ? {} : { supersededBy: pass.supersededBy }),
@@ -224,5 +224,6 @@ export function ringResult(s: PackageState, track: Track, pass: PassResult, now:
     checks: s.checks.filter((c) => c.ring === track.ring),
     ...(view.smokeTests ? { smokeTests: view.smokeTests } : {}),
     ...(view.health ? { health: view.health } : {}),
+    ...(view.observed ? { observed: view.observed } : {}),
   };
 }

@@ -1,8 +1,16 @@
+import type { CalendarWait, Waiver } from '../../contract/calendar.js';
 import type { OverridableWait } from '../../contract/messages.js';
 import type { WaitingFor } from '../../contract/status.js';
+import { isCalendarWait, waiverOf } from '../calendar/gate.js';
 import { failedChecks, type PackageState } from './state.js';
 
 /** Which waits a person may end: only one that the package is in, since what is ended ahead of time ends unasked. */
+
+/** A person approved the package for a ring; said again, it counts from now. */
+export function noteApproval(s: PackageState, ring: number, now: number): void {
+  if (!s.approved.includes(ring)) s.approved.push(ring);
+  s.approvedAtMs = { ...s.approvedAtMs, [ring]: now };
+}
 
 /** Why this wait of this ring cannot be overridden now, as what was expected; null: it can. */
 export function whyNoWait(s: PackageState, ring: number, wait: OverridableWait): string | null {
@@ -16,12 +24,26 @@ function isIn(s: PackageState, ring: number, wait: OverridableWait): boolean {
   // The same again changes nothing.
   if (wait === 'approval' && s.approved.includes(ring)) return true;
   if (wait === 'check' && Object.keys(failedChecks(s, ring)).length > 0) return true;
-  if (waitIn(s, ring)?.kind === wait) return true;
+  const now = waitIn(s, ring);
+  // Where it is still worked out whether the ring is open, there is nothing to end yet.
+  if (now?.kind === wait && !(isCalendarWait(wait) && now.next.length === 0)) return true;
   // Their clocks run on whatever else holds the pass.
   if (wait === 'bake') return track?.view?.state === 'baking';
   if (wait === 'grace-period') return track?.view?.state === 'grace';
   // Inside the perimeter its caller was answered at once.
-  return wait === 'approval' && track?.settled?.code === 'approval';
+  const refused = track?.settled;
+  if (refused?.code === 'frozen') return refused.wait === wait;
+  return wait === 'approval' && refused?.code === 'approval';
+}
+
+/** A person ends this wait for the calendar: until the opening that it named. Answers the package's word for it. */
+export function noteWaiver(s: PackageState, ring: number, wait: CalendarWait): Waiver {
+  const now = waitIn(s, ring);
+  const until = now?.kind === wait ? now.until : s.tracks[ring]?.settled?.until;
+  const waiver = waiverOf(wait, until);
+  const others = s.waivers?.filter((w) => w.ring !== ring || w.wait !== wait) ?? [];
+  s.waivers = [...others, { ring, ...waiver }];
+  return waiver;
 }
 
 function waitIn(s: PackageState, ring: number): WaitingFor | null {

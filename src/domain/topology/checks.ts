@@ -1,6 +1,6 @@
 import type { Problem } from '../../contract/problem.js';
-import { parseInstant } from '../instant.js';
 import { renderValue } from '../problems.js';
+import { badFreezes, badWindows } from './calendar-checks.js';
 import { asList, asObject, cellsOf, healthsOf, policiesOf, ringsOf } from './loose.js';
 
 interface Place {
@@ -23,10 +23,7 @@ export function crossChecks(input: unknown): Problem[] {
     // A cell that is only read may well show the address of another one: nothing is deployed by it.
     ...twins('a cell url', fieldOfCells(input, 'url', isDeployed), sameUrl),
     ...cellsWithoutAddress(input),
-    ...policiesOf(input).flatMap(({ path, policy }) => [
-      ...windowsWithoutTime(path, policy),
-      ...badFreezes(path, policy),
-    ]),
+    ...policiesOf(input).flatMap(({ path, policy }) => [...badWindows(path, policy), ...badFreezes(path, policy)]),
     ...policiesOf(input).flatMap(({ path, policy }) =>
       twins(
         'the name of a check',
@@ -80,25 +77,6 @@ function cellsWithoutAddress(input: unknown): Problem[] {
           expected: `a ${field}: only a cell with observe: true needs none`,
         })),
     );
-}
-
-function windowsWithoutTime(path: string, policy: Record<string, unknown>): Problem[] {
-  return asList(policy.deployWindows).flatMap((entry, i) => {
-    const { from, to } = asObject(entry);
-    if (typeof from !== 'string' || from !== to) return [];
-    const expected = 'another time of day than `from`; the whole day is "00:00" to "24:00"';
-    return [{ path: `${path}.deployWindows[${i}].to`, value: renderValue(to), expected }];
-  });
-}
-
-function badFreezes(path: string, policy: Record<string, unknown>): Problem[] {
-  return asList(policy.freezes).flatMap((entry, i) => {
-    const { from, to } = asObject(entry);
-    const start = typeof from === 'string' ? parseInstant(from) : null;
-    const end = typeof to === 'string' ? parseInstant(to) : null;
-    if (start === null || end === null || end > start) return [];
-    return [{ path: `${path}.freezes[${i}].to`, value: renderValue(to), expected: 'an instant after `from`' }];
-  });
 }
 
 function quietWithoutSignal(input: unknown): Problem[] {

@@ -49,3 +49,9 @@ export const HEALTH_DEFAULTS = {
 
 /** More cells in flight than these would overrun the history and the start of children of one pass. */
 export const MAX_PARALLEL = 500;
+
+/** Of one policy: each is looked at whenever a ring's calendar is asked. */
+export const MAX_WINDOWS = 20;
+export const MAX_FREEZES = 50;
+/** A longer one is a mistyped year, or nobody's to lift. */
+export const MAX_FREEZE_DAYS = 366;

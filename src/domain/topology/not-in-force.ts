@@ -1,42 +1,14 @@
-import { asObject, cellsOf, policiesOf } from './loose.js';
-
-const isWritten = (value: unknown): boolean => value !== undefined;
-const hasEntries = (value: unknown): boolean =>
-  typeof value === 'object' && value !== null && Object.keys(value).length > 0;
+import { asObject } from './loose.js';
 
 /**
- * Fields that a topology may have and that this version does not obey yet, each with when a value is really missed.
- * Whoever brings one into force takes its line away.
+ * Fields of `coordination` that a topology may have and that this version does not obey yet, each with when a value is
+ * really missed: none. Whoever adds a field before it is in force names it here.
  */
-const NOT_IN_FORCE = {
-  policy: {
-    deployWindows: hasEntries,
-    freezes: hasEntries,
-  },
-  coordination: {
-    maxDrift: isWritten,
-    supersede: isWritten,
-    requireRing0: isWritten,
-    reconcileEvery: isWritten,
-    reconcileHandChanges: isWritten,
-  },
-  cell: { join: isWritten },
-} as const;
+const NOT_IN_FORCE: Readonly<Record<string, (value: unknown) => boolean>> = {};
 
 /** Paths of what is written in the input and not obeyed yet, so that nobody relies on it. */
 export function fieldsNotInForce(input: unknown): string[] {
-  return [
-    ...policiesOf(input).flatMap(({ path, policy }) => missed(NOT_IN_FORCE.policy, path, policy)),
-    ...missed(NOT_IN_FORCE.coordination, 'coordination', asObject(asObject(input).coordination)),
-    ...cellsOf(input).flatMap(({ path, cell }) => missed(NOT_IN_FORCE.cell, path, cell)),
-  ];
+  const coordination = asObject(asObject(input).coordination);
+  const missed = Object.entries(NOT_IN_FORCE).filter(([field, counts]) => counts(coordination[field]));
+  return missed.map(([field]) => `coordination.${field}`);
 }
-
-const missed = (
-  table: Readonly<Record<string, (value: unknown) => boolean>>,
-  path: string,
-  section: Record<string, unknown>,
-): string[] =>
-  Object.entries(table)
-    .filter(([field, counts]) => counts(section[field]))
-    .map(([field]) => `${path}.${field}`);

@@ -1,5 +1,7 @@
+import type { Calendar } from '../../contract/calendar.js';
 import type { RingPolicy } from '../../contract/policy.js';
 import { parseDuration } from '../duration.js';
+import { parseInstant } from '../instant.js';
 import { resolveAtLeastOne, resolveDown } from '../share.js';
 import { deployableCells, ringOf } from './cells.js';
 import { COORDINATION_DEFAULTS, MAX_PARALLEL, POLICY_DEFAULTS } from './defaults.js';
@@ -53,6 +55,16 @@ export function resolvePolicy(
 export function layeredPolicy(topology: Topology, ring: number, lane: string | null): CompletePolicy {
   const found = mustFindRing(topology, ring);
   return { ...DEFAULT_POLICY, ...written(topology.policy), ...written(found.policy), ...lanePolicy(topology, lane) };
+}
+
+/**
+ * When a package of this lane may go forward in a ring, or null where any time is good: freezes that are over at `now`
+ * (ms) are left out. Throws RangeError for an unknown ring.
+ */
+export function calendarOf(topology: Topology, ring: number, lane: string | null, now: number): Calendar | null {
+  const { deployWindows: windows, freezes: all } = layeredPolicy(topology, ring, lane);
+  const freezes = all.filter(({ to }) => (parseInstant(to) ?? now) > now);
+  return windows.length + freezes.length === 0 ? null : { windows, freezes };
 }
 
 /** Whether a package can go by this lane; by none (null) it always can. */

@@ -1,6 +1,13 @@
 import { lazily } from '../../contract/lazily.js';
 import { z } from '../../contract/zod.js';
-import { COORDINATION_DEFAULTS, HEALTH_DEFAULTS, MAX_PARALLEL, POLICY_DEFAULTS } from './defaults.js';
+import {
+  COORDINATION_DEFAULTS,
+  HEALTH_DEFAULTS,
+  MAX_FREEZES,
+  MAX_PARALLEL,
+  MAX_WINDOWS,
+  POLICY_DEFAULTS,
+} from './defaults.js';
 import {
   amount,
   anyUrl,
@@ -106,8 +113,16 @@ export const policySchema = lazily(() =>
       P.verifyTimeout,
     ),
     pollInterval: field(positiveDuration(), 'How often a running job is asked for.', P.pollInterval),
-    deployWindows: field(listOf(deployWindow()), 'When deployments may start; none: always.', []),
-    freezes: field(listOf(freeze()), 'When nothing goes forward.', []),
+    deployWindows: field(
+      listOf(deployWindow()).max(MAX_WINDOWS, `at most ${MAX_WINDOWS} windows`),
+      'When deployments and PDM may start; none: always.',
+      [],
+    ),
+    freezes: field(
+      listOf(freeze()).max(MAX_FREEZES, `at most ${MAX_FREEZES} freezes`),
+      'When nothing goes forward.',
+      [],
+    ),
     checks: field(listOf(check()), 'Outside checks that must agree.', []),
   }).meta({ id: 'policy', description: 'Policy of all rings, of one ring, or of a lane. Every field is optional.' }),
 );

@@ -9,6 +9,7 @@ import {
   loseStarter,
   meetPass,
   noteRing,
+  noteSystemic,
   watchedTurns,
   whoIsGone,
 } from '../../../src/domain/cluster/holders.js';
@@ -43,6 +44,46 @@ const speaks = (more: Partial<PassSpeaks> = {}): PassSpeaks => ({
   version: V1,
   purpose: 'deploy',
   ...more,
+});
+
+describe('a package that stopped by its own fault', () => {
+  const stopped = (systemicSinceMs: number, version = V1) => ({
+    version,
+    systemic: true,
+    systemicSinceMs,
+    baked: false,
+  });
+
+  it('is remembered with when it stopped, and not with when that was told again', () => {
+    const state = began();
+    noteSystemic(state, 2, stopped(NOW), NOW + 5);
+    noteSystemic(state, 2, stopped(NOW), NOW + 9);
+    expect(state.systemic).toEqual({ version: V1, ring: 2, sinceMs: NOW });
+  });
+
+  it('has stopped since then where it stops once more after a retry', () => {
+    const state = began();
+    noteSystemic(state, 2, stopped(NOW), NOW);
+    noteSystemic(state, 2, { version: V1, systemic: false, baked: false }, NOW + 1);
+    noteSystemic(state, 2, stopped(NOW + 7), NOW + 8);
+    expect(state.systemic).toMatchObject({ sinceMs: NOW + 7 });
+  });
+
+  it('gives way to a newer one that stops, and to none that is older', () => {
+    const state = began();
+    noteSystemic(state, 2, stopped(NOW, V2), NOW);
+    noteSystemic(state, 3, stopped(NOW + 1), NOW + 1);
+    expect(state.systemic).toMatchObject({ version: V2, ring: 2 });
+  });
+
+  it('is forgotten once a newer one, or itself, has baked where it stopped', () => {
+    const state = began();
+    noteSystemic(state, 2, stopped(NOW), NOW);
+    noteSystemic(state, 3, { version: V2, systemic: false, baked: true }, NOW);
+    expect(state.systemic).toMatchObject({ version: V1 });
+    noteSystemic(state, 2, { version: V2, systemic: false, baked: true }, NOW);
+    expect(state.systemic).toBeNull();
+  });
 });
 
 describe('a cluster that began without memory', () => {

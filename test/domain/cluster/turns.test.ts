@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { RequestRing, RingAnswer } from '../../../src/contract/internal.js';
 import { engage } from '../../../src/domain/brake.js';
 import { enterTurn, handOver, loseStarter } from '../../../src/domain/cluster/holders.js';
+import { enqueue } from '../../../src/domain/cluster/reconcile.js';
 import { type ClusterState, newClusterState, newRingRecord, type Turn } from '../../../src/domain/cluster/state.js';
 import { decideTurns, nextOust, type TurnAction } from '../../../src/domain/cluster/turns.js';
 import { parseTopology, type Topology } from '../../../src/domain/topology/index.js';
@@ -447,10 +448,225 @@ describe('brakes and approvals', () => {
     expect(kinds(decide(approved, topology))).toEqual([`${A} granted`]);
   });
 
+  it('an approval from before a stop for the package counts for the policy, and not for that stop', () => {
+    const topology = topologyOf({ 2: { approval: 'required' } });
+    const at = (approvedAtMs?: Record<number, number>) => {
+      const state = cluster();
+      state.systemic = { version: V1, ring: 3, sinceMs: NOW };
+      asks(state, V2, { after: null }, { approved: [2], ...(approvedAtMs ? { approvedAtMs } : {}) });
+      return answers(decide(state, topology))[0];
+    };
+    const held = { kind: 'held', waiting: { kind: 'approval', detail: expect.stringContaining(V1) } };
+    expect(at({ 2: NOW - 1 })).toMatchObject(held);
+    expect(at()).toMatchObject(held);
+    expect(at({ 3: NOW + 1 })).toMatchObject(held);
+    expect(at({ 2: NOW + 1 })).toMatchObject({ kind: 'granted' });
+  });
+
   it('nothing goes forward before the first look at the cells is over', () => {
     const state = cluster();
     state.cold = { by: 'a', isReleased: true };
     asks(state, V1, { after: null });
     expect(answers(decide(state))).toMatchObject([{ kind: 'held', waiting: { kind: 'topology' } }]);
+  });
+});
+
+describe('what the cluster itself asks for', () => {
+  const own = (state: ClusterState) => {
+    const who = { by: 'alice', askedFor: true };
+    const what = { requestId: 'reconcile/run/1', ring: 2, version: V1, chartVersion: null, cells: ['c2-1'] };
+    enqueue(state, { ...what, ...who }, NOW);
+  };
+
+  it('is granted where nobody holds the ring, approval or not', () => {
+    const state = cluster();
+    own(state);
+    expect(kinds(decide(state, topologyOf({ 2: { approval: 'required' } })))).toEqual(['202503180906 granted']);
+    expect(state.turns[2]?.request).toMatchObject({ sender: 'cell-cluster', cells: ['c2-1'] });
+  });
+
+  it('waits behind a package that waits for the ring, but for none that waits for a person', () => {
+    const state = cluster();
+    own(state);
+    asks(state, V2, { after: 1 });
+    expect(kinds(decide(state))).toEqual(['202503190906 granted', '202503180906 refused']);
+    const later = cluster();
+    own(later);
+    asks(later, V2, { after: 1 });
+    expect(kinds(decide(later, topologyOf({ 2: { approval: 'required' } })))).toEqual([
+      '202503190906 held',
+      '202503180906 granted',
+    ]);
+  });
+
+  it('waits under a brake, and makes nobody make room', () => {
+    const state = cluster();
+    state.brakes = engage([], { brakeId: 'b', scope: 'outer', mode: 'finish-cells', by: 'x', reason: 'y' }, NOW);
+    own(state);
+    expect(decide(state)).toMatchObject([{ answer: { kind: 'held', waiting: { kind: 'brake' } } }]);
+    const held = cluster();
+    holds(held, V0, 2, { state: 'halted' });
+    own(held);
+    expect(kinds(decide(held))).toEqual(['202503180906 held']);
+  });
+
+  it('is refused where the ring is to run a newer package', () => {
+    const state = cluster();
+    (state.rings[2] as { desired: string | null }).desired = V2;
+    own(state);
+    expect(kinds(decide(state))).toEqual(['202503180906 refused']);
+    expect(state.queue).toEqual([]);
+  });
+
+  it('makes room for every package, a running pass, too', () => {
+    const state = cluster();
+    own(state);
+    decide(state);
+    Object.assign(state.turns[2] as Turn, { pass: 'pass', state: 'rolling' });
+    asks(state, V2, { after: 1 });
+    expect(kinds(decide(state))).toEqual(['202503190906 held', 'make room: yield']);
+  });
+
+  it('is no orphan of a rollout of the same package that begins anew', () => {
+    const state = cluster();
+    own(state);
+    decide(state);
+    Object.assign(state.turns[2] as Turn, { pass: 'pass' });
+    expect(handOver(state, { version: V1, run: 'new' })).toEqual({ passes: [], free: [] });
+  });
+});
+
+describe('the queue of an outer ring', () => {
+  const supersede = (word: string) => {
+    const parsed = parseTopology(fleet({ 2: 2, 5: 2 }, {}, { coordination: { supersede: word }, lanes: LANES }));
+    if (!parsed.ok) throw new Error(JSON.stringify(parsed.problems));
+    return parsed.topology;
+  };
+  const LANES = { urgent: { bakeTime: '1m' }, cautious: { maxParallel: 1 } };
+
+  it('a newer package takes the place of one that waits, and never of one that runs', () => {
+    const state = cluster();
+    holds(state, V1, 2);
+    asks(state, V2, { after: null });
+    expect(kinds(decide(state))).toEqual([`${B} held`]);
+    asks(state, V3, { after: null });
+    decide(state);
+    const actions = decide(state);
+    expect(kinds(actions)).toEqual([`${B} refused`]);
+    expect(answers(actions)[0]).toMatchObject({ code: 'older_package', supersededBy: V3 });
+    expect(state.turns[2]?.request.version).toBe(V1);
+    expect(state.queue.map((q) => q.version)).toEqual([V3]);
+  });
+
+  it('supersede: never keeps them all, older ones first', () => {
+    const state = cluster();
+    const never = supersede('never');
+    holds(state, V1, 2, { state: 'halted' });
+    asks(state, V3, { after: null });
+    asks(state, V2, { after: null });
+    expect(kinds(decide(state, never))).toEqual([`${B} held`, `${C} held`]);
+    delete state.turns[2];
+    expect(kinds(decide(state, never))).toEqual([`${B} granted`, `${C} held`]);
+  });
+
+  it('what is urgent goes first, and gives its place to nothing that is not', () => {
+    const state = cluster();
+    const topology = supersede('waiting');
+    holds(state, V0, 2);
+    asks(state, V1, { after: null }, { lane: 'urgent' });
+    asks(state, V2, { after: null }, { lane: 'cautious' });
+    decide(state, topology);
+    expect(kinds(decide(state, topology))).toEqual([]);
+    delete state.turns[2];
+    expect(kinds(decide(state, topology))).toEqual([`${A} granted`, `${B} held`]);
+  });
+
+  it('preempt takes the ring from a package that runs, which then is superseded; others wait', () => {
+    const state = cluster();
+    holds(state, V1, 2);
+    asks(state, V2, { after: null });
+    expect(kinds(decide(state))).toEqual([`${B} held`]);
+    asks(state, V3, { after: null }, { preempt: true });
+    expect(kinds(decide(state))).toEqual([`${C} held`, 'make room: supersede']);
+  });
+
+  it('preempt takes nothing that it could not use: where a person or a brake holds it, what runs goes on', () => {
+    const state = cluster();
+    const approving = topologyOf({ 2: { approval: 'required' } });
+    holds(state, V1, 2);
+    asks(state, V2, { after: null }, { preempt: true });
+    expect(kinds(decide(state, approving))).toEqual([`${B} held`]);
+    expect(kinds(decide(state))).toEqual(['make room: supersede']);
+  });
+
+  it('nothing is superseded whose rollout is gone: its pass yields once it is braked', () => {
+    const state = cluster();
+    holds(state, V1, 2, { starterGone: true });
+    asks(state, V2, { after: null }, { preempt: true });
+    expect(kinds(decide(state))).toEqual([`${B} held`]);
+    Object.assign(state.turns[2] ?? {}, { state: 'braked' });
+    expect(kinds(decide(state)).at(-1)).toBe('make room: yield');
+  });
+
+  it('one that waits for a person itself takes nobody’s place', () => {
+    const state = cluster();
+    holds(state, V1, 2);
+    asks(state, V2, { after: null }, { approved: [2] });
+    asks(state, V3, { after: null });
+    const approving = topologyOf({ 2: { approval: 'required' } });
+    decide(state, approving);
+    expect(kinds(decide(state, approving))).toEqual([]);
+    expect(state.queue).toHaveLength(2);
+  });
+
+  it('preempt takes no ring inside the perimeter, and none from a rollback', () => {
+    const state = cluster();
+    holds(state, V1, 1);
+    asks(state, V2, 1, { preempt: true });
+    expect(kinds(decide(state))).toEqual([`${B} held`]);
+    holds(state, V1, 2);
+    Object.assign(state.turns[2]?.request ?? {}, { purpose: 'rollback' });
+    asks(state, V3, { after: null }, { preempt: true });
+    expect(kinds(decide(state))).toEqual([`${C} held`]);
+  });
+});
+
+describe('a pause for drift', () => {
+  const paused = (state: ClusterState) => {
+    state.drift.paused = { sinceMs: NOW, rings: [5] };
+    return state;
+  };
+
+  it('refuses what is new inside the perimeter, with what to type next, and nothing beyond it', () => {
+    const state = paused(cluster());
+    asks(state, V1, 0);
+    asks(state, V0, { after: null });
+    const actions = decide(state);
+    expect(kinds(actions)).toEqual([`${A} refused`, `${V0.slice(5, 17)} granted`.replace(/^\d+/, V0.slice(6, 18))]);
+    expect(answers(actions)[0]).toMatchObject({ code: 'drift' });
+    expect(JSON.stringify(answers(actions)[0])).toContain('--fixes');
+  });
+
+  it('lets a fix in, and everything on a person’s word', () => {
+    const state = paused(cluster());
+    asks(state, V1, 0, { fixes: 'INC-1' });
+    expect(kinds(decide(state))).toEqual([`${A} granted`]);
+    const other = paused(cluster());
+    other.drift.override = { by: 'alice', reason: 'seen', sinceMs: NOW };
+    asks(other, V1, 0);
+    expect(kinds(decide(other))).toEqual([`${A} granted`]);
+  });
+
+  it('refuses nothing that is in the ring already', () => {
+    const state = paused(cluster());
+    Object.assign(state.rings[0] ?? {}, { observed: { [V1]: 1 } });
+    asks(state, V1, 0);
+    expect(kinds(decide(state))).toEqual([`${A} granted`]);
+  });
+
+  it('does not stop PDM of what is there', () => {
+    const state = paused(cluster());
+    asks(state, V1, 1, { purpose: 'migrate' });
+    expect(kinds(decide(state))).toEqual([`${A} granted`]);
   });
 });

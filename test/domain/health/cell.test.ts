@@ -118,6 +118,11 @@ describe('what was not measured well is never healthy', () => {
     expect(judged({ ...healthy, after: rest, baseline: {} }).verdict).toBe('inconclusive');
   });
 
+  it('a cell that nothing was deployed to is told of without a deployment', () => {
+    const old = { ...oldCellOf({ errors: STEADY }), after: { errors: [] } };
+    expect(judged(old).sentence).toMatch(/errors has no sample of late/);
+  });
+
   it('a stale healthy series from before the deployment’s end: not one sample of it counts, at any time', () => {
     const stale = samples(STEADY, DEPLOYED - HOUR, DEPLOYED, INTERVAL);
     for (let minutes = 0; minutes <= 120; minutes += 5) {

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { CellLook } from '../../../src/contract/activities.js';
 import type { CellException, PassPurpose } from '../../../src/contract/status.js';
 import { awaitOther, judgeRetry, keepAsLeft, noteFirstLook } from '../../../src/domain/ring/look.js';
-import { newPass, setMark } from '../../../src/domain/ring/pass.js';
+import { haltForExceptions, newPass, setMark } from '../../../src/domain/ring/pass.js';
 import { V0, V1, V2 } from '../../support/fleet.js';
 import { policyOf } from '../policies.js';
 
@@ -54,6 +54,13 @@ describe('the first look at a cell', () => {
     expect(firstLook(seen)).toMatchObject({ mark, goesBack: false });
   });
 
+  it('more than one minor version behind it is not deployed, and the stops in between are named', () => {
+    const seen = firstLook(look({ version: '17.7.202501010900-0a1b2c3d4e5.5e4d3c2b1a0' }));
+    expect(seen).toMatchObject({ mark: 'X', exception: { state: 'failed' } });
+    expect(seen.exception?.reason).toContain('upgrade-path');
+    expect(seen.exception?.reason).toContain('17.8, then 17.9');
+  });
+
   it('a deployment of this package that failed, and whose runs died, is taken back, not ordered again', () => {
     expect(firstLook(look(failed('configure')))).toMatchObject({ mark: 'C', goesBack: true });
   });
@@ -88,6 +95,25 @@ it.each<[PassPurpose, string, boolean]>([
 ])('a cell that runs a newer package: to a %s it is %s, and that the package came too late is %s', (...row) => {
   const [purpose, mark, isNewer] = row;
   expect(firstLook(look({ version: V2 }), purpose)).toMatchObject({ mark, isNewer });
+});
+
+it('a cell that came from a ring with a newer package spends no budget, and is not tried again at the end of the ring', () => {
+  const s = newPass('deploy', 2);
+  const rules = { target: TARGET, policy: policyOf({ failureBudget: 0 }), askedFor: false, came: ['c'] };
+  noteFirstLook(s, 0, look({ version: V2 }), rules);
+  noteFirstLook(s, 1, look(), rules);
+  haltForExceptions(s, rules.policy, 0);
+  expect(s).toMatchObject({ halt: null, again: { 0: true }, exceptions: { 0: { state: 'skipped' } } });
+});
+
+it('a cell that answers something else than AMP says is deployed again only by a pass that reconciles', () => {
+  const seen = look({ migrated: V1, onTarget: false, problem: 'it reports revision 0a1b' });
+  const marks = [true, false].map((reconciles) => {
+    const s = newPass('deploy', 1);
+    noteFirstLook(s, 0, seen, { target: TARGET, policy: policyOf(), askedFor: false, reconciles });
+    return s.marks[0];
+  });
+  expect(marks).toEqual(['.', 'X']);
 });
 
 describe('the chart with which cells run the package', () => {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { setMark } from '../../../src/domain/ring/pass.js';
-import { resume, retried, retryable } from '../../../src/domain/ring/people.js';
+import { cellEnded, concerned, setMark, takeNext } from '../../../src/domain/ring/pass.js';
+import { leave, quarantine, readmit, resume, retried, retryable } from '../../../src/domain/ring/people.js';
+import { countsOf } from '../../../src/domain/ring/view.js';
 import { policyOf } from '../policies.js';
 import { marksOf, NOW, standing } from './passes.js';
 
@@ -48,5 +49,102 @@ describe('a retry', () => {
     pdm.exceptions[1] = { state: 'migration-failed', reason: '' };
     resume(pdm, policyOf({ failureBudget: 5 }), NOW);
     expect(pdm.halt?.kind).toBe('migration');
+  });
+});
+
+describe('a cell that the ring has no more', () => {
+  const policy = policyOf({ failureBudget: 0 });
+
+  it.each(['.', 'd', 's', 'C', 'D', 'M', 'R', 'X'])('marked %s is none of the pass’s, and is named', (mark) => {
+    const s = standing(`${mark}C`);
+    leave(s, 0, policy);
+    expect(marksOf(s)).toBe('LC');
+    expect(concerned(s)).toBe(1);
+    expect(s.exceptions[0]?.state).toBe('left');
+  });
+
+  it('with a run of its own is let come to its end, whatever that is', () => {
+    const s = standing('>C');
+    leave(s, 0, policy);
+    expect(marksOf(s)).toBe('>C');
+    const end = { ...{ cell: 'a', version: '', purpose: 'deploy' as const, state: 'failed' as const }, jobId: 'job-1' };
+    const more = { reason: 'broken', from: null, to: null, deferred: false, needsDowntime: false, cancelled: false };
+    cellEnded(s, 0, { ...end, ...more }, policy, NOW);
+    expect(marksOf(s)).toBe('LC');
+    expect(s).toMatchObject({ halt: null, exceptions: { 0: { state: 'left', jobId: 'job-1' } } });
+  });
+
+  it('halts the ring no longer by its failure', () => {
+    const s = standing('XC');
+    s.halt = { kind: 'cells', reason: '', sinceMs: 0 };
+    leave(s, 0, policy);
+    expect(s.halt).toBeNull();
+  });
+});
+
+describe('a quarantine in a pass', () => {
+  const words = ['alice', 'being rebuilt'] as const;
+  const result = (state: 'converged' | 'rolled-back') => ({ cell: 'c', state, reason: '', jobId: 'job-1' }) as never;
+
+  it('takes a cell out, whatever stage it is at, and its failure with it', () => {
+    const s = standing('.CXd');
+    s.halt = { kind: 'cells', reason: '', sinceMs: 0 };
+    for (const index of [0, 1, 2, 3]) quarantine(s, index, ...words, policyOf());
+    expect(marksOf(s)).toBe('QQQQ');
+    expect(s.halt).toBeNull();
+    expect(s.exceptions[1]).toEqual({ state: 'quarantined', reason: 'quarantined by alice: being rebuilt' });
+    expect(countsOf(s, [])).toMatchObject({ total: 4, quarantined: 4, skipped: 0, failed: 0, pending: 0 });
+    expect(retryable(s, [0, 1, 2, 3])).toEqual([]);
+  });
+
+  it('waits until the cell’s run has ended', () => {
+    const s = standing('>>>');
+    for (const index of [0, 1, 2]) quarantine(s, index, ...words, policyOf());
+    expect(marksOf(s)).toBe('>>>');
+    cellEnded(s, 0, result('rolled-back'), policyOf({ failureBudget: 0 }), NOW);
+    cellEnded(s, 1, result('converged'), policyOf(), NOW);
+    readmit(s, 2);
+    cellEnded(s, 2, result('converged'), policyOf(), NOW);
+    expect(marksOf(s)).toBe('QQC');
+    expect(s.halt).toBeNull();
+  });
+
+  it('holds whatever a look or a lost run makes of the cell', () => {
+    const s = standing('>..');
+    quarantine(s, 0, ...words, policyOf());
+    cellEnded(s, 0, { cell: 'c', state: 'pending', reason: '', closed: true } as never, policyOf(), NOW);
+    expect(marksOf(s)).toBe('Q..');
+    quarantine(s, 1, ...words, policyOf());
+    setMark(s, 1, '.');
+    expect(takeNext(s, policyOf(), { braked: false, trouble: false })).toEqual([2]);
+    expect(marksOf(s)).toBe('QQ>');
+  });
+
+  it('of another cell does not let others follow a first cell that did not pass', () => {
+    const s = standing('X.C');
+    s.halt = { kind: 'cells', reason: '', sinceMs: 0, first: 0 };
+    quarantine(s, 2, ...words, policyOf({ failureBudget: 2 }));
+    expect(s.halt).not.toBeNull();
+    quarantine(s, 0, ...words, policyOf({ failureBudget: 2 }));
+    expect(s.halt).toBeNull();
+  });
+
+  it('lets nobody mend a PDM that failed there', () => {
+    const s = standing('C');
+    s.pdmFailed[0] = true;
+    s.mending[0] = true;
+    quarantine(s, 0, ...words, policyOf());
+    expect([marksOf(s), s.mending, retryable(s, [0])]).toEqual(['X', {}, []]);
+    readmit(s, 0);
+    expect(retryable(s, [0])).toEqual([0]);
+  });
+
+  it('mends no PDM that failed: what that stops stays stopped', () => {
+    const s = standing('X');
+    s.pdmFailed[0] = true;
+    s.halt = { kind: 'migration', reason: '', sinceMs: 0 };
+    quarantine(s, 0, ...words, policyOf());
+    expect(marksOf(s)).toBe('X');
+    expect(s.halt).not.toBeNull();
   });
 });

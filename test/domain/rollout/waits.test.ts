@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { OverridableWait } from '../../../src/contract/messages.js';
 import type { RingResult, RingState, WaitingFor } from '../../../src/contract/status.js';
 import { newPackageState, newTrack, type PackageState, type Track } from '../../../src/domain/rollout/state.js';
-import { whyNoWait } from '../../../src/domain/rollout/waits.js';
+import { noteApproval, whyNoWait } from '../../../src/domain/rollout/waits.js';
 import { V1 } from '../../support/fleet.js';
 
 const waits = (kind: WaitingFor['kind']): WaitingFor => ({ kind, since: '', detail: `because of ${kind}`, next: [] });
@@ -37,6 +37,14 @@ describe('a wait that can be overridden', () => {
   ])('%s: it %s', (wait, _, state) => {
     expect(whyNoWait(state, 2, wait)).toBeNull();
   });
+});
+
+it('an approval that is said again counts from then, for its ring', () => {
+  const state = inRing('rolling', null);
+  noteApproval(state, 2, 10);
+  noteApproval(state, 3, 11);
+  noteApproval(state, 2, 12);
+  expect(state).toMatchObject({ approved: [2, 3], approvedAtMs: { 2: 12, 3: 11 } });
 });
 
 describe('a wait that is not there', () => {

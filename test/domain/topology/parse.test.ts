@@ -24,13 +24,7 @@ const aWindow = { days: ['mon'], from: '07:00', to: '18:00', timezone: 'Europe/B
 describe('a topology', () => {
   it('like the example is accepted, and says what is not obeyed yet', () => {
     const parsed = parseTopology(example);
-    expect(parsed.ok && parsed.notInForce).toEqual([
-      'coordination.maxDrift',
-      'coordination.supersede',
-      'coordination.requireRing0',
-      'coordination.reconcileEvery',
-      'coordination.reconcileHandChanges',
-    ]);
+    expect(parsed.ok && parsed.notInForce).toEqual([]);
   });
 
   it('needs a cluster, a perimeter and rings, and nothing else', () => {
@@ -353,23 +347,13 @@ describe('what is not in force', () => {
     return parsed.ok ? parsed.notInForce : parsed.problems;
   };
 
-  it('is named where it is written: in the policy, in a lane, in a ring, on a cell', () => {
-    const policy = {
-      deployWindows: [aWindow],
-      freezes: [{ from: '2026-12-23T00:00:00Z', to: '2027-01-02T00:00:00Z' }],
-    };
-    const lanes = { fast: { deployWindows: [aWindow] } };
+  it('is nothing: all that can be written is obeyed', () => {
     const rings = [
       { ring: 2, cells: [cell('a', { join: 'auto' })] },
-      { ring: 0, policy: { freezes: [{ from: '2026-12-23T00:00:00Z', to: '2027-01-02T00:00:00Z' }] } },
+      { ring: 0, policy: { deployWindows: [aWindow] } },
     ];
-    expect(notInForce(written({ policy, lanes, rings }))).toEqual([
-      'policy.deployWindows',
-      'policy.freezes',
-      'lanes.fast.deployWindows',
-      'rings[1].policy.freezes',
-      'rings[0].cells[0].join',
-    ]);
+    const coordination = { reconcileEvery: '1h', reconcileHandChanges: 'converge', maxDrift: 2 };
+    expect(notInForce(written({ coordination, rings }))).toEqual([]);
   });
 
   it('is nothing where the value asks for nothing', () => {

@@ -7,6 +7,7 @@ const KEPT = 200;
 const BY_PEOPLE = [
   ...['deployRing', 'migrateRing', 'graduate', 'recordCheck', 'engageBrake', 'releaseBrake', 'approveRing'],
   ...['override', 'retryRing', 'skipCell', 'abort', 'restart', 'applyTopology'],
+  ...['quarantineCell', 'readmitCell', 'resumeAutoDeploy'],
   ...['blockVersion', 'unblockVersion', 'rollback'],
 ];
 

@@ -5,6 +5,7 @@ import { submittedOnce } from './submitted-once.js';
 const cancelled = { cell: 'a1', at: 0, state: 'canceled' } as const;
 const failed = { cell: 'a1', at: 0, state: 'failed' } as const;
 const again = job({ cell: 'a1', at: 20 });
+const onItAlready = job({ cell: 'a1', at: 20, from: V1 });
 
 test.each<[string, Log]>([
   ['on two cells', { jobs: [job({ cell: 'a1', at: 0 }), job({ cell: 'a2', at: 0 })] }],
@@ -41,6 +42,17 @@ test.each<[string, Log]>([
     { jobs: [job({ cell: 'a1', at: 0 }), job({ cell: 'a1', at: 9, key: 'x' }), again] },
   ],
   [
+    'after somebody changed the cell without a job',
+    { jobs: [job({ cell: 'a1', at: 0 }), job({ cell: 'a1', at: 20, from: V2 })] },
+  ],
+  [
+    'that failed, where a person had the cell reconciled',
+    {
+      jobs: [job(failed), rollback({ cell: 'a1', at: 2 }), again],
+      acts: [act('reconcile', 15, { cells: ['a1'] }, { version: null })],
+    },
+  ],
+  [
     'that goes back once from each of two packages',
     {
       jobs: [
@@ -55,11 +67,11 @@ test.each<[string, Log]>([
 
 test.each<[string, Log]>([
   ['under one key', { jobs: [job({ cell: 'a1', at: 0, key: 'k' }), pdm({ cell: 'a1', at: 2, key: 'k' })] }],
-  ['that had succeeded', { jobs: [job({ cell: 'a1', at: 0 }), again] }],
+  ['that had succeeded', { jobs: [job({ cell: 'a1', at: 0 }), onItAlready] }],
   ['whose PDM had succeeded', { jobs: [pdm({ cell: 'a1', at: 0 }), pdm({ cell: 'a1', at: 20 })] }],
   [
     'that had succeeded, with only its PDM in between',
-    { jobs: [job({ cell: 'a1', at: 0 }), again, pdm({ cell: 'a1', at: 9 })] },
+    { jobs: [job({ cell: 'a1', at: 0 }), onItAlready, pdm({ cell: 'a1', at: 9 })] },
   ],
   ['that had failed, and nobody asked', { jobs: [job(failed), rollback({ cell: 'a1', at: 2 }), again] }],
   [

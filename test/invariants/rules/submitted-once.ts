@@ -1,4 +1,5 @@
 import { type Act, actsFor, askedBetween, type Facts, grouped, type Job, say } from '../facts.js';
+import { same } from '../packages.js';
 import type { Violation } from '../types.js';
 
 /** Acts by which a person asks for work again. */
@@ -48,6 +49,9 @@ function isAllowed(facts: Facts, before: Job, job: Job): boolean {
   if (job.kind === 'rollback' && before.state === 'failed' && isTriedAgain(facts, job)) return true;
   const cancelled = before.state === 'canceled' && before.kind === 'configure';
   if (cancelled && askedBetween(cancels(facts), before.createdMs - ON_ITS_WAY_MS, job.createdMs, facts)) return true;
+  if (askedBetween(reconciles(facts, job), before.createdMs, job.createdMs, facts)) return true;
+  // Somebody changed the cell without a job.
+  if (before.kind === 'configure' && before.state === 'succeeded' && !same(job.from, job.version)) return true;
   const between = facts.jobs.filter(
     (j) => j !== before && j !== job && j.cell === job.cell && isBetween(j, before, job),
   );
@@ -82,6 +86,13 @@ function packageBehind(facts: Facts, job: Job): string {
   );
   return earlier.at(-1)?.version ?? job.version;
 }
+
+/** A person asked that what differs be converged: there, or everywhere. */
+const reconciles = ({ acts }: Facts, { ring, cell }: Job): Act[] =>
+  acts.filter(({ act, payload, refused }) => {
+    const { ring: at = ring, cells = [cell] } = payload as { ring?: number; cells?: string[] };
+    return !refused && act === 'reconcile' && at === ring && cells.includes(cell);
+  });
 
 const cancels = ({ acts }: Facts): Act[] =>
   acts.filter(({ act, payload, refused }) => {

@@ -1,0 +1,9 @@
+import type { Activities } from '../src/contract/activities.js';
+import { windowsOf } from '../src/domain/calendar/windows.js';
+import { wordOf } from '../src/domain/calendar/word.js';
+
+/** `readCalendar`: time zone data change with the engine, so what they say is said once, and recorded. See `Activities`. */
+export const createReadCalendar =
+  (now: () => number = Date.now): Activities['readCalendar'] =>
+  async ({ windows, freezes }) =>
+    wordOf(windowsOf(windows), freezes, now());

@@ -1,0 +1,66 @@
+import type { CalendarWord, Freeze } from '../../contract/calendar.js';
+import { earliest, parseInstant } from '../instant.js';
+
+/** What a calendar says at an instant, and for how long. Knows no time zones: what windows say it is given. */
+
+/** So far ahead windows are looked at: any that opens at all does so within a week, or a week later where an hour is left out. */
+export const HORIZON_MS = 15 * 86_400_000;
+
+export interface Windows {
+  isOpen(ms: number): boolean;
+  /** When that changes next; null: not within the horizon. */
+  changesAfter(ms: number): number | null;
+}
+
+/** No windows: any time is good. */
+export const ALWAYS_OPEN: Windows = { isOpen: () => true, changesAfter: () => null };
+
+interface Span {
+  fromMs: number;
+  untilMs: number;
+  reason: string;
+}
+
+export function wordOf(windows: Windows, freezes: Freeze[], now: number): CalendarWord {
+  const spans = spansOf(freezes);
+  const frozen = freezeAt(spans, now);
+  const open = windows.isOpen(now);
+  const untilMs = windows.changesAfter(now);
+  const freezesNext = spans.map(({ fromMs }) => fromMs).filter((ms) => ms > now);
+  const ends = [now + HORIZON_MS, ...freezesNext, ...(frozen ? [frozen.untilMs] : [])];
+  return {
+    untilMs: earliest([...ends, ...(untilMs === null ? [] : [untilMs])]) ?? now,
+    freeze: frozen && { untilMs: frozen.untilMs, reason: frozen.reason },
+    window: open ? null : { untilMs },
+    opensMs: frozen || !open ? nextOpening(windows, spans, now) : null,
+  };
+}
+
+const spansOf = (freezes: Freeze[]): Span[] =>
+  freezes.flatMap(({ from, to, reason }) => {
+    const [fromMs, untilMs] = [parseInstant(from), parseInstant(to)];
+    return fromMs === null || untilMs === null ? [] : [{ fromMs, untilMs, reason: reason ?? 'no reason given' }];
+  });
+
+/** Of several that hold the one that holds longest. */
+function freezeAt(spans: Span[], ms: number): Span | null {
+  const hold = spans.filter(({ fromMs, untilMs }) => fromMs <= ms && ms < untilMs);
+  return hold.sort((a, b) => b.untilMs - a.untilMs)[0] ?? null;
+}
+
+/** From freeze to freeze and from window to window, until neither is in the way. */
+function nextOpening(windows: Windows, spans: Span[], now: number): number | null {
+  // Each freeze is left behind at its end, and between two of them there is at most one closed stretch to pass.
+  for (let at = now, steps = 2 * spans.length + 2; steps > 0; steps -= 1) {
+    const frozen = freezeAt(spans, at);
+    if (frozen) {
+      at = frozen.untilMs;
+      continue;
+    }
+    if (windows.isOpen(at)) return at;
+    const opensMs = windows.changesAfter(at);
+    if (opensMs === null) return null;
+    at = opensMs;
+  }
+  return null;
+}

@@ -1,0 +1,127 @@
+import type { CellLook } from '../../contract/activities.js';
+import type { CellException, CellState, Difference, DifferenceKind } from '../../contract/status.js';
+import { hasMigrated } from '../cell.js';
+import { isNewer, isPackage, sameVersion } from '../package-version.js';
+
+/** What is different about the cells of a ring, and what is done about it. */
+
+/** What the cells of a ring are compared with. */
+export interface Standing {
+  /** The package on which the whole ring last converged. */
+  version: string;
+  convergedAt: string | null;
+  /** Its PDM has run in the ring, and is not part of the deployment. */
+  migrated: boolean;
+  /** What the last pass over the ring said of cells that did not converge. */
+  exceptions: CellException[];
+  /** More did not converge than are named. */
+  more: boolean;
+}
+
+/** A cell that a person has to look at first: the package was there, or somebody said to leave it. */
+const FAILED: ReadonlySet<CellState> = new Set([
+  'failed',
+  'rolled-back',
+  'rollback-failed',
+  'migration-failed',
+  'cancel-unconfirmed',
+  'skipped',
+]);
+
+/** What is different about a cell, or null: it stands where its ring does. `isWelcome`: it came to the ring meanwhile. */
+export function differenceOf(look: CellLook, standing: Standing, isWelcome: boolean, now: number): Difference | null {
+  const told = (kind: DifferenceKind, reason: string): Difference => ({
+    cell: look.cell,
+    kind,
+    reason,
+    since: new Date(now).toISOString(),
+  });
+  const { facts, activeJob } = look;
+  if (look.tenant !== 'known' || facts.version === null)
+    return told('unknown', look.problem || 'what it runs is unknown');
+  if (activeJob) return told('busy', `job ${activeJob.id} is under way on it`);
+  if (sameVersion(facts.version, standing.version)) return onVersion(look, standing, told);
+  return offVersion(look, facts.version, standing, isWelcome, told);
+}
+
+type Tell = (kind: DifferenceKind, reason: string) => Difference;
+
+function onVersion(look: CellLook, { version, migrated }: Standing, told: Tell): Difference | null {
+  if (look.failedJob) return told('failed', `${look.failedJob.kind} ${look.failedJob.id} failed on it`);
+  const isWell = look.onTarget || look.readiness !== 'ready';
+  if (!isWell) return told('restored', `AMP says that it runs ${version}, and ${look.problem}`);
+  if (!look.onTarget) return told('unwell', look.problem);
+  return migrated && !hasMigrated(look.facts, version) ? told('no-pdm', `PDM of ${version} has not run on it`) : null;
+}
+
+function offVersion(look: CellLook, runs: string, standing: Standing, isWelcome: boolean, told: Tell): Difference {
+  const { version } = standing;
+  if (isPackage(runs) && isNewer(runs, version)) {
+    return told('newer', `runs ${runs}, newer than ${version}, which its ring runs: it is never taken back`);
+  }
+  if (isWelcome) return told('joined', `came to the ring, and runs ${runs}`);
+  const hand = changedByHand(look, runs, standing);
+  if (hand) return told('hand', hand);
+  const failed = whyFailed(look, standing);
+  return failed ? told('failed', failed) : told('behind', `runs ${runs}`);
+}
+
+/** Why it is known that nobody of ours brought the cell to what it runs, or null. */
+function changedByHand({ cell, lastJob = null }: CellLook, runs: string, standing: Standing): string | null {
+  const { version, convergedAt, exceptions, more } = standing;
+  const by = (how: string) => `changed by hand: it runs ${runs}, ${how}`;
+  if (!lastJob) {
+    const wasThere = !more && !exceptions.some((e) => e.cell === cell);
+    return wasThere ? by('which no job brought there') : null;
+  }
+  const { id, state, ours, fromVersion, createdAt } = lastJob;
+  const left = [lastJob.version, ...(state === 'succeeded' ? [] : [fromVersion])];
+  if (!left.some((v) => sameVersion(v, runs))) return by(`which its last job ${id} did not bring there`);
+  if (ours) return null;
+  const isSince = convergedAt !== null && Date.parse(createdAt) >= Date.parse(convergedAt);
+  return isSince || sameVersion(fromVersion, version) ? by(`since job ${id}, which is none of ours`) : null;
+}
+
+/** Why the package is known to have failed on the cell, or to have been kept from it by a person; null where it is not. */
+function whyFailed({ cell, lastJob }: CellLook, { version, exceptions }: Standing): string | null {
+  if (lastJob?.ours) {
+    const { id, kind, state } = lastJob;
+    if (kind === 'rollback' && sameVersion(lastJob.fromVersion, version))
+      return `went back from ${version} by job ${id}`;
+    if (kind === 'configure' && state !== 'succeeded' && sameVersion(lastJob.version, version)) {
+      return `job ${id} to ${version} ended ${state}`;
+    }
+  }
+  const said = exceptions.find((e) => e.cell === cell && FAILED.has(e.state));
+  return said ? `${said.state}: ${said.reason}` : null;
+}
+
+/** Why a look at cells was asked for, and what may come of it. */
+export interface Ask {
+  by: string;
+  /** A person asked: what failed is tried again, too. */
+  person: boolean;
+  /** Only these cells; null: all of the ring. */
+  cells: string[] | null;
+  /** false: only what is seen is to be put right. */
+  converge: boolean;
+}
+
+/** Which of the cells that differ are to be converged now. `before`: how the ring was found the last time. */
+export function toConverge(
+  found: Difference[],
+  ask: Ask,
+  handChanges: 'report' | 'converge',
+  before: Difference[],
+): Difference[] {
+  if (!ask.converge) return [];
+  const named = ask.cells === null ? null : new Set(ask.cells);
+  const toldBefore = new Set(before.filter(({ kind }) => kind === 'hand').map(({ cell }) => cell));
+  return found.filter(({ cell, kind }) => {
+    if (named && !named.has(cell)) return false;
+    if (kind === 'hand') return named !== null || (handChanges === 'converge' && toldBefore.has(cell));
+    return kind === 'failed' ? ask.person : MENDED.has(kind);
+  });
+}
+
+const MENDED: ReadonlySet<DifferenceKind> = new Set(['behind', 'restored', 'joined', 'no-pdm']);

@@ -1,0 +1,191 @@
+import type { Problem } from '../../contract/problem.js';
+import type { ClusterStatus } from '../../contract/status.js';
+import { covers, holding } from '../brake.js';
+import { earliest } from '../instant.js';
+import { comparePackages, isNewer, isPackage, newest } from '../package-version.js';
+import { deployableCells, layeredPolicy, resolveCoordination, type Topology } from '../topology/index.js';
+import { blockOf } from './blocks.js';
+import { isShut } from './calendars.js';
+import type { ClusterState } from './state.js';
+
+/**
+ * How many graduated packages an outer ring is behind, and what follows from it: beyond `maxDrift` nothing new enters the
+ * perimeter, because what could not be brought to the outer rings would only pile up before them.
+ */
+export interface DriftState {
+  /** By graduated package: outer ones among the rings that were open at some time while it was the newest. */
+  openFor: Record<string, number[]>;
+  /** Auto-deploy has paused itself; null: it runs. */
+  paused: { sinceMs: number; rings: number[] } | null;
+  /** A person's word that lets it run all the same; it ends when the drift is back. */
+  override: { by: string; reason: string; sinceMs: number; expiresAt?: string } | null;
+}
+
+export const newDrift = (): DriftState => ({ openFor: {}, paused: null, override: null });
+
+/** Outer rings with cells that a package can go to, inner ones first. */
+function outerRings(state: ClusterState, topology: Topology, now: number): number[] {
+  const outer = topology.rings.filter((ring) => {
+    if (ring.ring <= topology.perimeter) return false;
+    const { mode } = layeredPolicy(topology, ring.ring, null);
+    if (mode === 'observe') return false;
+    return deployableCells(ring, now, mode).cells.some(({ id }) => !state.quarantined[id]);
+  });
+  return outer.map(({ ring }) => ring).sort((a, b) => a - b);
+}
+
+/** Whether the ring could take a package at `now`: neither a brake, nor a freeze, nor a closed window is in the way. */
+function isOpen(state: ClusterState, ring: number, topology: Topology, now: number): boolean {
+  const isBraked = holding(state.brakes, now).some(({ scope }) => covers(scope, ring, topology.perimeter));
+  return !isBraked && !isShut(state, ring, { topology, now });
+}
+
+/**
+ * The newest graduated package could have been taken by every ring that is open now. One that was never the newest while
+ * its ring was open, the ring could not have taken: it is not behind by it.
+ */
+function noteOpen(state: ClusterState, topology: Topology, now: number): void {
+  const { drift, graduated } = state;
+  const version = newestAllowed(state);
+  const known = new Set(graduated.map(({ version }) => version));
+  for (const old of Object.keys(drift.openFor)) if (!known.has(old)) delete drift.openFor[old];
+  if (version === null) return;
+  const open = withinReach(state, topology, version, now);
+  const before = drift.openFor[version] ?? [];
+  drift.openFor[version] = [...before, ...open.filter((ring) => !before.includes(ring))];
+}
+
+/** Rings that are open, with no shut one before them that lacks the package, too. */
+function withinReach(state: ClusterState, topology: Topology, version: string, now: number): number[] {
+  const rings = outerRings(state, topology, now);
+  const lacksIt = rings.filter((ring) => lacks(state, ring, version));
+  const shut = lacksIt.find((ring) => !isOpen(state, ring, topology, now)) ?? Number.POSITIVE_INFINITY;
+  return rings.filter((ring) => ring < shut && isOpen(state, ring, topology, now));
+}
+
+function lacks(state: ClusterState, ring: number, version: string): boolean {
+  const record = state.rings[ring];
+  const has = record ? versionOf(record) : null;
+  return has === null || isNewer(version, has);
+}
+
+/** What the whole ring has: what it converged on last, or else the oldest package that was seen there. */
+function versionOf({ converged, observed }: ClusterState['rings'][number]): string | null {
+  if (converged !== null) return converged;
+  return Object.keys(observed).filter(isPackage).sort(comparePackages)[0] ?? null;
+}
+
+/** Outer rings that lack the newest package that may go there. */
+export function ringsBehind(state: ClusterState, topology: Topology, now: number): number[] {
+  const newest = newestAllowed(state);
+  return outerRings(state, topology, now).filter((ring) => newest !== null && lacks(state, ring, newest));
+}
+
+const newestAllowed = ({ graduated, blocked }: ClusterState): string | null =>
+  newest(graduated.map(({ version }) => version).filter((version) => blockOf(blocked, version) === null));
+
+/** By outer ring with cells: the graduated packages newer than what it has, that it could have taken; oldest first. */
+export function missedPackages(state: ClusterState, topology: Topology, now: number): Map<number, string[]> {
+  const rings = outerRings(state, topology, now).map((ring): [number, string[]] => {
+    const missed = state.graduated.filter(({ version }) => {
+      const could = state.drift.openFor[version]?.includes(ring) === true;
+      return could && blockOf(state.blocked, version) === null && lacks(state, ring, version);
+    });
+    return [ring, missed.map(({ version }) => version).sort(comparePackages)];
+  });
+  return new Map(rings);
+}
+
+/** What has changed of the pause. */
+export type DriftChange = 'paused' | 'resumed' | 'override-over' | null;
+
+/** Notes how far the rings are behind now, and pauses or resumes what enters the perimeter. */
+export function keepDrift(state: ClusterState, topology: Topology, now: number): DriftChange {
+  noteOpen(state, topology, now);
+  const { maxDrift } = resolveCoordination(topology);
+  const missed = missedPackages(state, topology, now);
+  const late = [...missed].filter(([, versions]) => versions.length > maxDrift).map(([ring]) => ring);
+  const { drift } = state;
+  if (late.length === 0) {
+    const was = drift.paused;
+    Object.assign(drift, { paused: null, override: null });
+    return was ? 'resumed' : null;
+  }
+  const isOver = drift.override !== null && expiryOf(drift) <= now;
+  if (isOver) drift.override = null;
+  const since = drift.paused?.sinceMs;
+  drift.paused = { sinceMs: since ?? now, rings: late };
+  if (since === undefined) return 'paused';
+  return isOver ? 'override-over' : null;
+}
+
+const expiryOf = ({ override }: DriftState): number =>
+  override?.expiresAt === undefined ? Number.POSITIVE_INFINITY : Date.parse(override.expiresAt);
+
+/** When a person's word is over; null: it has no end of its own, or there is none. */
+export const nextOverrideExpiry = (state: ClusterState): number | null =>
+  earliest([expiryOf(state.drift)].filter((ms) => ms !== Number.POSITIVE_INFINITY));
+
+/** Whether `deployRing` is refused for drift. */
+export const isPausedForDrift = ({ drift }: ClusterState): boolean => drift.paused !== null && drift.override === null;
+
+/** Why auto-deploy cannot be resumed by a person, or null. */
+export function judgeResume(
+  state: ClusterState,
+  { expiresAt }: { expiresAt?: string | undefined },
+  now: number,
+): Problem | null {
+  if (expiresAt !== undefined && Date.parse(expiresAt) <= now) {
+    return { path: 'expiresAt', value: expiresAt, expected: 'an instant in the future' };
+  }
+  if (state.drift.paused) return null;
+  return { path: '', value: 'running', expected: 'an auto-deploy that is paused' };
+}
+
+export function overrideDrift(
+  state: ClusterState,
+  { by, reason, expiresAt }: { by: string; reason: string; expiresAt?: string | undefined },
+  now: number,
+): void {
+  const until = expiresAt === undefined ? {} : { expiresAt: new Date(Date.parse(expiresAt)).toISOString() };
+  state.drift.override = { by, reason, sinceMs: now, ...until };
+}
+
+/** In one sentence, with what holds each ring up. */
+export function driftInWords(state: ClusterState, topology: Topology, now: number): string {
+  const missed = missedPackages(state, topology, now);
+  const { maxDrift } = resolveCoordination(topology);
+  const rings = (state.drift.paused?.rings ?? []).map((ring) => {
+    const versions = missed.get(ring) ?? [];
+    return `ring ${ring} is ${versions.length} graduated packages behind (${whatHolds(state, ring)})`;
+  });
+  return `${rings.join('; ')}; the limit is ${maxDrift}`;
+}
+
+function whatHolds({ turns, rings, queue }: ClusterState, ring: number): string {
+  const turn = turns[ring];
+  if (turn) return `${turn.state} with ${turn.request.version}`;
+  const waiting = queue.find(({ at, held }) => at === ring && held !== null);
+  if (waiting?.held) return `${waiting.version} waits: ${waiting.held.detail}`;
+  return `${rings[ring]?.state ?? 'idle'}, nothing under way there`;
+}
+
+export function viewOfDrift(
+  state: ClusterState,
+  topology: Topology | null,
+  now: number,
+): Pick<ClusterStatus, 'drift' | 'autoDeploy'> {
+  if (!topology) return { drift: { max: 0, byRing: {} }, autoDeploy: { state: 'running' } };
+  const byRing = Object.fromEntries(
+    [...missedPackages(state, topology, now)].map(([ring, missed]) => [ring, missed.length]),
+  );
+  const drift = { max: Math.max(0, ...Object.values(byRing)), byRing };
+  const { paused, override } = state.drift;
+  if (!paused) return { drift, autoDeploy: { state: 'running' } };
+  const reason = driftInWords(state, topology, now);
+  if (!override) return { drift, autoDeploy: { state: 'paused', reason } };
+  const { by, reason: why, sinceMs, expiresAt } = override;
+  const since = new Date(sinceMs).toISOString();
+  const told = { by, reason: why, since, ...(expiresAt === undefined ? {} : { expiresAt }) };
+  return { drift, autoDeploy: { state: 'running', reason, override: told } };
+}

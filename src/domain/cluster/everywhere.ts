@@ -1,0 +1,108 @@
+import type { IsEverywhere } from '../../contract/messages.js';
+import type { DifferenceKind, Everywhere, MissingCell } from '../../contract/status.js';
+import { comparePackages, isNewer, isPackage, sameVersion } from '../package-version.js';
+import { deployableCells, type Ring, ringOf, type Topology } from '../topology/index.js';
+import { blockOf } from './blocks.js';
+
+import { whyQuarantined } from './quarantine.js';
+import { exceptionsWith } from './reconcile.js';
+import type { ClusterState, RingRecord } from './state.js';
+
+/** Whether a package, or a newer one, is on every cell: what a service asks that needs what the package brings. */
+
+/** So many cells are named; all are counted. */
+const NAMED_AT_MOST = 100;
+
+/** What is different there has nothing to do with which package runs. */
+const IS_THERE: ReadonlySet<DifferenceKind> = new Set(['newer', 'no-pdm']);
+
+export function isEverywhere(state: ClusterState, topology: Topology, ask: IsEverywhere, now: number): Everywhere {
+  const { version, ignoreQuarantined = false } = ask;
+  const asked = ask.rings ?? topology.rings.filter((r) => r.deployedBy !== 'external').map((r) => r.ring);
+  const rings = [...asked].sort((a, b) => a - b);
+  const missing = rings.flatMap((ring) => missingIn(state, topology, ring, version, now));
+  const counted = missing.filter((m) => !ignoreQuarantined || m.state !== 'quarantined');
+  const without = new Set(counted.map(({ ring }) => ring));
+  return {
+    version,
+    there: counted.length === 0,
+    never: counted.length === 0 ? null : whyNever(state, version),
+    rings: rings.map((ring) => ({ ring, there: !without.has(ring), converged: state.rings[ring]?.converged ?? null })),
+    missing: missing.slice(0, NAMED_AT_MOST),
+    missingTotal: missing.length,
+  };
+}
+
+function missingIn(state: ClusterState, topology: Topology, ring: number, version: string, now: number): MissingCell[] {
+  const found = ringOf(topology, ring);
+  const record = state.rings[ring];
+  const whole = (at: MissingCell['state'], reason: string) => [{ ring, cell: null, state: at, reason }];
+  if (!found || !record) return whole('unknown', `there is no ring ${ring}`);
+  if (found.deployedBy === 'external')
+    return whole('unknown', 'other tools deploy it: what runs there is not known here');
+  const named = namedIn(state, found, now);
+  const { cells } = deployableCells(found, now);
+  const inAutomation = cells.filter(({ id }) => !state.quarantined[id]);
+  if (inAutomation.length === 0) return named;
+  if (!hasConverged(record, version)) {
+    const { converged, observed } = record;
+    const on = countOn(observed, version);
+    const detail = `${on} of ${record.total} cells run it or a newer one; the ring converged on ${converged ?? 'none yet'}`;
+    return [...whole(state.turns[ring]?.state ?? record.state, detail), ...named];
+  }
+  return [...named, ...unnamed(record, version, inAutomation.length, named, ring)];
+}
+
+/** The whole ring converged on the package, or on a newer one. */
+const hasConverged = ({ converged }: RingRecord, version: string): boolean =>
+  converged !== null && (sameVersion(converged, version) || isNewer(converged, version));
+
+const countOn = (observed: Record<string, number>, version: string): number =>
+  Object.entries(observed).reduce((sum, [v, n]) => sum + (isPackage(v) && comparePackages(v, version) >= 0 ? n : 0), 0);
+
+/** Cells that are out of automation, and those of which it is known that they do not stand where their ring does. */
+function namedIn(state: ClusterState, found: Ring, now: number): MissingCell[] {
+  const { ring } = found;
+  const { cells, leftOut } = deployableCells(found, now);
+  const out = leftOut.map(({ cell, state: at, reason }) => ({ ring, cell: cell.id, state: at, reason }));
+  const quarantined = cells.flatMap(({ id }): MissingCell[] => {
+    const reason = whyQuarantined(state, id);
+    return reason === null ? [] : [{ ring, cell: id, state: 'quarantined', reason }];
+  });
+  const known = new Set([...out, ...quarantined].map(({ cell }) => cell));
+  const isIn = new Set(cells.map(({ id }) => id));
+  const differ = state.reconcile?.found[ring] ?? [];
+  const fine = new Set(differ.filter(({ kind }) => IS_THERE.has(kind)).map(({ cell }) => cell));
+  const record = state.rings[ring];
+  const said = record ? exceptionsWith(record.exceptions, differ) : [];
+  const exceptions = said.filter(({ cell }) => isIn.has(cell) && !known.has(cell) && !fine.has(cell));
+  return [...out, ...quarantined, ...exceptions.map((e) => ({ ring, cell: e.cell, state: e.state, reason: e.reason }))];
+}
+
+/** More cells than are named were last seen on something older. */
+function unnamed(
+  { observed }: RingRecord,
+  version: string,
+  cells: number,
+  named: MissingCell[],
+  ring: number,
+): MissingCell[] {
+  const others = named.filter((m) => m.state !== 'quarantined' && m.state !== 'skipped').length;
+  const left = cells - others - countOn(observed, version);
+  if (left <= 0) return [];
+  return [
+    { ring, cell: null, state: 'unknown', reason: `${left} more were last seen on an older package, or on none` },
+  ];
+}
+
+/** Why the package can come nowhere any more, and no newer one is on its way in its place; null: it can. */
+function whyNever(state: ClusterState, version: string): string | null {
+  const isComing = (v: string) => isNewer(v, version) && blockOf(state.blocked, v) === null;
+  const isNewerComing = [...Object.keys(state.rollouts), ...state.graduated.map((g) => g.version)].some(isComing);
+  if (isNewerComing) return null;
+  const block = blockOf(state.blocked, version);
+  if (block) return `${version} is blocked by ${block.by}: ${block.reason}`;
+  const ended = state.ended[version]?.state;
+  const isOver = ended === 'aborted' || ended === 'rolled-back' || ended === 'expired';
+  return isOver ? `${version} has ended: ${ended}` : null;
+}

@@ -1,0 +1,329 @@
+import type { RingPolicy } from '../../contract/policy.js';
+import type { ClusterRing, ClusterStatus, RefusalCode, TopologyChanges, WaitKind } from '../../contract/status.js';
+import { covers, holding } from '../brake.js';
+import { healthOf } from '../health/policy.js';
+import { isNewer, isPackage, sameVersion } from '../package-version.js';
+import { waitForBrake } from '../ring/view.js';
+import {
+  type Cell,
+  calendarOf,
+  deployableCells,
+  findCell,
+  hasLane,
+  needsRemovalConsent,
+  type Ring,
+  resolvePolicy,
+  ringOf,
+  type Topology,
+  topologyChanges,
+} from '../topology/index.js';
+import { blockOf } from './blocks.js';
+import { cellTimeOf, rollTimeMs, tooSlow } from './forecast.js';
+
+/** What a topology, or a package, would do, before it is done; by what the cluster shows, changing nothing. */
+
+export interface PlannedCell {
+  cell: string;
+  ring: number;
+  /**
+   * `first`, `deploy`: a package goes there, with the first cells or after them. `quarantined`, `left-out`: automation leaves
+   * it alone. `converge`: it is brought to what its ring runs. `keep`: it stays on what it runs until its ring comes to
+   * something newer. `wait`: for the next package. `drop`: it is none of ours any more. `read`: it is only looked at.
+   */
+  does: 'first' | 'deploy' | 'quarantined' | 'left-out' | 'converge' | 'keep' | 'wait' | 'drop' | 'read';
+  detail: string;
+}
+
+export interface Gate {
+  kind: WaitKind | 'command';
+  detail: string;
+  next: string[];
+}
+
+export interface PlannedRing {
+  ring: number;
+  name: string;
+  /** Why the package would not be let in. */
+  refused: { code: RefusalCode; detail: string } | null;
+  /** It runs the package, or a newer one, everywhere already. */
+  there: boolean;
+  /** What is waited for before the ring, as far as it is known now. */
+  gates: Gate[];
+  cells: PlannedCell[];
+  maxParallel: number;
+  /** How long its cells take, ms, by what cells took so far; null: nobody knows. */
+  rollMs: number | null;
+  bakeMs: number;
+  /** From the end of the bake until PDM runs; null: it runs with the deployment, or on command. */
+  graceMs: number | null;
+}
+
+export interface PackagePlan {
+  version: string;
+  lane: string | null;
+  /** Why it would go nowhere, or not graduate. */
+  refused: string[];
+  rings: PlannedRing[];
+  warnings: string[];
+}
+
+/** In the order in which the package would come to the rings. */
+export function planPackage(
+  status: ClusterStatus,
+  topology: Topology,
+  { version, lane }: { version: string; lane: string | null },
+  now: number,
+): PackagePlan {
+  const ours = topology.rings.filter(({ deployedBy }) => deployedBy !== 'external').sort((a, b) => a.ring - b.ring);
+  const at = { status, topology, version, lane, now };
+  const slow = tooSlow(topology, timeBy(status), lane, now);
+  return {
+    version,
+    lane,
+    refused: whyNowhere(at),
+    rings: ours.map((ring) => planRing(ring, at)),
+    warnings: slow === null ? [] : [slow],
+  };
+}
+
+interface At {
+  status: ClusterStatus;
+  topology: Topology;
+  version: string;
+  lane: string | null;
+  now: number;
+}
+
+function whyNowhere({ status, topology, version, lane }: At): string[] {
+  const block = blockOf(status.blocked, version);
+  const newer = status.graduated.find((g) => isNewer(g.version, version));
+  const isGraduated = status.graduated.some((g) => sameVersion(g.version, version));
+  return [
+    ...(block ? [`it is blocked by ${block.by}: ${block.reason}`] : []),
+    ...(newer && !isGraduated ? [`it would not graduate: ${newer.version} has, which is newer`] : []),
+    ...(hasLane(topology, lane) ? [] : [`the topology has no lane ${lane}`]),
+  ];
+}
+
+function planRing(ring: Ring, at: At): PlannedRing {
+  const { status, topology, version, now } = at;
+  const isOuter = ring.ring > topology.perimeter;
+  // Inside the perimeter there are no lanes: a package gets its own when it graduates.
+  const lane = isOuter && hasLane(topology, at.lane) ? at.lane : null;
+  const policy = resolvePolicy(topology, ring.ring, lane, now);
+  const known = status.rings.find((r) => r.ring === ring.ring);
+  const cells = cellsOf(ring, status, policy, now);
+  const going = cells.filter(({ does }) => does === 'first' || does === 'deploy').length;
+  const cellMs = timeBy(status)(ring.ring);
+  return {
+    ring: ring.ring,
+    name: ring.name ?? `ring-${ring.ring}`,
+    refused: whyRefused(known, version),
+    there: hasIt(known, version),
+    gates: cells.length === 0 ? [] : gatesOf(ring, policy, known, { ...at, lane }),
+    cells,
+    maxParallel: policy.maxParallel,
+    rollMs: cellMs === null ? null : rollTimeMs(going, cellMs, policy),
+    bakeMs: policy.bakeTimeMs,
+    graceMs: isOuter && policy.postDeployMigrations === 'separate' ? policy.gracePeriodMs : null,
+  };
+}
+
+const hasIt = (ring: ClusterRing | undefined, version: string): boolean =>
+  ring?.converged != null && (sameVersion(ring.converged, version) || isNewer(ring.converged, version));
+
+function whyRefused(ring: ClusterRing | undefined, version: string): PlannedRing['refused'] {
+  const { desired = null } = ring ?? {};
+  if (desired === null || !isPackage(desired) || !isNewer(desired, version)) return null;
+  return { code: 'older_package', detail: `ring ${ring?.ring} has, or is getting, ${desired}` };
+}
+
+function cellsOf(ring: Ring, status: ClusterStatus, { firstCells, mode }: RingPolicy, now: number): PlannedCell[] {
+  const { cells, leftOut } = deployableCells(ring, now, mode);
+  const quarantined = new Map(status.quarantined.map((q) => [q.cell, q]));
+  const out = leftOut.map(({ cell, state, reason }): PlannedCell => {
+    return { cell: cell.id, ring: ring.ring, does: state === 'quarantined' ? state : 'left-out', detail: reason };
+  });
+  const byPerson = cells.flatMap(({ id }): PlannedCell[] => {
+    const found = quarantined.get(id);
+    return found ? [{ cell: id, ring: ring.ring, does: 'quarantined', detail: `by ${found.by}: ${found.reason}` }] : [];
+  });
+  const going = cells.filter(({ id }) => !quarantined.has(id));
+  const said = new Map(status.rings.find((r) => r.ring === ring.ring)?.exceptions.map((e) => [e.cell, e]));
+  const deployed = going.map(({ id }, i): PlannedCell => {
+    const exception = said.get(id);
+    const detail = exception ? `${exception.state} now: ${exception.reason}` : '';
+    return { cell: id, ring: ring.ring, does: i < firstCells ? 'first' : 'deploy', detail };
+  });
+  return [...deployed, ...byPerson, ...out];
+}
+
+function gatesOf(ring: Ring, policy: RingPolicy, known: ClusterRing | undefined, at: At): Gate[] {
+  const { status, topology, version, now } = at;
+  const isOuter = ring.ring > topology.perimeter;
+  const brakes = holding(status.brakes, now).filter((b) => covers(b.scope, ring.ring, topology.perimeter));
+  const calendar = calendarOf(topology, ring.ring, at.lane, now);
+  const checks = policy.checks.map(({ name }) => name);
+  const gates: (Gate | false)[] = [
+    !isOuter && {
+      kind: 'command',
+      detail: 'inside the perimeter a ring moves on command',
+      next: [`cellctl deploy --ring ${ring.ring} ${version}`],
+    },
+    isOuter &&
+      !status.graduated.some((g) => sameVersion(g.version, version)) && {
+        kind: 'graduation',
+        detail: `${version} has not graduated`,
+        next: [`cellctl graduate ${version}`],
+      },
+    ...ringTurn(known, version),
+    ...brakes.map((brake): Gate => ({ ...waitForBrake(brake, ring.ring, version), kind: 'brake' })),
+    !isOuter &&
+      status.autoDeploy.state === 'paused' &&
+      !status.autoDeploy.override && {
+        kind: 'drift',
+        detail: `auto-deploy has paused itself: ${status.autoDeploy.reason ?? 'rings are behind'}`,
+        next: [`cellctl deploy --ring ${ring.ring} ${version} --fixes "…"`, 'cellctl resume --reason "…"'],
+      },
+    policy.approval === 'required' && {
+      kind: 'approval',
+      detail: `ring ${ring.ring} needs a person's approval`,
+      next: [`cellctl approve --ring ${ring.ring} ${version}`],
+    },
+    (calendar?.windows.length ?? 0) > 0 && {
+      kind: 'deploy-window',
+      detail: (calendar?.windows ?? []).map((w) => `${w.days.join(',')} ${w.from}–${w.to} ${w.timezone}`).join('; '),
+      next: [],
+    },
+    ...(calendar?.freezes ?? []).map((f): Gate => {
+      return { kind: 'freeze', detail: `${f.from} to ${f.to}${f.reason ? `: ${f.reason}` : ''}`, next: [] };
+    }),
+    healthOf(topology, ring.ring) !== null && {
+      kind: 'health',
+      detail: 'it, and the rings before it, must be healthy',
+      next: [`cellctl health --ring ${ring.ring}`],
+    },
+    checks.length > 0 && { kind: 'check', detail: `outside checks must agree: ${checks.join(', ')}`, next: [] },
+  ];
+  return gates.filter((gate): gate is Gate => gate !== false);
+}
+
+function ringTurn(known: ClusterRing | undefined, version: string): Gate[] {
+  const { rollout, ring, state, desired } = known ?? {};
+  if (rollout === undefined || rollout.endsWith(version)) return [];
+  const detail = `ring ${ring} is ${state} with ${desired}`;
+  return [{ kind: 'ring-turn', detail, next: ['cellctl status'] }];
+}
+
+const timeBy = ({ rings }: ClusterStatus) => {
+  const times = rings.map(({ ring, cellMs }) => [ring, cellMs === undefined ? {} : { cellTimesMs: [cellMs] }] as const);
+  const byRing = Object.fromEntries(times);
+  return (ring: number): number | null => cellTimeOf(byRing, ring);
+};
+
+/** A word of warning where a package needs more than a day with this topology, by what cells took so far; or null. */
+export const warnOfTime = (topology: Topology, status: ClusterStatus | null, now: number): string | null =>
+  tooSlow(topology, status ? timeBy(status) : () => null, null, now);
+
+// ── a topology ───────────────────────────────────────────────────────────────
+
+export interface TopologyPlan {
+  changes: TopologyChanges;
+  /** Why it would be refused as it is. */
+  refused: string[];
+  /** Only cells for which something changes. */
+  cells: PlannedCell[];
+  warnings: string[];
+}
+
+/** @param before the one in force, null: there is none; @param status null: there is no cluster yet */
+export function planTopology(
+  before: Topology | null,
+  after: Topology,
+  status: ClusterStatus | null,
+  now: number,
+): TopologyPlan {
+  const changes = topologyChanges(before, after);
+  const consent = before ? needsRemovalConsent(changes, before) : null;
+  const isOther = before && before.cluster !== after.cluster;
+  const slow = warnOfTime(after, status, now);
+  return {
+    changes,
+    refused: [
+      ...(isOther ? [`it is another cluster than ${before.cluster}, which is in force`] : []),
+      ...(consent ? [`it needs --allow-removal: ${consent}`] : []),
+    ],
+    cells: before && status ? cellsChanged(before, after, changes, status, now) : [],
+    warnings: slow === null ? [] : [slow],
+  };
+}
+
+function cellsChanged(
+  before: Topology,
+  after: Topology,
+  changes: TopologyChanges,
+  status: ClusterStatus,
+  now: number,
+): PlannedCell[] {
+  const left = changes.cellsLeft.map((cell): PlannedCell => {
+    const ring = findCell(before, cell)?.ring.ring ?? -1;
+    const pass = status.rings.find((r) => r.ring === ring)?.rollout;
+    return { cell, ring, does: 'drop', detail: pass ? `it leaves the pass of ${pass}` : 'it is none of ours any more' };
+  });
+  const joined = changes.cellsJoined.map((cell) => ofJoined(cell, after, status, now));
+  const moved = changes.cellsMoved.map(({ cell, from, to }) => ofMoved(cell, from, to, after, status));
+  const others = new Set([...changes.cellsJoined, ...changes.cellsMoved.map((m) => m.cell)]);
+  const changed = after.rings.flatMap((ring) =>
+    ring.cells.flatMap((cell) => (others.has(cell.id) ? [] : ofChanged(cell, ring, before, status, now))),
+  );
+  return [...left, ...joined, ...moved, ...changed];
+}
+
+function ofJoined(id: string, after: Topology, status: ClusterStatus, now: number): PlannedCell {
+  const { cell, ring } = findCell(after, id) as { cell: Cell; ring: Ring };
+  const about = { cell: id, ring: ring.ring };
+  if (cell.observe || ring.deployedBy === 'external') return { ...about, does: 'read', detail: 'it is only looked at' };
+  const out = leftOutOf(cell, ring, now);
+  if (out) return { ...about, ...out };
+  const runs = status.rings.some(({ observed }) => Object.keys(observed).some(isPackage));
+  if (runs && cell.join !== 'auto') {
+    const detail = 'it joins quarantined: readmit it then, or write join: auto in the topology';
+    return { ...about, does: 'quarantined', detail };
+  }
+  return { ...about, ...comesTo(ring.ring, after, status) };
+}
+
+/** What automation would do with a cell that it leaves alone by the topology; null: it does not. */
+function leftOutOf(cell: Cell, ring: Ring, now: number): Pick<PlannedCell, 'does' | 'detail'> | null {
+  const { leftOut } = deployableCells({ ...ring, cells: [cell] }, now);
+  const [out] = leftOut;
+  return out ? { does: out.state === 'quarantined' ? 'quarantined' : 'left-out', detail: out.reason } : null;
+}
+
+function comesTo(ring: number, after: Topology, status: ClusterStatus): Pick<PlannedCell, 'does' | 'detail'> {
+  const converged = status.rings.find((r) => r.ring === ring)?.converged ?? null;
+  if (ring <= after.perimeter) return { does: 'wait', detail: 'for the next deployRing' };
+  if (converged === null) return { does: 'wait', detail: 'for the next package' };
+  return { does: 'converge', detail: `to ${converged}, once its ring is free` };
+}
+
+function ofMoved(cell: string, from: number, to: number, after: Topology, status: ClusterStatus): PlannedCell {
+  const has = (ring: number) => status.rings.find((r) => r.ring === ring)?.converged ?? null;
+  const [was, is] = [has(from), has(to)];
+  const about = { cell, ring: to };
+  const isBehind = was !== null && is !== null && isNewer(was, is);
+  if (isBehind) return { ...about, does: 'keep', detail: `what it runs, until ring ${to} comes to something newer` };
+  return { ...about, ...comesTo(to, after, status) };
+}
+
+function ofChanged(cell: Cell, ring: Ring, before: Topology, status: ClusterStatus, now: number): PlannedCell[] {
+  const old = findCell(before, cell.id);
+  const was = old && leftOutOf(old.cell, old.ring, now);
+  const is = leftOutOf(cell, ring, now);
+  if (!old || JSON.stringify(was) === JSON.stringify(is)) return [];
+  const about = { cell: cell.id, ring: ring.ring };
+  if (is) return [{ ...about, ...is }];
+  const converged = status.rings.find((r) => r.ring === ring.ring)?.converged ?? null;
+  const detail = converged === null ? 'it takes part again' : `it takes part again: to ${converged}`;
+  return [{ ...about, does: converged === null || ringOf(before, ring.ring) === null ? 'wait' : 'converge', detail }];
+}

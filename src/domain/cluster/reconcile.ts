@@ -1,0 +1,274 @@
+import { CLUSTER_WORKFLOW_ID } from '../../contract/ids.js';
+import type { RingReport } from '../../contract/internal.js';
+import type { CellException, CellState, Difference, DifferenceKind } from '../../contract/status.js';
+import { isNewer, isPackage } from '../package-version.js';
+import { deployableCells, resolvePolicy, ringOf, type Topology } from '../topology/index.js';
+import { blockOf } from './blocks.js';
+import type { Ask, Standing } from './differences.js';
+import type { ClusterState, QueuedRequest, RingRecord } from './state.js';
+
+/** Keeping every ring on the package on which the whole of it last converged: what is asked, found, and done. */
+
+export interface ReconcileState {
+  /** When every ring is looked at again, epoch ms; null: that is not set yet. */
+  nextAtMs: number | null;
+  /** Looks that were asked for and are not over, by ring. */
+  asked: Record<number, Ask>;
+  /** Cells that came to a ring while the cluster ran, until they stand where it does. */
+  welcome: Record<string, Welcome>;
+  /** What the last look at a ring found, by ring. */
+  found: Record<number, Difference[]>;
+  /** Rings that a whole pass of this package is through with, PDM included. */
+  through: Record<number, string>;
+  /** Packages whose PDM failed, and in which rings: nothing of them goes forward. */
+  pdmFailed: Record<string, number[]>;
+  /** Passes asked for so far: their requests are numbered. */
+  passes: number;
+}
+
+export interface Welcome {
+  ring: number;
+  /** Its ring was looked at since. */
+  looked: boolean;
+}
+
+export const newReconcile = (): ReconcileState => ({
+  nextAtMs: null,
+  asked: {},
+  welcome: {},
+  found: {},
+  through: {},
+  pdmFailed: {},
+  passes: 0,
+});
+
+/** So many cells of a ring that differ are kept, and converged by one pass; the others come with the next look. */
+export const FOUND_AT_MOST = 500;
+const WELCOME_AT_MOST = 2_000;
+const PDM_FAILED_AT_MOST = 50;
+const PREFIX = 'reconcile/';
+
+export const reconcileOf = (state: ClusterState): ReconcileState => {
+  state.reconcile ??= newReconcile();
+  return state.reconcile;
+};
+
+/** Whether the cluster itself asks, or asked, for this ring. */
+export const isReconcile = ({ requestId }: Pick<QueuedRequest, 'requestId'>): boolean => requestId.startsWith(PREFIX);
+
+/** @param run first run id of the cluster */
+export function nextRequestId(reconcile: ReconcileState, run: string): string {
+  reconcile.passes += 1;
+  return `${PREFIX}${run}/${reconcile.passes}`;
+}
+
+/** Cells of a ring that automation takes care of. */
+export function deployableIds(state: ClusterState, topology: Topology, ring: number, now: number): Set<string> {
+  const found = ringOf(topology, ring);
+  const ids = found ? deployableCells(found, now).cells.map(({ id }) => id) : [];
+  return new Set(ids.filter((id) => !state.quarantined[id]));
+}
+
+/** The ring of every cell that automation takes care of. */
+export function whoIsIn(state: ClusterState, topology: Topology, now: number): Map<string, number> {
+  return new Map(
+    topology.rings.flatMap(({ ring }) =>
+      [...deployableIds(state, topology, ring, now)].map((cell) => [cell, ring] as const),
+    ),
+  );
+}
+
+/** Notes cells that their ring did not have to take care of before: added, moved there, or let back in. */
+export function welcomeCells(
+  state: ClusterState,
+  before: ReadonlyMap<string, number>,
+  after: Topology,
+  now: number,
+): void {
+  const { welcome } = reconcileOf(state);
+  const isIn = whoIsIn(state, after, now);
+  for (const [cell, ring] of isIn) if (before.get(cell) !== ring) welcomeCell(state, cell, ring);
+  for (const [cell, { ring }] of Object.entries(welcome)) if (isIn.get(cell) !== ring) delete welcome[cell];
+}
+
+export function welcomeCell(state: ClusterState, cell: string, ring: number): void {
+  const { welcome } = reconcileOf(state);
+  if (Object.keys(welcome).length < WELCOME_AT_MOST) welcome[cell] = { ring, looked: false };
+}
+
+export const cameTo = (state: ClusterState, ring: number): string[] =>
+  Object.entries(reconcileOf(state).welcome).flatMap(([cell, welcome]) => (welcome.ring === ring ? [cell] : []));
+
+/** Cells that a ring had and has no more, by ring. */
+export function cellsGone(before: Topology, after: Topology): Record<number, string[]> {
+  const gone: Record<number, string[]> = {};
+  for (const { ring, cells } of before.rings) {
+    const now = new Set(ringOf(after, ring)?.cells.map(({ id }) => id));
+    const left = cells.filter(({ id }) => !now.has(id)).map(({ id }) => id);
+    if (left.length > 0) gone[ring] = left;
+  }
+  return gone;
+}
+
+/** The package that a ring is kept on, or why it is kept on none. */
+export function keptOn(
+  state: ClusterState,
+  topology: Topology,
+  ring: number,
+): { version: string; chartVersion: string | null } | { not: string } {
+  const version = state.rings[ring]?.converged;
+  const found = ringOf(topology, ring);
+  if (!found || found.deployedBy === 'external') return { not: 'other tools deploy it' };
+  if (ring <= topology.perimeter) return { not: 'inside the perimeter a ring moves only on command' };
+  if (!version) return { not: 'no package has converged in it yet' };
+  const desired = state.rings[ring]?.desired;
+  if (desired && isPackage(desired) && isNewer(desired, version)) return { not: `it is to run ${desired}` };
+  const graduated = state.graduated.find((g) => g.version === version);
+  if (!graduated) return { not: `${version} is not graduated any more` };
+  if (blockOf(state.blocked, version)) return { not: `${version} is blocked` };
+  if (state.reconcile?.pdmFailed[version]?.length) return { not: `PDM of ${version} has failed` };
+  const { chartVersion = null } = state.rollouts[version] ?? state.ended[version] ?? {};
+  return { version, chartVersion };
+}
+
+/** What the cells of a ring are compared with; null: only what they run is noted. */
+export function standingOf(state: ClusterState, topology: Topology, ring: number): Standing | null {
+  const kept = keptOn(state, topology, ring);
+  const record = state.rings[ring];
+  if ('not' in kept || !record) return null;
+  const { postDeployMigrations } = resolvePolicy(topology, ring, null);
+  return {
+    version: kept.version,
+    convergedAt: record.convergedAt,
+    migrated: postDeployMigrations === 'separate' && reconcileOf(state).through[ring] === kept.version,
+    exceptions: record.exceptions,
+    more: record.exceptionsTotal > record.exceptions.length,
+  };
+}
+
+const STATES: Record<DifferenceKind, CellState> = {
+  behind: 'pending',
+  failed: 'failed',
+  hand: 'pending',
+  newer: 'skipped',
+  restored: 'pending',
+  joined: 'pending',
+  'no-pdm': 'pending',
+  busy: 'busy',
+  unwell: 'unreachable',
+  unknown: 'unreachable',
+};
+
+/** What people see of cells that differ: a pass's own word on a cell that failed says more than a look. */
+export function exceptionsWith(exceptions: CellException[], found: Difference[]): CellException[] {
+  const known = new Set(found.filter(({ kind }) => kind !== 'failed').map(({ cell }) => cell));
+  const kept = exceptions.filter(({ cell }) => !known.has(cell));
+  const said = new Set(kept.map(({ cell }) => cell));
+  const more = found.filter(({ cell }) => !said.has(cell));
+  return [...kept, ...more.map(({ cell, kind, reason }) => ({ cell, state: STATES[kind], reason }))];
+}
+
+/** A look at a ring that is kept on nothing says only what runs there. */
+export function noteUncompared(state: ClusterState, ring: number): void {
+  const reconcile = reconcileOf(state);
+  delete reconcile.found[ring];
+  for (const welcome of Object.values(reconcile.welcome)) if (welcome.ring === ring) welcome.looked = true;
+}
+
+/** Notes what a whole look at a ring found. What the last pass said of cells that stand right by now is over. */
+export function noteFound(
+  state: ClusterState,
+  ring: number,
+  found: Difference[],
+  isKept: (cell: string) => boolean,
+): void {
+  const reconcile = reconcileOf(state);
+  const record = state.rings[ring];
+  const before = new Map((reconcile.found[ring] ?? []).map((d) => [`${d.cell} ${d.kind}`, d]));
+  const named = new Set(found.map(({ cell }) => cell));
+  // Since when: as long as it is the same that is different.
+  reconcile.found[ring] = found.map((d) => ({ ...d, since: before.get(`${d.cell} ${d.kind}`)?.since ?? d.since }));
+  if (found.length === 0) delete reconcile.found[ring];
+  for (const [cell, welcome] of Object.entries(reconcile.welcome)) {
+    if (welcome.ring !== ring) continue;
+    if (named.has(cell)) welcome.looked = true;
+    else delete reconcile.welcome[cell];
+  }
+  if (!record || found.length >= FOUND_AT_MOST) return;
+  const over = record.exceptions.filter(({ cell }) => isKept(cell) && !named.has(cell));
+  record.exceptions = record.exceptions.filter((e) => !over.includes(e));
+  record.exceptionsTotal = Math.max(record.exceptions.length, record.exceptionsTotal - over.length);
+}
+
+/** What a pass over some cells of a ring says of them; of the others it knows nothing. */
+export function noteReconciled(record: RingRecord, cells: string[], { view }: RingReport): void {
+  const among = new Set(cells);
+  const others = record.exceptions.filter(({ cell }) => !among.has(cell));
+  const unnamed = record.exceptionsTotal - record.exceptions.length;
+  record.exceptions = [...others, ...view.exceptions];
+  record.exceptionsTotal = record.exceptions.length + unnamed;
+}
+
+/** What reports of packages say that matters for keeping rings as they are. */
+export function noteForReconcile(state: ClusterState, ring: number, report: RingReport): void {
+  const reconcile = reconcileOf(state);
+  const { version, purpose, ended, result, migrationFailed } = report;
+  if (ended && purpose === 'deploy' && result?.outcome === 'converged') reconcile.through[ring] = version;
+  const elsewhere = (reconcile.pdmFailed[version] ?? []).filter((r) => r !== ring);
+  const failed = migrationFailed.length > 0 ? [...elsewhere, ring] : elsewhere;
+  delete reconcile.pdmFailed[version];
+  if (failed.length > 0) reconcile.pdmFailed[version] = failed;
+  const all = Object.entries(reconcile.pdmFailed);
+  if (all.length > PDM_FAILED_AT_MOST) reconcile.pdmFailed = Object.fromEntries(all.slice(-PDM_FAILED_AT_MOST));
+}
+
+/**
+ * The rings that are to be looked at now because somebody is owed it: a person asked, or a cell came, and nobody holds
+ * the ring any more.
+ */
+export function ringsOwed(state: ClusterState, by: string): number[] {
+  const { asked, welcome } = reconcileOf(state);
+  for (const { ring, looked } of Object.values(welcome)) {
+    // Cells that came to a ring are converged at once.
+    if (!looked) asked[ring] ??= { by, person: false, cells: null, converge: true };
+  }
+  const rings = Object.keys(asked).map(Number);
+  return rings.filter((ring) => state.rings[ring] && !state.turns[ring] && !state.toLook.includes(ring));
+}
+
+/** An ask beside one that is not over: a person's goes before the loop's, and all of the ring before some cells. */
+export function joinAsks(known: Ask | undefined, ask: Ask): Ask {
+  if (!known || ask.person !== known.person) return known?.person ? known : ask;
+  const cells = known.cells && ask.cells ? [...new Set([...known.cells, ...ask.cells])] : null;
+  return { ...ask, cells, converge: known.converge || ask.converge };
+}
+
+/** Puts a request for some cells in the queue, in the place of an earlier one for the ring. */
+export function enqueue(
+  state: ClusterState,
+  wanted: {
+    requestId: string;
+    ring: number;
+    version: string;
+    chartVersion: string | null;
+    cells: string[];
+    by: string;
+    askedFor: boolean;
+  },
+  now: number,
+): void {
+  const before = state.queue.find((q) => isReconcile(q) && q.ring === wanted.ring);
+  state.queue = state.queue.filter((q) => q !== before);
+  state.queue.push({
+    ...wanted,
+    purpose: 'deploy',
+    lane: null,
+    // It has converged there before: whoever had to approve it has.
+    approved: [wanted.ring],
+    sinceMs: before?.sinceMs ?? now,
+    sender: CLUSTER_WORKFLOW_ID,
+    at: wanted.ring,
+    told: '',
+    held: null,
+  });
+}

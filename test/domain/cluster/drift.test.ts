@@ -1,0 +1,195 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import { alertsOfDrift } from '../../../src/domain/alerts/drift.js';
+import { engage } from '../../../src/domain/brake.js';
+import {
+  isPausedForDrift,
+  judgeResume,
+  keepDrift,
+  nextOverrideExpiry,
+  overrideDrift,
+  ringsBehind,
+  viewOfDrift,
+} from '../../../src/domain/cluster/drift.js';
+import { type ClusterState, newClusterState, newRingRecord } from '../../../src/domain/cluster/state.js';
+import { parseTopology, type Topology } from '../../../src/domain/topology/index.js';
+import { fleet, V0, V1, V2, V3 } from '../../support/fleet.js';
+
+const NOW = Date.parse('2026-01-02T03:04:05Z');
+const HOUR = 3_600_000;
+
+function topology(maxDrift = 1): Topology {
+  const parsed = parseTopology(fleet({ 2: 2, 3: 0, 5: 2 }, {}, { coordination: { maxDrift } }));
+  if (!parsed.ok) throw new Error(JSON.stringify(parsed.problems));
+  return parsed.topology;
+}
+
+let state: ClusterState;
+beforeEach(() => {
+  state = newClusterState();
+  for (const ring of [0, 1, 2, 3, 5]) state.rings[ring] = { ...newRingRecord(`r${ring}`), converged: V0 };
+});
+
+function graduates(version: string, at = NOW): void {
+  const graduatedAt = new Date(at).toISOString();
+  state.graduated.push({ version, graduatedAt, by: 'release-tools', blocked: false, convergedAt: null });
+  keepDrift(state, topology(), at);
+}
+const brake = (at = NOW) => {
+  const all = { brakeId: 'b', scope: { ring: 5 } as const, mode: 'finish-cells' as const, by: 'alice', reason: 'x' };
+  state.brakes = engage(state.brakes, all, at);
+};
+const byRing = () => viewOfDrift(state, topology(), NOW).drift.byRing;
+
+describe('drift', () => {
+  it('is how many graduated packages an outer ring with cells is behind', () => {
+    graduates(V1);
+    expect(viewOfDrift(state, topology(), NOW).drift).toEqual({ max: 1, byRing: { 2: 1, 5: 1 } });
+    graduates(V2);
+    if (state.rings[2]) state.rings[2].converged = V1;
+    expect(byRing()).toEqual({ 2: 1, 5: 2 });
+    if (state.rings[5]) state.rings[5].converged = V2;
+    expect(byRing()).toEqual({ 2: 1, 5: 0 });
+  });
+
+  it('goes by the oldest package seen in a ring that has never converged', () => {
+    state.rings[5] = { ...newRingRecord('r5'), observed: { [V2]: 1, [V1]: 1, unknown: 1 } };
+    for (const version of [V1, V2, V3]) graduates(version);
+    expect(byRing()[5]).toBe(2);
+  });
+
+  it('does not count what is blocked', () => {
+    graduates(V1);
+    graduates(V2);
+    state.blocked = [{ version: V1, by: 'alice', reason: 'x', since: '2026-01-02T03:04:05Z', fixedIn: V2 }];
+    expect(byRing()).toEqual({ 2: 1, 5: 1 });
+  });
+
+  it('does not count what was never the newest while the ring was open', () => {
+    brake();
+    for (const version of [V1, V2, V3]) graduates(version);
+    expect(byRing()).toEqual({ 2: 3, 5: 0 });
+    state.brakes = [];
+    keepDrift(state, topology(), NOW + HOUR);
+    expect(byRing()).toEqual({ 2: 3, 5: 1 });
+  });
+
+  it('does not count what graduated while the ring was frozen, or outside its windows', () => {
+    const frozen = { freezes: [{ from: '2026-01-01T00:00:00Z', to: '2026-01-02T04:00:00Z', reason: 'holidays' }] };
+    const parsed = parseTopology(fleet({ 2: 2, 5: 2 }, { 5: frozen }));
+    if (!parsed.ok) throw new Error(JSON.stringify(parsed.problems));
+    const graduatedAt = new Date(NOW).toISOString();
+    state.graduated = [V1, V2].map((version) => ({ version, graduatedAt, by: 'x', blocked: false, convergedAt: null }));
+    keepDrift(state, parsed.topology, NOW);
+    expect(viewOfDrift(state, parsed.topology, NOW).drift.byRing).toEqual({ 2: 1, 5: 0 });
+    expect(ringsBehind(state, parsed.topology, NOW)).toEqual([2, 5]);
+    keepDrift(state, parsed.topology, NOW + HOUR);
+    expect(viewOfDrift(state, parsed.topology, NOW).drift.byRing).toEqual({ 2: 1, 5: 1 });
+  });
+
+  it('does not count what a shut ring before it keeps from the ring', () => {
+    const all = { brakeId: 'b', scope: { ring: 2 } as const, mode: 'finish-cells' as const, by: 'alice', reason: 'x' };
+    state.brakes = engage(state.brakes, all, NOW);
+    for (const version of [V1, V2]) graduates(version);
+    expect(byRing()).toEqual({ 2: 0, 5: 0 });
+    // What has the package already keeps nobody from it.
+    Object.assign(state.rings[2] ?? {}, { converged: V2 });
+    keepDrift(state, topology(), NOW);
+    expect(byRing()).toEqual({ 2: 0, 5: 1 });
+  });
+
+  it('is not of a ring in which no cell can take anything', () => {
+    for (const version of [V1, V2]) graduates(version);
+    for (const cell of ['c5-1', 'c5-2']) state.quarantined[cell] = { by: 'alice', reason: 'x', sinceMs: NOW };
+    expect(byRing()).toEqual({ 2: 2 });
+    const parsed = parseTopology(fleet({ 2: 2, 5: 2 }, { 2: { mode: 'observe' } }));
+    expect(parsed.ok && viewOfDrift(state, parsed.topology, NOW).drift).toEqual({ max: 0, byRing: {} });
+  });
+
+  it('counts a package that the ring could have taken before it was braked', () => {
+    graduates(V1);
+    brake();
+    graduates(V2);
+    expect(byRing()[5]).toBe(1);
+  });
+
+  it('forgets what no longer counts as graduated', () => {
+    graduates(V1);
+    state.graduated = [];
+    keepDrift(state, topology(), NOW);
+    expect(state.drift.openFor).toEqual({});
+    expect(byRing()).toEqual({ 2: 0, 5: 0 });
+  });
+});
+
+describe('auto-deploy', () => {
+  it('pauses itself beyond the limit, and resumes by itself when the drift is back', () => {
+    graduates(V1);
+    expect(isPausedForDrift(state)).toBe(false);
+    graduates(V2);
+    expect(isPausedForDrift(state)).toBe(true);
+    const { autoDeploy } = viewOfDrift(state, topology(), NOW);
+    expect(autoDeploy).toMatchObject({ state: 'paused' });
+    expect(autoDeploy.reason).toContain('ring 5 is 2 graduated packages behind');
+    for (const ring of [2, 5]) Object.assign(state.rings[ring] ?? {}, { converged: V1 });
+    expect(keepDrift(state, topology(), NOW)).toBe('resumed');
+    expect(viewOfDrift(state, topology(), NOW).autoDeploy).toEqual({ state: 'running' });
+  });
+
+  it('says once that it has paused', () => {
+    graduates(V1);
+    state.graduated.push({
+      version: V2,
+      graduatedAt: new Date(NOW).toISOString(),
+      by: 'x',
+      blocked: false,
+      convergedAt: null,
+    });
+    expect(keepDrift(state, topology(), NOW)).toBe('paused');
+    expect(keepDrift(state, topology(), NOW + 1)).toBeNull();
+  });
+
+  it('runs on a person’s word until that expires, or the drift is back', () => {
+    graduates(V1);
+    expect(judgeResume(state, {}, NOW)).toMatchObject({ value: 'running' });
+    graduates(V2);
+    expect(judgeResume(state, { expiresAt: '2026-01-01T00:00:00Z' }, NOW)).toMatchObject({ path: 'expiresAt' });
+    expect(judgeResume(state, {}, NOW)).toBeNull();
+    overrideDrift(state, { by: 'alice', reason: 'seen', expiresAt: '2026-01-02T04:04:05Z' }, NOW);
+    expect(isPausedForDrift(state)).toBe(false);
+    expect(viewOfDrift(state, topology(), NOW).autoDeploy).toMatchObject({
+      state: 'running',
+      override: { by: 'alice' },
+    });
+    expect(nextOverrideExpiry(state)).toBe(NOW + HOUR);
+    expect(keepDrift(state, topology(), NOW + HOUR)).toBe('override-over');
+    expect(isPausedForDrift(state)).toBe(true);
+    overrideDrift(state, { by: 'alice', reason: 'seen' }, NOW);
+    for (const ring of [2, 5]) Object.assign(state.rings[ring] ?? {}, { converged: V2 });
+    keepDrift(state, topology(), NOW);
+    expect(state.drift).toMatchObject({ paused: null, override: null });
+  });
+});
+
+describe('the alerts of drift', () => {
+  it('go to both teams when auto-deploy has paused, with what holds each ring up', () => {
+    graduates(V1);
+    graduates(V2);
+    const alerts = alertsOfDrift(state, topology(), NOW).alerts;
+    expect(alerts.map(({ name, team, severity }) => [name, team, severity])).toEqual([
+      ['AutoDeployPaused', 'perimeter', 's2'],
+      ['AutoDeployPaused', 'outer', 's2'],
+    ]);
+    expect(alerts[0]?.evidence).toEqual([`ring 2 lacks ${V1}, ${V2}`, `ring 5 lacks ${V1}, ${V2}`]);
+  });
+
+  it('come ahead of time for a ring that should have had the package by now', () => {
+    graduates(V1);
+    expect(alertsOfDrift(state, topology(), NOW + HOUR)).toEqual({ alerts: [], nextMs: NOW + 4 * HOUR });
+    const late = alertsOfDrift(state, topology(), NOW + 4 * HOUR).alerts;
+    expect(late.map(({ name, ring }) => [name, ring])).toEqual([
+      ['DriftNear', 2],
+      ['DriftNear', 5],
+    ]);
+    expect(alertsOfDrift(state, topology(3), NOW + 4 * HOUR).alerts).toEqual([]);
+  });
+});

@@ -1,0 +1,99 @@
+import { describe, expect, it } from 'vitest';
+import { isEverywhere } from '../../../src/domain/cluster/everywhere.js';
+import { noteFound } from '../../../src/domain/cluster/reconcile.js';
+import {
+  type ClusterState,
+  newClusterState,
+  newRingRecord,
+  type RingRecord,
+} from '../../../src/domain/cluster/state.js';
+import { parseTopology } from '../../../src/domain/topology/index.js';
+import { fleet, V0, V1, V2 } from '../../support/fleet.js';
+
+const NOW = Date.parse('2026-01-02T03:04:05Z');
+
+function topology() {
+  const parsed = parseTopology(fleet({ 2: 3 }));
+  if (!parsed.ok) throw new Error(JSON.stringify(parsed.problems));
+  return parsed.topology;
+}
+
+function cluster(of: Partial<RingRecord> = {}): ClusterState {
+  const state = newClusterState();
+  const ring = { ...newRingRecord('r2'), total: 3, converged: V1, observed: { [V1]: 3 }, ...of };
+  const qa = { ...newRingRecord('qa'), total: 1, converged: V1, observed: { [V1]: 1 } };
+  state.rings = { 0: qa, 1: newRingRecord('main'), 2: ring };
+  return state;
+}
+
+const ask = (state: ClusterState, version = V1, more: object = {}) =>
+  isEverywhere(state, topology(), { version, ...more }, NOW);
+const named = (state: ClusterState, version = V1, more: object = {}) =>
+  ask(state, version, more).missing.map(({ ring, cell, state: at }) => `${ring} ${cell} ${at}`);
+
+describe('whether a package is everywhere', () => {
+  it('is so where every ring that we deploy converged on it, or on a newer one', () => {
+    expect(ask(cluster())).toMatchObject({ there: true, missingTotal: 0, rings: [{ ring: 0 }, { ring: 2 }] });
+    expect(ask(cluster(), V0).there).toBe(true);
+    expect(ask(cluster({ converged: V2, observed: { [V2]: 2, [V1]: 1 } }))).toMatchObject({ there: true });
+  });
+
+  it('is not so before its ring converged; the ring says how far it is', () => {
+    const state = cluster({ converged: V0, observed: { [V1]: 1, [V0]: 2 }, state: 'rolling' });
+    expect(ask(state)).toMatchObject({
+      there: false,
+      never: null,
+      missing: [{ ring: 2, cell: null, state: 'rolling' }],
+    });
+    expect(ask(state).missing[0]?.reason).toContain('1 of 3 cells run it');
+    expect(ask(state, V1, { rings: [0] }).there).toBe(true);
+  });
+
+  it('names quarantined cells as missing, unless they are not to count', () => {
+    const state = cluster();
+    state.quarantined['c2-1'] = { by: 'alice', reason: 'x', sinceMs: NOW };
+    expect(named(state)).toEqual(['2 c2-1 quarantined']);
+    expect(ask(state, V1, { ignoreQuarantined: true })).toMatchObject({ there: true, missingTotal: 1 });
+  });
+
+  it('names cells that failed, and those that a look found elsewhere; not those that are newer', () => {
+    const state = cluster({ observed: { [V1]: 0, [V0]: 2, [V2]: 1 } });
+    const since = new Date(NOW).toISOString();
+    const found = (['behind', 'hand', 'newer'] as const).map((kind, i) => ({
+      cell: `c2-${i + 1}`,
+      kind,
+      reason: '',
+      since,
+    }));
+    noteFound(state, 2, found, () => true);
+    expect(named(state)).toEqual(['2 c2-1 pending', '2 c2-2 pending']);
+    const failed = cluster({ exceptions: [{ cell: 'c2-1', state: 'rolled-back', reason: '' }], exceptionsTotal: 1 });
+    expect(named(failed)).toEqual(['2 c2-1 rolled-back']);
+  });
+
+  it('counts cells that nobody has named', () => {
+    const state = cluster({ observed: { [V1]: 1, [V0]: 2 } });
+    expect(ask(state).missing).toMatchObject([
+      { cell: null, state: 'unknown', reason: expect.stringMatching(/^2 more/) },
+    ]);
+  });
+
+  it('of a ring that others deploy, or that is not there, nobody here knows', () => {
+    expect(named(cluster(), V1, { rings: [1, 7] })).toEqual(['1 null unknown', '7 null unknown']);
+  });
+
+  it.each([['aborted'], ['rolled-back'], ['expired']] as const)('never is where it has ended: %s', (ended) => {
+    const state = cluster({ converged: V0, observed: { [V0]: 3 } });
+    state.ended[V1] = { state: ended, supersededBy: null, chartVersion: null, at: '', run: 'r' };
+    expect(ask(state).never).toContain(ended);
+    state.graduated = [{ version: V2, graduatedAt: '', by: '', blocked: false, convergedAt: null }];
+    expect(ask(state).never).toBeNull();
+  });
+
+  it('never is where it is blocked, and what is newer, too', () => {
+    const state = cluster({ converged: V0, observed: { [V0]: 3 } });
+    state.blocked = [{ version: V1, by: 'alice', reason: 'INC-1', since: '' }];
+    state.graduated = [{ version: V2, graduatedAt: '', by: '', blocked: true, convergedAt: null }];
+    expect(ask(state).never).toContain('INC-1');
+  });
+});

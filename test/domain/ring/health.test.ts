@@ -1,0 +1,289 @@
+import { describe, expect, it } from 'vitest';
+import type { CellVerdict, RingVerdict } from '../../../src/contract/health.js';
+import { judgeRing } from '../../../src/domain/health/index.js';
+import {
+  asksForAct,
+  carryHealth,
+  haltAsSystemic,
+  hasWatched,
+  newHealth,
+  noteRingHealth,
+  restoreHealth,
+  watchedCells,
+} from '../../../src/domain/ring/health.js';
+import { cellEnded, type PassState, sendBack, setMark, takeNext } from '../../../src/domain/ring/pass.js';
+import { resume, retried, skip } from '../../../src/domain/ring/people.js';
+import { advance, isToGoBack } from '../../../src/domain/ring/stages.js';
+import { cellOf, DEPLOYED, policyOf as healthPolicyOf } from '../health/observations.js';
+import { policyOf } from '../policies.js';
+import { FREE, marksOf, NOW, result, rules, standing } from './passes.js';
+
+const measured = (marks: string, more: Partial<PassState> = {}): PassState => ({
+  ...standing(marks),
+  health: newHealth(),
+  healthMode: 'enforce',
+  ...more,
+});
+
+const unhealthy = (cell: string): CellVerdict => ({
+  cell,
+  verdict: 'unhealthy',
+  quiet: false,
+  package: 'v',
+  atMs: NOW,
+  sentence: 'errors are high',
+  evidence: [
+    {
+      ...{ signal: 'errors', rule: 'z-score', verdict: 'unhealthy', cell, package: 'v', fromMs: 0, toMs: NOW },
+      ...{ samples: 9, value: 1, baseline: 0, threshold: 0.1, sentence: 'errors are high' },
+    },
+  ],
+});
+
+describe('the watch of a ring', () => {
+  it('goes on while the ring is halted, and says whether that is for the package already', () => {
+    const s = measured('CX.', { halt: { kind: 'cells', reason: 'two failed', sinceMs: NOW } });
+    expect(hasWatched(s)).toBe(true);
+    expect(watchedCells(s)).toMatchObject({ over: false, isSystemic: false, onNew: [[0, null, null, 0]] });
+    haltAsSystemic(s, 'the package is unhealthy', NOW);
+    expect(watchedCells(s)).toMatchObject({ over: false, isSystemic: true });
+  });
+
+  it.each([
+    ['is to end', { stop: { outcome: 'aborted', by: 'alice', reason: 'enough', hurry: false } }],
+    ['goes back', { stage: 'rollback' }],
+    ['is over', { stage: 'done' }],
+  ] as const)('ends where the pass %s', (_what, more) => {
+    expect(hasWatched(measured('CC', more))).toBe(false);
+  });
+
+  it('has nothing to do before the first cell is on the package', () => {
+    expect(hasWatched(measured('.>d'))).toBe(false);
+  });
+
+  it('carries on what its looks have spent', () => {
+    const s = measured('CCC');
+    const note: RingVerdict = {
+      ...{ verdict: 'healthy', scope: 'none', atMs: NOW, sentence: 'all 3 cells are healthy', evidence: [] },
+      ...{ cells: [], looks: { spent: 4, lastMs: NOW } },
+    };
+    noteRingHealth(s, note, { looks: note.looks });
+    noteRingHealth(s, { ...note, atMs: NOW + 1 });
+    expect(s.health?.looks).toEqual({ spent: 4, lastMs: NOW });
+  });
+});
+
+describe('a ring that is too large for one look', () => {
+  const large = (cells: number) => measured('C'.repeat(cells));
+  const indices = (s: PassState, look: number) => watchedCells(s, look).onNew.map(([index]) => index);
+
+  it('up to 500 cells is none', () => {
+    expect([indices(large(500), 7).length, watchedCells(large(500)).rounds]).toEqual([500, 1]);
+  });
+
+  it.each([501, 1_300, 10_000])('of %i cells has each of them in one of its rounds, and the newest in all', (cells) => {
+    const s = large(cells);
+    const { rounds } = watchedCells(s);
+    const looks = Array.from({ length: rounds }, (_, i) => indices(s, 3 + i));
+    expect(new Set(looks.flat()).size).toBe(cells);
+    expect(Math.max(...looks.map((look) => look.length))).toBeLessThanOrEqual(500);
+    for (const look of looks) expect(look).toEqual(expect.arrayContaining([cells - 1, cells - 250]));
+  });
+
+  it('takes nobody’s turn away while cells join', () => {
+    const s = measured(`${'C'.repeat(800)}${'.'.repeat(180)}`);
+    const { rounds } = watchedCells(s);
+    const asked = new Set<number>();
+    for (let look = 0; look < rounds; look += 1) {
+      for (const index of indices(s, look)) asked.add(index);
+      setMark(s, 800 + look, 'C');
+    }
+    expect([rounds, watchedCells(s).rounds, asked.size]).toEqual([3, 3, 802]);
+  });
+
+  it('asks with each cell what it is held to, and nothing of the others', () => {
+    const s = large(1_000);
+    if (s.health) s.health.before = Object.fromEntries(Array.from({ length: 1_000 }, (_, i) => [i, ['max']]));
+    const { onNew, before } = watchedCells(s, 1);
+    expect(Object.keys(before).map(Number).sort()).toEqual(onNew.map(([index]) => index).sort());
+    expect(JSON.stringify(watchedCells(s, 1)).length).toBeLessThan(40_000);
+  });
+
+  it('carries what it knows of 10,000 cells over in less than 200 KB', () => {
+    const health = newHealth();
+    for (let i = 0; i < 10_000; i += 1) {
+      const begunAtMs = NOW + Math.floor(i / 25) * 600_000 + ((i * 7919) % 300_000);
+      health.deployed[i] = [begunAtMs, begunAtMs + 240_000 + ((i * 104_729) % 120_000), 0];
+      health.before[i] = ['z-score', 'burn-rate'];
+    }
+    const carried = carryHealth(health);
+    expect(JSON.stringify(carried).length).toBeLessThan(200 * 1024);
+    expect(restoreHealth(JSON.parse(JSON.stringify(carried)))).toEqual(health);
+    expect(restoreHealth(health)).toEqual(health);
+  });
+});
+
+describe('of more unhealthy cells than a verdict names', () => {
+  const policy = healthPolicyOf({ signals: {} });
+  /** Not ready after its deployment, as all of them are. */
+  const ill = (s: PassState) =>
+    watchedCells(s).onNew.map(([index]) => cellOf({}, { cell: `c-${index}`, readiness: 'not-ready' }));
+  const look = (s: PassState) =>
+    judgeRing({ onNew: ill(s), onOld: [], policy, looks: null, nowMs: DEPLOYED + 600_000 });
+
+  it('all go back, also once the ring is halted for it', () => {
+    const s = measured('C'.repeat(230));
+    for (const left of [130, 30, 0]) {
+      const verdict = look(s);
+      expect(asksForAct(verdict, watchedCells(s))).toBe(true);
+      haltAsSystemic(s, verdict.sentence, NOW);
+      for (const { cell } of verdict.cells) sendBack(s, Number(cell.slice(2)));
+      expect(s.counts.C).toBe(left);
+    }
+    expect(s.counts['<']).toBe(230);
+  });
+
+  it('a stop that was made is asked for once', () => {
+    const systemic = { scope: 'systemic', cells: [] } as const;
+    expect(asksForAct({ ...systemic, cells: [] }, { isSystemic: false })).toBe(true);
+    expect(asksForAct({ ...systemic, cells: [] }, { isSystemic: true })).toBe(false);
+  });
+});
+
+describe('a stop for the package', () => {
+  it.each(['cells', 'migration', 'check', 'none-converged'] as const)('takes the place of one for %s', (kind) => {
+    const s = measured('CC', { halt: { kind, reason: 'before', sinceMs: 1 } });
+    expect(haltAsSystemic(s, 'the package is unhealthy', NOW)).toBe(true);
+    expect(s.halt).toEqual({ kind: 'systemic', reason: 'the package is unhealthy', sinceMs: NOW });
+  });
+
+  it('stays the word on the ring, whatever is seen of the cells that are left', () => {
+    const s = measured('CC');
+    const word = { verdict: 'unhealthy', atMs: NOW, sentence: 'errors are high on all cells' } as const;
+    noteRingHealth(s, { ...word, scope: 'systemic', evidence: [] });
+    haltAsSystemic(s, 'the package is unhealthy', NOW);
+    noteRingHealth(s, { ...word, scope: 'local', sentence: 'c-1 is unhealthy', evidence: [] });
+    expect(s.health?.ring).toMatchObject({ scope: 'systemic', sentence: 'errors are high on all cells' });
+    s.halt = null;
+    noteRingHealth(s, { ...word, verdict: 'healthy', scope: 'none', evidence: [] });
+    expect(s.health?.ring).toMatchObject({ verdict: 'healthy' });
+  });
+
+  it('is made once', () => {
+    const s = measured('CC');
+    expect([haltAsSystemic(s, 'first', 1), haltAsSystemic(s, 'second', 2)]).toEqual([true, false]);
+    expect(s.halt).toMatchObject({ reason: 'first', sinceMs: 1 });
+  });
+});
+
+describe('what was known of a cell before it went back', () => {
+  const policy = policyOf({ failureBudget: 5, firstCells: 0 });
+
+  /** A cell that was ill before its deployment, and was sent back for being worse after it. */
+  const wentBack = (): PassState => {
+    const s = measured('>');
+    const deployed = { begunAtMs: 1, endedAtMs: 2 };
+    cellEnded(s, 0, result('converged', { deployed, before: unhealthy('c') }), policy, NOW);
+    expect(s.health).toMatchObject({ before: { 0: ['z-score'] }, deployed: { 0: [1, 2, 0] } });
+    if (s.health) s.health.bad[0] = { reason: 'worse than before', evidence: unhealthy('c').evidence };
+    sendBack(s, 0);
+    cellEnded(s, 0, result('rolled-back', { purpose: 'rollback' }), policy, NOW);
+    expect(s.exceptions[0]?.evidence).toHaveLength(1);
+    return s;
+  };
+
+  it('counts no more once it is tried again', () => {
+    const s = wentBack();
+    retried(s, 0, { on: 'other' });
+    expect(takeNext(s, policy, FREE)).toEqual([0]);
+    expect(s.health).toMatchObject({ before: {}, deployed: {}, bad: {} });
+    cellEnded(s, 0, result('failed', { reason: 'the job failed' }), policy, NOW);
+    expect(s.exceptions[0]).toEqual({ state: 'failed', reason: 'the job failed', jobId: 'job-1' });
+  });
+
+  it('is what its PDM is held to all the same', () => {
+    const s = measured('>');
+    cellEnded(
+      s,
+      0,
+      result('converged', { before: unhealthy('c'), deployed: { begunAtMs: 1, endedAtMs: 2 } }),
+      policy,
+      1,
+    );
+    s.stage = 'migrate';
+    expect(takeNext(s, policy, FREE)).toEqual([0]);
+    expect(s.health).toMatchObject({ before: { 0: ['z-score'] }, deployed: { 0: [1, 2, 0] } });
+  });
+});
+
+describe('a cell of which too little is known, where that is for a person', () => {
+  const policy = policyOf({ failureBudget: 5, firstCells: 0, autoRollback: 'ring' });
+  const unknown = result('failed', { isUnknown: true, reason: 'not known to be healthy after its job: no sample' });
+  const halted = (marks = '>C'): PassState => {
+    const s = measured(marks);
+    cellEnded(s, 0, unknown, policy, NOW);
+    return s;
+  };
+
+  it('halts the ring within its budget, and takes nothing back', () => {
+    const s = halted();
+    expect(s.halt).toMatchObject({ kind: 'inconclusive', reason: expect.stringContaining('c is not known') });
+    expect([isToGoBack(s, policy), advance(s, rules(policy)), marksOf(s)]).toEqual([false, false, 'XC']);
+  });
+
+  it('that could not be judged before its deployment is tried once more first', () => {
+    const s = measured('>C');
+    cellEnded(s, 0, { ...unknown, deferred: true, jobId: null }, policy, NOW);
+    expect([marksOf(s), s.halt]).toEqual(['dC', null]);
+    advance(s, rules(policy));
+    takeNext(s, policy, FREE);
+    cellEnded(s, 0, { ...unknown, deferred: true, jobId: null }, policy, NOW);
+    expect([marksOf(s), s.halt?.kind]).toEqual(['XC', 'inconclusive']);
+  });
+
+  it('is left out of the way by a skip, which ends the halt; that of another cell does not', () => {
+    const s = halted('>C.');
+    skip(s, 2, 'alice', 'later', policy);
+    expect(s.halt?.kind).toBe('inconclusive');
+    skip(s, 0, 'alice', 'seen by eye', policy);
+    expect(s.halt).toBeNull();
+  });
+
+  it('halts the ring again where a retry was about others', () => {
+    const s = halted();
+    resume(s, policy, NOW);
+    expect(s.halt?.kind).toBe('inconclusive');
+  });
+});
+
+describe('a ring that goes back as a whole', () => {
+  const halted = (kind: NonNullable<PassState['halt']>['kind'], more: Partial<PassState> = {}) =>
+    measured('C>', { halt: { kind, reason: '', sinceMs: 0 }, ...more });
+  const whole = policyOf({ autoRollback: 'ring' });
+
+  it.each([
+    ['cells', true],
+    ['systemic', true],
+    ['inconclusive', false],
+    ['migration', false],
+    ['check', false],
+  ] as const)('is one that is halted for %s: %s', (kind, goesBack) => {
+    expect(isToGoBack(halted(kind), whole)).toBe(goesBack);
+    expect(isToGoBack(halted(kind), policyOf({ autoRollback: 'cell' }))).toBe(false);
+  });
+
+  it('is none that is to end, or goes back already', () => {
+    const stop = { outcome: 'aborted', by: '', reason: '', hurry: false } as const;
+    expect(isToGoBack(halted('cells', { stop }), whole)).toBe(false);
+    expect(isToGoBack(halted('cells', { stage: 'rollback' }), whole)).toBe(false);
+  });
+});
+
+it('a cell that stood down for a brake is as if it had not been taken, and spends nothing', () => {
+  const policy = policyOf({ failureBudget: 0, firstCells: 0 });
+  const s = measured('>d');
+  cellEnded(s, 0, result('pending', { stoodDown: true, jobId: null }), policy, NOW);
+  expect([marksOf(s), s.exceptions, s.halt]).toEqual(['.d', {}, null]);
+  expect(takeNext(s, policy, { braked: true, trouble: false })).toEqual([]);
+  expect(takeNext(s, policy, FREE)).toEqual([0]);
+});

@@ -1,0 +1,171 @@
+import { expect } from 'vitest';
+import { V0, V1, V2 } from '../support/fleet.js';
+import type { World } from '../support/world.js';
+import {
+  cellNow,
+  clusterSeen,
+  ends,
+  exceptionOf,
+  expectRejected,
+  forward,
+  graduate,
+  jobsSeen,
+  pause,
+  scenario,
+  toVersion,
+} from './support.js';
+
+const OFTEN = { coordination: { reconcileEvery: '2s' } };
+const SELDOM = { coordination: { reconcileEvery: '10h' } };
+const BUDGET = { failureBudget: 1 };
+const ON_V1 = { version: V1, migrated_version: V1 };
+
+const exceptionsOf = async (world: World, ring: number) =>
+  (await world.cells.cluster().status()).rings.find((r) => r.ring === ring)?.exceptions ?? [];
+
+async function converge(world: World, version = V1) {
+  await graduate(world, version);
+  expect((await ends(world, version)).state).toBe('converged');
+}
+
+const runs = (world: World, cell: string, wanted: Record<string, unknown>) =>
+  world.until(`${cell} to run what it should`, async () => {
+    const now = await cellNow(world, cell);
+    return Object.entries(wanted).every(([field, value]) => now[field as keyof typeof now] === value);
+  });
+
+const byHand = (world: World, cell: string, version: string) => world.fault({ kind: 'changed-by-hand', cell, version });
+
+const reconcile = (world: World, which: Record<string, unknown> = {}) =>
+  world.cells.cluster().reconcile({ by: 'alice', ...which });
+
+scenario(
+  'a cell that was busy when its ring was done comes to the package by itself, with its PDM',
+  { rings: { 2: 3 }, policies: { 2: BUDGET }, more: OFTEN },
+  async (world) => {
+    await world.fault({ kind: 'tenant-busy', cell: 'c2-3', forMs: 20_000 });
+    await graduate(world, V1);
+    expect(exceptionOf(await ends(world, V1), 2, 'c2-3')?.state).toBe('busy');
+    await runs(world, 'c2-3', ON_V1);
+    const healed = await clusterSeen(world, (s) => s.rings[2]?.exceptionsTotal === 0 && s.rings[2].onDesired === 3);
+    expect(healed.rings[2]).toMatchObject({ converged: V1, state: 'converged' });
+    expect(healed.acts.find((a) => a.act === 'reconcile')).toMatchObject({ by: 'coordinator' });
+    expect(toVersion(await world.jobs(), V1)).toHaveLength(3);
+  },
+);
+
+scenario(
+  'a cell that was changed by hand is told of and left alone, until a person names it',
+  { rings: { 2: 3 }, more: OFTEN },
+  async (world) => {
+    await converge(world);
+    await byHand(world, 'c2-2', V0);
+    const told = await clusterSeen(world, (s) => s.rings[2]?.exceptionsTotal === 1);
+    expect(told.rings[2]?.exceptions).toMatchObject([{ cell: 'c2-2', reason: expect.stringMatching(/by hand/) }]);
+    expect(told.rings[2]?.observed).toEqual({ [V1]: 2, [V0]: 1 });
+    await reconcile(world, { ring: 2 });
+    await pause(5_000);
+    expect((await cellNow(world, 'c2-2')).version).toBe(V0);
+    await reconcile(world, { cells: ['c2-2'] });
+    await runs(world, 'c2-2', { version: V1 });
+    await clusterSeen(world, (s) => s.rings[2]?.exceptionsTotal === 0 && s.rings[2].observed[V1] === 3);
+  },
+);
+
+scenario(
+  'where the topology says so, a change by hand is first told of, and then taken back',
+  { rings: { 2: 2 }, more: { coordination: { reconcileEvery: '6s', reconcileHandChanges: 'converge' } } },
+  async (world) => {
+    await converge(world);
+    await byHand(world, 'c2-1', V0);
+    await clusterSeen(world, (s) => s.rings[2]?.exceptions.some((e) => /by hand/.test(e.reason)));
+    await runs(world, 'c2-1', { version: V1 });
+  },
+);
+
+scenario(
+  'a cell on which the package failed is tried again only when a person asks',
+  { rings: { 2: 3 }, policies: { 2: BUDGET }, more: OFTEN },
+  async (world) => {
+    await world.fault({ kind: 'job-fails', cell: 'c2-3', jobKind: 'configure', times: 1 });
+    await converge(world);
+    expect((await cellNow(world, 'c2-3')).version).toBe(V0);
+    await pause(5_000);
+    expect((await cellNow(world, 'c2-3')).version).toBe(V0);
+    expect(await exceptionsOf(world, 2)).toMatchObject([{ cell: 'c2-3', state: 'rolled-back' }]);
+    await reconcile(world, { ring: 2 });
+    await runs(world, 'c2-3', ON_V1);
+    await clusterSeen(world, (s) => s.rings[2]?.exceptionsTotal === 0);
+  },
+);
+
+scenario(
+  'a cell that is newer than its ring is told of, and never taken back, not even by name',
+  { rings: { 2: 2 }, more: OFTEN },
+  async (world) => {
+    await converge(world);
+    await byHand(world, 'c2-1', V2);
+    await clusterSeen(world, (s) => s.rings[2]?.exceptions.some((e) => /newer than/.test(e.reason)));
+    const before = (await world.jobs()).length;
+    await reconcile(world, { cells: ['c2-1'] });
+    await pause(4_000);
+    expect((await cellNow(world, 'c2-1')).version).toBe(V2);
+    expect(await world.jobs()).toHaveLength(before);
+  },
+);
+
+scenario(
+  'a cell that joins a ring, or is let back from quarantine, comes to its package at once',
+  { rings: { 2: 3, 3: 1 }, more: SELDOM, apply: false },
+  async (world) => {
+    const all = structuredClone(world.topology) as { rings: { ring: number; cells: Record<string, unknown>[] }[] };
+    const fewer = structuredClone(all);
+    Object.assign(all.rings.find((r) => r.ring === 2)?.cells[2] ?? {}, { join: 'auto' });
+    fewer.rings.find((r) => r.ring === 2)?.cells.pop();
+    await world.apply(fewer);
+    await world.cells.cluster().quarantineCell({ cell: 'c2-2', by: 'alice', reason: 'being rebuilt' });
+    await converge(world);
+    expect((await cellNow(world, 'c2-3')).version).toBe(V0);
+    await world.cells.cluster().applyTopology({ topology: all, by: 'alice' });
+    await runs(world, 'c2-3', ON_V1);
+    expect((await cellNow(world, 'c2-2')).version).toBe(V0);
+    await world.cells.cluster().readmitCell({ cell: 'c2-2', by: 'alice', reason: 'rebuilt' });
+    await runs(world, 'c2-2', ON_V1);
+    await clusterSeen(world, (s) => s.rings[2]?.onDesired === 3 && s.rings[2].rollout === undefined);
+  },
+);
+
+scenario(
+  'nothing is converged under a brake; it is when the brake is gone',
+  { rings: { 2: 3 }, more: SELDOM },
+  async (world) => {
+    await converge(world);
+    await byHand(world, 'c2-1', V0);
+    await world.cells.cluster().engageBrake({ by: 'bob', reason: 'INC-1', brakeId: 'b', scope: { ring: 2 } });
+    await reconcile(world, { cells: ['c2-1'] });
+    const held = await clusterSeen(world, (s) => s.queue[0]?.held?.kind === 'brake');
+    expect(held.queue).toMatchObject([{ ring: 2, version: V1, cells: 1, by: 'alice' }]);
+    const before = forward(await world.jobs()).length;
+    await pause(1_500);
+    expect(forward(await world.jobs())).toHaveLength(before);
+    await world.cells.cluster().releaseBrake({ by: 'bob', brakeId: 'b', reason: 'over' });
+    await jobsSeen(world, (jobs) => jobs.filter((j) => j.cell === 'c2-1' && j.kind === 'configure').length === 2);
+    await runs(world, 'c2-1', { version: V1 });
+  },
+);
+
+scenario(
+  'inside the perimeter only what runs there is noted; rings and cells that are not there are refused',
+  { rings: { 2: 1 }, more: SELDOM },
+  async (world) => {
+    await world.deploy(V1);
+    await byHand(world, 'qa', V0);
+    await reconcile(world, { ring: 0 });
+    await clusterSeen(world, (s) => s.rings[0]?.observed[V0] === 1);
+    await pause(1_500);
+    expect((await cellNow(world, 'qa')).version).toBe(V0);
+    expect((await expectRejected(reconcile(world, { ring: 9 }), 'ring')).expected).toBe('a ring: 0, 1, 2');
+    await expectRejected(reconcile(world, { cells: ['c2-1', 'c9-1'] }), 'cells[1]');
+    await expectRejected(reconcile(world, { ring: 0, cells: ['c2-1'] }), 'cells[0]');
+  },
+);
