@@ -13,9 +13,9 @@ import {
 } from '@temporalio/workflow';
 import { FAILURE } from '../src/contract/failures.js';
 import { CLUSTER_WORKFLOW_ID, packageRollbackId, packageRolloutId } from '../src/contract/ids.js';
-import type { RollbackAnswer } from '../src/contract/internal.js';
 import * as messages from '../src/contract/messages.js';
 import type { Problem } from '../src/contract/problem.js';
+import type { RollbackAnswer } from '../src/contract/returning.js';
 import { CELLS_STATE, CELLS_VERSION } from '../src/contract/search-attributes.js';
 import type { PackageRollbackStatus } from '../src/contract/status.js';
 import { markdownOfRollout } from '../src/domain/details.js';

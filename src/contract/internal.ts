@@ -3,8 +3,8 @@ import type { Calendar, CalendarWait, CalendarWord, Waiver } from './calendar.js
 import type { CellVerdict, HealthPolicy, HealthRule, LooksState } from './health.js';
 import type { OverridableWait } from './messages.js';
 import type { RingPolicy } from './policy.js';
+import type { CellReturn } from './returning.js';
 import type {
-  BlockedRange,
   BrakeStatus,
   CellException,
   CellState,
@@ -84,24 +84,6 @@ export interface RequestRing {
   sender?: string;
 }
 
-/** How a package is taken back; where a pass is given none, as the policy says, in one try. */
-export interface ReturnOrder {
-  /** Cells that may be taken down for it, whatever the rule of return and the policy say. */
-  allowDowntime: string[];
-  /** A person said that cells may go back to a package that is blocked. */
-  toBlocked: boolean;
-  /** How often AMP is asked to take a cell back whose job fails. */
-  tries: number;
-}
-
-/** The same for one cell. */
-export interface CellReturn {
-  mayTakeDown: boolean;
-  /** Packages that it must not go back to. */
-  notTo: BlockedRange[];
-  tries: number;
-}
-
 export type RingWaiver = Waiver & { ring: number };
 
 /** Takes a request, or the turn that it was granted, back. */
@@ -122,26 +104,6 @@ export interface AskCell {
 export interface AskRing {
   version: string;
   ring: number;
-}
-
-/** Says that a package is taken back, and asks what the cluster knows of it. */
-export interface AskRollback {
-  version: string;
-  /** First run id of the rollback. */
-  run: string;
-  by: string;
-  reason: string;
-  url: string | null;
-  /** Only this ring; null: every one. */
-  ring: number | null;
-  block: boolean;
-  /** Only asked what would be said. */
-  dryRun: boolean;
-}
-
-export interface RollbackEnded {
-  version: string;
-  run: string;
 }
 
 export interface RolloutEnded {
@@ -195,14 +157,6 @@ export interface HeldRing {
   pass: string;
 }
 
-export interface RollbackAnswer {
-  /** Why it cannot be. */
-  refused: { path: string; value: string; expected: string } | null;
-  cluster: string | null;
-  /** Rings where cells run the package, or may be getting it. */
-  rings: number[];
-}
-
 export interface GraduationAnswer {
   requestId: string;
   accepted: boolean;
@@ -248,13 +202,6 @@ export interface RingKnown {
 /** A newer package takes this one's place: it ends as `superseded`. */
 export interface SupersededNotice {
   by: string;
-}
-
-/** A rollback takes the package back: its rollout goes no further, and ends as `rolled-back`. */
-export interface TakenBack {
-  by: string;
-  reason: string;
-  url: string | null;
 }
 
 /** The pass over a ring ended without saying so (terminated by hand, timed out). */

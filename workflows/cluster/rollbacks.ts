@@ -1,5 +1,5 @@
 import { packageRollbackId } from '../../src/contract/ids.js';
-import type { AskRollback, RollbackEnded } from '../../src/contract/internal.js';
+import type { AskRollback, RollbackEnded } from '../../src/contract/returning.js';
 import { blockOf } from '../../src/domain/cluster/blocks.js';
 import { endRollback, judgeRollback, noteRollback, ringsToReturn } from '../../src/domain/cluster/rollbacks.js';
 import { rollbackAnswerSignal } from '../shared/signals.js';

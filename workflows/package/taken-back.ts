@@ -1,4 +1,4 @@
-import type { TakenBack } from '../../src/contract/internal.js';
+import type { TakenBack } from '../../src/contract/returning.js';
 import { noteAbort } from '../../src/domain/rollout/state.js';
 import type { PackageContext } from './context.js';
 

@@ -6,12 +6,12 @@ import type {
   CellNote,
   PassTrouble,
   QuarantineInPass,
-  ReturnOrder,
   RingEntry,
   SetBrakes,
   SkipInPass,
 } from '../../src/contract/internal.js';
 import type { OverridableWait } from '../../src/contract/messages.js';
+import type { ReturnOrder } from '../../src/contract/returning.js';
 import type { BlockedRange, BrakeStatus, CellException, PassPurpose } from '../../src/contract/status.js';
 import { newPassAlerts, type PassAlertState } from '../../src/domain/alerts/ring.js';
 import { holding, isOlderList } from '../../src/domain/brake.js';

@@ -1,5 +1,6 @@
 import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
 import type * as internal from '../../src/contract/internal.js';
+import type * as returning from '../../src/contract/returning.js';
 import type {
   ApplyTopologyResult,
   BlockResult,
@@ -74,11 +75,11 @@ export const askCellSignal = defineSignal<[internal.AskCell]>('askCell');
 export const askRingSignal = defineSignal<[internal.AskRing]>('askRing');
 export const rolloutEndedSignal = defineSignal<[internal.RolloutEnded]>('rolloutEnded');
 
-export const askRollbackSignal = defineSignal<[internal.AskRollback]>('askRollback');
-export const rollbackEndedSignal = defineSignal<[internal.RollbackEnded]>('rollbackEnded');
+export const askRollbackSignal = defineSignal<[returning.AskRollback]>('askRollback');
+export const rollbackEndedSignal = defineSignal<[returning.RollbackEnded]>('rollbackEnded');
 
-export const rollbackAnswerSignal = defineSignal<[internal.RollbackAnswer]>('rollbackAnswer');
-export const takenBackSignal = defineSignal<[internal.TakenBack]>('takenBack');
+export const rollbackAnswerSignal = defineSignal<[returning.RollbackAnswer]>('rollbackAnswer');
+export const takenBackSignal = defineSignal<[returning.TakenBack]>('takenBack');
 export const registeredSignal = defineSignal<[internal.Registered]>('registered');
 export const graduationAnswerSignal = defineSignal<[internal.GraduationAnswer]>('graduationAnswer');
 export const ringAnswerSignal = defineSignal<[internal.RingAnswer]>('ringAnswer');

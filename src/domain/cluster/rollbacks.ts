@@ -1,6 +1,7 @@
 import { versionOfPackageRollbackId } from '../../contract/ids.js';
-import type { AskRollback, RingReport } from '../../contract/internal.js';
+import type { RingReport } from '../../contract/internal.js';
 import type { Problem } from '../../contract/problem.js';
+import type { AskRollback } from '../../contract/returning.js';
 import type { WaitingFor } from '../../contract/status.js';
 import { isNewer, sameVersion } from '../package-version.js';
 import { blockOf } from './blocks.js';

@@ -1,5 +1,6 @@
-import type { AlertBook, PassResult, ReturnOrder, RingWaiver } from '../../contract/internal.js';
+import type { AlertBook, PassResult, RingWaiver } from '../../contract/internal.js';
 import type { OverridableWait } from '../../contract/messages.js';
+import type { ReturnOrder } from '../../contract/returning.js';
 import type {
   Act,
   BrakeStatus,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { AskRollback } from '../../../src/contract/internal.js';
+import type { AskRollback } from '../../../src/contract/returning.js';
 import { noteFix } from '../../../src/domain/cluster/blocks.js';
 import { noteSystemic } from '../../../src/domain/cluster/holders.js';
 import { judgeRegistration, recordGraduation } from '../../../src/domain/cluster/packages.js';
