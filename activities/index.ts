@@ -18,6 +18,7 @@ import { DEFAULT_PATIENCE, type Patience } from './patience.js';
 import type { AlertmanagerApi, AmpDriver, CellApi, Logger, PrometheusApi } from './ports.js';
 import { prometheusOverHttp } from './prometheus-http.js';
 import { createWatchRing } from './ring-health.js';
+import { createDescribePass, createReadEntry, createSurveyPackage } from './rollback.js';
 import {
   createAwaitCells,
   createDescribeRuns,
@@ -66,6 +67,9 @@ export function createActivities(dependencies: Dependencies): Activities {
     raiseAlert: createRaiseAlert(all),
     tellLedger: createTellLedger(all),
     isLedgerServed: createIsLedgerServed(all),
+    surveyPackage: createSurveyPackage(all),
+    readEntry: createReadEntry(all),
+    describePass: createDescribePass(all),
     readCalendar: createReadCalendar(),
     linger: (ms) => setTimeout(ms),
   };

@@ -24,14 +24,21 @@ export function createLookAtCells(dependencies: LookDependencies): Activities['l
   return (order) =>
     heartbeating(
       () => undefined,
-      async ({ signal }) => {
-        const answers = await mapBounded(order.cells, AT_ONCE, signal, (cell, stop) =>
-          lookAtCell(dependencies, order, cell, stop),
-        );
-        assertTokenAccepted(answers.flatMap((answer) => answer.metadata ?? []));
-        return answers.map((answer) => answer.look);
-      },
+      ({ signal }) => lookAtAll(dependencies, order, signal),
     );
+}
+
+/** Looks at however many cells, some at a time. */
+export async function lookAtAll(
+  dependencies: LookDependencies,
+  order: LookOrder,
+  signal: AbortSignal,
+): Promise<CellLook[]> {
+  const answers = await mapBounded(order.cells, AT_ONCE, signal, (cell, stop) =>
+    lookAtCell(dependencies, order, cell, stop),
+  );
+  assertTokenAccepted(answers.flatMap((answer) => answer.metadata ?? []));
+  return answers.map((answer) => answer.look);
 }
 
 interface Answer {

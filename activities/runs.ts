@@ -116,10 +116,10 @@ export function createReadRollout({ client }: RunsDependencies): Activities['rea
   };
 }
 
-/** `listOpenRollouts`: workflow ids of the open `PackageRollout`s, by visibility (which may lag by a second). */
+/** `listOpenRollouts`: workflow ids of the open `PackageRollout`s and `PackageRollback`s, by visibility (which may lag by a second). */
 export function createListOpenRollouts({ client }: RunsDependencies): Activities['listOpenRollouts'] {
   return async () => {
-    return await openIds(client, "WorkflowType = 'PackageRollout'");
+    return await openIds(client, "WorkflowType IN ('PackageRollout', 'PackageRollback')");
   };
 }
 

@@ -44,6 +44,7 @@ import { COLD_START, Looks } from './cluster/looks.js';
 import { Quarantines } from './cluster/quarantines.js';
 import { Recall } from './cluster/recall.js';
 import { Reconciler } from './cluster/reconciler.js';
+import { Rollbacks } from './cluster/rollbacks.js';
 import { type TestLimits, Turns } from './cluster/turns.js';
 import { listOpenRollouts } from './shared/activities.js';
 import { AlertDesk } from './shared/alert-desk.js';
@@ -77,6 +78,7 @@ class ClusterRun {
   private readonly looks: Looks;
   private readonly reconciler: Reconciler;
   private readonly blocks: Blocks;
+  private readonly rollbacks: Rollbacks;
   private readonly calendars: Calendars;
   private readonly alerts: AlertDesk;
   private readonly quarantines: Quarantines;
@@ -98,6 +100,7 @@ class ClusterRun {
     const onLooked: ConstructorParameters<typeof Looks>[3] = (ring, looking) => this.reconciler.looked(ring, looking);
     this.looks = new Looks(this.ctx, this.brakes, recall, onLooked);
     this.blocks = new Blocks(this.ctx, this.brakes);
+    this.rollbacks = new Rollbacks(this.ctx, this.blocks);
     this.calendars = new Calendars(this.ctx);
     const { alerts } = this.ctx.state;
     this.alerts = new AlertDesk(
@@ -385,6 +388,8 @@ class ClusterRun {
     handleOurs(signals.packageBrakesSignal, (m) => this.reconciler.packageBrakes(m), file);
     handleOurs(signals.askCellSignal, (m) => this.answerCell(m), file);
     handleOurs(signals.askRingSignal, (m) => this.answerRing(m), file);
+    handleOurs(signals.askRollbackSignal, (m) => this.rollbacks.asked(m), file);
+    handleOurs(signals.rollbackEndedSignal, (m) => this.rollbacks.ended(m), file);
     handleOurs(signals.rolloutEndedSignal, (m) => this.rolloutEnded(m), file);
     handleOurs(signals.enterRingSignal, (m) => turns.enter(m), file);
     handleOurs(signals.ringReportSignal, (m) => turns.noteReport(m), file);

@@ -14,6 +14,7 @@ import { CELLS_STATE } from '../src/contract/search-attributes.js';
 import type { CellState } from '../src/contract/status.js';
 import { alertOfCell } from '../src/domain/alerts/cell.js';
 import { cancellable, hasMigrated, judgeSeen, type Target, targetBefore } from '../src/domain/cell.js';
+import { isBlockedBy, rangeText } from '../src/domain/cluster/blocks.js';
 import { sameVersion } from '../src/domain/package-version.js';
 import { returnsWithoutDowntime } from '../src/domain/return-rule.js';
 import { Errands } from './cell/errands.js';
@@ -221,7 +222,7 @@ class CellRun {
   }
 
   private async rollBack(target: Target, facts: TenantFacts | null, why: string): Promise<CellResult> {
-    const allowed = this.input.policy.downtimeRollback === 'allowed';
+    const allowed = this.input.policy.downtimeRollback === 'allowed' || this.input.back?.mayTakeDown === true;
     if (!allowed && !returnsWithoutDowntime(facts?.migratedVersion ?? null, target.version)) {
       const migrated = facts?.migratedVersion ?? 'unknown';
       const reason = `${why}; rollback needs downtime: migrated_version is ${migrated}, it came from ${target.version}`;
@@ -237,6 +238,7 @@ class CellRun {
   private async orderRollback(target: Target, running: string | null): Promise<JobReport> {
     let expectedVersion = running;
     const tries = Math.max(3, Math.ceil(this.input.policy.deployTimeoutMs / RETRY_TROUBLE_MS));
+    let failuresLeft = (this.input.back?.tries ?? 1) - 1;
     for (let look = 1; ; look += 1) {
       const report = await this.errands.order({
         ...this.orderBase('rollback', target.version, look),
@@ -246,6 +248,13 @@ class CellRun {
         postDeployMigrations: 'skip',
         requireReady: false,
       });
+      if (hasFailed(report) && failuresLeft > 0) {
+        failuresLeft -= 1;
+        await sleep(RETRY_TROUBLE_MS);
+        // A rollback that failed half way may have left either version; AMP installs the target over both.
+        expectedVersion = (await this.errands.look())?.version ?? null;
+        continue;
+      }
       if (report.outcome !== 'not-ordered' || look >= tries) return report;
       if (report.why === 'busy') await sleep(RETRY_TROUBLE_MS);
       else if (report.why !== 'changed') return report;
@@ -321,6 +330,9 @@ class CellRun {
       return this.result('failed', `what it ran before ${version} is unknown: AMP remembers ${facts.previousVersion}`);
     }
     const target = { version: facts.previousVersion, chartVersion: facts.previousChartVersion };
+    const block = this.input.back?.notTo.find((range) => isBlockedBy(range, target.version));
+    if (block)
+      return this.result('failed', `it would go back to ${target.version}, which is blocked: ${rangeText(block)}`);
     return await this.rollBack(target, facts, this.input.reason);
   }
 
@@ -430,6 +442,8 @@ class CellRun {
     setCurrentDetails(`**${cell.id}** (ring ${ring}): **${state}**, ${purpose} of \`${version}\`. ${detail}${job}`);
   }
 }
+
+const hasFailed = ({ outcome }: JobReport): boolean => outcome === 'failed' || outcome === 'timed-out';
 
 function jobProblem(report: Exclude<JobReport, { outcome: 'not-ordered' }>): string {
   const { id, error } = report.job;

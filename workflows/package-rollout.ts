@@ -30,6 +30,7 @@ import { Judge } from './package/judge.js';
 import { Passes } from './package/passes.js';
 import { Shown } from './package/shown.js';
 import { TakeOver } from './package/take-over.js';
+import { takeBack } from './package/taken-back.js';
 import { AlertDesk } from './shared/alert-desk.js';
 import type { BrakeDesk } from './shared/brake-desk.js';
 import { handle, handleOurs } from './shared/handle.js';
@@ -353,6 +354,7 @@ class PackageRun {
     handleOurs(signals.ringKnownSignal, (m) => this.callers.takeRingKnown(m), file);
     handleOurs(signals.supersededSignal, ({ by }) => this.ctx.supersede(by), file);
     handleOurs(signals.passLostSignal, (m) => this.passes.passLost(m), file);
+    handleOurs(signals.takenBackSignal, (m) => takeBack(this.ctx, m), file);
     handleOurs(signals.clusterStartedSignal, () => this.clusterStarted(), file);
   }
 

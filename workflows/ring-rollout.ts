@@ -155,6 +155,7 @@ class RingRun {
     const { ctx } = this;
     const { ring, requestId, version, purpose, starter } = this.input;
     const ask: EnterRing = { ring, requestId, pass: ctx.pass, version, purpose, starter };
+    if (this.input.entry) ctx.enter(this.input.entry);
     while (!ctx.entry && !ctx.state.stop) {
       await this.ctx.mail.send(CLUSTER_WORKFLOW_ID, signals.enterRingSignal, ask);
       await condition(() => ctx.entry !== null || ctx.state.stop !== null, ENTER_AGAIN_MS);
@@ -330,6 +331,8 @@ class RingRun {
       void ctx.mail.send(cellRolloutId(cell), signals.standAsideSignal, { version: input.version });
     }
     ctx.noteCell(cell, trouble);
+    const isHealth = trouble?.kind === 'health' || trouble?.kind === 'prometheus';
+    if (isHealth && input.back) void this.flights.waiveHealthOf(cell);
     // Nobody waits for the health of a cell in a pass that is to end.
     if (trouble && ctx.state.stop) void this.flights.hurry(ctx.cellsInDoubt());
   }
@@ -350,7 +353,16 @@ class RingRun {
     ctx.wake();
     if (ctx.holdingBrakes().length > 0) await this.flights.standDown();
     const inFlight = ctx.forwardCells().map(ctx.roster.idOf);
-    const hold = { ring, requestId, pass: ctx.pass, version, purpose, ...inForce, inFlight };
+    const hold = {
+      ring,
+      requestId,
+      pass: ctx.pass,
+      version,
+      purpose,
+      starter: this.input.starter,
+      ...inForce,
+      inFlight,
+    };
     await this.ctx.mail.sendAtOnce(asker, signals.brakesHoldSignal, hold);
     if (ctx.entry && ctx.holdingBrakes().some((b) => b.mode === 'cancel-cells')) await this.flights.cancelForward();
   }
@@ -358,7 +370,7 @@ class RingRun {
   /** A rollback is never stopped; and what stops a pass first stays its reason. */
   private stop(stop: StopPass): void {
     const { ctx } = this;
-    const isRollback = this.input.purpose === 'rollback' && stop.by !== 'cell-cluster';
+    const isRollback = this.input.purpose === 'rollback' && stop.by !== 'cell-cluster' && !stop.evenRollback;
     if (isRollback || ctx.state.stop) return;
     ctx.state.stop = stop;
     void this.flights.hurry(stop.hurry ? ctx.forwardCells() : ctx.cellsInDoubt());

@@ -14,7 +14,7 @@ export async function block(context: Context, version: string, { reason, fixedIn
     json: status,
     text: [
       `${version} is blocked, ${upTo}; ${flying}`,
-      `  take it back from the cells that run it: cellctl abort ${version} --rollback --reason "…"`,
+      `  take it back from the cells that run it: cellctl rollback ${version} --reason "…"`,
       `  let it go: cellctl unblock ${version} --reason "…"`,
     ],
   };

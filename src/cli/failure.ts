@@ -1,6 +1,6 @@
 import type { ClientError, NotFoundError, TimedOutError, UnreachableError } from '../client/errors.js';
 import { FAILURE } from '../contract/failures.js';
-import { CLUSTER_WORKFLOW_ID, versionOfPackageRolloutId } from '../contract/ids.js';
+import { CLUSTER_WORKFLOW_ID, versionOfPackageRollbackId, versionOfPackageRolloutId } from '../contract/ids.js';
 import type { Problem } from '../contract/problem.js';
 import { EXIT, type ExitStatus, UsageError } from './exit.js';
 
@@ -92,6 +92,12 @@ function notFound({ workflowId, ended }: NotFoundError): Failure {
   if (workflowId === CLUSTER_WORKFLOW_ID) {
     const next = ['cellctl cluster apply FILE'];
     const message = ended ? 'The workflow of the cell cluster was ended by hand' : 'There is no cell cluster here yet';
+    return failure(EXIT.failed, ended ? 'ended' : 'not-found', message, { next });
+  }
+  const returned = versionOfPackageRollbackId(workflowId);
+  if (returned !== null) {
+    const message = ended ? `The rollback of ${returned} has ended` : `There is no rollback of ${returned}`;
+    const next = [`cellctl rollback ${returned} --dry-run --reason "…"`];
     return failure(EXIT.failed, ended ? 'ended' : 'not-found', message, { next });
   }
   const version = versionOfPackageRolloutId(workflowId);

@@ -1,6 +1,5 @@
 /** Commands of the contract that this version does not have, and what does their work meanwhile; docs/limits.md lists them. */
 const INSTEAD: Record<string, string[]> = {
-  rollback: ['cellctl abort VERSION --rollback --reason "…"'],
   settings: [],
 };
 

@@ -11,6 +11,7 @@ import { operatorCommands } from './commands/operator.js';
 import { packageCommands } from './commands/packages.js';
 import { planCommands } from './commands/plan.js';
 import { ringCommands } from './commands/rings.js';
+import { rollbackCommands } from './commands/rollback.js';
 import { serverCommands } from './commands/server.js';
 import { statusCommands } from './commands/status.js';
 import { waitCommands } from './commands/wait.js';
@@ -50,6 +51,7 @@ export function buildProgram(io: Io, runner: Runner): Command {
     brakeCommands,
     blockCommands,
     packageCommands,
+    rollbackCommands,
     operatorCommands,
     cellCommands,
     serverCommands,

@@ -1,3 +1,5 @@
+import { isClientError } from '../client/errors.js';
+import type { CellsClient, RollbackClient, SeenRollback } from '../client/index.js';
 import type { ClusterStatus, PackageRolloutStatus } from '../contract/status.js';
 import { clusterTree } from './cluster-tree.js';
 import type { Context, Outcome } from './context.js';
@@ -19,8 +21,36 @@ export async function showCluster(context: Context): Promise<Outcome> {
 }
 
 export async function showRollout(context: Context, version: string): Promise<Outcome> {
-  const status = await (await context.cells()).rollout(version).status();
-  return { json: status, text: rolloutTree(status, await viewOf(context.io)) };
+  const cells = await context.cells();
+  const [rollout, rollback] = await Promise.allSettled([
+    cells.rollout(version).status(),
+    rollbackOf(cells, version),
+  ]).then(([a, b]) => [a, b.status === 'fulfilled' ? b.value : null] as const);
+  // A package that nobody rolled out may be taken back all the same.
+  if (rollout.status === 'rejected' && (rollback === null || !isNotFound(rollout.reason))) throw rollout.reason;
+  const status = rollout.status === 'fulfilled' ? rollout.value : null;
+  const view = await viewOf(context.io);
+  const { rollbackTree } = await import('./rollback-tree.js');
+  return {
+    json: status === null ? rollback : { ...status, ...(rollback ? { rollback } : {}) },
+    text: [
+      ...(status ? rolloutTree(status, view) : []),
+      ...(status && rollback ? [''] : []),
+      ...(rollback ? rollbackTree(rollback, view) : []),
+    ],
+  };
+}
+
+const isNotFound = (error: unknown): boolean => isClientError(error) && error.name === 'NotFoundError';
+
+/** Null where there was none; that it cannot be asked for takes nothing from what can. */
+async function rollbackOf(cells: CellsClient, version: string): Promise<SeenRollback | null> {
+  try {
+    return await cells.rollback(version).status();
+  } catch (error) {
+    if (isClientError(error)) return null;
+    throw error;
+  }
 }
 
 export async function watchCluster(context: Context): Promise<undefined> {
@@ -30,7 +60,11 @@ export async function watchCluster(context: Context): Promise<undefined> {
 
 /** Ends by itself when the rollout has ended. */
 export async function watchRollout(context: Context, version: string): Promise<Outcome> {
-  const rollout = (await context.cells()).rollout(version);
+  const cells = await context.cells();
+  // While the package is taken back, that is what there is to watch.
+  const returning = await rollbackOf(cells, version);
+  if (returning && returning.finishedAt === null) return await watchRollback(context, cells.rollback(version));
+  const rollout = cells.rollout(version);
   const read = () => rollout.status();
   const status = await started<PackageRolloutStatus>({
     io: context.io,
@@ -38,6 +72,13 @@ export async function watchRollout(context: Context, version: string): Promise<O
     quiet: context.json,
     ...rolloutFollowing,
   });
+  return { json: status, text: [] };
+}
+
+async function watchRollback(context: Context, rollback: RollbackClient): Promise<Outcome> {
+  const { rollbackFollowing } = await import('./rollback-tree.js');
+  const read = () => rollback.status();
+  const status = await started({ io: context.io, read, quiet: context.json, ...rollbackFollowing });
   return { json: status, text: [] };
 }
 

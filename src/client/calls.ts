@@ -5,7 +5,7 @@ import {
   type WorkflowHandle,
   type WorkflowUpdateHandle,
 } from '@temporalio/client';
-import type { Workflow } from '@temporalio/common';
+import { type Workflow, WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import type { WorkflowType } from '../contract/ids.js';
 import { TimedOutError, UnreachableError } from './errors.js';
 import { isCollision, isDeadline, isPassing, toClientError } from './translate.js';
@@ -85,6 +85,32 @@ export class Calls {
     return { status, cutOff: cutOffBy(run.name) };
   }
 
+  /** Starts a workflow, unless one is open under its id; answers whether it did. */
+  async start(workflowId: string, { type, args, summary }: NonNullable<Target['start']>): Promise<boolean> {
+    const { taskQueue } = this;
+    try {
+      await this.#bounded(workflowId, this.#limits.acceptMs, () =>
+        this.client.workflow.start(type, {
+          workflowId,
+          taskQueue,
+          args,
+          staticSummary: summary,
+          workflowIdConflictPolicy: 'FAIL',
+          workflowIdReusePolicy: 'ALLOW_DUPLICATE',
+        }),
+      );
+      return true;
+    } catch (error) {
+      if (error instanceof WorkflowExecutionAlreadyStartedError) return false;
+      throw error;
+    }
+  }
+
+  /** The result of a run, however long it takes. */
+  async outcome<T>(workflowId: string, timeoutMs?: number): Promise<T> {
+    return await this.#waited(() => this.#handle(workflowId).result() as Promise<T>, workflowId, timeoutMs);
+  }
+
   /** Asks a question of a workflow that never ends. */
   async query<T>(workflowId: string, name: string, payload: object): Promise<T> {
     const ask = () => this.#handle(workflowId).query<T, [object]>(name, payload);
@@ -143,19 +169,23 @@ export class Calls {
     });
   }
 
-  async #answer<T>(handle: WorkflowUpdateHandle<T>, timeoutMs = Number.POSITIVE_INFINITY): Promise<T> {
+  #answer<T>(handle: WorkflowUpdateHandle<T>, timeoutMs?: number): Promise<T> {
+    return this.#waited(() => handle.result(), handle.workflowId, timeoutMs);
+  }
+
+  async #waited<T>(wait: () => Promise<T>, workflowId: string, timeoutMs = Number.POSITIVE_INFINITY): Promise<T> {
     const deadline = Date.now() + timeoutMs;
     let lastHeardAt = Date.now();
     for (;;) {
       try {
-        if (timeoutMs === Number.POSITIVE_INFINITY) return await handle.result();
-        return await this.client.withDeadline(deadline, () => handle.result());
+        if (timeoutMs === Number.POSITIVE_INFINITY) return await wait();
+        return await this.client.withDeadline(deadline, wait);
       } catch (error) {
         if (Date.now() >= deadline) throw new TimedOutError(timeoutMs, `No answer within ${timeoutMs / 1000} s`);
         // A poll that ran into a deadline was heard; only silence counts.
         if (isDeadline(error)) lastHeardAt = Date.now();
         const isLost = Date.now() - lastHeardAt > this.#limits.absenceMs;
-        if (!isPassing(error) || isLost) throw toClientError(error, handle.workflowId);
+        if (!isPassing(error) || isLost) throw toClientError(error, workflowId);
         await sleep(RETRY_MS);
       }
     }

@@ -2,17 +2,19 @@ import type { Client } from '@temporalio/client';
 import { Calls, type Limits } from './calls.js';
 import { ClusterClient } from './cluster.js';
 import { LedgerClient } from './ledger.js';
+import { RollbackClient } from './rollback.js';
 import { RolloutClient } from './rollout.js';
 import { type ListOptions, listRollouts, type RolloutSummary } from './rollouts.js';
 
 export { brakeIdFor } from './brake-id.js';
 export type { Asked, CallOptions, CutOff, Limits } from './calls.js';
 export * from './errors.js';
+export type { SeenRollback } from './rollback.js';
 export type { SeenRollout, StartOptions } from './rollout.js';
 export type { ListOptions, RolloutSummary } from './rollouts.js';
 export { toClientError } from './translate.js';
 export { pipelineUpdateId } from './update-id.js';
-export type { ClusterClient, LedgerClient, RolloutClient };
+export type { ClusterClient, LedgerClient, RollbackClient, RolloutClient };
 
 export interface CellsClientOptions {
   client: Client;
@@ -41,6 +43,11 @@ export class CellsClient {
   /** What was done, decided and failed, beyond Temporal's retention. */
   ledger(): LedgerClient {
     return new LedgerClient(this.#calls);
+  }
+
+  /** Of the same package. */
+  rollback(version: string): RollbackClient {
+    return new RollbackClient(this.#calls, version);
   }
 
   listRollouts(options?: ListOptions): Promise<RolloutSummary[]> {

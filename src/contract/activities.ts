@@ -1,9 +1,10 @@
 import type { AmpJobState } from './amp.js';
 import type { Calendar, CalendarWord } from './calendar.js';
 import type { CellVerdict, HealthPolicy, LooksState, RingVerdict } from './health.js';
+import type { RingEntry } from './internal.js';
 import type { LedgerEntry } from './ledger.js';
 import type { OutsideCheck } from './policy.js';
-import type { PackageRolloutStatus } from './status.js';
+import type { PackageRolloutStatus, ReturnPlan } from './status.js';
 
 /**
  * What workflows ask of the outside world. Written by hand and importing no implementation, so that the deterministic
@@ -286,6 +287,22 @@ export interface Alert {
   resolved?: true;
 }
 
+/** What a rollback of a package comes to in one ring, by AMP's word on every cell of it. */
+export type RingReturn = ReturnPlan;
+
+export interface SurveyOrder {
+  version: string;
+  /** Only this ring; null: every one. */
+  ring: number | null;
+  allowDowntime: string[];
+  toBlocked: boolean;
+}
+
+/** Rings where there is something to take back, or to wait for. */
+export interface Survey {
+  rings: RingReturn[];
+}
+
 export interface Activities {
   /** Looks at up to 100 cells. Fails with `AmpUnavailable` or `AccessDenied` where AMP itself cannot be asked. */
   lookAtCells(order: LookOrder): Promise<CellLook[]>;
@@ -330,7 +347,7 @@ export interface Activities {
   terminatePass(order: { ring: number; pass: string | null; reason: string }): Promise<void>;
   /** The status that an ended run of a `PackageRollout` left as its result; null where Temporal has none of it. */
   readRollout(order: { version: string; runId: string }): Promise<PackageRolloutStatus | null>;
-  /** Open `PackageRollout`s, by visibility. */
+  /** Open `PackageRollout`s and `PackageRollback`s, by visibility. */
   listOpenRollouts(): Promise<string[]>;
   /**
    * Tells people that something is the matter, or that it is no more (`resolved`). Never fails, and takes a few seconds
@@ -342,6 +359,15 @@ export interface Activities {
   tellLedger(order: { entries: LedgerEntry[] }): Promise<void>;
   /** Whether a worker that has the ledger open polls its task queue, or did within the last minutes. */
   isLedgerServed(): Promise<boolean>;
+  /**
+   * Asks AMP what every cell of the topology runs, and what taking a package back would come to. Fails with
+   * `AmpUnavailable` or `AccessDenied` where AMP cannot be asked; waits for a topology that can be read.
+   */
+  surveyPackage(order: SurveyOrder): Promise<Survey>;
+  /** Who has the workflow id of the pass over a ring now: first run id, and the ring's state by its search attribute. */
+  describePass(order: { ring: number }): Promise<{ pass: string; state: string } | null>;
+  /** What a pass over a ring works on, by the topology that the cluster had last; null: it has no such ring. */
+  readEntry(order: { ring: number }): Promise<RingEntry | null>;
   /** Whether a ring may be taken forward now, by the time zone data of this worker, and until when that is so. */
   readCalendar(calendar: Calendar): Promise<CalendarWord>;
   /** Lets so many milliseconds pass. */

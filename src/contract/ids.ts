@@ -10,6 +10,7 @@ export const ledgerTaskQueue = (taskQueue: string): string => `${taskQueue}-ledg
 export const WORKFLOW_TYPES = [
   'CellCluster',
   'PackageRollout',
+  'PackageRollback',
   'RingRollout',
   'CellRollout',
   'Ledger',
@@ -22,10 +23,12 @@ export const CLUSTER_WORKFLOW_ID = 'cell-cluster';
 export const LEDGER_WORKFLOW_ID = 'ledger';
 
 const PACKAGE_PREFIX = 'package-rollout/';
+const ROLLBACK_PREFIX = 'package-rollback/';
 const RING_PREFIX = 'ring-rollout/';
 const CELL_PREFIX = 'cell-rollout/';
 
 export const packageRolloutId = (version: string): string => `${PACKAGE_PREFIX}${version}`;
+export const packageRollbackId = (version: string): string => `${ROLLBACK_PREFIX}${version}`;
 export const ringRolloutId = (ring: number): string => `${RING_PREFIX}${ring}`;
 export const cellRolloutId = (cell: string): string => `${CELL_PREFIX}${cell}`;
 /** Of entries that one chain of runs of the ledger gave away, counted from 1. */
@@ -36,6 +39,9 @@ const suffix = (prefix: string, id: string): string | null => (id.startsWith(pre
 
 /** The version a `PackageRollout` id stands for, or null for another kind of id. */
 export const versionOfPackageRolloutId = (id: string): string | null => suffix(PACKAGE_PREFIX, id);
+
+/** The version a `PackageRollback` id stands for, or null for another kind of id. */
+export const versionOfPackageRollbackId = (id: string): string | null => suffix(ROLLBACK_PREFIX, id);
 
 /** The ring a `RingRollout` id stands for, or null for another kind of id. */
 export function ringOfRingRolloutId(id: string): number | null {

@@ -1,6 +1,7 @@
 import type { CellRef } from './activities.js';
 import type { CellVerdict, HealthPolicy } from './health.js';
 import type { RingPolicy } from './policy.js';
+import type { CellReturn } from './returning.js';
 import type { CellState, PassPurpose } from './status.js';
 
 /** What a pass gives the run of one cell, and what it hears from it. */
@@ -38,6 +39,8 @@ export interface CellRolloutInput {
   cancelled: boolean;
   lane: string | null;
   reason: string;
+  /** A person wants the package taken back; left out: as the policy says, in one try. */
+  back?: CellReturn;
 }
 
 /** A pass of another package holds the ring: nothing that has not been ordered yet is to be. */

@@ -81,6 +81,8 @@ export interface RequestRing {
   preempt?: boolean;
   /** What it mends, as its caller says: it passes the pause for drift. */
   fixes?: string;
+  /** Workflow id of who asks; left out: the rollout of the package. */
+  sender?: string;
 }
 
 export type RingWaiver = Waiver & { ring: number };
@@ -136,6 +138,8 @@ export interface Registered {
   runsWith?: string | null;
   /** Name of the cluster. */
   cluster?: string | null;
+  /** The block that covers it, for who asks for what has ended. */
+  blocked?: { version: string } | null;
   graduationTimeoutMs: number;
   /** When it graduated, where the cluster remembers that it did. */
   graduatedAt: string | null;
@@ -223,6 +227,8 @@ export interface PassSpeaks {
   pass: string;
   version: string;
   purpose: PassPurpose;
+  /** Workflow id of who started it; left out: the rollout of the package. */
+  starter?: string;
 }
 
 /** A pass asks to begin: no cell of it starts before the answer. */
@@ -236,6 +242,7 @@ export interface RingReport {
   pass: string;
   version: string;
   purpose: PassPurpose;
+  starter?: string;
   view: RolloutRing;
   /** version → cells, as last seen by this pass. */
   observed: Record<string, number>;
@@ -344,6 +351,8 @@ export interface StopPass extends ForPass {
   reason: string;
   /** Drop what only judges (verification, rollback) once the AMP jobs have ended: a newer package is next. */
   hurry: boolean;
+  /** A person gives up even a rollback. */
+  evenRollback?: boolean;
 }
 
 export interface RetryPass extends ForPass {

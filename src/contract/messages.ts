@@ -172,6 +172,22 @@ export const unblockVersion = lazily(() => {
   return z.strictObject({ version, by, reason, url });
 });
 
+export const packageRollbackArgument = lazily(() => {
+  const { version, by, reason, url, ring, cell } = fields();
+  const flag = z.boolean('true or false').optional();
+  const allowDowntime = z.array(cell, 'a list of cell ids').max(10_000, 'at most 10000 cells').optional();
+  return z.strictObject(
+    { version, by, reason, url, ring: ring.optional(), block: flag, allowDowntime, toBlocked: flag, dryRun: flag },
+    'an object {version, by, reason, url?, ring?, block?, allowDowntime?, toBlocked?, dryRun?}',
+  );
+});
+
+/** `abort` of a `PackageRollback`: there is nothing to take back from it. */
+export const abortRollback = lazily(() => {
+  const { by, reason, url } = fields();
+  return z.strictObject({ by, reason, url });
+});
+
 const GZIP = 'base64 of the gzipped JSON of a topology';
 
 export const applyTopology = lazily(() => {
@@ -226,6 +242,8 @@ export type RetryRing = z.infer<ReturnType<typeof retryRing>>;
 export type SkipCell = z.infer<ReturnType<typeof skipCell>>;
 export type Abort = z.infer<ReturnType<typeof abort>>;
 export type Restart = z.infer<ReturnType<typeof restart>>;
+export type PackageRollbackArgument = z.infer<ReturnType<typeof packageRollbackArgument>>;
+export type AbortRollback = z.infer<ReturnType<typeof abortRollback>>;
 export type Reconcile = z.infer<ReturnType<typeof reconcile>>;
 export type QuarantineCell = z.infer<ReturnType<typeof quarantineCell>>;
 export type ReadmitCell = z.infer<ReturnType<typeof readmitCell>>;

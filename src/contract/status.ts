@@ -113,6 +113,8 @@ export interface CellException {
   reason: string;
   jobId?: string;
   evidence?: Evidence[];
+  /** The rule of return says that going back takes the cell down. */
+  needsDowntime?: true;
 }
 
 export interface RingCounts {
@@ -229,6 +231,37 @@ export interface PackageRolloutStatus {
   supersededBy?: string;
   /** Cells that could not go back when the rollout was aborted with `rollback`, with the reason. */
   needsDowntime?: CellException[];
+}
+
+/** What taking a package back comes to in one ring, as it was found when that began. */
+export interface ReturnPlan {
+  ring: number;
+  name: string;
+  /** Cells that ran the package. */
+  cells: number;
+  /** Of those, the ones that can go back, by the package that they go back to. */
+  targets: Record<string, number>;
+  /** Of those, the ones that stay, with the reason; at most 100 are named. */
+  stays: CellException[];
+  staysTotal: number;
+  /** Cells with a job of ours under way, which may bring the package. */
+  underWay: number;
+  /** Cells of which it was not known what they run. */
+  unknown: number;
+}
+
+/** What a `PackageRollback` answers: as a rollout, and what it is about. */
+export interface PackageRollbackStatus extends PackageRolloutStatus {
+  needsDowntime: CellException[];
+  by: string;
+  reason: string;
+  url?: string;
+  /** Only this ring. */
+  ring?: number;
+  /** It only says what would be done. */
+  dryRun?: true;
+  /** Empty until every cell was looked at. */
+  plan: ReturnPlan[];
 }
 
 export type RingOutcome = 'converged' | 'failed' | 'halted' | 'superseded' | 'refused' | 'aborted';

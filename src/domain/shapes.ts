@@ -50,6 +50,7 @@ const listOf =
 const purpose = oneOf('deploy', 'migrate', 'rollback');
 const ringOrAfter: Judge = (value) => ring(value) || object({ after: orNull(ring) })(value);
 const scope: Judge = (value) => oneOf('cluster', 'outer', 'package')(value) || object({ ring })(value);
+const range = object({ version: packageName, fixedIn: optional(packageName) });
 const brakes = listOf(
   object({
     brakeId: text,
@@ -59,7 +60,7 @@ const brakes = listOf(
     by: text,
     reason: text,
     expiresAt: optional(instant),
-    blocks: optional(object({ version: packageName, fixedIn: optional(packageName) })),
+    blocks: optional(range),
   }),
 );
 const waiting = object({ kind: text, since: instant, until: optional(instant), detail: text, next: texts });
@@ -120,6 +121,7 @@ const request = {
   approvedAtMs: optional((value) => isObject(value) && Object.values(value).every(instantMs)),
   waivers: optional(listOf(object({ ring, ...waiver }))),
   sinceMs: instantMs,
+  sender: optional(text),
   preempt: optional(flag),
   fixes: optional(text),
 };
@@ -143,7 +145,7 @@ const ANSWERS: Record<string, Shape> = {
 };
 
 const brakesNumber = { epoch: text, seq: number };
-const speaks = { ring, requestId: text, pass: text, version: packageName, purpose };
+const speaks = { ring, requestId: text, pass: text, version: packageName, purpose, starter: optional(text) };
 
 const SHAPES: Record<string, Shape> = {
   registerRollout: {
@@ -171,12 +173,26 @@ const SHAPES: Record<string, Shape> = {
   askRing: { version: packageName, ring },
   ringKnown: { ring, problem: orNull(problem) },
   withdrawRequest: { requestId: text },
+  askRollback: {
+    version: packageName,
+    run: text,
+    by: text,
+    reason: text,
+    url: orNull(text),
+    ring: orNull(ring),
+    block: flag,
+    dryRun: flag,
+  },
+  rollbackAnswer: { refused: orNull(problem), cluster: orNull(text), rings: listOf(ring) },
+  rollbackEnded: { version: packageName, run: text },
+  takenBack: { by: text, reason: text, url: orNull(text) },
   rolloutEnded: { version: packageName, state: text, supersededBy: orNull(text), run: text, forget: optional(flag) },
   registered: {
     endedAs: orNull(text),
     supersededBy: orNull(text),
     endedRun: orNull(text),
     conflict: orNull(problem),
+    blocked: optional(orNull(object({ version: packageName }))),
     chartVersion: orNull(text),
     runsWith: optional(orNull(text)),
     cluster: optional(orNull(text)),
@@ -198,6 +214,7 @@ const SHAPES: Record<string, Shape> = {
     pass: text,
     version: packageName,
     purpose,
+    starter: optional(text),
     view,
     observed: (value) => isObject(value) && Object.values(value).every(number),
     runsWith: optional(orNull(text)),
@@ -234,7 +251,13 @@ const SHAPES: Record<string, Shape> = {
     refused: orNull(text),
   },
   setBrakes: { from: oneOf('cluster', 'package'), ...brakesNumber, brakes },
-  stopPass: { outcome: oneOf('aborted', 'superseded', 'yielded'), by: text, reason: text, hurry: flag },
+  stopPass: {
+    outcome: oneOf('aborted', 'superseded', 'yielded'),
+    by: text,
+    reason: text,
+    hurry: flag,
+    evenRollback: optional(flag),
+  },
   retryPass: { by: text, cells: orNull(texts) },
   skipInPass: { cell: text, by: text, reason: text },
   quarantineInPass: { cell: text, by: text, reason: text, out: flag },
@@ -286,6 +309,8 @@ const ARGUMENTS: Record<string, Shape> = {
     mend: flag,
     afterLoss: flag,
     reason: text,
+    back: optional(object({ allowDowntime: texts, toBlocked: flag, tries: number })),
+    entry: optional((value) => object(SHAPES.ringEntry)(value)),
   },
   CellRollout: {
     cluster: text,
@@ -303,6 +328,7 @@ const ARGUMENTS: Record<string, Shape> = {
     order: number,
     lane: orNull(text),
     reason: text,
+    back: optional(object({ mayTakeDown: flag, notTo: listOf(range), tries: number })),
   },
 };
 

@@ -1,7 +1,7 @@
 import type { Io } from '../../src/cli/io.js';
 import { main } from '../../src/cli/main.js';
 import type { Session } from '../../src/cli/session.js';
-import type { CellsClient } from '../../src/client/index.js';
+import { type CellsClient, NotFoundError } from '../../src/client/index.js';
 import type { Environment } from '../../src/config/temporal-cli.js';
 
 export const VERSION = '17.10.202503180906-6a387d336a7.c1c3e017782';
@@ -30,13 +30,20 @@ export async function run(argv: string[], cells?: Fake, env: Environment = {}): 
     now: () => NOW,
     connect: async () => {
       if (!cells) throw new Error('nobody should have been asked');
-      return { cells, close: async () => {} } as unknown as Session;
+      return { cells: { rollback: none, ...cells }, close: async () => {} } as unknown as Session;
     },
     interrupted: () => new Promise(() => {}),
   };
   const exit = await main(argv, io);
   return { exit, ...out };
 }
+
+/** Nobody has taken anything back. */
+const none = (version: string) => ({
+  status: async () => {
+    throw new NotFoundError(`package-rollback/${version}`, false);
+  },
+});
 
 /** A rollout whose every act answers the same, or throws it where it is an error. */
 export function rollout(answers: Record<string, unknown>): Fake {

@@ -30,6 +30,8 @@ const SCHEMAS: Record<string, () => z.ZodType> = {
   reconcile: messages.reconcile,
   blockVersion: messages.blockVersion,
   unblockVersion: messages.unblockVersion,
+  packageRollbackArgument: messages.packageRollbackArgument,
+  abortRollback: messages.abortRollback,
 };
 
 function problemsOf(name: string, payload: unknown): Problem[] {
@@ -101,11 +103,16 @@ function sentBy(line: string): Sent[] {
   const value = (flag: string) => (args.includes(flag) ? args[args.indexOf(flag) + 1] : undefined);
   const isCluster = value('--workflow-id') === 'cell-cluster';
   const isWithStart = value('--update-name') !== undefined || value('--signal-name') !== undefined;
-  const called = (name: string) => (isCluster && name === 'engageBrake' ? 'engageClusterBrake' : name);
+  const isRollback = args.some((word) => word.startsWith('package-rollback/'));
+  const called = (name: string) => {
+    if (isRollback && name === 'abort') return 'abortRollback';
+    return isCluster && name === 'engageBrake' ? 'engageClusterBrake' : name;
+  };
   const sent = [
     { name: value('--update-name'), payload: value('--update-input') },
     { name: value('--signal-name'), payload: value('--signal-input') },
     { name: isWithStart && !isCluster ? 'packageRolloutArgument' : value('--name'), payload: value('--input') },
+    { name: value('--type') === 'PackageRollback' ? 'packageRollbackArgument' : undefined, payload: value('--input') },
   ];
   return sent.flatMap(({ name, payload }) => (name && payload ? [{ line, name: called(name), payload }] : []));
 }
@@ -132,6 +139,9 @@ describe('messages by the temporal CLI', () => {
 
 test('operating.md has a section, a cellctl line or both for every message of the contract', () => {
   const page = read('docs/operating.md');
-  const names = Object.keys(SCHEMAS).filter((name) => !['packageRolloutArgument', 'engageClusterBrake'].includes(name));
+  const names = Object.keys(SCHEMAS).filter(
+    (name) =>
+      !['packageRolloutArgument', 'engageClusterBrake', 'packageRollbackArgument', 'abortRollback'].includes(name),
+  );
   expect(names.filter((name) => !new RegExp(`\`${name}\`|--name ${name}\\b`).test(page))).toEqual([]);
 });

@@ -6,7 +6,11 @@ const VERSION = '17.10.202503180906-6a387d336a7.c1c3e017782';
 
 /** What stands in the documents for a value of the reader's. */
 const PLACEHOLDERS: Record<string, string> = { V: VERSION, VERSION, FILE: 'topology.yaml' };
-const VARIABLES: Record<string, string> = { V: VERSION, P: `package-rollout/${VERSION}` };
+const VARIABLES: Record<string, string> = {
+  V: VERSION,
+  P: `package-rollout/${VERSION}`,
+  R: `package-rollback/${VERSION}`,
+};
 
 /** Words of one command line: quotes and variables are resolved, a comment at its end is dropped. */
 export function words(line: string): string[] {

@@ -1,9 +1,9 @@
 import { expect } from 'vitest';
-import { packageRolloutId } from '../../src/contract/ids.js';
-import type { PackageRolloutStatus } from '../../src/contract/status.js';
+import { packageRollbackId, packageRolloutId } from '../../src/contract/ids.js';
+import type { PackageRollbackStatus, PackageRolloutStatus } from '../../src/contract/status.js';
 import type { World } from '../support/world.js';
 import { checkInvariants } from './index.js';
-import type { Evidence, Leeway, SeenRollout } from './types.js';
+import type { Evidence, Leeway, SeenAct, SeenRollout } from './types.js';
 
 /** Everything that the checks want to know of a world, asked from AMP and from the coordinator now. */
 export async function evidenceOf(world: World): Promise<Evidence> {
@@ -14,11 +14,16 @@ export async function evidenceOf(world: World): Promise<Evidence> {
     const status = await statusOfAllRuns(world, version);
     if (status) statuses[version] = status;
   }
+  const rollbacks: Record<string, SeenAct[]> = {};
+  for (const version of new Set(asked)) {
+    const acts = await actsOfRollbacks(world, version);
+    if (acts.length > 0) rollbacks[version] = acts;
+  }
   const cluster = await world.cells
     .cluster()
     .status()
     .catch(() => null);
-  return { jobs, topology: world.topology, acts: world.acts, statuses, ...(cluster ? { cluster } : {}) };
+  return { jobs, topology: world.topology, acts: world.acts, statuses, rollbacks, ...(cluster ? { cluster } : {}) };
 }
 
 /**
@@ -44,6 +49,18 @@ async function statusOfAllRuns(world: World, version: string): Promise<PackageRo
     rejected: statuses.flatMap((s) => s.rejected),
     failures: statuses.flatMap((s) => s.failures),
   };
+}
+
+/** What people did to the rollbacks of a package, in all their runs. */
+async function actsOfRollbacks(world: World, version: string): Promise<SeenAct[]> {
+  const acts: SeenAct[] = [];
+  for await (const run of world.client.workflow.list({ query: `WorkflowId = '${packageRollbackId(version)}'` })) {
+    const handle = world.client.workflow.getHandle(run.workflowId, run.runId);
+    const status = run.status.name === 'COMPLETED' ? handle.result() : handle.query('status');
+    const found = (await status.catch(() => null)) as PackageRollbackStatus | null;
+    acts.unshift(...(found?.acts ?? []));
+  }
+  return acts;
 }
 
 /** Fails with every violation of contract section 7 that AMP's log shows. The last line of a workflow or process test. */

@@ -46,6 +46,7 @@ export interface Facts {
   topologies: Topology[];
   perimeter: number;
   statuses: Readonly<Record<string, SeenRollout>>;
+  rollbacks: NonNullable<Evidence['rollbacks']>;
   cluster: Evidence['cluster'];
   leeway: Leeway;
 }
@@ -61,6 +62,7 @@ export function factsOf(evidence: Evidence, leeway: Leeway): Facts {
     topologies,
     perimeter: Math.min(...topologies.map((t) => t.perimeter)),
     statuses: evidence.statuses ?? {},
+    rollbacks: evidence.rollbacks ?? {},
     cluster: evidence.cluster,
     leeway,
   };

@@ -75,6 +75,8 @@ export interface Evidence {
   acts: readonly ActRecord[];
   /** Status by version, taken after the last job. */
   statuses?: Readonly<Record<string, SeenRollout>>;
+  /** Acts that rollbacks kept, by the package that they took back. */
+  rollbacks?: Readonly<Record<string, SeenAct[]>>;
   /** Status of the cluster, for the acts that it kept. */
   cluster?: { acts?: SeenAct[] };
 }

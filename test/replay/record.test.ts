@@ -25,6 +25,9 @@ test.runIf(version)('records the histories of a good rollout', async () => {
   await world.deploy(V1);
   await world.cells.rollout(V1).graduate({ by: 'release-tools' });
   await world.rolloutEnds(V1);
+  const rollback = world.cells.rollback(V1);
+  await rollback.start({ by: 'ops', reason: 'a look back', ring: 0 });
+  await rollback.result();
   await startLedgerRuns(world);
   await recordHistories(world, version ?? '', 'good');
   await world.close();

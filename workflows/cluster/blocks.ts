@@ -4,6 +4,7 @@ import {
   blockFrom,
   brakeOfBlock,
   isSameBlock,
+  noteFix,
   rangeText,
   whyNoRoomToBlock,
   whyNotBlocked,
@@ -37,7 +38,10 @@ export class Blocks {
   }
 
   block(payload: unknown): BlockedVersion {
-    const { url, fixedIn, ...message } = validated(messages.blockVersion, payload);
+    return this.put(validated(messages.blockVersion, payload));
+  }
+
+  put({ url, fixedIn, ...message }: messages.BlockVersion): BlockedVersion {
     const { state } = this.ctx;
     const since = new Date(Date.now()).toISOString();
     const more = { ...(fixedIn === undefined ? {} : { fixedIn }), ...(url === undefined ? {} : { url }) };
@@ -47,6 +51,7 @@ export class Blocks {
     const isSame = before !== null && isSameBlock(before, block);
     if (!isSame) {
       state.blocked = withBlock(state.blocked, block);
+      noteFix(state, block);
       this.ctx.record('blockVersion', block, `blocked: ${rangeText(block)}`);
     }
     this.brakes.renew();

@@ -26,6 +26,7 @@ import {
   enterTurn,
   forgetUnmet,
   handOver,
+  isOfRollout,
   loseStarter,
   meetPass,
   noteRing,
@@ -45,6 +46,7 @@ import {
   noteReconciled,
 } from '../../src/domain/cluster/reconcile.js';
 import { noteRepeats } from '../../src/domain/cluster/repeats.js';
+import { noteReturned } from '../../src/domain/cluster/rollbacks.js';
 import type { QueuedRequest, Turn } from '../../src/domain/cluster/state.js';
 import { topologyOf } from '../../src/domain/cluster/topology.js';
 import {
@@ -110,7 +112,7 @@ export class Turns {
     const holds = Object.values(state.turns).some((t) => t.request.requestId === message.requestId);
     if (holds) return;
     const before = state.queue.find((q) => q.requestId === message.requestId);
-    const sender = packageRolloutId(message.version);
+    const sender = message.sender ?? packageRolloutId(message.version);
     const entry = { ...message, sender, at: before?.at ?? null, told: '', held: null };
     if (before) state.queue = state.queue.map((q) => (q === before ? entry : q));
     else state.queue.push(entry);
@@ -153,7 +155,7 @@ export class Turns {
 
   /** Nobody of this package wants a ring any more. */
   withdrawAll(version: string): void {
-    this.ctx.state.queue = this.ctx.state.queue.filter((q) => q.version !== version || isReconcile(q));
+    this.ctx.state.queue = this.ctx.state.queue.filter((q) => q.version !== version || !isOfRollout(q));
     this.ctx.wake();
   }
 
@@ -287,6 +289,7 @@ export class Turns {
     const { ring } = report.view;
     const record = state.rings[ring];
     noteSystemic(state, ring, report, Date.now());
+    noteReturned(state, ring, report, Date.now());
     noteRepeats(state.repeats, report);
     noteChart(state, report.version, report.runsWith ?? null);
     noteForReconcile(state, ring, report);

@@ -47,6 +47,7 @@ export class ClusterLink {
     state.softRings = m.softRings;
     state.alsoOn = m.alsoOn;
     state.cluster = m.cluster ?? null;
+    state.blocked = m.blocked ?? null;
     ctx.ledger.flush();
     if (m.conflict) {
       ctx.refusal = m.conflict;

@@ -10,9 +10,9 @@ import {
 } from '@temporalio/workflow';
 import type { CalendarWait } from '../../src/contract/calendar.js';
 import { CLUSTER_WORKFLOW_ID, ringRolloutId } from '../../src/contract/ids.js';
-import type { PassLost, RequestRing, RingAnswer, RingReport } from '../../src/contract/internal.js';
+import type { PassLost, RequestRing, RingAnswer, RingEntry, RingReport } from '../../src/contract/internal.js';
 import { CELLS_RING, CELLS_STATE, CELLS_VERSION } from '../../src/contract/search-attributes.js';
-import type { PassPurpose } from '../../src/contract/status.js';
+import type { CellException, PassPurpose } from '../../src/contract/status.js';
 import { OUST_AFTER_MS } from '../../src/domain/ousting.js';
 import { nextOust, nextStep } from '../../src/domain/rollout/plan.js';
 import { failedChecks, isOpen, migrationHold, newTrack, type Track, tracksOf } from '../../src/domain/rollout/state.js';
@@ -32,6 +32,8 @@ const MAX_STEPS = 100;
 export class Passes {
   /** Passes that know of every ring's bake. */
   private readonly toldBaked = new Set<string>();
+  /** What the pass of a request works on that nobody granted. */
+  private readonly entries = new Map<string, RingEntry>();
   /** Requests whose pass is being terminated. */
   private readonly ousting = new Set<string>();
   private readonly alarm: Alarm;
@@ -133,6 +135,29 @@ export class Passes {
     }
   }
 
+  /** Nobody answers for the ring that a rollback asks for: it is entered without a turn. */
+  enterUnasked(track: Track, entry: RingEntry): void {
+    const { name, soft, perimeter } = entry;
+    Object.assign(track, { name, soft, perimeter, held: null, stage: 'granted' });
+    this.entries.set(track.requestId, entry);
+    void this.ctx.detached(() => this.startPass(track));
+  }
+
+  /** What waits for its ring is wanted no more, and a pass under way is to end. */
+  giveUp(by: string, reason: string): void {
+    for (const track of tracksOf(this.ctx.state)) {
+      if (track.stage === 'asked') this.withdraw(track.requestId);
+      else if (isOpen(track)) void this.ctx.detached(() => this.stopReturn(track, by, reason));
+    }
+  }
+
+  /** A pass that is just being started is told once it is there. */
+  private async stopReturn(track: Track, by: string, reason: string): Promise<void> {
+    await condition(() => track.stage !== 'granted');
+    const stop = { outcome: 'aborted' as const, by, reason, hurry: false, evenRollback: true };
+    await this.ctx.tellPass(track, signals.stopPassSignal, stop);
+  }
+
   takeAnswer(answer: RingAnswer): void {
     const { state } = this.ctx;
     const { requestId } = answer;
@@ -191,6 +216,7 @@ export class Passes {
       graduation,
       fixes,
       waivers = [],
+      back,
     } = this.ctx.state;
     const waived = waivers.length > 0 ? { waivers } : {};
     const preempt = graduation?.accepted && graduation.preempt ? { preempt: true } : {};
@@ -208,6 +234,7 @@ export class Passes {
       sinceMs,
       ...preempt,
       ...mends,
+      ...(back ? { sender: workflowInfo().workflowId } : {}),
     };
   }
 
@@ -313,7 +340,8 @@ export class Passes {
   }
 
   private passOptions(track: Track) {
-    const { version, chartVersion, lane, brakes, brakesSeq, skips, abort, overridden, waivers } = this.ctx.state;
+    const { version, chartVersion, lane, brakes, brakesSeq, skips, abort, overridden, waivers, back } = this.ctx.state;
+    const entry = this.entries.get(track.requestId);
     const { ring, purpose, requestId, leftBehind, lost, migrationFailed, mend } = track;
     const reason = purpose === 'rollback' ? (abort?.reason ?? 'rollback') : `${purpose} of ${version}`;
     const input = {
@@ -336,6 +364,8 @@ export class Passes {
       mend,
       afterLoss: lost > 0,
       reason,
+      ...(back ? { back } : {}),
+      ...(entry ? { entry } : {}),
     };
     return {
       workflowId: ringRolloutId(ring),
@@ -383,8 +413,10 @@ export class Passes {
     const { state } = this.ctx;
     track.lost = 0;
     if (track.purpose === 'rollback') {
-      const stayed = track.view?.exceptions.filter((e) => e.state !== 'rolled-back') ?? [];
-      state.needsDowntime.push(...stayed);
+      const isNamed = (e: CellException) => (state.back ? e.needsDowntime === true : e.state !== 'rolled-back');
+      const stayed = track.view?.exceptions.filter(isNamed) ?? [];
+      const others = state.needsDowntime.filter(({ cell }) => !stayed.some((e) => e.cell === cell));
+      state.needsDowntime = [...others, ...stayed];
       return;
     }
     if (state.end || state.abort) return;

@@ -11,7 +11,8 @@ import type {
   SkipInPass,
 } from '../../src/contract/internal.js';
 import type { OverridableWait } from '../../src/contract/messages.js';
-import type { BrakeStatus, CellException, PassPurpose } from '../../src/contract/status.js';
+import type { ReturnOrder } from '../../src/contract/returning.js';
+import type { BlockedRange, BrakeStatus, CellException, PassPurpose } from '../../src/contract/status.js';
 import { newPassAlerts, type PassAlertState } from '../../src/domain/alerts/ring.js';
 import { holding, isOlderList } from '../../src/domain/brake.js';
 import type { Target } from '../../src/domain/cell.js';
@@ -60,6 +61,10 @@ export interface RingRolloutInput {
   /** A person asked for these cells by name or ring: what failed on them before is tried again. */
   askedFor?: boolean;
   reason: string;
+  /** How the package is taken back, where that is this pass's purpose. */
+  back?: ReturnOrder;
+  /** What the pass works on, where there is no cluster to say so. */
+  entry?: RingEntry;
   /** What an earlier run of this pass carried over. */
   carried?: Carried;
 }
@@ -92,6 +97,8 @@ interface Brakes {
   packageNumber: BrakesNumber;
   /** `finish-ring` brakes that were on when the ring was entered: they stop this pass too. */
   atEntry: string[];
+  /** Every block of packages that the cluster told of. */
+  blocks?: BlockedRange[];
 }
 
 /** What the parts of one pass share. Everything that must survive a continue-as-new is in `carry`. */
@@ -137,7 +144,7 @@ export class PassContext {
     const { packageBrakes, packageBrakesNumber: packageNumber } = input;
     this.brakes = { cluster: [], package: packageBrakes, clusterNumber: null, packageNumber, atEntry: [] };
     const { failedChecks, overridden, holdForward } = input;
-    Object.assign(this.state, { failedChecks, overridden, holdForward });
+    Object.assign(this.state, { failedChecks, overridden, holdForward, ...(input.back ? { isReturn: true } : {}) });
     this.looked = input.carried !== undefined;
     this.knowsFlights = !input.afterLoss || this.looked;
     if (input.carried) this.restore(input.carried);
@@ -148,10 +155,10 @@ export class PassContext {
     if (this.entry) return;
     this.entry = entry;
     this.roster = Roster.of(entry.cellsGz);
-    const { stop, overridden, failedChecks, holdForward, bakedEverywhere, retries = 0 } = this.state;
+    const { stop, overridden, failedChecks, holdForward, bakedEverywhere, retries = 0, isReturn = false } = this.state;
     const fresh = newPass(this.input.purpose, this.roster.cells.length);
     const { health } = entry;
-    const kept = { stop, overridden, failedChecks, holdForward, bakedEverywhere, retries };
+    const kept = { stop, overridden, failedChecks, holdForward, bakedEverywhere, retries, isReturn };
     this.state = { ...fresh, ...kept, health: health && newHealth(), healthMode: modeOf(health) };
     const { alerts: book = {} } = entry;
     const left = Object.values(book).map(({ alert }) => alert);
@@ -167,6 +174,7 @@ export class PassContext {
   setBrakes({ from, epoch, seq, brakes }: SetBrakes): BrakesNumber {
     const known = this.brakes[`${from}Number`];
     if (known && isOlderList({ epoch, seq }, known)) return known;
+    if (from === 'cluster') this.brakes.blocks = brakes.flatMap(({ blocks }) => blocks ?? []);
     this.brakes[from] = brakes.filter(({ blocks }) => !blocks || isBlockedBy(blocks, this.input.version));
     this.brakes[`${from}Number`] = { epoch, seq };
     return { epoch, seq };

@@ -3,6 +3,7 @@ import { condition, ParentClosePolicy, startChild, WorkflowIdReusePolicy, workfl
 import type { CellLook, CellRef } from '../../src/contract/activities.js';
 import { cellRolloutId } from '../../src/contract/ids.js';
 import type { CellResult, CellRolloutInput } from '../../src/contract/internal.js';
+import type { CellReturn } from '../../src/contract/returning.js';
 import { CELLS_CELL, CELLS_RING, CELLS_STATE, CELLS_VERSION } from '../../src/contract/search-attributes.js';
 import { cancellable } from '../../src/domain/cell.js';
 import { beforeOf } from '../../src/domain/ring/health.js';
@@ -208,6 +209,11 @@ export class Flights {
     await Promise.all(ids.map((cell) => this.ctx.mail.send(cellRolloutId(cell), waiveHealthSignal)));
   }
 
+  /** A run of another pass is in the way of a rollback, which waits for nobody's health. */
+  async waiveHealthOf(cell: string): Promise<void> {
+    await this.ctx.mail.send(cellRolloutId(cell), waiveHealthSignal);
+  }
+
   /**
    * What a run of another pass over the same package came to counts as this pass's own, where it ended badly: nothing
    * that failed is repeated unasked. A pass that takes back asks only how the taking back ended.
@@ -256,6 +262,7 @@ export class Flights {
       Object.assign(flight, { foreign: true, carried: true });
       const { version, purpose } = this.ctx.input;
       // What goes forward there is not waited for by a rollback of the ring: its job is cancelled, where that may be.
+      if (this.ctx.input.back) void this.waiveHealthOf(cell.id);
       if (purpose === 'rollback') flight.cancelled = true;
       else void this.ctx.mail.send(cellRolloutId(cell.id), standAsideSignal, { version });
       void this.followCarried([index]);
@@ -312,7 +319,16 @@ export class Flights {
       cancelled,
       lane,
       reason: ctx.state.health?.bad[index]?.reason ?? reason,
+      ...this.returnOf(cell),
     };
+  }
+
+  private returnOf({ id }: CellRef): { back?: CellReturn } {
+    const { back } = this.ctx.input;
+    if (!back) return {};
+    const { allowDowntime, toBlocked, tries } = back;
+    const notTo = toBlocked ? [] : (this.ctx.brakes.blocks ?? []);
+    return { back: { mayTakeDown: allowDowntime.includes(id), notTo, tries } };
   }
 
   private hear(index: number, result: CellResult | null): void {

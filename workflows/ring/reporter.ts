@@ -101,6 +101,7 @@ export class Reporter {
       pass: ctx.pass,
       version: ctx.input.version,
       purpose: ctx.input.purpose,
+      starter: ctx.input.starter,
       view,
       observed: ctx.roster.observed,
       runsWith: ctx.input.chartVersion === null ? ctx.state.runsWith : null,

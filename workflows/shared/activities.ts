@@ -66,9 +66,10 @@ const handing = proxyActivities<Activities>({
 /** Within the workflow task that asks: what happens meanwhile comes with the next one, all at once. */
 const within = proxyLocalActivities<Activities>({ startToCloseTimeout: '2s', retry: { maximumAttempts: 1 } });
 
-export const { runJob, verifyCell, judgeCell } = watching;
+export const { runJob, verifyCell, judgeCell, surveyPackage } = watching;
 export const { listOpenCells, isLedgerServed } = glancing;
 export const { lookAtCells, describeRuns, terminatePass, readRollout, listOpenRollouts, readCalendar } = looking;
+export const { readEntry, describePass } = looking;
 export const { watchCells, awaitCells, watchRing, awaitHealthyRings, watchChecks } = dropping;
 export const { raiseAlert } = telling;
 export const { tellLedger } = handing;

@@ -1,6 +1,7 @@
 import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
 import type * as internal from '../../src/contract/internal.js';
 import type { LedgerStatus } from '../../src/contract/ledger.js';
+import type * as returning from '../../src/contract/returning.js';
 import type {
   ApplyTopologyResult,
   BlockResult,
@@ -8,6 +9,7 @@ import type {
   ClusterStatus,
   Everywhere,
   GraduateResult,
+  PackageRollbackStatus,
   PackageRolloutStatus,
   RingResult,
 } from '../../src/contract/status.js';
@@ -33,6 +35,8 @@ export const reconcileUpdate = defineUpdate<ClusterStatus, [unknown]>('reconcile
 export const applyTopologyUpdate = defineUpdate<ApplyTopologyResult, [unknown]>('applyTopology');
 export const blockVersionUpdate = defineUpdate<BlockResult, [unknown]>('blockVersion');
 export const unblockVersionUpdate = defineUpdate<ClusterStatus, [unknown]>('unblockVersion');
+export const skipRollbackCellUpdate = defineUpdate<PackageRollbackStatus, [unknown]>('skipCell');
+export const abortRollbackUpdate = defineUpdate<PackageRollbackStatus, [unknown]>('abort');
 
 export const reconcileSignal = defineSignal<[unknown]>('reconcile');
 export const quarantineCellUpdate = defineUpdate<ClusterStatus, [unknown]>('quarantineCell');
@@ -56,6 +60,7 @@ export const blockVersionSignal = defineSignal<[unknown]>('blockVersion');
 export const unblockVersionSignal = defineSignal<[unknown]>('unblockVersion');
 
 export const rolloutStatusQuery = defineQuery<PackageRolloutStatus>('status');
+export const rollbackStatusQuery = defineQuery<PackageRollbackStatus>('status');
 export const clusterTopologyQuery = defineQuery<internal.PackedTopology>('topology');
 export const ledgerStatusQuery = defineQuery<LedgerStatus>('status');
 export const isEverywhereQuery = defineQuery<Everywhere, [unknown]>('isEverywhere');
@@ -73,6 +78,11 @@ export const askCellSignal = defineSignal<[internal.AskCell]>('askCell');
 export const askRingSignal = defineSignal<[internal.AskRing]>('askRing');
 export const rolloutEndedSignal = defineSignal<[internal.RolloutEnded]>('rolloutEnded');
 
+export const askRollbackSignal = defineSignal<[returning.AskRollback]>('askRollback');
+export const rollbackEndedSignal = defineSignal<[returning.RollbackEnded]>('rollbackEnded');
+
+export const rollbackAnswerSignal = defineSignal<[returning.RollbackAnswer]>('rollbackAnswer');
+export const takenBackSignal = defineSignal<[returning.TakenBack]>('takenBack');
 export const registeredSignal = defineSignal<[internal.Registered]>('registered');
 export const graduationAnswerSignal = defineSignal<[internal.GraduationAnswer]>('graduationAnswer');
 export const ringAnswerSignal = defineSignal<[internal.RingAnswer]>('ringAnswer');

@@ -1,5 +1,6 @@
 import type { BlockedRange, BlockedVersion, BrakeStatus, WaitingFor } from '../../contract/status.js';
 import { comparePackages, isNewer, isPackage } from '../package-version.js';
+import type { ClusterState } from './state.js';
 
 /**
  * Blocked packages. Packages are cumulative: a block covers every one from its own up to, not including, the one that it
@@ -37,6 +38,12 @@ export function isSameBlock(a: BlockedVersion, b: BlockedVersion): boolean {
   const said = ({ version, by, reason, fixedIn, url }: BlockedVersion) =>
     JSON.stringify([version, by, reason, fixedIn, url]);
   return said(a) === said(b);
+}
+
+/** The fix that a block names is the fix of what was stopped, or taken back, among the packages that it covers. */
+export function noteFix({ systemic }: Pick<ClusterState, 'systemic'>, block: BlockedVersion): void {
+  const { fixedIn } = block;
+  if (systemic && fixedIn !== undefined && isBlockedBy(block, systemic.version)) systemic.fixedIn = fixedIn;
 }
 
 /** Why a package cannot be fixed in another one, as what was expected; null: it can. */

@@ -1,5 +1,10 @@
-import { CLUSTER_WORKFLOW_ID, packageRolloutId, ringRolloutId } from '../../contract/ids.js';
-import type { ClaimRing, PassSpeaks, RegisterRollout, RingReport } from '../../contract/internal.js';
+import {
+  CLUSTER_WORKFLOW_ID,
+  packageRolloutId,
+  ringRolloutId,
+  versionOfPackageRollbackId,
+} from '../../contract/ids.js';
+import type { ClaimRing, PassSpeaks, RegisterRollout, RequestRing, RingReport } from '../../contract/internal.js';
 import { isNewer, isPackage, newest } from '../package-version.js';
 import { isReconcile } from './reconcile.js';
 import type { ClusterState, QueuedRequest, RingRecord, Turn } from './state.js';
@@ -155,13 +160,15 @@ export function claimTurn(state: ClusterState, claim: ClaimRing, now: number): v
 
 /** A pass that nobody has claimed says whose it is: its ring is taken. Answers whether that was news. */
 export function meetPass(state: ClusterState, speaks: PassSpeaks, now: number): boolean {
-  const { ring, requestId, pass, version, purpose } = speaks;
+  const { ring, requestId, pass, version, purpose, starter } = speaks;
   if (!state.unmet?.includes(ring)) return false;
   forgetUnmet(state, ring);
   const turn = state.turns[ring];
   if (turn?.request.requestId === requestId) enterTurn(turn, pass);
   if (turn) return false;
-  const request = { requestId, version, purpose, ring, chartVersion: null, lane: null, approved: [], sinceMs: now };
+  const sender = starter === undefined ? {} : { sender: starter };
+  const nothing = { chartVersion: null, lane: null, approved: [] };
+  const request = { requestId, version, purpose, ring, ...nothing, sinceMs: now, ...sender };
   beginTurn(state, ring, queued(request), pass, now);
   return true;
 }
@@ -178,7 +185,7 @@ export function handOver(
   { version, run }: Pick<RegisterRollout, 'version' | 'run'>,
 ): { passes: { ring: number; turn: Turn; pass: string }[]; free: number[] } {
   const isOrphan = (request: QueuedRequest) =>
-    request.version === version && runOf(request.requestId) !== run && !isReconcile(request);
+    request.version === version && isOfRollout(request) && runOf(request.requestId) !== run;
   state.queue = state.queue.filter((request) => !isOrphan(request));
   const turns = Object.entries(state.turns).map(([ring, turn]) => ({ ring: Number(ring), turn, pass: turn.pass }));
   const orphans = turns.filter(({ turn }) => isOrphan(turn.request));
@@ -190,14 +197,18 @@ export function handOver(
   return { passes, free };
 }
 
+/** For one package its rollout asks, its rollback, and the cluster itself. */
+export const isOfRollout = (request: QueuedRequest): boolean =>
+  versionOfPackageRollbackId(request.sender) === null && !isReconcile(request);
+
 /** Its pass is no longer there, or has said whose it is. */
 export function forgetUnmet(state: ClusterState, ring: number): void {
   state.unmet = state.unmet?.filter((r) => r !== ring) ?? null;
 }
 
-const queued = (request: Omit<QueuedRequest, 'sender' | 'at' | 'told' | 'held'> & { ring: number }): QueuedRequest => ({
+const queued = (request: RequestRing & { ring: number }): QueuedRequest => ({
   ...request,
-  sender: isReconcile(request) ? CLUSTER_WORKFLOW_ID : packageRolloutId(request.version),
+  sender: isReconcile(request) ? CLUSTER_WORKFLOW_ID : (request.sender ?? packageRolloutId(request.version)),
   at: request.ring,
   told: '',
   held: null,

@@ -28,11 +28,13 @@ export function judgeRegistration(
     state.rollouts[version] = { ...known, ...(braked ? { braked } : {}) };
   }
   const at = state.graduated.find((g) => g.version === version)?.graduatedAt ?? null;
+  const block = blockOf(state.blocked, version);
   return {
     graduatedAt: at,
     endedAs: ended?.state ?? null,
     supersededBy: ended?.supersededBy ?? null,
-    endedRun: ended?.run ?? null,
+    endedRun: ended?.run || null,
+    blocked: block && { version: block.version },
     conflict,
     chartVersion: chart,
     runsWith,
@@ -76,12 +78,13 @@ export function ringsRunning(state: ClusterState, version: string): number[] {
     .filter((ring) => state.rings[ring] !== undefined && runsIt(state.rings[ring]));
 }
 
-function conflictOf(state: ClusterState, version: string): Problem | null {
+export function conflictOf(state: ClusterState, version: string): Problem | null {
   const underWay = [
     ...Object.keys(state.rollouts),
     ...state.graduated.map((g) => g.version),
     ...state.queue.map((q) => q.version),
     ...Object.values(state.turns).map((t) => t.request.version),
+    ...Object.keys(state.rollbacks),
   ];
   const same = [...underWay, ...Object.keys(state.ended)].find((v) => v !== version && sameVersion(v, version));
   // Brakes, aborts and the locks go by the name: under a second one the package would be past all of them.

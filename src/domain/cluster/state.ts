@@ -56,8 +56,20 @@ export interface ClusterState {
   graduated: GraduatedPackage[];
   /** Cells that fail under one package after the other. */
   repeats: Repeats;
-  /** The newest package that was stopped as its own fault, and where; null: none, or a newer one has converged there. */
-  systemic: { version: string; ring: number; sinceMs: number } | null;
+  /**
+   * The newest package that was stopped as its own fault, or taken back by a person, and where; null: none, or a newer one
+   * has converged there.
+   */
+  systemic: {
+    version: string;
+    ring: number;
+    sinceMs: number;
+    why?: 'rolled-back';
+    /** From this package on nobody has to be asked. */
+    fixedIn?: string;
+  } | null;
+  /** Packages that are being taken back, by version. */
+  rollbacks: Record<string, OpenRollback>;
   ended: Record<string, EndedRollout>;
   /** Cells that are out of all automation. */
   quarantined: Record<string, Quarantine>;
@@ -178,6 +190,15 @@ export interface OpenRollout {
   earlier?: Omit<OpenRollout, 'earlier'> | null;
 }
 
+/** A package that is being taken back. */
+export interface OpenRollback {
+  /** First run id of the rollback that asked last. */
+  run: string;
+  by: string;
+  reason: string;
+  since: string;
+}
+
 export interface EndedRollout {
   state: RolloutState;
   supersededBy: string | null;
@@ -208,6 +229,7 @@ export const newClusterState = (): ClusterState => ({
   graduated: [],
   repeats: {},
   systemic: null,
+  rollbacks: {},
   ended: {},
   quarantined: {},
   drift: newDrift(),

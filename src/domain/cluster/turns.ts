@@ -15,6 +15,7 @@ import { driftInWords, isPausedForDrift } from './drift.js';
 import { beginTurn } from './holders.js';
 import { isUrgent, laneIsGone, waitForLane } from './lanes.js';
 import { isReconcile, packageBrake } from './reconcile.js';
+import { returnWait } from './rollbacks.js';
 import type { ClusterState, QueuedRequest, Turn } from './state.js';
 
 /**
@@ -357,7 +358,8 @@ function waitBehind({ version }: QueuedRequest, ring: number, since: string): Wa
 /** A blocked package goes nowhere; that it is taken back nothing holds up. */
 function blockedWait(state: ClusterState, request: QueuedRequest, ring: number): WaitingFor | null {
   const block = request.purpose === 'rollback' ? null : blockOf(state.blocked, request.version);
-  return block && waitForBlock(block, ring);
+  if (block) return waitForBlock(block, ring);
+  return request.purpose === 'rollback' ? null : returnWait(state, request, ring);
 }
 
 /** A ring that is only observed is entered without a yes: nothing is done there. */
@@ -388,8 +390,14 @@ function afterSystemicStop(
   // Who approved it before knew nothing of the stop.
   const isApproved = (request.approvedAtMs?.[ring] ?? Number.NEGATIVE_INFINITY) > systemic.sinceMs;
   if (!isNewer(request.version, systemic.version) || isApproved) return null;
+  const { fixedIn } = systemic;
+  if (fixedIn !== undefined && !isNewer(fixedIn, request.version)) return null;
   const since = new Date(Math.max(request.sinceMs, systemic.sinceMs)).toISOString();
-  const detail = `${systemic.version} stopped in ring ${systemic.ring} by its own fault, which a newer package may have too`;
+  const what =
+    systemic.why === 'rolled-back'
+      ? `was taken back from ring ${systemic.ring}: its fault`
+      : `stopped in ring ${systemic.ring} by its own fault, which`;
+  const detail = `${systemic.version} ${what} a newer package may have too`;
   const next = [`cellctl status ${systemic.version}`, `cellctl approve --ring ${ring} ${request.version}`];
   return { kind: 'approval', ring, since, detail, next };
 }

@@ -113,6 +113,8 @@ export interface PassState {
   silent: string[];
   /** Retries heard so far. */
   retries?: number;
+  /** A package is taken back by a person's word: cells that went back are what was wanted, and no exceptions. */
+  isReturn?: boolean;
   /** Watches over the cells that are under way: what they watch is not over before they are. */
   watching: number;
   /** The rings before it were found healthy, or a person did not want to wait for that. */

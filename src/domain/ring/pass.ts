@@ -186,7 +186,8 @@ function evidenceFor(s: PassState, index: number, { health, before }: CellResult
 
 /** Why a cell's failure ends the pass's going forward, or null where the budget bears it. */
 function haltOf(s: PassState, policy: RingPolicy, wasFirst: boolean, cell: string, reason: string): string | null {
-  if (wasFirst) return `first cell ${cell} did not pass: ${reason}`;
+  // Nothing has shown yet that the package is good: whether the fault is its own a person has to say.
+  if (wasFirst) return `first cell ${cell} did not pass: ${reason}; is it the cell, or the package?`;
   if (failures(s) <= policy.failureBudget) return null;
   return `${failures(s)} failed, the budget is ${policy.failureBudget}; the last was ${cell}: ${reason}`;
 }
@@ -371,6 +372,10 @@ function wentBack(s: PassState, index: number, result: CellResult, policy: RingP
   // Unhealthy after its PDM: going back would take it down, so nothing of the package goes on before a person has looked.
   if (result.needsDowntime && s.purpose !== 'rollback' && s.health?.bad[index])
     return illAfterMigration(s, index, result, now);
+  if (s.isReturn && result.state === 'rolled-back') {
+    delete s.exceptions[index];
+    return setMark(s, index, 'R');
+  }
   // A cell of the pass that turned bad stays one of its failures, whoever took it back.
   except(s, index, result, hadLeft ? 'rolled-back' : result.state);
   setMark(s, index, hadLeft || result.state === 'rolled-back' ? 'R' : 'X');
@@ -429,6 +434,7 @@ export function exceptionsOf(s: PassState, idOf: (index: number) => string): Cel
     state: e.state,
     reason: e.reason,
     ...(e.jobId === undefined ? {} : { jobId: e.jobId }),
+    ...(s.isReturn && e.needsDowntime ? { needsDowntime: true as const } : {}),
     ...(e.evidence === undefined ? {} : { evidence: e.evidence }),
   }));
 }

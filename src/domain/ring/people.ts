@@ -18,6 +18,7 @@ import {
 /** Leaves a cell out of the way, or notes to do so when its run has ended. Answers why not where it cannot be. */
 export function skip(s: PassState, index: number, by: string, reason: string, policy: RingPolicy): string | null {
   const mark = s.marks[index];
+  if (s.purpose === 'rollback') return leaveOnIt(s, index, `left on it by ${by}: ${reason}`);
   // Out of the way is not mended: what a failed PDM stops stays stopped until it has succeeded.
   if (s.pdmFailed[index]) return 'a cell whose PDM has not failed';
   if (mark === undefined || mark === 'L') return 'a cell of this pass';
@@ -31,6 +32,14 @@ export function skip(s: PassState, index: number, by: string, reason: string, po
   if (s.exceptions[index] && !mayTryAgain(s.exceptions[index].state)) s.again[index] = true;
   markSkipped(s, index, `skipped by ${by}: ${reason}`);
   endHaltWithinBudget(s, policy);
+  return null;
+}
+
+/** Leaves a cell on the package that is taken back; one that is going back comes to its end. */
+function leaveOnIt(s: PassState, index: number, reason: string): string | null {
+  const mark = s.marks[index];
+  if (mark === undefined || mark === 'L' || mark === 'R') return 'a cell that is still to go back';
+  if (mark === 'C') markSkipped(s, index, reason);
   return null;
 }
 

@@ -79,7 +79,8 @@ export function wouldStart(s: PassState): boolean {
 }
 
 export function waitOf(s: PassState, ctx: ViewContext): WaitingFor | null {
-  if (s.stage === 'done' || s.stage === 'rollback' || s.stop) return null;
+  if (s.stage === 'done' || s.stop) return null;
+  if (s.stage === 'rollback') return s.isReturn ? troubleWait(ctx) : null;
   return haltWait(s, ctx) ?? troubleWait(ctx) ?? brakeWait(s, ctx) ?? ctx.calendar ?? clockWait(s, ctx);
 }
 
@@ -100,9 +101,13 @@ function haltWait(s: PassState, ctx: ViewContext): WaitingFor | null {
         ? [`cellctl skip ${worst} --version ${version} --reason "…"`]
         : []),
       `cellctl abort ${version} --reason "…"`,
+      // Beyond the perimeter a failure may be the package's: then it is to go back from wherever it is.
+      ...(mayBeThePackage(s) && !ctx.perimeter ? [`cellctl rollback ${version} --reason "…"`] : []),
     ],
   };
 }
+
+const mayBeThePackage = ({ halt }: PassState): boolean => halt !== null && halt.kind !== 'check';
 
 function troubleWait(ctx: ViewContext): WaitingFor | null {
   const { trouble, ring, version } = ctx;

@@ -47,7 +47,7 @@ function abortStep(s: PackageState, now: number, oustAfterMs: number): Step {
   const late = forward.find((t) => (oustAt(s, t, oustAfterMs) ?? Number.POSITIVE_INFINITY) <= now);
   if (late) return { do: 'oust', ring: late.ring };
   if (forward.length > 0) return nothing;
-  if (!s.abort?.rollback) return { do: 'end', state: 'aborted' };
+  if (!s.abort?.rollback) return { do: 'end', state: s.takenBack ? 'rolled-back' : 'aborted' };
   return backStep(s);
 }
 

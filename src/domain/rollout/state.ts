@@ -1,5 +1,6 @@
 import type { AlertBook, PassResult, RingWaiver } from '../../contract/internal.js';
 import type { OverridableWait } from '../../contract/messages.js';
+import type { ReturnOrder } from '../../contract/returning.js';
 import type {
   Act,
   BrakeStatus,
@@ -77,6 +78,12 @@ export interface PackageState {
   /** Cells to leave out of the way, wherever this package meets them. */
   skips: { cell: string; by: string; reason: string }[];
   abort: { by: string; reason: string; rollback: boolean } | null;
+  /** A rollback takes it back from its cells: it ends as `rolled-back`. */
+  takenBack?: boolean;
+  /** The block that covers it, as the cluster said when this rollout registered. */
+  blocked?: { version: string } | null;
+  /** This is the state of a rollback, and how it takes cells back. */
+  back?: ReturnOrder;
   /** How it is ending, or has ended. */
   end: { state: RolloutState; supersededBy: string | null } | null;
   needsDowntime: CellException[];

@@ -88,10 +88,11 @@ export function heldResult(s: PackageState, track: Track, now: number): RingResu
 }
 
 /** What was superseded or has converged, no restart opens. */
-function afterEnd({ version, end }: PackageState): string[] {
+function afterEnd({ version, end, blocked }: PackageState): string[] {
   const isClosed = end?.state === 'superseded' || end?.state === 'converged';
   const newestVersion = end?.supersededBy ?? version;
-  return isClosed ? [`cellctl status ${newestVersion}`] : [`cellctl restart ${version} --reason "…"`];
+  const unblock = blocked ? [`cellctl unblock ${blocked.version} --reason "…"`] : [];
+  return isClosed ? [`cellctl status ${newestVersion}`] : [...unblock, `cellctl restart ${version} --reason "…"`];
 }
 
 /** Refused before anything was asked of the cluster. */
@@ -123,7 +124,10 @@ export function refusedResult(
 
 /** Why nothing of this package may begin to go forward in a ring now, as its caller is answered; null: it may. */
 export function refusedNow(s: PackageState, ring: number, now: number): RingResult | null {
-  if (s.end !== null || s.abort !== null) return refusedResult(s, ring, 'ended', null, now);
+  if (s.end !== null || s.abort !== null) {
+    const isBlocked = s.blocked && s.end?.state !== 'superseded' && s.end?.state !== 'converged';
+    return refusedResult(s, ring, isBlocked ? 'blocked' : 'ended', null, now);
+  }
   const brake = holding(s.brakes, now)[0];
   if (brake) return refusedResult(s, ring, 'braked', waitForBrake(brake, ring, s.version), now);
   const hold = migrationHold(s, ring);

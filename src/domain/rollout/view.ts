@@ -106,7 +106,7 @@ const BY_RING: Record<RingState, RolloutState> = {
 
 function stateOf(s: PackageState, now: number): RolloutState {
   if (s.end) return s.end.state;
-  if (s.abort) return s.abort.rollback ? 'rolling-back' : 'waiting';
+  if (s.abort) return s.abort.rollback || s.takenBack ? 'rolling-back' : 'waiting';
   const track = outermost(s);
   const graduated = s.graduation?.accepted === true;
   if (!graduated) return track && isOpen(track) ? perimeterState(track) : 'awaiting-graduation';

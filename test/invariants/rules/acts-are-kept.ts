@@ -8,7 +8,7 @@ const BY_PEOPLE = [
   ...['deployRing', 'migrateRing', 'graduate', 'recordCheck', 'engageBrake', 'releaseBrake', 'approveRing'],
   ...['override', 'retryRing', 'skipCell', 'abort', 'restart', 'applyTopology'],
   ...['quarantineCell', 'readmitCell', 'resumeAutoDeploy'],
-  ...['blockVersion', 'unblockVersion'],
+  ...['blockVersion', 'unblockVersion', 'rollback'],
 ];
 
 /** 11. Every act of a person is kept: who, when, why, what came of it. What was refused changed nothing, and is answered. */
@@ -31,6 +31,7 @@ function judge(facts: Facts, act: Act): Violation[] {
 
 /** The acts of the run that was asked; null where they are not at hand, for instance because another run came since. */
 function keptFor(facts: Facts, act: Act): SeenAct[] | null {
+  if (act.act === 'rollback') return Object.entries(facts.rollbacks).find(([v]) => v === act.version)?.[1] ?? null;
   if (act.version === null) return facts.cluster?.acts ?? null;
   const status = statusOf(facts, act.version);
   if (!status) return null;
@@ -48,7 +49,9 @@ const isBeyond = (kept: SeenAct[], act: Act): boolean =>
 /** The same again changes nothing, so the record may be that of the first time. */
 function isThen({ acts, leeway }: Facts, act: Act, { at }: SeenAct): boolean {
   const keptMs = Date.parse(at);
-  if (keptMs > (act.answeredMs ?? 0) + leeway.toleranceMs) return false;
+  // A rollback is a workflow of its own: its start is answered before anybody has kept anything.
+  const isStart = act.act === 'rollback';
+  if (!isStart && keptMs > (act.answeredMs ?? 0) + leeway.toleranceMs) return false;
   const again = acts.some((a) => a.askedMs < act.askedMs && a.act === act.act && a.payload.by === act.payload.by);
   return again || keptMs >= act.askedMs - leeway.toleranceMs;
 }

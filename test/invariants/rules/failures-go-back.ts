@@ -69,6 +69,7 @@ function rightChart(rollback: Job, of: Job): Violation[] {
 /** A rollback is to what the cell ran before, whatever that was. */
 function wentWhere(facts: Facts, rollback: Job): Violation[] {
   const last = deploymentBefore(facts, rollback);
+  if (takesDownUnasked(facts, rollback)) return violation(rollback, 'takes the cell down, which nobody allowed');
   if (!last) return [];
   const of = firstOf(facts, last);
   if (!same(rollback.version, of.from)) {
@@ -79,6 +80,19 @@ function wentWhere(facts: Facts, rollback: Job): Violation[] {
   const again = isBack?.kind === 'rollback' && isBack.state === 'succeeded';
   if (again) return violation(rollback, `goes to what ${isBack.id} had already brought back`, [isBack]);
   return rightChart(rollback, of);
+}
+
+/** Beyond the rule of return only the ring's policy, or a person who names the cell, lets a cell go back. */
+function takesDownUnasked(facts: Facts, rollback: Job): boolean {
+  const rules = rollback.ring === null ? null : rulesOf(facts, rollback.ring, rollback.version);
+  if (!rules || rules.mayTakeDown) return false;
+  if (migratedPast(facts, rollback.cell, rollback.version, rollback.createdMs) !== 'yes') return false;
+  return !facts.acts.some(
+    ({ act, payload, askedMs }) =>
+      act === 'rollback' &&
+      askedMs <= rollback.createdMs &&
+      ((payload.allowDowntime as string[] | undefined) ?? []).includes(rollback.cell),
+  );
 }
 
 const isBetween = (j: Job, from: Job, to: Job): boolean => j.createdMs > from.createdMs && j.createdMs < to.createdMs;

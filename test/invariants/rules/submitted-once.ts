@@ -3,7 +3,9 @@ import { same } from '../packages.js';
 import type { Violation } from '../types.js';
 
 /** Acts by which a person asks for work again. */
-const AGAIN = ['retryRing', 'restart', 'deployRing', 'migrateRing', 'abort'];
+const AGAIN = ['retryRing', 'restart', 'deployRing', 'migrateRing', 'abort', 'rollback'];
+/** AMP is asked so often to take a cell back whose job fails, where a person wants the package taken back. */
+const TRIES = 3;
 /** So long before a job is ordered the brake may have been asked for that then cancels it, on a cell in flight. */
 const ON_ITS_WAY_MS = 15_000;
 
@@ -44,6 +46,7 @@ function isAllowed(facts: Facts, before: Job, job: Job): boolean {
   // A skipped cell is tried again at the end of its ring.
   const skips = actsFor(facts, 'skipCell', job.version).filter((a) => a.payload.cell === job.cell);
   if (askedBetween([...asked, ...skips], before.createdMs, job.createdMs, facts)) return true;
+  if (job.kind === 'rollback' && before.state === 'failed' && isTriedAgain(facts, job)) return true;
   const cancelled = before.state === 'canceled' && before.kind === 'configure';
   if (cancelled && askedBetween(cancels(facts), before.createdMs - ON_ITS_WAY_MS, job.createdMs, facts)) return true;
   if (askedBetween(reconciles(facts, job), before.createdMs, job.createdMs, facts)) return true;
@@ -53,6 +56,15 @@ function isAllowed(facts: Facts, before: Job, job: Job): boolean {
     (j) => j !== before && j !== job && j.cell === job.cell && isBetween(j, before, job),
   );
   return between.some((j) => isReason(before, j));
+}
+
+function isTriedAgain(facts: Facts, job: Job): boolean {
+  const [asked] = actsFor(facts, 'rollback', packageBehind(facts, job)).slice(-1);
+  if (!asked || asked.askedMs > job.createdMs) return false;
+  const tries = facts.jobs.filter(
+    (j) => j.ours && j.kind === 'rollback' && j.cell === job.cell && j.createdMs >= asked.askedMs,
+  );
+  return tries.indexOf(job) < TRIES;
 }
 
 /** What in between makes the same work due again. That a deployment went back is a reason only where it had worked. */
@@ -84,6 +96,6 @@ const reconciles = ({ acts }: Facts, { ring, cell }: Job): Act[] =>
 
 const cancels = ({ acts }: Facts): Act[] =>
   acts.filter(({ act, payload, refused }) => {
-    const takesRings = act === 'abort' && payload.rollback === true;
+    const takesRings = (act === 'abort' && payload.rollback === true) || act === 'rollback';
     return !refused && (takesRings || (act === 'engageBrake' && payload.mode === 'cancel-cells'));
   });

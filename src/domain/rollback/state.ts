@@ -1,0 +1,94 @@
+import type { RingReturn, Survey } from '../../contract/activities.js';
+import type { PackageRollbackArgument } from '../../contract/messages.js';
+import type { RolloutState } from '../../contract/status.js';
+import { nextStep } from '../rollout/plan.js';
+import { isOpen, newPackageState, type PackageState, tracksOf } from '../rollout/state.js';
+
+/** A package that is taken back from its cells, as plain JSON: it is the argument of the next run. */
+export interface RollbackState {
+  order: PackageRollbackArgument;
+  /** The rings, as a rollout that takes its package back has them. */
+  package: PackageState;
+  stage: 'announce' | 'survey' | 'return';
+  /** What the first look at every cell came to; null: it is under way. */
+  plan: RingReturn[] | null;
+  /** How often every cell was looked at. */
+  surveys: number;
+  /** Rings that the cluster named. */
+  named: number[];
+  /** Cells that went back in passes that another one of the same ring followed. */
+  before: Record<number, number>;
+  /** Why AMP cannot be asked, and since when. */
+  trouble: { detail: string; sinceMs: number } | null;
+  /** A person gave it up. */
+  givenUp: { by: string; reason: string } | null;
+}
+
+/** AMP is asked so often to take a cell back whose job fails. */
+export const TRIES = 3;
+/** What a job in flight brought after the first look is found by the last one; more rounds would never have to end. */
+export const MAX_SURVEYS = 3;
+
+export function newRollbackState(order: PackageRollbackArgument, now: number): RollbackState {
+  const { version, by, reason, allowDowntime = [], toBlocked = false } = order;
+  const back = { allowDowntime, toBlocked, tries: TRIES };
+  const abort = { by, reason, rollback: true };
+  const state = { ...newPackageState(version, null, now), registered: true, accepted: true, abort, back };
+  const nothing = { plan: null, surveys: 0, named: [], before: {}, trouble: null, givenUp: null };
+  return { order, package: state, stage: 'announce', ...nothing };
+}
+
+export type RollbackStep =
+  | { do: 'announce' }
+  | { do: 'survey' }
+  /** Rings are taken, and passes heard. */
+  | { do: 'return' }
+  | { do: 'wait' }
+  | { do: 'end'; state: RolloutState };
+
+export function nextRollbackStep(s: RollbackState, now: number, oustAfterMs: number): RollbackStep {
+  if (s.package.end) return { do: 'end', state: s.package.end.state };
+  if (s.givenUp) return tracksOf(s.package).some(isOpen) ? { do: 'wait' } : { do: 'end', state: 'aborted' };
+  if (s.stage !== 'return') return { do: s.stage };
+  if (nextStep(s.package, now, 0, oustAfterMs).do !== 'end') return { do: 'return' };
+  return s.surveys < MAX_SURVEYS ? { do: 'survey' } : { do: 'end', state: endOf(s) };
+}
+
+/** Takes what a look at every cell came to. */
+export function noteSurvey(s: RollbackState, survey: Survey): void {
+  s.surveys += 1;
+  s.trouble = null;
+  const isFirst = s.plan === null;
+  s.plan ??= survey.rings;
+  if (s.order.dryRun) return;
+  const seen = survey.rings.filter((ring) => isFirst || isLeft(s, ring)).map(({ ring }) => ring);
+  const named = isFirst ? s.named.filter((ring) => s.order.ring === undefined || ring === s.order.ring) : [];
+  const rings = [...new Set([...seen, ...named])];
+  if (rings.length === 0) s.surveys = MAX_SURVEYS;
+  for (const ring of rings) forgetPass(s, ring);
+  s.package.alsoOn = rings;
+  s.stage = 'return';
+}
+
+/** Cells are on the package that no pass has named with the reason, or may still come to it. */
+function isLeft(s: RollbackState, { ring, cells, underWay }: RingReturn): boolean {
+  const named = (s.package.tracks[ring]?.view?.failed ?? 0) + s.package.skips.length;
+  return underWay > 0 || cells > named;
+}
+
+/** Another pass of the same ring begins; what the one before it did stays counted. */
+function forgetPass(s: RollbackState, ring: number): void {
+  const track = s.package.tracks[ring];
+  if (!track) return;
+  s.before[ring] = (s.before[ring] ?? 0) + (track.view?.rolledBack ?? 0);
+  delete s.package.tracks[ring];
+}
+
+/** `rolled-back` where every cell has left the package that can without downtime, and that nobody left out. */
+export function endOf(s: RollbackState): RolloutState {
+  const stayed = tracksOf(s.package).flatMap((t) => t.view?.exceptions ?? []);
+  const isExplained = ({ state, needsDowntime }: (typeof stayed)[number]) =>
+    needsDowntime === true || state === 'skipped' || state === 'quarantined';
+  const isLost = tracksOf(s.package).some((t) => t.result?.outcome === 'lost');
+  return !isLost && stayed.every(isExplained) ? 'rolled-back' : 'aborted';
+}

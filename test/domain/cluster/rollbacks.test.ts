@@ -1,0 +1,149 @@
+import { describe, expect, it } from 'vitest';
+import type { AskRollback } from '../../../src/contract/returning.js';
+import { noteFix } from '../../../src/domain/cluster/blocks.js';
+import { noteSystemic } from '../../../src/domain/cluster/holders.js';
+import { judgeRegistration, recordGraduation } from '../../../src/domain/cluster/packages.js';
+import {
+  endRollback,
+  judgeRollback,
+  noteReturned,
+  noteRollback,
+  returnWait,
+  ringsToReturn,
+} from '../../../src/domain/cluster/rollbacks.js';
+import {
+  type ClusterState,
+  newClusterState,
+  newRingRecord,
+  type QueuedRequest,
+} from '../../../src/domain/cluster/state.js';
+import { V0, V1, V2, V3 } from '../../support/fleet.js';
+
+const NOW = Date.parse('2026-01-02T03:04:05Z');
+
+function cluster(): ClusterState {
+  const state = newClusterState();
+  for (const ring of [0, 2, 3]) state.rings[ring] = newRingRecord(`ring-${ring}`);
+  return Object.assign(state, { perimeter: 1, unmet: [] });
+}
+
+const ask = (more: Partial<AskRollback> = {}): AskRollback => ({
+  version: V1,
+  run: 'run-1',
+  by: 'alice',
+  reason: 'INC-4711',
+  url: null,
+  ring: null,
+  block: true,
+  dryRun: false,
+  ...more,
+});
+
+const registers = (version: string) => {
+  const message = { version, run: 'r', startedAtMs: NOW, chartVersion: null, reopen: false, graduatedAt: null };
+  return message;
+};
+
+describe('a package that is taken back', () => {
+  it('no longer counts as graduated, and a new run of its rollout ends at once', () => {
+    const state = cluster();
+    recordGraduation(state, {
+      requestId: 'g',
+      version: V1,
+      chartVersion: null,
+      lane: null,
+      by: 'b',
+      at: '2026-01-01T00:00:00Z',
+    });
+    noteRollback(state, ask(), NOW);
+    expect(state.graduated).toEqual([]);
+    expect(judgeRegistration(state, registers(V1))).toMatchObject({ endedAs: 'rolled-back', endedRun: null });
+  });
+
+  it('leaves its open rollout to end by itself', () => {
+    const state = cluster();
+    judgeRegistration(state, registers(V1));
+    noteRollback(state, ask(), NOW);
+    expect([state.ended[V1], state.rollouts[V1] !== undefined]).toEqual([undefined, true]);
+  });
+
+  it('goes forward nowhere while that lasts; only its last run says that it is over', () => {
+    const state = cluster();
+    const request = { version: V1 } as QueuedRequest;
+    expect(returnWait(state, request, 2)).toBeNull();
+    noteRollback(state, ask({ block: false }), NOW);
+    expect(returnWait(state, request, 2)).toMatchObject({ kind: 'brake', ring: 2, blocked: V1 });
+    endRollback(state, { version: V1, run: 'an earlier one' });
+    expect(returnWait(state, request, 2)).not.toBeNull();
+    endRollback(state, { version: V1, run: 'run-1' });
+    expect(returnWait(state, request, 2)).toBeNull();
+  });
+
+  it('is looked for in rings that run it, are to run it, or are being deployed', () => {
+    const state = cluster();
+    Object.assign(state.rings[0] ?? {}, { observed: { [V1]: 1 } });
+    Object.assign(state.rings[3] ?? {}, { desired: V1 });
+    expect(ringsToReturn(state, V1)).toEqual([0, 3]);
+    expect(ringsToReturn(state, V2)).toEqual([]);
+  });
+});
+
+describe('a rollback is refused', () => {
+  it.each([
+    ['while a newer package is taken back, since cells are just coming to this one', V2, { version: V1 }, 'version'],
+    ['of a ring that there is not', null, { ring: 9 }, 'ring'],
+    ['of another package of the same time', null, { version: V1.replace('6a387d336a7', 'fffffffffff') }, 'version'],
+  ])('%s', (_what, open, more, path) => {
+    const state = cluster();
+    state.rings[2] = { ...newRingRecord('ring-2'), desired: V1 };
+    if (open) noteRollback(state, ask({ version: open }), NOW);
+    expect(judgeRollback(state, ask(more))).toMatchObject({ path });
+  });
+
+  it('not while an older one is, nor again for the same package', () => {
+    const state = cluster();
+    noteRollback(state, ask({ version: V0 }), NOW);
+    noteRollback(state, ask(), NOW);
+    expect(judgeRollback(state, ask())).toBeNull();
+    expect(judgeRollback(state, ask({ version: V2 }))).toBeNull();
+  });
+});
+
+describe('after it', () => {
+  const report = { version: V1, purpose: 'rollback' as const, starter: `package-rollback/${V1}` };
+  const back = (rolledBack: number) => ({ ...report, view: { rolledBack } as never });
+
+  it('the outermost ring that cells went back in is remembered, until one has baked there', () => {
+    const state = cluster();
+    for (const ring of [3, 2, 0]) noteReturned(state, ring, back(2), NOW);
+    expect(state.systemic).toEqual({ version: V1, ring: 3, sinceMs: NOW, why: 'rolled-back' });
+    noteSystemic(state, 2, { version: V2, systemic: false, baked: true }, NOW);
+    expect(state.systemic).not.toBeNull();
+    noteSystemic(state, 3, { version: V2, systemic: false, baked: true }, NOW);
+    expect(state.systemic).toBeNull();
+  });
+
+  it.each([
+    ['inside the perimeter', 0, back(1)],
+    ['where no cell went back', 2, back(0)],
+    ['where an abort took it back', 2, { ...back(1), starter: `package-rollout/${V1}` }],
+  ])('nothing is remembered %s', (_what, ring, of) => {
+    const state = cluster();
+    noteReturned(state, ring, of, NOW);
+    expect(state.systemic).toBeNull();
+  });
+
+  it('the fix that a block names, before or after, is known', () => {
+    const said = { by: 'alice', reason: 'bad', since: '2026-01-02T03:04:05Z' };
+    const before = cluster();
+    before.blocked = [{ version: V1, fixedIn: V3, ...said }];
+    noteReturned(before, 2, back(1), NOW);
+    expect(before.systemic?.fixedIn).toBe(V3);
+    const after = cluster();
+    noteReturned(after, 2, back(1), NOW);
+    noteFix(after, { version: V2, fixedIn: V3, ...said });
+    expect(after.systemic?.fixedIn).toBeUndefined();
+    noteFix(after, { version: V1, fixedIn: V3, ...said });
+    expect(after.systemic?.fixedIn).toBe(V3);
+  });
+});

@@ -1,0 +1,160 @@
+import { describe, expect, it } from 'vitest';
+import type { RingReturn } from '../../../src/contract/activities.js';
+import type { CellException, RolloutRing } from '../../../src/contract/status.js';
+import {
+  endOf,
+  MAX_SURVEYS,
+  newRollbackState,
+  nextRollbackStep,
+  noteSurvey,
+  type RollbackState,
+} from '../../../src/domain/rollback/state.js';
+import { viewOfRollback } from '../../../src/domain/rollback/view.js';
+import { newTrack } from '../../../src/domain/rollout/state.js';
+import { V0, V1 } from '../../support/fleet.js';
+
+const NOW = Date.parse('2026-01-02T03:04:05Z');
+const OUST = 60_000;
+
+const begin = (more: Record<string, unknown> = {}): RollbackState =>
+  newRollbackState({ version: V1, by: 'alice', reason: 'INC-4711', ...more }, NOW);
+
+const ring = (number: number, cells: number, underWay = 0): RingReturn => ({
+  ring: number,
+  name: `ring-${number}`,
+  cells,
+  targets: { [V0]: cells },
+  stays: [],
+  staysTotal: 0,
+  underWay,
+  unknown: 0,
+});
+
+const view = (number: number, rolledBack: number, exceptions: CellException[] = []): RolloutRing => ({
+  ring: number,
+  name: `ring-${number}`,
+  state: 'mixed',
+  total: rolledBack + exceptions.length,
+  converged: 0,
+  inFlight: 0,
+  failed: exceptions.filter((e) => e.state !== 'skipped').length,
+  rolledBack,
+  quarantined: 0,
+  skipped: 0,
+  pending: 0,
+  startedAt: null,
+  convergedAt: null,
+  finishedAt: null,
+  exceptions,
+  exceptionsTotal: exceptions.length,
+  cellsInFlight: [],
+  waitingFor: null,
+});
+
+/** A pass over the ring has come to its end. */
+function wentBack(s: RollbackState, number: number, rolledBack: number, exceptions: CellException[] = []): void {
+  const track = newTrack({ ring: number, entered: true }, 'rollback', `r/${number}`, NOW);
+  const outcome = exceptions.length === 0 ? ('converged' as const) : ('failed' as const);
+  const result = { outcome, code: null, supersededBy: null, reason: '' };
+  s.package.tracks[number] = { ...track, stage: 'over', view: view(number, rolledBack, exceptions), result };
+}
+
+const next = (s: RollbackState) => nextRollbackStep(s, NOW, OUST).do;
+const stays = (cell: string, more: Partial<CellException> = {}): CellException => ({
+  cell,
+  state: 'failed',
+  reason: 'rollback needs downtime',
+  ...more,
+});
+
+describe('a rollback', () => {
+  it('announces itself, looks at every cell, takes the rings, and looks again', () => {
+    const s = begin();
+    expect(next(s)).toBe('announce');
+    s.stage = 'survey';
+    expect(next(s)).toBe('survey');
+    noteSurvey(s, { rings: [ring(2, 2), ring(3, 3)] });
+    expect(next(s)).toBe('return');
+    expect(s.package.alsoOn).toEqual([2, 3]);
+    wentBack(s, 3, 3);
+    wentBack(s, 2, 2);
+    expect(next(s)).toBe('survey');
+    noteSurvey(s, { rings: [] });
+    expect(nextRollbackStep(s, NOW, OUST)).toEqual({ do: 'end', state: 'rolled-back' });
+  });
+
+  it('goes to rings that only the cluster names, and to no other than the one asked for', () => {
+    const all = begin();
+    all.named = [0, 3];
+    noteSurvey(all, { rings: [ring(2, 1)] });
+    expect(all.package.alsoOn).toEqual([2, 0, 3]);
+    const one = begin({ ring: 0 });
+    one.named = [0, 3];
+    noteSurvey(one, { rings: [] });
+    expect(one.package.alsoOn).toEqual([0]);
+  });
+
+  it('ends at once where no cell runs the package', () => {
+    const s = begin();
+    noteSurvey(s, { rings: [] });
+    expect(nextRollbackStep(s, NOW, OUST)).toEqual({ do: 'end', state: 'rolled-back' });
+  });
+
+  it('takes a ring again to which a job in flight brought the package; what went back before stays counted', () => {
+    const s = begin();
+    noteSurvey(s, { rings: [ring(2, 3)] });
+    wentBack(s, 2, 3);
+    noteSurvey(s, { rings: [ring(2, 1)] });
+    expect(next(s)).toBe('return');
+    wentBack(s, 2, 1);
+    expect(viewOfRollback(s, NOW).rings).toMatchObject([{ ring: 2, rolledBack: 4, total: 4 }]);
+  });
+
+  it('leaves cells alone that a pass has named with the reason', () => {
+    const s = begin();
+    noteSurvey(s, { rings: [ring(2, 3)] });
+    wentBack(s, 2, 2, [stays('c2-1', { needsDowntime: true })]);
+    noteSurvey(s, { rings: [ring(2, 1)] });
+    expect(nextRollbackStep(s, NOW, OUST)).toEqual({ do: 'end', state: 'rolled-back' });
+  });
+
+  it('ends, whatever comes to the package again and again', () => {
+    const s = begin();
+    for (let i = 0; i < MAX_SURVEYS; i += 1) {
+      expect(['announce', 'survey', 'return']).toContain(next(s));
+      noteSurvey(s, { rings: [ring(2, 1)] });
+      wentBack(s, 2, 1);
+    }
+    expect(next(s)).toBe('end');
+  });
+
+  it('that a person gives up ends once nothing is under way', () => {
+    const s = begin();
+    noteSurvey(s, { rings: [ring(2, 1)] });
+    const track = newTrack({ ring: 2 }, 'rollback', 'r/1', NOW);
+    s.package.tracks[2] = { ...track, stage: 'running', pass: 'p' };
+    s.givenUp = { by: 'bob', reason: 'it was the network' };
+    expect(next(s)).toBe('wait');
+    wentBack(s, 2, 1);
+    expect(nextRollbackStep(s, NOW, OUST)).toEqual({ do: 'end', state: 'aborted' });
+  });
+
+  it('of which only the plan is asked for takes no ring', () => {
+    const s = begin({ dryRun: true });
+    noteSurvey(s, { rings: [ring(2, 1)] });
+    expect([s.stage, s.package.alsoOn]).toEqual(['announce', []]);
+    expect(viewOfRollback(s, NOW)).toMatchObject({ dryRun: true, plan: [{ ring: 2 }] });
+  });
+
+  it.each([
+    ['rolled-back', 'all went back', []],
+    ['rolled-back', 'one would go down for it', [stays('a', { needsDowntime: true })]],
+    ['rolled-back', 'one was left by a person', [stays('a', { state: 'skipped' })]],
+    ['aborted', 'one could not', [stays('a', { state: 'rollback-failed' })]],
+    ['aborted', 'one has nothing to go back to', [stays('a', { reason: 'unknown' })]],
+  ])('ends as %s where %s', (state, _what, exceptions) => {
+    const s = begin();
+    wentBack(s, 2, 1, exceptions);
+    expect(endOf(s)).toBe(state);
+  });
+});

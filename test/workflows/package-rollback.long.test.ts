@@ -1,0 +1,276 @@
+import { expect } from 'vitest';
+import type { PackageRollbackStatus } from '../../src/contract/status.js';
+import { V0, V1, V2 } from '../support/fleet.js';
+import type { World } from '../support/world.js';
+import {
+  cellNow,
+  clusterSeen,
+  ends,
+  expectRejected,
+  graduate,
+  jobsSeen,
+  rawSignal,
+  ringOf,
+  scenario,
+  seen,
+  theRing,
+  toVersion,
+} from './support.js';
+
+const order = (more: Record<string, unknown> = {}) => ({ by: 'alice', reason: 'INC-4711', ...more });
+
+/** Takes a package back, and answers how that ended. */
+async function rollback(
+  world: World,
+  version = V1,
+  more: Record<string, unknown> = {},
+): Promise<PackageRollbackStatus> {
+  const client = world.cells.rollback(version);
+  expect(await client.start(order(more))).toBe(true);
+  return await client.result(120_000);
+}
+
+const backJobs = async (world: World) => (await world.jobs()).filter((j) => j.kind === 'rollback');
+const exceptions = (status: PackageRollbackStatus) => status.rings.flatMap((r) => r.exceptions);
+const graceOf = (ring: number) => (s: Parameters<typeof ringOf>[0]) => ringOf(s, ring)?.state === 'grace';
+const LONG_GRACE = { gracePeriod: '1h' };
+
+scenario(
+  'the first cell of the first outer ring fails: the coordinator halts and asks; the package is taken back',
+  { rings: { 2: 3, 3: 2 } },
+  async (world) => {
+    await world.fault({ kind: 'job-fails', cell: 'c2-1', jobKind: 'configure', times: 1 });
+    await world.deploy(V1);
+    await graduate(world, V1);
+    const halted = await seen(world, V1, (s) => s.state === 'halted');
+    expect(halted.waitingFor).toMatchObject({ kind: 'operator', ring: 2 });
+    expect(halted.waitingFor?.detail).toContain('is it the cell, or the package?');
+    const next = halted.waitingFor?.next.join('\n');
+    for (const command of ['retry --ring 2', 'skip c2-1', 'abort', 'rollback']) expect(next).toContain(command);
+    expect(theRing(halted, 2)).toMatchObject({ rolledBack: 1, converged: 0 });
+    const end = await rollback(world);
+    expect(end).toMatchObject({
+      state: 'rolled-back',
+      rings: [
+        { ring: 0, rolledBack: 1 },
+        { ring: 2, total: 0 },
+      ],
+    });
+    expect((await ends(world, V1)).state).toBe('rolled-back');
+    expect(toVersion(await world.jobs(), V1).filter((j) => j.cell !== 'qa')).toHaveLength(1);
+  },
+);
+
+scenario(
+  'the last cell of the last ring fails: that cell alone goes back',
+  { rings: { 2: 2, 3: 3 }, policies: { 3: { maxParallel: 1 } } },
+  async (world) => {
+    await world.fault({ kind: 'job-fails', cell: 'c3-3', jobKind: 'configure' });
+    await graduate(world, V1);
+    const halted = await seen(world, V1, (s) => s.state === 'halted');
+    expect(theRing(halted, 3)).toMatchObject({ total: 3, converged: 2, rolledBack: 1 });
+    expect((await backJobs(world)).map((j) => j.cell)).toEqual(['c3-3']);
+    expect((await cellNow(world, 'c3-3')).version).toBe(V0);
+    for (const cell of ['c2-1', 'c2-2', 'c3-1', 'c3-2']) expect((await cellNow(world, cell)).version).toBe(V1);
+    // Neither the package nor its ring is held against anybody else.
+    expect((await world.cells.cluster().status()).blocked).toEqual([]);
+    await world.clearFaults();
+    await graduate(world, V2);
+    expect((await ends(world, V2)).state).toBe('converged');
+  },
+);
+
+scenario(
+  'a rollback takes a ring from the pass of a newer package, which goes on once it is over',
+  { rings: { 2: 4 }, policies: { 2: { ...LONG_GRACE, maxParallel: 1 } }, jobMs: 900 },
+  async (world) => {
+    await graduate(world, V1);
+    await seen(world, V1, graceOf(2));
+    await world.cells.rollout(V1).abort({ by: 'alice', reason: 'V2 mends it' });
+    await ends(world, V1);
+    await graduate(world, V2);
+    await jobsSeen(world, (jobs) => toVersion(jobs, V2).length > 1);
+    await world.cells.cluster().blockVersion({ version: V1, by: 'alice', reason: 'V2 mends it', fixedIn: V2 });
+    const end = await rollback(world);
+    expect(end.state).toBe('rolled-back');
+    expect(theRing(end, 2).rolledBack).toBeGreaterThan(0);
+    await seen(world, V2, graceOf(2));
+    for (let i = 1; i <= 4; i += 1) expect((await cellNow(world, `c2-${i}`)).version).toBe(V2);
+  },
+);
+
+scenario(
+  'cells go back to a blocked package only where a person said so',
+  { rings: { 2: 2 }, policies: { 2: LONG_GRACE } },
+  async (world) => {
+    await graduate(world, V1);
+    await seen(world, V1, graceOf(2));
+    await world.cells.cluster().blockVersion({ version: V0, by: 'bob', reason: 'CVE', fixedIn: V1 });
+    const end = await rollback(world);
+    expect(end.state).toBe('aborted');
+    expect(exceptions(end).map((e) => e.reason)).toEqual(
+      Array(2).fill(expect.stringContaining(`${V0}, which is blocked`)),
+    );
+    expect(await backJobs(world)).toEqual([]);
+    expect(await rollback(world, V1, { toBlocked: true })).toMatchObject({ state: 'rolled-back' });
+    expect((await cellNow(world, 'c2-2')).version).toBe(V0);
+  },
+);
+
+scenario(
+  'a rollback of a rollback is refused: of an older package while cells come to it, and of cells that one brought there',
+  { rings: { 2: 2 }, policies: { 2: LONG_GRACE }, jobMs: 300 },
+  async (world) => {
+    await graduate(world, V1);
+    await seen(world, V1, graceOf(2));
+    await world.cells.rollout(V1).abort({ by: 'alice', reason: 'V2 is next' });
+    await ends(world, V1);
+    await graduate(world, V2);
+    await seen(world, V2, graceOf(2));
+    await world.fault({ kind: 'slow', jobKind: 'rollback', factor: 12 });
+    await world.cells.rollback(V2).start(order());
+    await jobsSeen(world, (jobs) => jobs.some((j) => j.kind === 'rollback'));
+    const refused = await rollback(world, V1);
+    expect(refused).toMatchObject({ state: 'aborted', rings: [] });
+    expect(refused.rejected).toMatchObject([{ message: 'rollback', path: 'version', by: 'alice' }]);
+    expect(refused.rejected[0]?.expected).toContain(`${V2} is being rolled back`);
+    expect(await world.cells.rollback(V2).result(60_000)).toMatchObject({ state: 'rolled-back' });
+    await world.clearFaults();
+    const back = await rollback(world, V1);
+    expect(back.state).toBe('aborted');
+    expect(exceptions(back).map((e) => e.reason)).toEqual(Array(2).fill(expect.stringContaining('is unknown')));
+    for (const cell of ['c2-1', 'c2-2']) expect((await cellNow(world, cell)).version).toBe(V1);
+  },
+);
+
+scenario(
+  'a job that fails is tried three times; then the cell is listed, and the others go back all the same',
+  { rings: { 2: 3 }, policies: { 2: { ...LONG_GRACE, maxParallel: 3 } } },
+  async (world) => {
+    await graduate(world, V1);
+    await seen(world, V1, graceOf(2));
+    await world.fault([
+      { kind: 'job-fails', cell: 'c2-1', jobKind: 'rollback', times: 2 },
+      { kind: 'job-fails', cell: 'c2-2', jobKind: 'rollback' },
+    ]);
+    const end = await rollback(world);
+    expect(end).toMatchObject({ state: 'aborted', needsDowntime: [] });
+    expect(exceptions(end)).toMatchObject([{ cell: 'c2-2', state: 'rollback-failed' }]);
+    const tries = (await backJobs(world)).map((j) => j.cell).sort();
+    expect(tries).toEqual(['c2-1', 'c2-1', 'c2-1', 'c2-2', 'c2-2', 'c2-2', 'c2-3']);
+    expect((await cellNow(world, 'c2-1')).version).toBe(V0);
+  },
+);
+
+scenario(
+  'a person leaves a cell on the package, and stops the rollback; what is in flight comes to its end',
+  { rings: { 2: 5 }, policies: { 2: { ...LONG_GRACE, maxParallel: 1 } }, jobMs: 900 },
+  async (world) => {
+    await graduate(world, V1);
+    await seen(world, V1, graceOf(2));
+    const client = world.cells.rollback(V1);
+    await client.start(order());
+    await jobsSeen(world, (jobs) => jobs.some((j) => j.kind === 'rollback'));
+    expect(await client.start(order())).toBe(false);
+    await expectRejected(client.skipCell({ cell: 'C 2', by: 'bob', reason: 'no cell' }), 'cell');
+    await client.skipCell({ cell: 'c2-2', by: 'bob', reason: 'being rebuilt' });
+    await jobsSeen(world, (jobs) => jobs.filter((j) => j.kind === 'rollback').length > 1);
+    await client.abort({ by: 'bob', reason: 'it was the network' });
+    const end = await client.result(60_000);
+    expect(end.state).toBe('aborted');
+    expect(end.acts.map((a) => a.act)).toEqual(['rollback', 'skipCell', 'abort']);
+    const back = await backJobs(world);
+    expect(back.every((j) => j.state === 'succeeded')).toBe(true);
+    expect(back.length).toBeLessThan(4);
+    expect((await cellNow(world, 'c2-2')).version).toBe(V1);
+    expect(theRing(end, 2).rolledBack).toBe(back.length);
+    await clusterSeen(world, (s) => s.rings.every((r) => r.rollout === undefined) && s.queue.length === 0);
+  },
+);
+
+scenario(
+  'canary was rolled back: ring 0 alone goes back, nothing is blocked, and the next package comes',
+  { rings: { 2: 1 } },
+  async (world) => {
+    await world.deploy(V1);
+    const end = await rollback(world, V1, { ring: 0, block: false });
+    expect(end).toMatchObject({ state: 'rolled-back', ring: 0, rings: [{ ring: 0, rolledBack: 1 }] });
+    expect((await cellNow(world, 'qa')).version).toBe(V0);
+    expect((await ends(world, V1)).state).toBe('rolled-back');
+    expect(await world.deploy(V1)).toMatchObject({ outcome: 'refused', code: 'ended', blocking: false });
+    expect((await world.cells.cluster().status()).blocked).toEqual([]);
+    expect(await world.deploy(V2)).toMatchObject({ outcome: 'converged' });
+    await graduate(world, V2);
+    expect((await ends(world, V2)).state).toBe('converged');
+  },
+);
+
+scenario(
+  'a cell cluster that is gone holds no rollback back: its rings are taken without it',
+  { rings: { 2: 3, 3: 2 }, policies: { 2: LONG_GRACE, 3: { bakeTime: '1h' } } },
+  async (world) => {
+    await graduate(world, V1);
+    await seen(world, V1, (s) => ringOf(s, 3)?.state === 'baking');
+    await world.client.workflow.getHandle('cell-cluster').terminate('gone');
+    const end = await rollback(world);
+    expect(end).toMatchObject({ state: 'rolled-back', needsDowntime: [] });
+    expect(end.rings.map((r) => [r.ring, r.rolledBack])).toEqual([
+      [2, 3],
+      [3, 2],
+    ]);
+    expect((await backJobs(world)).map((j) => j.cell.slice(0, 2))).toEqual(['c3', 'c3', 'c2', 'c2', 'c2']);
+    // What the cluster kept that is gone stands in its history.
+    world.acts.splice(0, world.acts.length, ...world.acts.filter((a) => a.version !== null));
+    await world.apply();
+  },
+);
+
+scenario(
+  'a rollback survives continuing as new, the loss of its pass, and every worker going away',
+  { rings: { 2: 6 }, policies: { 2: { ...LONG_GRACE, maxParallel: 1 } }, jobMs: 700 },
+  async (world) => {
+    await graduate(world, V1);
+    await seen(world, V1, graceOf(2));
+    const workflowId = `package-rollback/${V1}`;
+    const argument = { version: V1, ...order(), continueAsNewAfter: 20 };
+    const { taskQueue } = world;
+    world.acts.push({
+      act: 'rollback',
+      version: V1,
+      payload: order(),
+      askedAt: Date.now(),
+      answeredAt: null,
+      answer: null,
+    });
+    await world.client.workflow.start('PackageRollback', { workflowId, taskQueue, args: [argument] });
+    const isBack = (n: number) => jobsSeen(world, (jobs) => jobs.filter((j) => j.kind === 'rollback').length >= n);
+    await isBack(2);
+    await world.client.workflow.getHandle('ring-rollout/2').terminate('by hand');
+    await isBack(3);
+    await world.stopWorkers();
+    await world.startWorker();
+    const end = await world.cells.rollback(V1).result(90_000);
+    expect(end).toMatchObject({ state: 'rolled-back', needsDowntime: [] });
+    expect((await backJobs(world)).map((j) => j.cell).sort()).toEqual([1, 2, 3, 4, 5, 6].map((i) => `c2-${i}`));
+    const runs = [];
+    for await (const run of world.client.workflow.list({ query: `WorkflowId = '${workflowId}'` })) runs.push(run);
+    expect(runs.length).toBeGreaterThan(1);
+  },
+);
+
+scenario(
+  'a rollback with an argument that cannot be fails; its signals are judged',
+  { rings: { 2: 1 } },
+  async (world) => {
+    const start = (args: unknown[], workflowId = `package-rollback/${V1}`) =>
+      world.client.workflow.start('PackageRollback', { workflowId, taskQueue: world.taskQueue, args });
+    for (const args of [[{ version: V1 }], [{ version: V2, ...order() }], [{ version: V1, ...order(), odd: 1 }], []]) {
+      await expect((await start(args)).result()).rejects.toThrow();
+    }
+    const odd = { version: '17.10.0', run: 'r', by: '', reason: '', url: null, ring: null, block: true, dryRun: false };
+    await rawSignal(world, 'cell-cluster', 'askRollback', odd);
+    await clusterSeen(world, (s) => s.rejected.some((r) => r.message === 'askRollback'));
+    await rawSignal(world, 'cell-cluster', 'askRollback', { ...odd, version: V2 });
+    await clusterSeen(world, (s) => s.blocked.some((b) => b.version === V2));
+  },
+);
