@@ -71,7 +71,7 @@ async function costOf({ cells, jobs, spread, say }: CostOptions): Promise<Cost> 
 }
 
 /** By the workflows that have a part in every rollout. */
-type Counted = Record<'all' | Exclude<WorkflowType, 'LedgerBatch' | 'LedgerRead'>, Actions>;
+type Counted = Record<'all' | Exclude<WorkflowType, 'PackageRollback' | 'LedgerBatch' | 'LedgerRead'>, Actions>;
 
 /** Actions from the graduation until the ring has converged, in all and by the workflow in whose history they stand. */
 async function countActions({ client }: Stage, version: string, deployment: Deployment): Promise<Counted> {
