@@ -114,14 +114,16 @@ function excessOf({ subject, traffic }: Loaded, length: number, policy: HealthPo
   const floor = leastChange(reading, scale, expected) / (reading.signal.zScore ?? 1);
   const spread = Math.max(usual.spread, floor, ROOT_OF_COUNT * Math.sqrt(past.oneEvent / kept));
   const byAmount = (now - expected) / spread - Math.max(0, usual.before / spread);
+  const present = byPresence(subject, traffic, usual, blocks, load.level);
   return {
-    z: Math.max(byAmount, byPresence(subject, traffic, usual, blocks, load.level)),
+    z: Math.max(byAmount, present),
     spread,
     now,
     expected,
     length,
     breaks: breaksObjective(subject, blocks),
-    missing: Number.isNaN(amount) || !load.isWhole,
+    // In the count of blocks with events a missing one stands as one with: enough to wait, and not to convict.
+    missing: Number.isNaN(amount) || !load.isWhole || (present > byAmount && blocks.some(Number.isNaN)),
   };
 }
 

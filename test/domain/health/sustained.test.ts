@@ -103,6 +103,16 @@ describe('single events', () => {
     expect(verdict.verdict).toBe('unhealthy');
   });
 
+  it('convict nobody by what is missing', () => {
+    const half = from(each(10, 0.0016), (at) => each(2, 0.0016)(at) * (1 + 0.001 * Math.sin(at)));
+    const observation = cell([each(10, 0.0016), half]);
+    const isLost = ([at]: [number, number]) =>
+      at > DEPLOYED + 30 * MINUTE && at <= DEPLOYED + 50 * MINUTE && Math.floor(at / STEP) % 2 === 1;
+    const errors = (observation.after.errors ?? []).filter((sample) => !isLost(sample));
+    const holed = { ...observation, after: { ...observation.after, errors } };
+    expect(judgeCell(holed, POLICY).verdict).toBe('inconclusive');
+  });
+
   it('do not convict at the rate at which they always came', () => {
     expect(judgeCell(cell([each(5), each(5)]), POLICY).verdict).toBe('healthy');
   });
