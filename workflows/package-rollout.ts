@@ -126,11 +126,7 @@ class PackageRun {
   private async finish(): Promise<PackageRolloutStatus> {
     const { state } = this.ctx;
     state.finishedAtMs = state.endedBeforeMs ?? Date.now();
-    if (state.end && state.registered) {
-      const forget = state.end.state === 'aborted' && !state.accepted && state.abort === null;
-      const ended = { version: state.version, ...state.end, run: workflowInfo().runId, forget };
-      await this.ctx.mail.send(CLUSTER_WORKFLOW_ID, signals.rolloutEndedSignal, ended);
-    }
+    await this.link.tellEnd();
     await this.alerts.finish([]);
     await condition(() => this.isQuiet() && this.ctx.ledger.isEmpty);
     this.shown.show();
@@ -372,6 +368,7 @@ class PackageRun {
 
   /** The cluster began anew, without its memory: it is told again what this rollout is, has and waits for. */
   private async clusterStarted(): Promise<void> {
+    if (this.ctx.state.finishedAtMs !== null) return await this.link.tellEnd();
     await this.link.register();
     this.link.askGraduation();
     this.passes.tellAll();

@@ -23,7 +23,8 @@ const HEALTH = {
   baseline: '10m',
   interval: '1s',
   minSamples: 3,
-  inconclusiveTimeout: '20s',
+  // A hold that lasts longer becomes a halt, which only a person ends.
+  inconclusiveTimeout: '5m',
   signals: {
     apdex: { query: ratio('apdex:ratio_'), worse: 'lower', slo: 0.99, zScore: 3 },
     errors: { query: ratio('errors:ratio_'), worse: 'higher', slo: 0.005, zScore: 3 },

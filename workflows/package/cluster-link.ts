@@ -41,6 +41,15 @@ export class ClusterLink {
     this.ctx.state.clusterAway = !isThere;
   }
 
+  /** How the rollout ended; where nothing was ever accepted, it is as if this run had not been. */
+  async tellEnd(): Promise<void> {
+    const { version, end, registered, accepted, abort } = this.ctx.state;
+    if (!end || !registered) return;
+    const forget = end.state === 'aborted' && !accepted && abort === null;
+    const ended = { version, ...end, run: workflowInfo().runId, forget };
+    await this.ctx.mail.send(CLUSTER_WORKFLOW_ID, signals.rolloutEndedSignal, ended);
+  }
+
   takeRegistered(m: Registered): void {
     const { ctx } = this;
     const { state } = ctx;

@@ -28,6 +28,9 @@ export class Judge {
 
   graduate(payload: unknown): void {
     const { chartVersion, lane, pdmCompletedAt } = validated(messages.graduate, payload);
+    // Of one that has ended, too, this says best what is wrong.
+    const clash = chartConflict(this.ctx.state.chartVersion ?? null, chartVersion ?? null);
+    if (clash) throw rejected([clash]);
     this.mustGoOn();
     if (pdmCompletedAt !== undefined && Date.parse(pdmCompletedAt) > Date.now()) {
       throw rejectedBecause('pdmCompletedAt', pdmCompletedAt, 'an instant that is over: PDM has completed');

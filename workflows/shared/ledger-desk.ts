@@ -1,4 +1,4 @@
-import { workflowInfo } from '@temporalio/workflow';
+import { CancellationScope, workflowInfo } from '@temporalio/workflow';
 import { LEDGER_WORKFLOW_ID } from '../../src/contract/ids.js';
 import type { LedgerEntry, NewEntry } from '../../src/contract/ledger.js';
 import { bounded, newOutbox, type Outbox } from '../../src/domain/ledger/entry.js';
@@ -53,7 +53,8 @@ export class LedgerDesk {
   flush(): void {
     if (this.sending || this.isEmpty) return;
     this.sending = true;
-    void this.send();
+    // What Temporal's cancel makes a workflow note is entered all the same.
+    void CancellationScope.nonCancellable(() => this.send());
   }
 
   private async send(): Promise<void> {
