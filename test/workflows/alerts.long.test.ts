@@ -109,7 +109,8 @@ told(
   {
     rings: { 2: 2 },
     policies: { 2: { convergeWithin: '2s' } },
-    more: { coordination: { lookEvery: '1s' } },
+    // That it is behind as well is another alert.
+    more: { coordination: { lookEvery: '1s', maxDrift: 9 } },
     jobMs: 4_000,
   },
   async (world, alerts) => {
