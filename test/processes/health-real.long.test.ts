@@ -24,7 +24,7 @@ const HEALTH = {
   interval: '1s',
   minSamples: 3,
   // A hold that lasts longer becomes a halt, which only a person ends.
-  inconclusiveTimeout: '5m',
+  inconclusiveTimeout: '100s',
   signals: {
     apdex: { query: ratio('apdex:ratio_'), worse: 'lower', slo: 0.99, zScore: 3 },
     errors: { query: ratio('errors:ratio_'), worse: 'higher', slo: 0.005, zScore: 3 },
@@ -188,7 +188,7 @@ describeWith('prometheus', 'prometheus-alertmanager')('against a real Prometheus
     await graduate(world, V1);
     await world.until('the first job', async () => toVersion(await world.jobs(), V1).length > 0);
     await own.kill();
-    const held = await seen(world, V1, (s) => s.waitingFor?.kind === 'health' && s, 60_000);
+    const held = await seen(world, V1, (s) => s.waitingFor?.detail.includes('Prometheus'), 60_000);
     expect(held.waitingFor).toMatchObject({ kind: 'health', ring: 5, detail: expect.stringContaining('Prometheus') });
     const before = toVersion(await world.jobs(), V1).length;
     expect(before).toBeLessThan(3);

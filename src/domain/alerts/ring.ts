@@ -103,7 +103,8 @@ function healthAlert({ healthSinceMs }: PassAlertState, facts: PassFacts): Due {
   if (healthSinceMs === null || !wait) return NONE;
   const isUnmeasured = trouble === 'prometheus';
   const longestMs = isUnmeasured ? UNMEASURED_AFTER_MS : INCONCLUSIVE_AFTER_MS;
-  const dueMs = healthSinceMs + Math.min(longestMs, inconclusiveTimeoutMs ?? longestMs);
+  // Before the hold becomes a halt, there is to be time to mend what is missing.
+  const dueMs = healthSinceMs + Math.min(longestMs, (inconclusiveTimeoutMs ?? Number.POSITIVE_INFINITY) / 2);
   if (now < dueMs) return { alerts: [], nextMs: dueMs };
   const what = isUnmeasured ? 'health cannot be measured' : 'not known to be healthy';
   const alert = {
