@@ -14,7 +14,7 @@ import { cellNow, ends, exceptionOf, graduate, pause, ringOf, seen, theRing, toV
 const DAY_MS = 600_000;
 /** A past of one day, as the simulator itself computes it: what a Prometheus has that has scraped for that long. */
 const PAST_MS = DAY_MS;
-const LONG = 170_000;
+const LONG = 300_000;
 
 /** By a pattern, because the name of a recording rule of five minutes would be taken by its word. */
 const ratio = (name: string) => `{__name__=~"gitlab_service_${name}.+",cell="{{cell}}",type="webservice"}`;
@@ -201,7 +201,7 @@ describeWith('prometheus', 'prometheus-alertmanager')('against a real Prometheus
     expect(toVersion(jobs, V1)).toHaveLength(before);
     expect(jobs.filter(({ kind }) => kind === 'rollback')).toEqual([]);
     await own.startAgain();
-    expect(theRing(await ends(world, V1, 90_000), 5)).toMatchObject({ converged: 3, failed: 0, rolledBack: 0 });
+    expect(theRing(await ends(world, V1, 180_000), 5)).toMatchObject({ converged: 3, failed: 0, rolledBack: 0 });
     await allResolved('away');
   });
 });
