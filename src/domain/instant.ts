@@ -1,3 +1,5 @@
+import type { Problem } from '../contract/problem.js';
+
 /** Whether the numbers name a minute that exists in the Gregorian calendar, from 2000 on; months and days count from 1. */
 export function isCalendarMinute(year: number, month: number, day: number, hour: number, minute: number): boolean {
   if (year < 2000 || year > 9999 || hour > 23 || minute > 59) return false;
@@ -31,3 +33,13 @@ export function parseUntil(text: string): number | null {
   const [year = 0, month = 0, day = 0] = match.slice(1).map(Number);
   return isCalendarMinute(year, month, day, 0, 0) ? Date.UTC(year, month - 1, day) + DAY_MS : null;
 }
+
+/** When something is over by itself, epoch ms; Infinity: never. */
+export const expiryOf = ({ expiresAt }: { expiresAt?: string | undefined }): number =>
+  expiresAt === undefined ? Number.POSITIVE_INFINITY : Date.parse(expiresAt);
+
+/** What is wrong with an expiry that a person gives, or null: what is over before it begins was not meant so. */
+export const judgeExpiry = (expiresAt: string | undefined, now: number): Problem | null =>
+  expiresAt === undefined || Date.parse(expiresAt) > now
+    ? null
+    : { path: 'expiresAt', value: expiresAt, expected: 'an instant in the future' };

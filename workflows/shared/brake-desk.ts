@@ -16,8 +16,9 @@ import {
   release,
   whyNoRoom,
 } from '../../src/domain/brake.js';
+import { judgeExpiry } from '../../src/domain/instant.js';
 import { Alarm } from './alarm.js';
-import { rejectedBecause } from './validation.js';
+import { rejected, rejectedBecause } from './validation.js';
 
 const DEADLINE_MS = 10_000;
 
@@ -165,6 +166,6 @@ export class BrakeDesk {
 
 /** Throws `Rejected` where a brake would expire before it begins. */
 export function mustExpireLater(expiresAt: string | undefined): void {
-  if (expiresAt === undefined || Date.parse(expiresAt) > Date.now()) return;
-  throw rejectedBecause('expiresAt', expiresAt, 'an instant in the future');
+  const problem = judgeExpiry(expiresAt, Date.now());
+  if (problem) throw rejected([problem]);
 }

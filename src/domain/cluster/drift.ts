@@ -1,7 +1,7 @@
 import type { Problem } from '../../contract/problem.js';
 import type { ClusterStatus } from '../../contract/status.js';
 import { covers, holding } from '../brake.js';
-import { earliest } from '../instant.js';
+import { earliest, expiryOf, judgeExpiry } from '../instant.js';
 import { comparePackages, isNewer, isPackage, newest } from '../package-version.js';
 import { deployableCells, layeredPolicy, resolveCoordination, type Topology } from '../topology/index.js';
 import { blockOf } from './blocks.js';
@@ -111,7 +111,7 @@ export function keepDrift(state: ClusterState, topology: Topology, now: number):
     Object.assign(drift, { paused: null, override: null });
     return was ? 'resumed' : null;
   }
-  const isOver = drift.override !== null && expiryOf(drift) <= now;
+  const isOver = drift.override !== null && expiryOf(drift.override) <= now;
   if (isOver) drift.override = null;
   const since = drift.paused?.sinceMs;
   drift.paused = { sinceMs: since ?? now, rings: late };
@@ -119,12 +119,9 @@ export function keepDrift(state: ClusterState, topology: Topology, now: number):
   return isOver ? 'override-over' : null;
 }
 
-const expiryOf = ({ override }: DriftState): number =>
-  override?.expiresAt === undefined ? Number.POSITIVE_INFINITY : Date.parse(override.expiresAt);
-
 /** When a person's word is over; null: it has no end of its own, or there is none. */
 export const nextOverrideExpiry = (state: ClusterState): number | null =>
-  earliest([expiryOf(state.drift)].filter((ms) => ms !== Number.POSITIVE_INFINITY));
+  earliest([expiryOf(state.drift.override ?? {})].filter((ms) => ms !== Number.POSITIVE_INFINITY));
 
 /** Whether `deployRing` is refused for drift. */
 export const isPausedForDrift = ({ drift }: ClusterState): boolean => drift.paused !== null && drift.override === null;
@@ -135,9 +132,8 @@ export function judgeResume(
   { expiresAt }: { expiresAt?: string | undefined },
   now: number,
 ): Problem | null {
-  if (expiresAt !== undefined && Date.parse(expiresAt) <= now) {
-    return { path: 'expiresAt', value: expiresAt, expected: 'an instant in the future' };
-  }
+  const isOver = judgeExpiry(expiresAt, now);
+  if (isOver) return isOver;
   if (state.drift.paused) return null;
   return { path: '', value: 'running', expected: 'an auto-deploy that is paused' };
 }

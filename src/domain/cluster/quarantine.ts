@@ -1,7 +1,7 @@
 import type { Problem } from '../../contract/problem.js';
 import type { ClusterStatus } from '../../contract/status.js';
 import { COORDINATOR } from '../brake.js';
-import { earliest } from '../instant.js';
+import { earliest, expiryOf, judgeExpiry } from '../instant.js';
 import { isPackage } from '../package-version.js';
 import { findCell, type Topology } from '../topology/index.js';
 import type { ClusterState } from './state.js';
@@ -31,9 +31,8 @@ export function judgeQuarantine(
   now: number,
 ): Problem | null {
   if (!topology || !findCell(topology, cell)) return { path: 'cell', value: cell, expected: 'a cell of the topology' };
-  if (expiresAt !== undefined && Date.parse(expiresAt) <= now) {
-    return { path: 'expiresAt', value: expiresAt, expected: 'an instant in the future' };
-  }
+  const isOver = judgeExpiry(expiresAt, now);
+  if (isOver) return isOver;
   if (state.quarantined[cell] || Object.keys(state.quarantined).length < MAX_QUARANTINED) return null;
   return {
     path: 'cell',
@@ -88,9 +87,6 @@ export function nextQuarantineExpiry(state: ClusterState): number | null {
       .filter((ms) => ms !== Number.POSITIVE_INFINITY),
   );
 }
-
-const expiryOf = ({ expiresAt }: Quarantine): number =>
-  expiresAt === undefined ? Number.POSITIVE_INFINITY : Date.parse(expiresAt);
 
 export interface QuarantinesByTopology {
   out: string[];
