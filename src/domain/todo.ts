@@ -141,9 +141,9 @@ function ofRing(of: ClusterRing, teamOf: TeamOf): Todo[] {
 }
 
 /** Inside the perimeter nothing is reconciled: there a ring moves only on command. */
-function mends({ ring, desired }: ClusterRing, team: Team, cell: string): string[] {
+function mends({ ring, desired: version }: ClusterRing, team: Team, cell: string): string[] {
   if (team === 'ops') return [`cellctl cluster reconcile --cells ${cell} --reason "…"`];
-  return desired === null ? [] : [`cellctl deploy --ring ${ring} ${desired}`];
+  return version === null ? [] : [`cellctl deploy --ring ${ring} ${version}`];
 }
 
 const cellText = ({ cell, state, reason, jobId }: CellException): string =>
