@@ -66,6 +66,11 @@ const RATES = {
 
 const WEEK = 7;
 const QUARTER = 91;
+/**
+ * A worker that is killed is away for half a minute on a busy machine, which is not scaled: some days of the year. Killed each
+ * week, it would be away for half of the year.
+ */
+const WORKER_DIES_EVERY = 28;
 
 /** Everything that happens in so many days, in order. */
 export function almanacOf(days: number, seed: number): Happening[] {
@@ -76,7 +81,7 @@ export function almanacOf(days: number, seed: number): Happening[] {
   for (let day = 0; day < days; day += 1) {
     const today = random.fork();
     all.push(...releasesOf(day, today, frozen), ...faultsOf(day, today, town), ...peopleOf(day, today, town));
-    if (day % WEEK === 3) all.push({ day, hour: today.between(0, 23), what: 'worker-dies' });
+    if (day % WORKER_DIES_EVERY === 10) all.push({ day, hour: today.between(0, 23), what: 'worker-dies' });
     if (day % QUARTER === 45) all.push({ day, hour: today.between(0, 23), what: 'server-dies' });
   }
   return all.filter(({ day }) => day < days).sort((a, b) => a.day - b.day || a.hour - b.hour);
