@@ -178,9 +178,11 @@ async function lastPackage(life: Life, { cells, simulator, time, town, diary, da
     void (await act.catch((error: unknown) => diary.trouble('end', error)));
   for (const { brakeId } of status.brakes) await settled(cluster.releaseBrake({ ...words, brakeId }));
   for (const { cell } of status.quarantined) await settled(cluster.readmitCell({ ...words, cell }));
+  const untilMs = beganMs + Math.max(QUIET_AT_LEAST_MS, QUIET_DAYS * time.dayMs);
+  // After a freeze the rings may be so far behind that nothing new is let in: first they take what there is.
+  while ((await cluster.status()).autoDeploy.state === 'paused' && Date.now() < untilMs) await sleep(1_000);
   const version = packageOf(days + 1);
   await life.release({ what: 'release', version, urgent: false, preempt: false });
-  const untilMs = beganMs + Math.max(QUIET_AT_LEAST_MS, QUIET_DAYS * time.dayMs);
   for (;;) {
     const behind = await cellsBehind(simulator, town, version);
     const now = await cluster.status();
