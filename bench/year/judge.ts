@@ -11,7 +11,7 @@ import type { SimulatedTime } from './time.js';
  * much of what came before and after as a package takes to go through.
  */
 const PIECE_DAYS = 14;
-const BEFORE_DAYS = 14;
+const BEFORE_DAYS = 28;
 const AFTER_DAYS = 7;
 
 /** A worker that was killed, or a server, hears late of a failure; ms. */
@@ -54,7 +54,8 @@ function judgePiece(of: Case, { rollouts, rollbacks }: Statuses, day: number): s
     {
       jobs: seen,
       topology: topologyAt(of, fromMs),
-      acts: acts.filter(({ askedAt }) => within(askedAt)),
+      // What a person said holds for as long as it takes; only of topologies the last one before the piece is in force.
+      acts: acts.filter(({ act, askedAt }) => askedAt < toMs && (act !== 'applyTopology' || askedAt >= fromMs)),
       statuses: rollouts,
       rollbacks,
       cluster,
