@@ -200,6 +200,10 @@ export async function expectRejected(act: Promise<unknown>, path: string): Promi
   return problems.find((p) => p.path === path) as Problem;
 }
 
+/** Not kept among the acts: it is none. */
+export const sendRaw = (world: World, id: string, name: string, payload: unknown): Promise<void> =>
+  world.client.workflow.getHandle(id).signal(name, ...(payload === undefined ? [] : [payload]));
+
 /** Sends a signal as it is, past the client's own types; kept among the acts as if the client had sent it. */
 export async function rawSignal(world: World, workflowId: string, name: string, ...args: unknown[]): Promise<void> {
   const askedAt = Date.now();
