@@ -10,7 +10,7 @@ import { report } from './report.js';
  * plan that fails as well; `PROPERTY_AT_ONCE`: how many worlds at a time.
  */
 const setting = (name: string, otherwise: number): number => Number(process.env[name] || otherwise);
-const RUNS = setting('PROPERTY_RUNS', 8);
+const RUNS = setting('PROPERTY_RUNS', 4);
 const AT_ONCE = setting('PROPERTY_AT_ONCE', 4);
 // Fixed, so that a change is judged by what it changed; any other seed on demand.
 const SEED = setting('PROPERTY_SEED', 20_261_121);
