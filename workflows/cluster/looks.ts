@@ -3,6 +3,7 @@ import type { CellLook, CellRef } from '../../src/contract/activities.js';
 import { COORDINATOR } from '../../src/domain/brake.js';
 import { differenceOf } from '../../src/domain/cluster/differences.js';
 import { deployableIds, FOUND_AT_MOST, keptOn, reconcileOf, standingOf } from '../../src/domain/cluster/reconcile.js';
+import { COLD_START } from '../../src/domain/cluster/restore.js';
 import type { ClusterState, RingLook } from '../../src/domain/cluster/state.js';
 import { topologyOf } from '../../src/domain/cluster/topology.js';
 import { isPackage, newest } from '../../src/domain/package-version.js';
@@ -15,7 +16,6 @@ import type { Recall } from './recall.js';
 
 const BATCH = 100;
 const TRY_AGAIN_MS = 10_000;
-export const COLD_START = 'cold-start';
 
 /**
  * Looks at what really runs: at every cell where the cluster begins without state, and at a ring whose cells changed.
@@ -26,6 +26,8 @@ export class Looks {
     private readonly ctx: ClusterContext,
     private readonly brakes: BrakeDesk,
     private readonly recall: Recall,
+    /** What stood before is known, or it is known that nobody knows: passes under way are to hear of it. */
+    private readonly onRecalled: () => void,
     /** Every cell of a ring was looked at. */
     private readonly onLooked: (ring: number, looking: RingLook) => void,
   ) {}
@@ -53,7 +55,10 @@ export class Looks {
     const { state } = this.ctx;
     for (;;) {
       await condition(() => state.toLook.length > 0 || state.cold !== null);
-      if (state.cold && !state.cold.recalled) state.cold.recalled = await this.recall.recall();
+      if (state.cold && !state.cold.recalled) {
+        state.cold.recalled = await this.recall.recall();
+        this.onRecalled();
+      }
       const [ring] = state.toLook;
       if (ring !== undefined && (await this.lookAt(ring))) state.toLook = state.toLook.filter((r) => r !== ring);
       if (state.toLook.length === 0 && state.cold) this.endCold(state.cold);

@@ -21,18 +21,12 @@ const asking = () =>
 
 /** Reads back from the ledger what stood before this cluster began. */
 export class Recall {
-  constructor(
-    private readonly ctx: ClusterContext,
-    /** Passes that are under way hear of what stands. */
-    private readonly tellPasses: () => void,
-  ) {}
+  constructor(private readonly ctx: ClusterContext) {}
 
   async recall(): Promise<Recalled> {
     const standing = await this.ask();
     if (typeof standing === 'string') return { found: `${standing}: ${UNKNOWN}`, hasOrders: false };
     restore(this.ctx.state, standing);
-    this.tellPasses();
-    this.ctx.wake();
     return { found: `by the ledger: ${summaryOf(standing)}`, hasOrders: hasOrders(standing) };
   }
 

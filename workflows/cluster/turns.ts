@@ -1,4 +1,4 @@
-import { condition, log, sleep } from '@temporalio/workflow';
+import { condition, log, sleep, workflowInfo } from '@temporalio/workflow';
 import { CLUSTER_WORKFLOW_ID, packageRolloutId, ringRolloutId } from '../../src/contract/ids.js';
 import type {
   AlertBook,
@@ -46,6 +46,7 @@ import {
   noteReconciled,
 } from '../../src/domain/cluster/reconcile.js';
 import { noteRepeats } from '../../src/domain/cluster/repeats.js';
+import { COLD_START, hasRecalled } from '../../src/domain/cluster/restore.js';
 import { noteReturned } from '../../src/domain/cluster/rollbacks.js';
 import type { QueuedRequest, Turn } from '../../src/domain/cluster/state.js';
 import { topologyOf } from '../../src/domain/cluster/topology.js';
@@ -364,7 +365,18 @@ export class Turns {
   private brakesFor(ring: number): BrakeStatus[] {
     const { blocked, perimeter } = this.ctx.state;
     const brakes = this.brakes.holding.filter((b) => covers(b.scope, ring, perimeter ?? 0));
-    return [...blocked.map(brakeOfBlock), ...brakes];
+    return [...blocked.map(brakeOfBlock), ...brakes, ...this.beforeRecall()];
+  }
+
+  /**
+   * A list from a cluster that began anew takes the place of the one before: as long as it does not know what stood then,
+   * a pass that was braked stays so, whatever was released.
+   */
+  private beforeRecall(): BrakeStatus[] {
+    if (hasRecalled(this.ctx.state)) return [];
+    const since = workflowInfo().startTime.toISOString();
+    const reason = 'began without state, and reads back what stood before';
+    return [{ brakeId: COLD_START, scope: 'cluster', mode: 'finish-cells', by: COORDINATOR, reason, since }];
   }
 
   // ── a cluster that began without memory ────────────────────────────────────
