@@ -64,6 +64,18 @@ describe('drift', () => {
     expect(byRing()).toEqual({ 2: 1, 5: 1 });
   });
 
+  it('does not count a package that its own brake has held since it graduated', () => {
+    const own = { brakeId: 'p', scope: 'package' as const, mode: 'finish-cells' as const, by: 'alice', reason: 'x' };
+    const brakes = engage([], own, NOW);
+    const open = { run: 'r', startedAtMs: NOW, chartVersion: null, lane: null, graduatedAt: null };
+    state.rollouts[V1] = { ...open, braked: { epoch: 'e', seq: 1, brakes } };
+    graduates(V1);
+    expect(byRing()).toEqual({ 2: 0, 5: 0 });
+    state.rollouts[V1] = { ...open, braked: { epoch: 'e', seq: 2, brakes: [] } };
+    keepDrift(state, topology(), NOW);
+    expect(byRing()).toEqual({ 2: 1, 5: 1 });
+  });
+
   it('does not count what was never the newest while the ring was open', () => {
     brake();
     for (const version of [V1, V2, V3]) graduates(version);
