@@ -139,7 +139,8 @@ class LedgerRun {
     const entries = this.idle.slice(0, this.batch);
     state.batches += 1;
     await startChild(LedgerBatch, {
-      workflowId: ledgerBatchId(workflowInfo().firstExecutionRunId, state.batches),
+      // Not the first run's id: after a reset a run counts again what an earlier one had counted.
+      workflowId: ledgerBatchId(workflowInfo().runId, state.batches),
       args: [{ entries }],
       parentClosePolicy: ParentClosePolicy.ABANDON,
       staticSummary: `${entries.length} entries of the ledger that its database has not taken yet`,
