@@ -203,9 +203,7 @@ class RollbackRun {
     const { ctx } = this;
     const skip = noteSkip(ctx.state, message);
     ctx.record('skipCell', message, 'recorded', JSON.stringify({ cell: message.cell }));
-    for (const track of tracksOf(ctx.state).filter((t) => t.stage === 'running')) {
-      void ctx.tellPass(track, signals.skipInPassSignal, skip);
-    }
+    for (const track of tracksOf(ctx.state)) ctx.tellOnceThere(track, signals.skipInPassSignal, skip);
     ctx.wake();
   }
 
