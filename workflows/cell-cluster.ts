@@ -96,7 +96,8 @@ class ClusterRun {
     );
     const onOwn: ConstructorParameters<typeof Turns>[4] = (request, answer) =>
       this.reconciler.answered(request, answer);
-    this.turns = new Turns(this.ctx, this.brakes, onMet, input, onOwn);
+    const onHold: ConstructorParameters<typeof Turns>[5] = (hold) => this.reconciler.noteHold(hold);
+    this.turns = new Turns(this.ctx, this.brakes, onMet, input, onOwn, onHold);
     const recall = new Recall(this.ctx);
     const onRecalled = () => this.tellRecalled();
     const onLooked: ConstructorParameters<typeof Looks>[4] = (ring, looking) => this.reconciler.looked(ring, looking);
@@ -118,6 +119,7 @@ class ClusterRun {
     if (!this.input.state) void this.greetOpenRollouts();
     void this.turns.meetPasses((ring) => this.quarantines.tellAll(ring));
     void this.looks.keepLooking();
+    void this.looks.keepRecalling();
     void this.turns.lookAfter();
     for (;;) {
       this.ctx.woken = false;

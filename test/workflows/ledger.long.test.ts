@@ -79,6 +79,29 @@ scenario(
 );
 
 scenario(
+  'a ledger that is served again before the cold start is released is read after all',
+  { rings: { 2: 1 }, more: { cluster: 'served-late' } },
+  async (world) => {
+    await whileServed(world, store, async () => {
+      await world.cells.cluster().engageBrake({ ...who, brakeId: 'from-before', scope: 'outer' });
+      await entered(world, store, 'served-late', ({ act }) => act === 'engageBrake');
+    });
+    await pause(7_000);
+    await forgetEverything(world);
+    await world.cells.cluster().applyTopology({ topology: world.topology, by: 'alice' });
+    expect((await sinceRecalled(world)).coldStart?.found).toContain('are not known');
+    await whileServed(world, store, async () => {
+      const status = await clusterSeen(world, (s) => s.brakes.some(({ brakeId }) => brakeId === 'from-before'));
+      expect(status.coldStart?.found).toContain('by the ledger: 1 brakes');
+      expect(status.brakes.find(({ brakeId }) => brakeId === 'cold-start')?.reason).toContain('by the ledger');
+    });
+    await world.cells.cluster().releaseBrake({ ...who, brakeId: 'cold-start' });
+    expect((await world.cells.cluster().status()).brakes).toMatchObject([{ brakeId: 'from-before' }]);
+    await world.cells.cluster().releaseBrake({ ...who, brakeId: 'from-before' });
+  },
+);
+
+scenario(
   'a brake from before holds a pass that is under way while the ledger is still read, whatever was released',
   { rings: { 2: 6 }, policies: { 2: { maxParallel: 1 } }, jobMs: 1_000, more: { cluster: 'holds-on' } },
   async (world) => {

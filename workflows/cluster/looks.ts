@@ -78,8 +78,31 @@ export class Looks {
     const isEmpty = Object.values(state.rings).every((r) => Object.keys(r.observed).every((v) => v === 'unknown'));
     // Somebody may have released it by name meanwhile: then it stays off.
     if (!state.brakes.some((b) => b.brakeId === COLD_START)) return;
-    if (isEmpty && !recalled?.hasOrders) this.brakes.release(COLD_START);
-    else this.brake(`began without state; found ${found}`);
+    if (isEmpty && !recalled?.hasOrders) return this.brakes.release(COLD_START);
+    this.brake(`began without state; found ${found}`);
+    if (recalled?.isUnknown) state.unrecalled = true;
+  }
+
+  /** A ledger that was away, or that nobody served yet, may be back before somebody releases what waits for its word. */
+  async keepRecalling(): Promise<never> {
+    const { state } = this.ctx;
+    const isHeld = () => state.brakes.some(({ brakeId }) => brakeId === COLD_START);
+    for (;;) {
+      await condition(() => state.unrecalled === true);
+      for (let tries = 1; state.unrecalled && isHeld(); tries += 1) {
+        await sleep(troublePauseMs(tries));
+        if (!isHeld()) break;
+        const { found, isUnknown } = await this.recall.recall(isHeld);
+        if (isUnknown) continue;
+        const all = [this.found(), found].join('; ');
+        state.coldStart = { at: new Date(Date.now()).toISOString(), found: all };
+        this.brake(`began without state; found ${all}`);
+        this.onRecalled();
+        break;
+      }
+      delete state.unrecalled;
+      this.ctx.wake();
+    }
   }
 
   private brake(reason: string): void {

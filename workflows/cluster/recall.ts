@@ -23,11 +23,18 @@ const asking = () =>
 export class Recall {
   constructor(private readonly ctx: ClusterContext) {}
 
-  async recall(): Promise<Recalled> {
+  /** @param isWanted asked when the ledger has answered: where it is wanted no more, nothing is put back */
+  async recall(isWanted = () => true): Promise<Recalled> {
     const standing = await this.ask();
-    if (typeof standing === 'string') return { found: `${standing}: ${UNKNOWN}`, hasOrders: false };
+    if (typeof standing === 'string' || !isWanted()) {
+      return {
+        found: `${typeof standing === 'string' ? standing : 'too late'}: ${UNKNOWN}`,
+        hasOrders: false,
+        isUnknown: true,
+      };
+    }
     restore(this.ctx.state, standing);
-    return { found: `by the ledger: ${summaryOf(standing)}`, hasOrders: hasOrders(standing) };
+    return { found: `by the ledger: ${summaryOf(standing)}`, hasOrders: hasOrders(standing), isUnknown: false };
   }
 
   /** Answers why nothing is known, where that is so. */

@@ -3,6 +3,7 @@ import type { AlertBook } from '../../contract/internal.js';
 import type { RingState } from '../../contract/status.js';
 import { isCalendarWait } from '../calendar/gate.js';
 import { IN_A_ROW } from '../cluster/repeats.js';
+import { keepLeft } from '../cluster/rollbacks.js';
 import type { ClusterState, QueuedRequest, Turn, WorkClock } from '../cluster/state.js';
 import { earliest } from '../instant.js';
 import { resolveCoordination, resolvePolicy, ringOf, type Topology } from '../topology/index.js';
@@ -11,6 +12,7 @@ import { ofRing } from './cell.js';
 import { changedByHand } from './differences.js';
 import { alertsOfDrift } from './drift.js';
 import { alertsOfQuarantines } from './quarantine.js';
+import { alertOfLeft } from './rollback.js';
 
 /** The alerts of what only the cluster knows: the queue, graduation, and what passes left behind. */
 
@@ -35,6 +37,7 @@ export function alertsOfCluster(state: ClusterState, kept: ClusterAlertState, to
     ...standingQueues(state, topology, now),
     ...repeated(state, topology),
     ...changedByHand(state, topology),
+    ...keepLeft(state).map(([version, left]) => alertOfLeft(state.cluster ?? '', version, left, left.sinceMs)),
     ...drift.alerts,
     ...quarantines.alerts,
     ...missing.alerts,

@@ -1,6 +1,7 @@
 import type { RingReturn, Survey } from '../../contract/activities.js';
 import type { PackageRollbackArgument } from '../../contract/messages.js';
-import type { ReturnPlan, RolloutState } from '../../contract/status.js';
+import type { LeftOnPackage } from '../../contract/returning.js';
+import type { CellException, ReturnPlan, RolloutState } from '../../contract/status.js';
 import { nextStep } from '../rollout/plan.js';
 import { isOpen, newPackageState, type PackageState, tracksOf } from '../rollout/state.js';
 
@@ -86,6 +87,22 @@ function forgetPass(s: RollbackState, ring: number): void {
   if (!track) return;
   s.before[ring] = (s.before[ring] ?? 0) + (track.view?.rolledBack ?? 0);
   delete s.package.tracks[ring];
+}
+
+const LEFT_NAMED_AT_MOST = 20;
+
+/** Cells that stayed on the package although no person left them there. */
+export function leftOf(s: RollbackState): LeftOnPackage {
+  const views = tracksOf(s.package).flatMap(({ view }) => view ?? []);
+  const wanted = (e: CellException) => e.state === 'skipped' || e.state === 'quarantined';
+  const stayed = views.flatMap(({ exceptions }) => exceptions.filter((e) => !wanted(e)));
+  const unnamed = views.reduce((sum, v) => sum + v.exceptionsTotal - v.exceptions.length, 0);
+  const named = stayed.slice(0, LEFT_NAMED_AT_MOST);
+  return {
+    total: stayed.length + unnamed,
+    named: named.map(({ cell, reason }) => ({ cell, reason: reason.slice(0, 200) })),
+    needDowntime: named.filter((e) => e.needsDowntime).map(({ cell }) => cell),
+  };
 }
 
 /** `rolled-back` where every cell has left the package that can without downtime, and that nobody left out. */

@@ -3,6 +3,7 @@ import type { RingReturn } from '../../../src/contract/activities.js';
 import type { CellException, RolloutRing } from '../../../src/contract/status.js';
 import {
   endOf,
+  leftOf,
   MAX_SURVEYS,
   newRollbackState,
   nextRollbackStep,
@@ -166,6 +167,17 @@ describe('a rollback', () => {
     noteSurvey(s, { rings: [ring(2, 1)] });
     expect([s.stage, s.package.alsoOn]).toEqual(['announce', []]);
     expect(viewOfRollback(s, NOW)).toMatchObject({ dryRun: true, plan: [{ ring: 2 }] });
+  });
+
+  it('names the cells that it left on the package, but for those that a person left there', () => {
+    const s = begin();
+    wentBack(s, 2, 1, [
+      stays('a', { needsDowntime: true }),
+      stays('b', { state: 'rollback-failed' }),
+      stays('c', { state: 'skipped' }),
+      stays('d', { state: 'quarantined' }),
+    ]);
+    expect(leftOf(s)).toMatchObject({ total: 2, named: [{ cell: 'a' }, { cell: 'b' }], needDowntime: ['a'] });
   });
 
   it.each([
