@@ -32,6 +32,7 @@ export function alertsOfCluster(state: ClusterState, kept: ClusterAlertState, to
   const missing = graduation(state, kept.watchedSinceMs, topology, now);
   const alerts = [
     ...approvals(state, topology),
+    ...blocked(state, topology, now),
     ...leftByPasses(state, kept.book),
     ...late(state, topology, now),
     ...standingQueues(state, topology, now),
@@ -59,6 +60,20 @@ function approvals(state: ClusterState, topology: Topology): Alert[] {
     const summary = `${version} waits: ${held.detail}`;
     const about = { cluster: cluster(state), ring: at, version, team: teamOf(at, topology) };
     return [{ name: 'WaitingForApproval', severity: 's3', ...about, summary, next, startedAtMs: sinceMs }];
+  });
+}
+
+const BLOCK_LASTS_MS = 86_400_000;
+
+/** A block has no end of its own: after a day somebody is asked whether it is still meant. */
+function blocked(state: ClusterState, topology: Topology, now: number): Alert[] {
+  return state.queue.flatMap(({ at, version, held, sinceMs }): Alert[] => {
+    const lastsSinceMs = sinceMs + BLOCK_LASTS_MS;
+    if (at === null || held?.blocked === undefined || now < lastsSinceMs) return [];
+    const about = { cluster: cluster(state), ring: at, version, team: teamOf(at, topology) };
+    const summary = `${version} has waited for a day: ${held.detail}`;
+    const next = [`cellctl status ${version}`, ...held.next];
+    return [{ name: 'BlockLasts', severity: 's3', ...about, summary, next, startedAtMs: lastsSinceMs }];
   });
 }
 
