@@ -22,7 +22,7 @@ import { noteSkip } from '../src/domain/rollout/skips.js';
 import { noteAbort, ring0Verdict, tracksOf } from '../src/domain/rollout/state.js';
 import { ACTS, detailOf } from './package/acts.js';
 import { argumentOf, type PackageRolloutInput } from './package/argument.js';
-import { brakeAfterMigration, brakeAlerts, ClusterHold, packageBrakes, tellCluster } from './package/brakes.js';
+import { brakeAfterMigration, brakeAlerts, ClusterHold, packageBrakes } from './package/brakes.js';
 import { Callers } from './package/callers.js';
 import { CLUSTER_ANSWERS_MS, ClusterLink } from './package/cluster-link.js';
 import { PackageContext, type Person } from './package/context.js';
@@ -371,7 +371,7 @@ class PackageRun {
     await this.link.register();
     this.link.askGraduation();
     this.passes.tellAll();
-    void tellCluster(this.ctx, this.brakes, this.clusterHold);
+    void this.clusterHold.tell(this.brakes);
   }
 
   private listenToGraduation(): void {

@@ -239,7 +239,7 @@ export class Reconciler {
     if (!(await condition(holds, PASSES_ANSWER_MS))) return;
     const inFlight = passes.flatMap(({ pass }) => this.holdOf(pass, list) ?? []);
     const { epoch, seq } = list;
-    await mail.send(packageRolloutId(version), signals.packageBrakesKnownSignal, { epoch, seq, inFlight });
+    await mail.sendAtOnce(packageRolloutId(version), signals.packageBrakesKnownSignal, { epoch, seq, inFlight });
   }
 
   /** A pass goes by a list of brakes: of those of the cluster's own only the package's are asked for here. */

@@ -30,25 +30,13 @@ export function packageBrakes(ctx: PackageContext, knowsItsPasses: () => boolean
         : null,
     other: cluster,
     tellPasses: () => {
-      void tellCluster(ctx, desk, cluster);
+      void cluster.tell(desk);
       for (const track of tracksOf(state).filter(isOpen)) void ctx.detached(() => tellBrakes(ctx, desk, track));
     },
     record: (act, brake, outcome) => ctx.record(act, brake, outcome),
     wake: () => ctx.wake(),
   });
   return desk;
-}
-
-/** What the cluster itself brings cells to, it brings there only while the package is not braked. */
-export async function tellCluster(
-  { state, mail }: PackageContext,
-  desk: BrakeDesk,
-  cluster: ClusterHold,
-): Promise<void> {
-  const { version, brakes } = state;
-  const { number } = desk;
-  const isThere = await mail.send(CLUSTER_WORKFLOW_ID, signals.packageBrakesSignal, { version, ...number, brakes });
-  if (!isThere) cluster.note({ ...number, inFlight: [] });
 }
 
 /**
@@ -58,8 +46,32 @@ export async function tellCluster(
 export class ClusterHold implements OtherHold {
   readonly workflowId = CLUSTER_WORKFLOW_ID;
   private known: PackageBrakesKnown | null = null;
+  private telling = false;
+  private isChanged = false;
 
   constructor(private readonly ctx: PackageContext) {}
+
+  /**
+   * What the cluster itself brings cells to, it brings there only while the package is not braked. Of lists that follow close
+   * upon one another it is told the last one.
+   */
+  async tell(desk: BrakeDesk): Promise<void> {
+    this.isChanged = true;
+    if (this.telling) return;
+    this.telling = true;
+    while (this.isChanged) {
+      this.isChanged = false;
+      await this.tellOnce(desk);
+    }
+    this.telling = false;
+  }
+
+  private async tellOnce({ number }: BrakeDesk): Promise<void> {
+    const { version, brakes } = this.ctx.state;
+    const message = { version, ...number, brakes };
+    const isThere = await this.ctx.mail.send(CLUSTER_WORKFLOW_ID, signals.packageBrakesSignal, message);
+    if (!isThere) this.note({ ...number, inFlight: [] });
+  }
 
   note(known: PackageBrakesKnown): void {
     if (known.epoch !== workflowInfo().firstExecutionRunId) return;
