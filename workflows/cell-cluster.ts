@@ -27,6 +27,7 @@ import {
   ringsRunning,
 } from '../src/domain/cluster/packages.js';
 import { whoIsIn } from '../src/domain/cluster/reconcile.js';
+import { COLD_START } from '../src/domain/cluster/restore.js';
 import { type ClusterState, trim } from '../src/domain/cluster/state.js';
 import { judgeTopology, putInForce, topologyOf } from '../src/domain/cluster/topology.js';
 import { isSoft, notInside } from '../src/domain/cluster/turns.js';
@@ -40,7 +41,7 @@ import { Blocks } from './cluster/blocks.js';
 import { Calendars } from './cluster/calendars.js';
 import { ClusterContext } from './cluster/context.js';
 import { Drift } from './cluster/drift.js';
-import { COLD_START, Looks } from './cluster/looks.js';
+import { Looks } from './cluster/looks.js';
 import { Quarantines } from './cluster/quarantines.js';
 import { Recall } from './cluster/recall.js';
 import { Reconciler } from './cluster/reconciler.js';
@@ -95,10 +96,12 @@ class ClusterRun {
     );
     const onOwn: ConstructorParameters<typeof Turns>[4] = (request, answer) =>
       this.reconciler.answered(request, answer);
-    this.turns = new Turns(this.ctx, this.brakes, onMet, input, onOwn);
-    const recall = new Recall(this.ctx, () => this.tellRecalled());
-    const onLooked: ConstructorParameters<typeof Looks>[3] = (ring, looking) => this.reconciler.looked(ring, looking);
-    this.looks = new Looks(this.ctx, this.brakes, recall, onLooked);
+    const onHold: ConstructorParameters<typeof Turns>[5] = (hold) => this.reconciler.noteHold(hold);
+    this.turns = new Turns(this.ctx, this.brakes, onMet, input, onOwn, onHold);
+    const recall = new Recall(this.ctx);
+    const onRecalled = () => this.tellRecalled();
+    const onLooked: ConstructorParameters<typeof Looks>[4] = (ring, looking) => this.reconciler.looked(ring, looking);
+    this.looks = new Looks(this.ctx, this.brakes, recall, onRecalled, onLooked);
     this.blocks = new Blocks(this.ctx, this.brakes);
     this.rollbacks = new Rollbacks(this.ctx, this.blocks);
     this.calendars = new Calendars(this.ctx);
@@ -116,6 +119,7 @@ class ClusterRun {
     if (!this.input.state) void this.greetOpenRollouts();
     void this.turns.meetPasses((ring) => this.quarantines.tellAll(ring));
     void this.looks.keepLooking();
+    void this.looks.keepRecalling();
     void this.turns.lookAfter();
     for (;;) {
       this.ctx.woken = false;

@@ -15,19 +15,20 @@ import { FAILURE } from '../src/contract/failures.js';
 import { CLUSTER_WORKFLOW_ID, packageRollbackId, packageRolloutId } from '../src/contract/ids.js';
 import * as messages from '../src/contract/messages.js';
 import type { Problem } from '../src/contract/problem.js';
-import type { RollbackAnswer } from '../src/contract/returning.js';
+import type { LeftOnPackage, RollbackAnswer } from '../src/contract/returning.js';
 import { CELLS_STATE, CELLS_VERSION } from '../src/contract/search-attributes.js';
 import type { PackageRollbackStatus } from '../src/contract/status.js';
+import { alertOfLeft } from '../src/domain/alerts/rollback.js';
 import { markdownOfRollout } from '../src/domain/details.js';
 import { OUST_AFTER_MS } from '../src/domain/ousting.js';
-import { nextRollbackStep, noteSurvey, type RollbackState } from '../src/domain/rollback/state.js';
+import { leftOf, nextRollbackStep, noteSurvey, type RollbackState } from '../src/domain/rollback/state.js';
 import { noteSkip, whyNoSkip } from '../src/domain/rollout/skips.js';
 import { tracksOf, trim } from '../src/domain/rollout/state.js';
 import { CLUSTER_ANSWERS_MS } from './package/cluster-link.js';
 import { Passes } from './package/passes.js';
 import { Alone } from './rollback/alone.js';
 import { RollbackContext } from './rollback/context.js';
-import { surveyPackage } from './shared/activities.js';
+import { raiseAlert, surveyPackage } from './shared/activities.js';
 import { handle, handleOurs } from './shared/handle.js';
 import * as signals from './shared/signals.js';
 import { troubleOf, troublePauseMs } from './shared/trouble.js';
@@ -162,12 +163,21 @@ class RollbackRun {
     const { ctx } = this;
     ctx.state.finishedAtMs = Date.now();
     if (!this.order.dryRun) {
-      const ended = { version: this.order.version, run: workflowInfo().firstExecutionRunId };
-      await ctx.mail.send(CLUSTER_WORKFLOW_ID, signals.rollbackEndedSignal, ended);
+      const { version } = this.order;
+      const left = leftOf(ctx.rollback);
+      const ended = { version, run: workflowInfo().firstExecutionRunId, left };
+      const isThere = await ctx.mail.send(CLUSTER_WORKFLOW_ID, signals.rollbackEndedSignal, ended);
+      // Else the cluster tells people of it, for as long as it lasts.
+      if (!isThere && left.total > 0) await this.tellOfLeft(left);
     }
     await condition(() => this.isQuiet());
     this.show();
     return ctx.seen();
+  }
+
+  private async tellOfLeft(left: LeftOnPackage): Promise<void> {
+    const alert = alertOfLeft(this.answer?.cluster ?? '', this.order.version, left, Date.now());
+    await raiseAlert(alert).catch(() => undefined);
   }
 
   private isQuiet(): boolean {
@@ -203,9 +213,7 @@ class RollbackRun {
     const { ctx } = this;
     const skip = noteSkip(ctx.state, message);
     ctx.record('skipCell', message, 'recorded', JSON.stringify({ cell: message.cell }));
-    for (const track of tracksOf(ctx.state).filter((t) => t.stage === 'running')) {
-      void ctx.tellPass(track, signals.skipInPassSignal, skip);
-    }
+    for (const track of tracksOf(ctx.state)) ctx.tellOnceThere(track, signals.skipInPassSignal, skip);
     ctx.wake();
   }
 

@@ -288,7 +288,10 @@ export interface Alert {
 }
 
 /** What a rollback of a package comes to in one ring, by AMP's word on every cell of it. */
-export type RingReturn = ReturnPlan;
+export interface RingReturn extends ReturnPlan {
+  /** Cells that run the package, the first hundred of them. */
+  on: string[];
+}
 
 export interface SurveyOrder {
   version: string;

@@ -168,6 +168,7 @@ const SHAPES: Record<string, Shape> = {
   requestRing: request,
   claimRing: { ...request, ring, pass: orNull(text) },
   packageBrakes: { version: packageName, ...brakesNumber, brakes },
+  packageBrakesKnown: { ...brakesNumber, inFlight: texts },
   askCell: { version: packageName, cell: text },
   cellAnswer: { cell: text, isKnown: flag },
   askRing: { version: packageName, ring },
@@ -184,7 +185,11 @@ const SHAPES: Record<string, Shape> = {
     dryRun: flag,
   },
   rollbackAnswer: { refused: orNull(problem), cluster: orNull(text), rings: listOf(ring) },
-  rollbackEnded: { version: packageName, run: text },
+  rollbackEnded: {
+    version: packageName,
+    run: text,
+    left: optional(object({ total: number, named: listOf(object({ cell: text, reason: text })), needDowntime: texts })),
+  },
   takenBack: { by: text, reason: text, url: orNull(text) },
   rolloutEnded: { version: packageName, state: text, supersededBy: orNull(text), run: text, forget: optional(flag) },
   registered: {
@@ -246,6 +251,7 @@ const SHAPES: Record<string, Shape> = {
     alerts: optional(alerts),
     brakes,
     brakesNumber: object(brakesNumber),
+    packageBrakes: optional(object({ ...brakesNumber, brakes })),
     calendar: optional(calendar),
     word: optional(word),
     refused: orNull(text),

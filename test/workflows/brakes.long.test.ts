@@ -90,7 +90,7 @@ scenario(
   { rings: { 2: 4 }, policies: wide, jobMs: 2500 },
   async (world) => {
     await inFlightOn(world, V1, 2);
-    const expiresAt = new Date(Date.now() + 4_000).toISOString();
+    const expiresAt = new Date(Date.now() + 10_000).toISOString();
     await world.cells.rollout(V1).engageBrake({ by: 'bob', reason: 'look', brakeId: 'short', expiresAt });
     await seen(world, V1, (s) => s.state === 'braked');
     expect((await ends(world, V1)).state).toBe('converged');

@@ -1,11 +1,13 @@
 import { afterAll, beforeAll, expect } from 'vitest';
+import { createLedgerActivities } from '../../activities/ledger.js';
+import { createLogger } from '../../src/config/logging.js';
 import type { LedgerEntry } from '../../src/contract/ledger.js';
 import { openInMemory } from '../../src/ledger/embedded.js';
 import type { LedgerStore } from '../../src/ledger/store.js';
 import { V1, V2, V3 } from '../support/fleet.js';
 import { entered, forgetEverything, ledgerSettled, ledgerStatus, serveLedger, whileServed } from '../support/ledger.js';
 import type { World } from '../support/world.js';
-import { clusterSeen, ends, graduate, pause, ringOf, scenario, seen } from './support.js';
+import { clusterSeen, ends, graduate, jobsSeen, pause, ringOf, scenario, seen, toVersion } from './support.js';
 
 /** One database for all worlds of this file; each has a cluster's name of its own. */
 let store: LedgerStore;
@@ -154,5 +156,60 @@ scenario(
       await cluster.releaseBrake({ ...who, brakeId: 'stop' });
       expect((await ends(world, V1)).state).toBe('converged');
     });
+  },
+);
+
+scenario(
+  'a ledger that is served again before the cold start is released is read after all',
+  { rings: { 2: 1 }, more: { cluster: 'served-late' } },
+  async (world) => {
+    await whileServed(world, store, async () => {
+      await world.cells.cluster().engageBrake({ ...who, brakeId: 'from-before', scope: 'outer' });
+      await entered(world, store, 'served-late', ({ act }) => act === 'engageBrake');
+    });
+    await pause(7_000);
+    await forgetEverything(world);
+    await world.cells.cluster().applyTopology({ topology: world.topology, by: 'alice' });
+    expect((await sinceRecalled(world)).coldStart?.found).toContain('are not known');
+    await whileServed(world, store, async () => {
+      const status = await clusterSeen(world, (s) => s.brakes.some(({ brakeId }) => brakeId === 'from-before'));
+      expect(status.coldStart?.found).toContain('by the ledger: 1 brakes');
+      expect(status.brakes.find(({ brakeId }) => brakeId === 'cold-start')?.reason).toContain('by the ledger');
+    });
+    await world.cells.cluster().releaseBrake({ ...who, brakeId: 'cold-start' });
+    expect((await world.cells.cluster().status()).brakes).toMatchObject([{ brakeId: 'from-before' }]);
+    await world.cells.cluster().releaseBrake({ ...who, brakeId: 'from-before' });
+  },
+);
+
+scenario(
+  'a brake from before holds a pass that is under way while the ledger is still read, whatever was released',
+  { rings: { 2: 6 }, policies: { 2: { maxParallel: 1 } }, jobMs: 1_000, more: { cluster: 'holds-on' } },
+  async (world) => {
+    const slow = createLedgerActivities(store, createLogger({ level: 'error', format: 'json' }));
+    const ledger = await serveLedger(world, store, {
+      readStanding: async (query) => {
+        await pause(4_000);
+        return await slow.readStanding(query);
+      },
+    });
+    try {
+      await graduate(world, V1);
+      await jobsSeen(world, (jobs) => toVersion(jobs, V1).length > 0);
+      await world.cells.cluster().engageBrake({ ...who, brakeId: 'from-before' });
+      await entered(world, store, 'holds-on', ({ act }) => act === 'engageBrake');
+      await pause(7_000);
+      const before = toVersion(await world.jobs(), V1).length;
+      await forgetEverything(world);
+      await world.cells.cluster().applyTopology({ topology: world.topology, by: 'alice', releaseColdStart: true });
+      await sinceRecalled(world);
+      await clusterSeen(world, (s) => s.brakes.some(({ brakeId }) => brakeId === 'from-before'));
+      await pause(2_000);
+      expect(toVersion(await world.jobs(), V1)).toHaveLength(before);
+      await world.cells.cluster().releaseBrake({ ...who, brakeId: 'from-before' });
+      expect((await ends(world, V1)).state).toBe('converged');
+    } finally {
+      await ledger.stop();
+    }
   },
 );

@@ -21,19 +21,20 @@ const asking = () =>
 
 /** Reads back from the ledger what stood before this cluster began. */
 export class Recall {
-  constructor(
-    private readonly ctx: ClusterContext,
-    /** Passes that are under way hear of what stands. */
-    private readonly tellPasses: () => void,
-  ) {}
+  constructor(private readonly ctx: ClusterContext) {}
 
-  async recall(): Promise<Recalled> {
+  /** @param isWanted asked when the ledger has answered: where it is wanted no more, nothing is put back */
+  async recall(isWanted = () => true): Promise<Recalled> {
     const standing = await this.ask();
-    if (typeof standing === 'string') return { found: `${standing}: ${UNKNOWN}`, hasOrders: false };
+    if (typeof standing === 'string' || !isWanted()) {
+      return {
+        found: `${typeof standing === 'string' ? standing : 'too late'}: ${UNKNOWN}`,
+        hasOrders: false,
+        isUnknown: true,
+      };
+    }
     restore(this.ctx.state, standing);
-    this.tellPasses();
-    this.ctx.wake();
-    return { found: `by the ledger: ${summaryOf(standing)}`, hasOrders: hasOrders(standing) };
+    return { found: `by the ledger: ${summaryOf(standing)}`, hasOrders: hasOrders(standing), isUnknown: false };
   }
 
   /** Answers why nothing is known, where that is so. */

@@ -116,9 +116,7 @@ export class Passes {
     const waiver = noteWaiver(state, ring, wait);
     this.resend();
     const track = state.tracks[ring];
-    if (track?.stage === 'running') {
-      void this.ctx.tellPass(track, signals.overrideInPassSignal, { wait, waiver, by, reason });
-    }
+    if (track) this.ctx.tellOnceThere(track, signals.overrideInPassSignal, { wait, waiver, by, reason });
   }
 
   private resendNext(): void {

@@ -87,6 +87,7 @@ export const registeredSignal = defineSignal<[internal.Registered]>('registered'
 export const graduationAnswerSignal = defineSignal<[internal.GraduationAnswer]>('graduationAnswer');
 export const ringAnswerSignal = defineSignal<[internal.RingAnswer]>('ringAnswer');
 export const cellAnswerSignal = defineSignal<[internal.CellAnswer]>('cellAnswer');
+export const packageBrakesKnownSignal = defineSignal<[internal.PackageBrakesKnown]>('packageBrakesKnown');
 export const ringKnownSignal = defineSignal<[internal.RingKnown]>('ringKnown');
 export const supersededSignal = defineSignal<[internal.SupersededNotice]>('superseded');
 export const passLostSignal = defineSignal<[internal.PassLost]>('passLost');

@@ -1,6 +1,7 @@
 import type { RingReturn, Survey } from '../../contract/activities.js';
 import type { PackageRollbackArgument } from '../../contract/messages.js';
-import type { RolloutState } from '../../contract/status.js';
+import type { LeftOnPackage } from '../../contract/returning.js';
+import type { CellException, ReturnPlan, RolloutState } from '../../contract/status.js';
 import { nextStep } from '../rollout/plan.js';
 import { isOpen, newPackageState, type PackageState, tracksOf } from '../rollout/state.js';
 
@@ -11,7 +12,7 @@ export interface RollbackState {
   package: PackageState;
   stage: 'announce' | 'survey' | 'return';
   /** What the first look at every cell came to; null: it is under way. */
-  plan: RingReturn[] | null;
+  plan: ReturnPlan[] | null;
   /** How often every cell was looked at. */
   surveys: number;
   /** Rings that the cluster named. */
@@ -59,7 +60,7 @@ export function noteSurvey(s: RollbackState, survey: Survey): void {
   s.surveys += 1;
   s.trouble = null;
   const isFirst = s.plan === null;
-  s.plan ??= survey.rings;
+  s.plan ??= survey.rings.map(({ on: _, ...ring }) => ring);
   if (s.order.dryRun) return;
   const seen = survey.rings.filter((ring) => isFirst || isLeft(s, ring)).map(({ ring }) => ring);
   const named = isFirst ? s.named.filter((ring) => s.order.ring === undefined || ring === s.order.ring) : [];
@@ -70,10 +71,14 @@ export function noteSurvey(s: RollbackState, survey: Survey): void {
   s.stage = 'return';
 }
 
-/** Cells are on the package that no pass has named with the reason, or may still come to it. */
-function isLeft(s: RollbackState, { ring, cells, underWay }: RingReturn): boolean {
-  const named = (s.package.tracks[ring]?.view?.failed ?? 0) + s.package.skips.length;
-  return underWay > 0 || cells > named;
+/** Cells are on the package that no pass, and no person, has named with the reason, or may still come to it. */
+function isLeft(s: RollbackState, { ring, cells, on, underWay }: RingReturn): boolean {
+  const { exceptions = [], exceptionsTotal = 0 } = s.package.tracks[ring]?.view ?? {};
+  if (underWay > 0) return true;
+  // Where there are more than are named, their number has to do.
+  if (on.length < cells || exceptions.length < exceptionsTotal) return cells > exceptionsTotal;
+  const named = new Set([...exceptions, ...s.package.skips].map(({ cell }) => cell));
+  return on.some((cell) => !named.has(cell));
 }
 
 /** Another pass of the same ring begins; what the one before it did stays counted. */
@@ -82,6 +87,22 @@ function forgetPass(s: RollbackState, ring: number): void {
   if (!track) return;
   s.before[ring] = (s.before[ring] ?? 0) + (track.view?.rolledBack ?? 0);
   delete s.package.tracks[ring];
+}
+
+const LEFT_NAMED_AT_MOST = 20;
+
+/** Cells that stayed on the package although no person left them there. */
+export function leftOf(s: RollbackState): LeftOnPackage {
+  const views = tracksOf(s.package).flatMap(({ view }) => view ?? []);
+  const wanted = (e: CellException) => e.state === 'skipped' || e.state === 'quarantined';
+  const stayed = views.flatMap(({ exceptions }) => exceptions.filter((e) => !wanted(e)));
+  const unnamed = views.reduce((sum, v) => sum + v.exceptionsTotal - v.exceptions.length, 0);
+  const named = stayed.slice(0, LEFT_NAMED_AT_MOST);
+  return {
+    total: stayed.length + unnamed,
+    named: named.map(({ cell, reason }) => ({ cell, reason: reason.slice(0, 200) })),
+    needDowntime: named.filter((e) => e.needsDowntime).map(({ cell }) => cell),
+  };
 }
 
 /** `rolled-back` where every cell has left the package that can without downtime, and that nobody left out. */

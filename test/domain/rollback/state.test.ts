@@ -3,6 +3,7 @@ import type { RingReturn } from '../../../src/contract/activities.js';
 import type { CellException, RolloutRing } from '../../../src/contract/status.js';
 import {
   endOf,
+  leftOf,
   MAX_SURVEYS,
   newRollbackState,
   nextRollbackStep,
@@ -19,10 +20,11 @@ const OUST = 60_000;
 const begin = (more: Record<string, unknown> = {}): RollbackState =>
   newRollbackState({ version: V1, by: 'alice', reason: 'INC-4711', ...more }, NOW);
 
-const ring = (number: number, cells: number, underWay = 0): RingReturn => ({
+const ring = (number: number, cells: number, underWay = 0, on?: string[]): RingReturn => ({
   ring: number,
   name: `ring-${number}`,
   cells,
+  on: on ?? Array.from({ length: cells }, (_, i) => `c${number}-${i + 1}`),
   targets: { [V0]: cells },
   stays: [],
   staysTotal: 0,
@@ -118,6 +120,27 @@ describe('a rollback', () => {
     expect(nextRollbackStep(s, NOW, OUST)).toEqual({ do: 'end', state: 'rolled-back' });
   });
 
+  it('takes a ring again where a cell is on the package that nobody named, however many others were', () => {
+    const s = begin();
+    s.package.skips = [{ cell: 'c3-1', by: 'bob', reason: 'later' }];
+    noteSurvey(s, { rings: [ring(2, 3), ring(3, 1)] });
+    wentBack(s, 3, 0, [stays('c3-1', { state: 'skipped' })]);
+    wentBack(s, 2, 2, [stays('c2-1', { reason: 'what it runs is unknown' })]);
+    noteSurvey(s, { rings: [ring(2, 1, 0, ['c2-3']), ring(3, 1)] });
+    expect(s.package.alsoOn).toEqual([2]);
+    expect(next(s)).toBe('return');
+  });
+
+  it('of more cells than are named goes by their number', () => {
+    const s = begin();
+    noteSurvey(s, { rings: [ring(2, 300)] });
+    const left = Array.from({ length: 100 }, (_, i) => stays(`c2-${i + 1}`, { needsDowntime: true }));
+    wentBack(s, 2, 100, left);
+    Object.assign(s.package.tracks[2]?.view ?? {}, { failed: 200, exceptionsTotal: 200 });
+    noteSurvey(s, { rings: [ring(2, 200)] });
+    expect(next(s)).toBe('end');
+  });
+
   it('ends, whatever comes to the package again and again', () => {
     const s = begin();
     for (let i = 0; i < MAX_SURVEYS; i += 1) {
@@ -144,6 +167,17 @@ describe('a rollback', () => {
     noteSurvey(s, { rings: [ring(2, 1)] });
     expect([s.stage, s.package.alsoOn]).toEqual(['announce', []]);
     expect(viewOfRollback(s, NOW)).toMatchObject({ dryRun: true, plan: [{ ring: 2 }] });
+  });
+
+  it('names the cells that it left on the package, but for those that a person left there', () => {
+    const s = begin();
+    wentBack(s, 2, 1, [
+      stays('a', { needsDowntime: true }),
+      stays('b', { state: 'rollback-failed' }),
+      stays('c', { state: 'skipped' }),
+      stays('d', { state: 'quarantined' }),
+    ]);
+    expect(leftOf(s)).toMatchObject({ total: 2, named: [{ cell: 'a' }, { cell: 'b' }], needDowntime: ['a'] });
   });
 
   it.each([
