@@ -42,12 +42,12 @@ test.each<[string, Partial<SeenRollout>[], string[]]>([
 ])('a cell should run %s', (_what, newestFirst, allowed) => {
   const versions = newestFirst.length === 1 ? [V1] : [V2, V1];
   const statuses = newestFirst.map((seen, i) => ({ ...status(seen), version: versions[i] as string }));
-  const ran = { first: () => V0, before: () => false, broughtBack: () => false };
+  const ran = { first: () => V0, before: () => false, broughtBack: () => false, takenBack: () => null };
   expect(allowedOn(statuses, 2, 'a1', ran)).toEqual(allowed);
 });
 
 test('a cell may run an older package that was taken back, where a newer one went back to it afterwards', () => {
   const statuses = [{ ...status({ state: 'rolled-back', rings: [ring(2)] }), version: V1 }];
-  const ran = { first: () => V0, before: () => false, broughtBack: () => true };
+  const ran = { first: () => V0, before: () => false, broughtBack: () => true, takenBack: () => null };
   expect(allowedOn(statuses, 2, 'a1', ran)).toEqual([V1, V0]);
 });
