@@ -15,7 +15,7 @@ const STILL_MS = 30_000;
 const STILL_AFTER_KILLS_MS = 60_000;
 /** On a busy machine everything is slow; so long it may take in all. */
 const BOUND_MS = 180_000;
-const LOOK_MS = 400;
+const LOOK_MS = 600;
 /** A ring that nothing mends is given up after so many retries; each waits until the one before has shown its end. */
 const MAX_RETRIES = 4;
 const RETRY_EVERY_MS = 1_500;
