@@ -40,9 +40,11 @@ export async function comeToRest(world: World, plan: Plan): Promise<string[]> {
   let moved = { what: '', atMs: Date.now() };
   let versions = await insist(() => existing(world));
   for (;;) {
-    const { open, backs, cluster } = await insist(() => lookAround(world, versions));
+    const { going, backs, cluster } = await insist(() => lookAround(world, versions));
     // Nobody opens an ended rollout again, and every question is work for the worker that the others need, too.
-    versions = open.map((s) => s.version);
+    versions = going.map((s) => s.version);
+    // One that waits may still graduate: where a worker was killed, what nobody has answered counts all the same.
+    const open = going.filter((s) => !isWaitingForGraduation(s));
     const isOver = open.length + backs.length === 0 && !isHeld(cluster);
     if (isOver && (await isQuiet(world, cluster))) return givenUp(patience, plan);
     const what = await whatMoves(world, [...open, ...backs]);
@@ -95,18 +97,19 @@ export async function insist<T>(ask: () => Promise<T>): Promise<T> {
 }
 
 interface Around {
-  /** Rollouts that have not ended, but those that wait for their graduation only. */
-  open: PackageRolloutStatus[];
+  /** Rollouts that have not ended. */
+  going: PackageRolloutStatus[];
   /** Rollbacks that have not ended. */
   backs: PackageRollbackStatus[];
   cluster: ClusterStatus;
 }
 
 async function lookAround(world: World, versions: string[]): Promise<Around> {
-  const open = await openOf(world, versions);
+  const statuses = await Promise.all(versions.map((version) => statusOf(world, version)));
+  const going = statuses.filter((s) => s !== null).filter((s) => s.finishedAt === null);
   const backs = await Promise.all(takenBack(world).map((version) => orNull(world.cells.rollback(version).status())));
   const cluster = await world.cells.cluster().status();
-  return { open, backs: backs.filter((s) => s !== null).filter((s) => s.finishedAt === null), cluster };
+  return { going, backs: backs.filter((s) => s !== null).filter((s) => s.finishedAt === null), cluster };
 }
 
 /** The packages that somebody asked to take back. */
@@ -128,11 +131,6 @@ function givenUp(patience: Map<string, Patience>, plan: Plan): string[] {
 async function existing(world: World): Promise<string[]> {
   const statuses = await Promise.all(PACKAGES.map((version) => statusOf(world, version)));
   return statuses.flatMap((s) => s?.version ?? []);
-}
-
-async function openOf(world: World, versions: string[]): Promise<PackageRolloutStatus[]> {
-  const statuses = await Promise.all(versions.map((version) => statusOf(world, version)));
-  return statuses.filter((s) => s !== null).filter((s) => s.finishedAt === null && !isWaitingForGraduation(s));
 }
 
 const isWaitingForGraduation = ({ state, rings }: PackageRolloutStatus): boolean =>

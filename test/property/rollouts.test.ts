@@ -8,7 +8,7 @@ import { count, newTally, resultOf } from './result.js';
 
 /**
  * Random topologies, faults and acts of operators through the real workflows on a real server. `PROPERTY_RUNS`: how
- * many (`npm run test:all`: 30); `PROPERTY_SEED`: which; `PROPERTY_PATH`: only this run of the seed; `PROPERTY_SHRINK`:
+ * many (`npm run test:all`: 50); `PROPERTY_SEED`: which; `PROPERTY_PATH`: only this run of the seed; `PROPERTY_SHRINK`:
  * look for the smallest plan that fails as well; `PROPERTY_AT_ONCE`: how many worlds at a time; `PROPERTY_KEEP`: add what
  * came of it to `bench/results/property.jsonl`.
  */
