@@ -184,7 +184,7 @@ const SHAPES: Record<string, Shape> = {
     block: flag,
     dryRun: flag,
   },
-  rollbackAnswer: { refused: orNull(problem), cluster: orNull(text), rings: listOf(ring) },
+  rollbackAnswer: { run: text, refused: orNull(problem), cluster: orNull(text), rings: listOf(ring) },
   rollbackEnded: {
     version: packageName,
     run: text,

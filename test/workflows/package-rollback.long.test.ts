@@ -1,6 +1,6 @@
 import { expect } from 'vitest';
 import { V0, V1, V2, V3 } from '../support/fleet.js';
-import { backJobs, exceptions, graceOf, LONG_GRACE, order, rollback, stays } from './rollback-scene.js';
+import { applyAnew, backJobs, exceptions, graceOf, LONG_GRACE, order, rollback, stays } from './rollback-scene.js';
 import {
   cellNow,
   clusterSeen,
@@ -12,6 +12,7 @@ import {
   ringOf,
   scenario,
   seen,
+  sendRaw,
   theRing,
   toVersion,
 } from './support.js';
@@ -200,9 +201,32 @@ scenario(
       [3, 2],
     ]);
     expect((await backJobs(world)).map((j) => j.cell.slice(0, 2))).toEqual(['c3', 'c3', 'c2', 'c2', 'c2']);
-    // What the cluster kept that is gone stands in its history.
-    world.acts.splice(0, world.acts.length, ...world.acts.filter((a) => a.version !== null));
-    await world.apply();
+    await applyAnew(world);
+  },
+);
+
+scenario(
+  'a refusal that comes late is obeyed: cells that are going back come to their end, and no further one is touched',
+  { rings: { 2: 3, 3: 3 }, policies: { 2: LONG_GRACE, 3: { bakeTime: '1h', maxParallel: 1 } }, jobMs: 300 },
+  async (world) => {
+    await graduate(world, V1);
+    await seen(world, V1, (s) => ringOf(s, 3)?.state === 'baking');
+    await world.client.workflow.getHandle('cell-cluster').terminate('gone');
+    await world.fault({ kind: 'slow', jobKind: 'rollback', factor: 12 });
+    const client = world.cells.rollback(V1);
+    await client.start(order());
+    await jobsSeen(world, (jobs) => jobs.some((j) => j.kind === 'rollback'));
+    // As a cluster would say it that had only been slow.
+    const refused = { path: 'version', value: V1, expected: `a package that no cell is coming back to: ${V2} is` };
+    const run = (await world.client.workflow.getHandle(`package-rollback/${V1}`).describe()).runId;
+    const answer = { run, refused, cluster: 'test', rings: [2, 3] };
+    await sendRaw(world, `package-rollback/${V1}`, 'rollbackAnswer', { ...answer, run: 'one before' });
+    await sendRaw(world, `package-rollback/${V1}`, 'rollbackAnswer', answer);
+    const end = await client.result(60_000);
+    expect(end).toMatchObject({ state: 'aborted', rings: [{ ring: 3, rolledBack: 1 }] });
+    expect(end.rejected).toMatchObject([{ message: 'rollback', by: 'alice', ...refused }]);
+    expect(await backJobs(world)).toMatchObject([{ state: 'succeeded', cell: expect.stringMatching(/^c3/) }]);
+    await applyAnew(world);
   },
 );
 

@@ -7,6 +7,7 @@ import {
   MAX_SURVEYS,
   newRollbackState,
   nextRollbackStep,
+  noteAnswer,
   noteSurvey,
   type RollbackState,
 } from '../../../src/domain/rollback/state.js';
@@ -60,6 +61,8 @@ function wentBack(s: RollbackState, number: number, rolledBack: number, exceptio
   const result = { outcome, code: null, supersededBy: null, reason: '' };
   s.package.tracks[number] = { ...track, stage: 'over', view: view(number, rolledBack, exceptions), result };
 }
+
+const REFUSED = { path: 'version', value: V1, expected: 'a package that no cell is coming back to' };
 
 const next = (s: RollbackState) => nextRollbackStep(s, NOW, OUST).do;
 const stays = (cell: string, more: Partial<CellException> = {}): CellException => ({
@@ -160,6 +163,29 @@ describe('a rollback', () => {
     expect(next(s)).toBe('wait');
     wentBack(s, 2, 1);
     expect(nextRollbackStep(s, NOW, OUST)).toEqual({ do: 'end', state: 'aborted' });
+  });
+
+  it('that the cluster refuses late ends once nothing is under way, and takes no further ring', () => {
+    const s = begin();
+    noteSurvey(s, { rings: [ring(2, 1), ring(3, 1)] });
+    const track = newTrack({ ring: 3 }, 'rollback', 'r/1', NOW);
+    s.package.tracks[3] = { ...track, stage: 'running', pass: 'p' };
+    expect(noteAnswer(s, { refused: REFUSED, rings: [2, 3] })).toEqual(REFUSED);
+    expect(next(s)).toBe('wait');
+    wentBack(s, 3, 1);
+    expect(nextRollbackStep(s, NOW, OUST)).toEqual({ do: 'end', state: 'aborted' });
+    expect(s.givenUp).toEqual({ by: 'coordinator', reason: `refused: expected ${REFUSED.expected}` });
+  });
+
+  it('that was accepted is refused by nobody later, and one that is over hears nothing', () => {
+    const s = begin();
+    expect(noteAnswer(s, { refused: null, rings: [3] })).toBeNull();
+    expect(noteAnswer(s, { refused: REFUSED, rings: [] })).toBeNull();
+    expect([s.word, s.named, s.givenUp]).toEqual(['accepted', [3], null]);
+    const over = begin();
+    over.package.end = { state: 'rolled-back', supersededBy: null };
+    expect(noteAnswer(over, { refused: REFUSED, rings: [] })).toBeNull();
+    expect(over.givenUp).toBeNull();
   });
 
   it('of which only the plan is asked for takes no ring', () => {
