@@ -170,6 +170,8 @@ export interface RolloutRing extends RingCounts {
   finishedAt: string | null;
   exceptions: CellException[];
   exceptionsTotal: number;
+  /** Of all exceptions, named or not: how many cells would have to be taken down to go back. Only where a package is taken back. */
+  needDowntime?: number;
   /** Cells with a run of their own at this moment, at most 100 of them. */
   cellsInFlight: string[];
   empty?: boolean;

@@ -106,6 +106,7 @@ const view = object({
   pending: number,
   exceptions,
   exceptionsTotal: number,
+  needDowntime: optional(number),
   cellsInFlight: texts,
   waitingFor: orNull(waiting),
 });

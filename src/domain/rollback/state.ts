@@ -2,7 +2,7 @@ import type { RingReturn, Survey } from '../../contract/activities.js';
 import type { PackageRollbackArgument } from '../../contract/messages.js';
 import type { Problem } from '../../contract/problem.js';
 import type { LeftOnPackage, RollbackAnswer } from '../../contract/returning.js';
-import type { CellException, ReturnPlan, RolloutState } from '../../contract/status.js';
+import type { CellException, ReturnPlan, RolloutRing, RolloutState } from '../../contract/status.js';
 import { COORDINATOR } from '../brake.js';
 import { nextStep } from '../rollout/plan.js';
 import { isOpen, newPackageState, type PackageState, tracksOf } from '../rollout/state.js';
@@ -127,9 +127,15 @@ export function leftOf(s: RollbackState): LeftOnPackage {
 
 /** `rolled-back` where every cell has left the package that can without downtime, and that nobody left out. */
 export function endOf(s: RollbackState): RolloutState {
-  const stayed = tracksOf(s.package).flatMap((t) => t.view?.exceptions ?? []);
-  const isExplained = ({ state, needsDowntime }: (typeof stayed)[number]) =>
-    needsDowntime === true || state === 'skipped' || state === 'quarantined';
   const isLost = tracksOf(s.package).some((t) => t.result?.outcome === 'lost');
-  return !isLost && stayed.every(isExplained) ? 'rolled-back' : 'aborted';
+  const views = tracksOf(s.package).flatMap(({ view }) => view ?? []);
+  return !isLost && views.every(isExplained) ? 'rolled-back' : 'aborted';
+}
+
+/** Of the cells that stay not all may be named: then their number decides, of which nothing speaks for one untold. */
+function isExplained({ exceptions, exceptionsTotal, failed, needDowntime = 0 }: RolloutRing): boolean {
+  const isWanted = ({ state, needsDowntime }: CellException) =>
+    needsDowntime === true || state === 'skipped' || state === 'quarantined';
+  const areAllNamed = exceptions.length >= exceptionsTotal;
+  return exceptions.every(isWanted) && (areAllNamed || failed <= needDowntime);
 }

@@ -33,6 +33,8 @@ const ring = (number: number, cells: number, underWay = 0, on?: string[]): RingR
   unknown: 0,
 });
 
+const isLeftByPerson = ({ state }: CellException) => state === 'skipped' || state === 'quarantined';
+
 const view = (number: number, rolledBack: number, exceptions: CellException[] = []): RolloutRing => ({
   ring: number,
   name: `ring-${number}`,
@@ -40,7 +42,7 @@ const view = (number: number, rolledBack: number, exceptions: CellException[] = 
   total: rolledBack + exceptions.length,
   converged: 0,
   inFlight: 0,
-  failed: exceptions.filter((e) => e.state !== 'skipped').length,
+  failed: exceptions.filter((e) => !isLeftByPerson(e)).length,
   rolledBack,
   quarantined: 0,
   skipped: 0,
@@ -215,6 +217,19 @@ describe('a rollback', () => {
   ])('ends as %s where %s', (state, _what, exceptions) => {
     const s = begin();
     wentBack(s, 2, 1, exceptions);
+    expect(endOf(s)).toBe(state);
+  });
+
+  it.each([
+    ['rolled-back', 'would all go down for it', { failed: 130, needDowntime: 130 }],
+    ['rolled-back', 'were partly left by a person', { failed: 110, needDowntime: 110, skipped: 20 }],
+    ['aborted', 'were partly not to be taken back', { failed: 130, needDowntime: 129 }],
+    ['aborted', 'are not known to need downtime', { failed: 130 }],
+  ])('ends as %s where the cells that stay, more than are named, %s', (state, _what, counts) => {
+    const s = begin();
+    const named = Array.from({ length: 100 }, (_, i) => stays(`c2-${i + 1}`, { needsDowntime: true }));
+    wentBack(s, 2, 1, named);
+    Object.assign(s.package.tracks[2]?.view ?? {}, { exceptionsTotal: 130, ...counts });
     expect(endOf(s)).toBe(state);
   });
 });
