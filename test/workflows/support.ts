@@ -179,6 +179,23 @@ export async function cellNow(world: World, cell: string): Promise<TenantState> 
   return found;
 }
 
+/** Another tool brings a package to a cell. */
+export async function deployedByOthers(world: World, cell: string, version: string): Promise<void> {
+  const response = await fetch(`${world.simulator.url}/v1/jobs`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', 'idempotency-key': `others/${cell}/${version}` },
+    body: JSON.stringify({
+      tenant: `t-${cell}`,
+      kind: 'configure',
+      version,
+      scope: 'application',
+      post_deploy_migrations: 'skip',
+    }),
+  });
+  expect(response.status).toBe(201);
+  await world.until(`${cell} on ${version}`, async () => (await cellNow(world, cell)).version === version);
+}
+
 export const graduate = (world: World, version: string, more: Record<string, unknown> = {}) =>
   world.cells.rollout(version).graduate({ by: 'release-tools', ...more });
 
