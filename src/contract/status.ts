@@ -415,6 +415,12 @@ export interface RingForecast {
   unknown?: string;
 }
 
+/** When the outer rings that lack a package should converge on it; none where it is not on its way there. */
+export interface Forecast {
+  version: string;
+  rings: RingForecast[];
+}
+
 /** Why a cell, or cells of a ring (null), do not run a package or a newer one. */
 export interface MissingCell {
   ring: number;
