@@ -6,8 +6,10 @@ import {
   clusterSeen,
   ends,
   expectRejected,
+  forward,
   graduate,
   jobsSeen,
+  pause,
   rawSignal,
   ringOf,
   scenario,
@@ -184,6 +186,23 @@ scenario(
     expect(await world.deploy(V2)).toMatchObject({ outcome: 'converged' });
     await graduate(world, V2);
     expect((await ends(world, V2)).state).toBe('converged');
+  },
+);
+
+scenario(
+  'cells that a person took back stay where they are: no look and no reconciliation brings them forward again',
+  { rings: { 2: 2 }, policies: { 2: LONG_GRACE }, more: { coordination: { reconcileEvery: '2s' } } },
+  async (world) => {
+    await graduate(world, V1);
+    await seen(world, V1, graceOf(2));
+    expect(await rollback(world, V1, { block: false })).toMatchObject({ state: 'rolled-back' });
+    await ends(world, V1);
+    const before = forward(await world.jobs()).length;
+    await clusterSeen(world, (s) => s.rings.every((r) => r.rollout === undefined));
+    await world.cells.cluster().reconcile({ by: 'alice' });
+    await pause(8_000);
+    expect(forward(await world.jobs())).toHaveLength(before);
+    for (const cell of ['c2-1', 'c2-2']) expect((await cellNow(world, cell)).version).toBe(V0);
   },
 );
 
