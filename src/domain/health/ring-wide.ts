@@ -37,7 +37,9 @@ export interface Pool {
  * and all cells weigh the same, so that neither a big nor a broken one drowns the others (Stouffer's method of combining
  * tests, The American Soldier, 1949, over strata). What the cells on the old package did at the same time is taken off as
  * far as the past says that cells move together at all: a random effect of time, with its variance from the baseline
- * (best linear unbiased prediction: Henderson 1975).
+ * (best linear unbiased prediction: Henderson 1975). Cells for which there are too few others to compare with are left
+ * out: a change that nothing is compared with is no difference in differences. The line is never below the signal's
+ * `zScore`, and further out the more of the variance was estimated from few other cells (`studentUpper`).
  *
  * Looking again and again does not multiply false alarms: the k-th look that counts may err with the share
  * 1 / (k (k + 1)) of what one pass may, and these shares add up to 1 for any number of looks (alpha spending: Lan &

@@ -202,7 +202,8 @@ export function verdictOf(
  * answer differently to what comes over all of them, the furthest are the yardstick. Cells on the old package are asked
  * how far they lie from their past. Where there are too few of them, cells on the new one are asked what was added since
  * the window before: a fault of the package came with each one's own deployment, and what comes over all of them comes
- * at one time. While those are too young for that, nobody is convicted.
+ * at one time. While those are too young for that, or too few, nobody is convicted; only a ring that is so small that it
+ * never has enough of them goes without.
  */
 function beyond(
   subject: Subject,

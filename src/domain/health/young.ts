@@ -29,7 +29,8 @@ const ROOT_OF_COUNT = 0.5;
  * time is what hospitals do that have no history: Spiegelhalter, Funnel Plots for Comparing Institutional Performance,
  * 2005). What it has of a past counts as one more peer, the one that it is held to where that is the worst.
  *
- * It convicts only where the objective is broken as well, at the line of `lineAt`; from `zScore` on it is inconclusive,
+ * It convicts only where the objective is broken as well, at the line of `lineAt`, which is the further out the fewer peers
+ * there are; from `zScore` on it is inconclusive,
  * and looked at for longer. Cells without traffic are no peers. null: the cell is not young, the signal has no objective
  * or z-score, nothing was deployed, or there are too few peers.
  */
