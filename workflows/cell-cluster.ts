@@ -60,7 +60,7 @@ export interface CellClusterInput extends TestLimits {
   state?: ClusterState;
 }
 
-const CONTINUE_AFTER_EVENTS = 4_000;
+const CONTINUE_AFTER_EVENTS = 2_000;
 const NO_TOPOLOGY: Topology = { cluster: '', perimeter: 0, rings: [] };
 
 /**

@@ -23,7 +23,7 @@ export interface Scene extends Partial<Omit<WorldOptions, 'alertmanager'>> {
 }
 
 /** One test in a cluster of its own, beside the others of its file; ends by checking what must always hold. */
-export function scenario(name: string, scene: Scene, body: (world: World) => Promise<void>, timeoutMs = 150_000): void {
+export function scenario(name: string, scene: Scene, body: (world: World) => Promise<void>, timeoutMs = 240_000): void {
   const { rings = { 2: 2 }, policies = {}, more = {}, jobMs = 50, apply = true, alertmanager, ...options } = scene;
   test.concurrent(
     name,
@@ -52,7 +52,7 @@ export async function seen(
   world: World,
   version: string,
   fits: (status: PackageRolloutStatus) => unknown,
-  timeoutMs = 60_000,
+  timeoutMs = 90_000,
 ): Promise<PackageRolloutStatus> {
   let last: PackageRolloutStatus | null = null;
   const found = await lookUntil(async () => {
@@ -74,7 +74,7 @@ export async function statusOrNull(world: World, version: string): Promise<Packa
 }
 
 /** How the rollout of a package ended; waits for it without asking again and again. */
-export async function ends(world: World, version: string, timeoutMs = 80_000): Promise<PackageRolloutStatus> {
+export async function ends(world: World, version: string, timeoutMs = 120_000): Promise<PackageRolloutStatus> {
   const handle = world.client.workflow.getHandle(packageRolloutId(version));
   const end = Date.now() + timeoutMs;
   try {
@@ -89,7 +89,7 @@ export async function ends(world: World, version: string, timeoutMs = 80_000): P
 export async function clusterSeen(
   world: World,
   fits: (status: ClusterStatus) => unknown,
-  timeoutMs = 60_000,
+  timeoutMs = 90_000,
 ): Promise<ClusterStatus> {
   let last: ClusterStatus | null = null;
   const found = await lookUntil(async () => {
@@ -104,7 +104,7 @@ export async function clusterSeen(
 export async function jobsSeen(
   world: World,
   fits: (jobs: LoggedJob[]) => unknown,
-  timeoutMs = 60_000,
+  timeoutMs = 90_000,
 ): Promise<LoggedJob[]> {
   let jobs: LoggedJob[] = [];
   const found = await lookUntil(async () => {
