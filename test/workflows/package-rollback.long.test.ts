@@ -1,9 +1,11 @@
 import { expect } from 'vitest';
 import { V0, V1, V2, V3 } from '../support/fleet.js';
+import { scene } from './health-scene.js';
 import { applyAnew, backJobs, exceptions, graceOf, LONG_GRACE, order, rollback, stays } from './rollback-scene.js';
 import {
   cellNow,
   clusterSeen,
+  deployedByOthers,
   ends,
   expectRejected,
   forward,
@@ -350,5 +352,17 @@ scenario(
     await graduate(world, V3);
     await seen(world, V3, (s) => ringOf(s, 2)?.state === 'grace');
     expect(toVersion(await world.jobs(), V2)).toEqual([]);
+  },
+);
+
+scenario(
+  'without Prometheus, Alertmanager and ledger cells go back all the same, also in rings whose health is to be judged',
+  scene({ rings: { 2: 2, 3: 1 }, prometheus: null }),
+  async (world) => {
+    for (const cell of ['c2-1', 'c2-2', 'c3-1']) await deployedByOthers(world, cell, V1);
+    const end = await rollback(world);
+    expect(end).toMatchObject({ state: 'rolled-back', needsDowntime: [], failures: [] });
+    expect((await backJobs(world)).map((j) => j.cell.slice(0, 2))).toEqual(['c3', 'c2', 'c2']);
+    for (const cell of ['c2-1', 'c2-2', 'c3-1']) expect((await cellNow(world, cell)).version).toBe(V0);
   },
 );

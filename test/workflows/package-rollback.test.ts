@@ -1,19 +1,7 @@
 import { expect } from 'vitest';
 import { V0, V1, V2 } from '../support/fleet.js';
-import { scene } from './health-scene.js';
 import { backJobs, rollback } from './rollback-scene.js';
-import {
-  cellNow,
-  clusterSeen,
-  deployedByOthers,
-  ends,
-  expectRejected,
-  forward,
-  graduate,
-  ringOf,
-  scenario,
-  seen,
-} from './support.js';
+import { cellNow, clusterSeen, ends, expectRejected, forward, graduate, ringOf, scenario, seen } from './support.js';
 
 scenario(
   'a package that bakes goes back from every cell, outermost ring first; it is blocked, and its rollout ends rolled-back',
@@ -70,17 +58,5 @@ scenario(
     expect(cluster.blocked).toEqual([]);
     expect(cluster.graduated).toMatchObject([{ version: V1 }]);
     expect((await seen(world, V1, () => true)).state).toBe('baking');
-  },
-);
-
-scenario(
-  'without Prometheus, Alertmanager and ledger cells go back all the same, also in rings whose health is to be judged',
-  scene({ rings: { 2: 2, 3: 1 }, prometheus: null }),
-  async (world) => {
-    for (const cell of ['c2-1', 'c2-2', 'c3-1']) await deployedByOthers(world, cell, V1);
-    const end = await rollback(world);
-    expect(end).toMatchObject({ state: 'rolled-back', needsDowntime: [], failures: [] });
-    expect((await backJobs(world)).map((j) => j.cell.slice(0, 2))).toEqual(['c3', 'c2', 'c2']);
-    for (const cell of ['c2-1', 'c2-2', 'c3-1']) expect((await cellNow(world, cell)).version).toBe(V0);
   },
 );
