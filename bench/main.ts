@@ -6,8 +6,9 @@ import { ring400 } from './ring-400.js';
 import { ring10000 } from './ring-10000.js';
 import type { Bench } from './support/bench.js';
 import { keep, type Line, lineOf, tableOf } from './support/report.js';
+import { year } from './year.js';
 
-const BENCHES: readonly Bench[] = [ring400, actionsAndEvents, makespan, ring10000, cluster10000];
+const BENCHES: readonly Bench[] = [ring400, actionsAndEvents, makespan, ring10000, cluster10000, year];
 
 const DONE = 0;
 const MISSED = 1;
@@ -21,19 +22,26 @@ interface Flags {
   only?: Bench[];
   pairs: number;
   cells?: number;
+  days?: number;
+  day?: number;
+  seed?: number;
+  keep?: string;
 }
 
 /** Runs benchmarks, one line of JSON each on standard output and in their files; answers the exit status. */
 async function main(): Promise<number> {
-  const { only, pairs, cells } = read();
+  const { only, pairs, cells, days, day: daySeconds, seed, keep: folder } = read();
+  const own = Object.fromEntries(
+    Object.entries({ cells, days, daySeconds, seed, keep: folder }).filter(([, value]) => value !== undefined),
+  );
   const lines: Line[] = [];
   for (const bench of only ?? BENCHES.filter((one) => one.byDefault)) {
     say(`${bench.name}: ${bench.about}`);
     const began = new Date();
-    const line = lineOf(bench.name, began, await bench.run({ pairs, say, ...(cells === undefined ? {} : { cells }) }));
+    const line = lineOf(bench.name, began, await bench.run({ pairs, say, ...own }));
     process.stdout.write(`${JSON.stringify(line)}\n`);
-    // Rings of another size are for trying things out, and no results to compare with.
-    if (cells === undefined) keep(line);
+    // Another size is for trying things out, and no result to compare with.
+    if (cells === undefined && days === undefined) keep(line);
     lines.push(line);
   }
   say(tableOf(lines));
@@ -48,6 +56,10 @@ function read(): Flags {
     .option('--only <name>', `one benchmark: ${BENCHES.map((b) => b.name).join(', ')} (may be repeated)`, benchNamed)
     .option('--pairs <n>', 'how often the two sides of ring-400 run in turn', wholeNumber, 5)
     .option('--cells <n>', 'rings of another size, to try things out; the results are not kept', wholeNumber)
+    .option('--days <n>', 'a shorter year, to try things out; the results are not kept', wholeNumber)
+    .option('--day <seconds>', 'what a day of the year takes', seconds)
+    .option('--seed <n>', 'seed of what happens in the year', wholeNumber)
+    .option('--keep <folder>', 'keep what the year’s result was made from, and what the worker says')
     .addHelpText(
       'after',
       `\n${BENCHES.map((b) => `${b.name}${b.byDefault ? '' : ' (on demand)'}: ${b.about}`).join('\n')}`,
@@ -64,8 +76,13 @@ function benchNamed(name: string, before: Bench[] = []): Bench[] {
   return [...before, bench];
 }
 
+function seconds(text: string): number {
+  if (!/^\d{1,4}(\.\d{1,3})?$/.test(text) || Number(text) === 0) throw new InvalidArgumentError('Expected seconds.');
+  return Number(text);
+}
+
 function wholeNumber(text: string): number {
-  if (!/^[1-9]\d{0,5}$/.test(text)) throw new InvalidArgumentError('Expected a whole number from 1.');
+  if (!/^[1-9]\d{0,8}$/.test(text)) throw new InvalidArgumentError('Expected a whole number from 1.');
   return Number(text);
 }
 

@@ -7,6 +7,8 @@ const near = (path: string): string => fileURLToPath(new URL(path, import.meta.u
 const EXTENSION = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
 
 export const workflowsPath = near(`../workflows/index.${EXTENSION}`);
+/** What stands around every workflow. */
+export const workflowModules = [near(`../workflows/interceptors.${EXTENSION}`)];
 export const payloadConverterPath = near('../src/contract/lenient-payload-converter.cjs');
 
 const BUILT_BUNDLE = near('../workflow-bundle.js');
@@ -27,7 +29,10 @@ export const prebuiltBundle = (): string | null =>
 /** Bundles all workflows, with the payload converter that the worker uses, into one file. */
 export async function writeWorkflowBundle(file: string): Promise<void> {
   const logger = new DefaultLogger('WARN');
-  const { code } = await bundleWorkflowCode({ workflowsPath, payloadConverterPath, preloadModules, logger });
+  const { code } = await bundleWorkflowCode({
+    ...{ workflowsPath, payloadConverterPath, preloadModules, logger },
+    workflowInterceptorModules: workflowModules,
+  });
   await writeFile(file, code);
 }
 

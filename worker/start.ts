@@ -4,7 +4,7 @@ import { createActivities, createDependencies } from '../activities/index.js';
 import type { Logger } from '../src/config/logging.js';
 import type { WorkerSettings } from '../src/config/settings.js';
 import type { Activities } from '../src/contract/activities.js';
-import { payloadConverterPath, prebuiltBundle, preloadModules, workflowsPath } from './bundle.js';
+import { payloadConverterPath, prebuiltBundle, preloadModules, workflowModules, workflowsPath } from './bundle.js';
 
 /**
  * The SDK reads this option and does not declare it. Judging a topology of 10,000 cells takes a second of a free core,
@@ -71,7 +71,7 @@ function createWorker(
     namespace,
     taskQueue: options.taskQueue,
     dataConverter,
-    ...(codePath === null ? { workflowsPath, bundlerOptions: { preloadModules } } : { workflowBundle: { codePath } }),
+    ...(codePath === null ? fromSources() : { workflowBundle: { codePath } }),
     activities: { ...activities, ...options.activities },
     // Twice the largest sum of `maxParallel`: watched jobs must never keep a rollback or a look waiting.
     maxConcurrentActivityTaskExecutions: 1200,
@@ -86,6 +86,8 @@ function createWorker(
     ...options.workerOptions,
   });
 }
+
+const fromSources = () => ({ workflowsPath, bundlerOptions: { preloadModules }, interceptors: { workflowModules } });
 
 function activitiesOver(outside: OutsideWorld, client: Client, log: Logger): Activities {
   const { amp, cellsToken, alerting } = outside;

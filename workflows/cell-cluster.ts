@@ -13,11 +13,12 @@ import { packageRolloutId } from '../src/contract/ids.js';
 import type { AskCell, AskGraduation, AskRing, RegisterRollout, RolloutEnded } from '../src/contract/internal.js';
 import * as messages from '../src/contract/messages.js';
 import type { Problem } from '../src/contract/problem.js';
-import type { ApplyTopologyResult, BrakeResult, ClusterStatus, Everywhere } from '../src/contract/status.js';
+import type { ApplyTopologyResult, BrakeResult, ClusterStatus, Everywhere, Forecast } from '../src/contract/status.js';
 import { together } from '../src/domain/alerts/book.js';
 import { alertsOfBrakes } from '../src/domain/alerts/brakes.js';
 import { alertsOfCluster } from '../src/domain/alerts/cluster.js';
 import { isEverywhere } from '../src/domain/cluster/everywhere.js';
+import { forecastsOf } from '../src/domain/cluster/forecast.js';
 import {
   isFromEarlierRun,
   judgeGraduation,
@@ -59,7 +60,7 @@ export interface CellClusterInput extends TestLimits {
   state?: ClusterState;
 }
 
-const CONTINUE_AFTER_EVENTS = 4_000;
+const CONTINUE_AFTER_EVENTS = 2_000;
 const NO_TOPOLOGY: Topology = { cluster: '', perimeter: 0, rings: [] };
 
 /**
@@ -317,6 +318,9 @@ class ClusterRun {
     setHandler(signals.isEverywhereQuery, (m) => this.isEverywhere(m), {
       description: 'Is this package, or a newer one, on every cell: {version, rings?, ignoreQuarantined?}.',
     });
+    setHandler(signals.forecastQuery, (m) => this.forecast(m), {
+      description: 'When each outer ring should converge on this package: {version}.',
+    });
     setHandler(signals.clusterStatusQuery, () => this.view(), { description: 'What runs where, and what waits.' });
     setHandler(
       signals.clusterTopologyQuery,
@@ -424,6 +428,12 @@ class ClusterRun {
     const { state } = this.ctx;
     const ask = validated(messages.isEverywhere, payload);
     return isEverywhere(state, topologyOf(state) ?? NO_TOPOLOGY, ask, Date.now());
+  }
+
+  private forecast(payload: unknown): Forecast {
+    const { state } = this.ctx;
+    const { version } = validated(messages.forecast, payload);
+    return { version, rings: forecastsOf(state, topologyOf(state) ?? NO_TOPOLOGY, version, Date.now()) };
   }
 
   private view(): ClusterStatus {

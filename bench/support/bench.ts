@@ -4,6 +4,12 @@ export interface BenchOptions {
   pairs: number;
   /** Cells of the ring, where not as many as the benchmark's own. */
   cells?: number;
+  /** Days, real seconds a day and seed of what is simulated, where not the benchmark's own. */
+  days?: number;
+  daySeconds?: number;
+  seed?: number;
+  /** Folder for what a result was made from, to look into it. */
+  keep?: string;
   /** Takes a line about how it goes. */
   say: (line: string) => void;
 }

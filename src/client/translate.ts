@@ -1,6 +1,6 @@
 import { isGrpcServiceError, QueryNotRegisteredError, WorkflowUpdateFailedError } from '@temporalio/client';
 import { ApplicationFailure, NamespaceNotFoundError, WorkflowNotFoundError } from '@temporalio/common';
-import { FAILURE } from '../contract/failures.js';
+import { AHEAD_OF_ITS_TASK, FAILURE } from '../contract/failures.js';
 import type { Problem } from '../contract/problem.js';
 import {
   type ClientError,
@@ -54,8 +54,9 @@ export function isPassing(error: unknown): boolean {
   return grpcCode(error)?.code === GRPC.unavailable || isDeadline(error) || isCollision(error);
 }
 
-/** An update that came while its run took another turn, such as its end: asked again, it meets what is there now. */
+/** What came while its run took another turn, such as its end: asked again, it meets what is there now. */
 export function isCollision(error: unknown): boolean {
+  if (error instanceof QueryNotRegisteredError) return error.message.includes(AHEAD_OF_ITS_TASK);
   const found = grpcCode(error);
   return found?.code === GRPC.failedPrecondition && /workflow task failure/i.test(found.details);
 }

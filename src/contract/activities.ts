@@ -360,8 +360,11 @@ export interface Activities {
   raiseAlert(alert: Alert): Promise<void>;
   /** Hands entries to the workflow `ledger`, and starts it where there is none. */
   tellLedger(order: { entries: LedgerEntry[] }): Promise<void>;
-  /** Whether a worker that has the ledger open polls its task queue, or did within the last minutes. */
-  isLedgerServed(): Promise<boolean>;
+  /**
+   * Whether a worker that has the ledger open polls its task queue, or did within the last minutes. Where nobody does it is
+   * asked again for `forMs`: for some seconds Temporal says what it said before.
+   */
+  isLedgerServed(order: { forMs: number }): Promise<boolean>;
   /**
    * Asks AMP what every cell of the topology runs, and what taking a package back would come to. Fails with
    * `AmpUnavailable` or `AccessDenied` where AMP cannot be asked; waits for a topology that can be read.

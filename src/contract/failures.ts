@@ -20,4 +20,7 @@ export const FAILURE = {
   badArgument: 'BadArgument',
 } as const;
 
+/** How a query ends that met events which no workflow task had brought; asked again, it is answered. */
+export const AHEAD_OF_ITS_TASK = 'the query came between two workflow tasks; ask again';
+
 export type FailureType = (typeof FAILURE)[keyof typeof FAILURE];

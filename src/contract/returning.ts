@@ -52,6 +52,8 @@ export interface LeftOnPackage {
 }
 
 export interface RollbackAnswer {
+  /** Which run of the rollback had asked. */
+  run: string;
   /** Why it cannot be. */
   refused: { path: string; value: string; expected: string } | null;
   cluster: string | null;

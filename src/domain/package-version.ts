@@ -14,13 +14,29 @@ export interface PackageVersion {
 const PACKAGE = /^(0|[1-9]\d{0,5})\.(0|[1-9]\d{0,5})\.(\d{12})-([0-9a-f]{7,64})\.([0-9a-f]{7,64})$/;
 const REVISION = /^[0-9a-f]{7,64}$/;
 
+/**
+ * What was read before: a cluster compares the same hundred packages in every workflow task, and reading one takes a
+ * hundred times as long as finding it. Of no consequence but the time it takes.
+ */
+const read = new Map<string, Readonly<PackageVersion> | null>();
+const READ_AT_MOST = 1_000;
+
 /** Reads a package, exactly as AMP knows it; null for anything else, a monthly release (`17.10.0`) included. */
-export function parsePackage(text: string): PackageVersion | null {
+export function parsePackage(text: string): Readonly<PackageVersion> | null {
+  const known = read.get(text);
+  if (known !== undefined) return known;
+  if (read.size >= READ_AT_MOST) read.clear();
+  const parsed = parse(text);
+  read.set(text, parsed);
+  return parsed;
+}
+
+function parse(text: string): Readonly<PackageVersion> | null {
   const match = PACKAGE.exec(text);
   if (!match) return null;
   const [, major = '', minor = '', timestamp = '', gitlabSha = '', omnibusSha = ''] = match;
   if (!isTimestamp(timestamp)) return null;
-  return { raw: text, major: Number(major), minor: Number(minor), timestamp, gitlabSha, omnibusSha };
+  return Object.freeze({ raw: text, major: Number(major), minor: Number(minor), timestamp, gitlabSha, omnibusSha });
 }
 
 /** Whether the text is a package. */
@@ -74,7 +90,7 @@ export function newest(versions: readonly string[]): string | null {
   );
 }
 
-function mustParse(text: string): PackageVersion {
+function mustParse(text: string): Readonly<PackageVersion> {
   const parsed = parsePackage(text);
   if (!parsed) throw new RangeError(`not a package: ${JSON.stringify(text)}`);
   return parsed;

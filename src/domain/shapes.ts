@@ -106,6 +106,7 @@ const view = object({
   pending: number,
   exceptions,
   exceptionsTotal: number,
+  needDowntime: optional(number),
   cellsInFlight: texts,
   waitingFor: orNull(waiting),
 });
@@ -184,7 +185,7 @@ const SHAPES: Record<string, Shape> = {
     block: flag,
     dryRun: flag,
   },
-  rollbackAnswer: { refused: orNull(problem), cluster: orNull(text), rings: listOf(ring) },
+  rollbackAnswer: { run: text, refused: orNull(problem), cluster: orNull(text), rings: listOf(ring) },
   rollbackEnded: {
     version: packageName,
     run: text,

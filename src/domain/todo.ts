@@ -125,7 +125,8 @@ function ofAutoDeploy({ autoDeploy, rings }: ClusterStatus): Todo[] {
   return [{ kind: 'auto-deploy', team: 'ops', since, detail, next: ['cellctl status', 'cellctl resume --reason "…"'] }];
 }
 
-function ofRing({ ring, exceptions, converged, convergedAt, rollout }: ClusterRing, teamOf: TeamOf): Todo[] {
+function ofRing(of: ClusterRing, teamOf: TeamOf): Todo[] {
+  const { ring, exceptions, converged, convergedAt, rollout } = of;
   // A pass that is in the ring says itself what it waits for.
   if (rollout !== undefined) return [];
   const since = convergedAt ?? new Date(0).toISOString();
@@ -133,9 +134,16 @@ function ofRing({ ring, exceptions, converged, convergedAt, rollout }: ClusterRi
     .filter((e) => STUCK.has(e.state))
     .map((e): Todo => {
       const version = converged === null ? {} : { version: converged };
-      const next = [`cellctl health ${e.cell}`, `cellctl cluster reconcile --cells ${e.cell} --reason "…"`];
-      return { kind: 'cell', team: teamOf(ring), since, detail: cellText(e), ring, cell: e.cell, ...version, next };
+      const team = teamOf(ring);
+      const next = [`cellctl health ${e.cell}`, ...mends(of, team, e.cell)];
+      return { kind: 'cell', team, since, detail: cellText(e), ring, cell: e.cell, ...version, next };
     });
+}
+
+/** Inside the perimeter nothing is reconciled: there a ring moves only on command. */
+function mends({ ring, desired: version }: ClusterRing, team: Team, cell: string): string[] {
+  if (team === 'ops') return [`cellctl cluster reconcile --cells ${cell} --reason "…"`];
+  return version === null ? [] : [`cellctl deploy --ring ${ring} ${version}`];
 }
 
 const cellText = ({ cell, state, reason, jobId }: CellException): string =>

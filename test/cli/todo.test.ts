@@ -34,3 +34,17 @@ it('is one document with --json, and can speak of one team alone', async () => {
   const none = await run(['todo', '--team', 'release-managers'], cells([{ version: halted.version }]));
   expect(none).toMatchObject({ exit: 0, stdout: 'nothing waits for a person\n' });
 });
+
+it('names a deployment for a cell inside the perimeter, where nothing is reconciled, and a reconcile beyond it', async () => {
+  const failed = (cell: string) => [{ cell, state: 'failed', reason: 'job job-1 failed' }];
+  const ring = (number: number, cell: string) => ({
+    ...{ ring: number, desired: halted.version, converged: null, convergedAt: null, exceptions: failed(cell) },
+  });
+  const rings = [ring(0, 'qa'), ring(2, 'cell-1')];
+  const cluster = () => ({ status: async () => ({ ...status, rings }) });
+  const { stdout } = await run(['todo', '--json'], { ...cells([]), cluster });
+  expect(JSON.parse(stdout)).toMatchObject([
+    { team: 'release-managers', next: ['cellctl health qa', `cellctl deploy --ring 0 ${halted.version}`] },
+    { team: 'ops', next: ['cellctl health cell-1', 'cellctl cluster reconcile --cells cell-1 --reason "…"'] },
+  ]);
+});

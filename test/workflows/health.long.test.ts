@@ -56,6 +56,25 @@ scenario(
 );
 
 scenario(
+  'a cell in doubt is not asked about for ever: once its time is over it has failed, and its ring halts for a person',
+  scene({ rings: { 2: 1 }, health: { inconclusiveTimeout: '8s' } }),
+  async (world) => {
+    await world.fault({ kind: 'missing-series', cell: 'c2-1', version: V1, signals: ['errors'] });
+    await graduate(world, V1);
+    const halted = await seen(world, V1, (s) => s.state === 'halted');
+    expect(exceptionOf(halted, 2, 'c2-1')).toMatchObject({
+      state: 'failed',
+      reason: expect.stringContaining('not known to be healthy'),
+    });
+    expect(halted.waitingFor).toMatchObject({ kind: 'operator', ring: 2 });
+    // Nothing was seen that speaks for going back.
+    expect((await world.jobs()).filter((j) => j.kind === 'rollback')).toEqual([]);
+    await world.cells.rollout(V1).abort({ by: 'alice', reason: 'seen' });
+    await ends(world, V1);
+  },
+);
+
+scenario(
   'an override ends the wait for health',
   scene({ rings: { 2: 1 }, health: { inconclusiveTimeout: '10m' } }),
   async (world) => {

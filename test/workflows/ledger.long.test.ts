@@ -183,6 +183,25 @@ scenario(
 );
 
 scenario(
+  'a cold start that is released at once waits for a ledger whose worker is just coming back',
+  { rings: { 2: 1 }, more: { cluster: 'released-early' }, waitsForLedger: true },
+  async (world) => {
+    await whileServed(world, store, async () => {
+      await world.cells.cluster().engageBrake({ ...who, brakeId: 'from-before', scope: 'outer' });
+      await entered(world, store, 'released-early', ({ act }) => act === 'engageBrake');
+    });
+    await forgetEverything(world);
+    await world.cells.cluster().applyTopology({ topology: world.topology, by: 'alice', releaseColdStart: true });
+    await pause(3_000);
+    await whileServed(world, store, async () => {
+      expect((await sinceRecalled(world)).coldStart?.found).toContain('by the ledger: 1 brakes');
+    });
+    expect((await world.cells.cluster().status()).brakes).toMatchObject([{ brakeId: 'from-before' }]);
+    await world.cells.cluster().releaseBrake({ ...who, brakeId: 'from-before' });
+  },
+);
+
+scenario(
   'a brake from before holds a pass that is under way while the ledger is still read, whatever was released',
   { rings: { 2: 6 }, policies: { 2: { maxParallel: 1 } }, jobMs: 1_000, more: { cluster: 'holds-on' } },
   async (world) => {

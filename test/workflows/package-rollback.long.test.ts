@@ -1,17 +1,22 @@
 import { expect } from 'vitest';
 import { V0, V1, V2, V3 } from '../support/fleet.js';
-import { backJobs, exceptions, graceOf, LONG_GRACE, order, rollback, stays } from './rollback-scene.js';
+import { scene } from './health-scene.js';
+import { applyAnew, backJobs, exceptions, graceOf, LONG_GRACE, order, rollback, stays } from './rollback-scene.js';
 import {
   cellNow,
   clusterSeen,
+  deployedByOthers,
   ends,
   expectRejected,
+  forward,
   graduate,
   jobsSeen,
+  pause,
   rawSignal,
   ringOf,
   scenario,
   seen,
+  sendRaw,
   theRing,
   toVersion,
 } from './support.js';
@@ -187,6 +192,23 @@ scenario(
 );
 
 scenario(
+  'cells that a person took back stay where they are: no look and no reconciliation brings them forward again',
+  { rings: { 2: 2 }, policies: { 2: LONG_GRACE }, more: { coordination: { reconcileEvery: '2s' } } },
+  async (world) => {
+    await graduate(world, V1);
+    await seen(world, V1, graceOf(2));
+    expect(await rollback(world, V1, { block: false })).toMatchObject({ state: 'rolled-back' });
+    await ends(world, V1);
+    const before = forward(await world.jobs()).length;
+    await clusterSeen(world, (s) => s.rings.every((r) => r.rollout === undefined));
+    await world.cells.cluster().reconcile({ by: 'alice' });
+    await pause(8_000);
+    expect(forward(await world.jobs())).toHaveLength(before);
+    for (const cell of ['c2-1', 'c2-2']) expect((await cellNow(world, cell)).version).toBe(V0);
+  },
+);
+
+scenario(
   'a cell cluster that is gone holds no rollback back: its rings are taken without it',
   { rings: { 2: 3, 3: 2 }, policies: { 2: LONG_GRACE, 3: { bakeTime: '1h' } } },
   async (world) => {
@@ -200,9 +222,32 @@ scenario(
       [3, 2],
     ]);
     expect((await backJobs(world)).map((j) => j.cell.slice(0, 2))).toEqual(['c3', 'c3', 'c2', 'c2', 'c2']);
-    // What the cluster kept that is gone stands in its history.
-    world.acts.splice(0, world.acts.length, ...world.acts.filter((a) => a.version !== null));
-    await world.apply();
+    await applyAnew(world);
+  },
+);
+
+scenario(
+  'a refusal that comes late is obeyed: cells that are going back come to their end, and no further one is touched',
+  { rings: { 2: 3, 3: 3 }, policies: { 2: LONG_GRACE, 3: { bakeTime: '1h', maxParallel: 1 } }, jobMs: 300 },
+  async (world) => {
+    await graduate(world, V1);
+    await seen(world, V1, (s) => ringOf(s, 3)?.state === 'baking');
+    await world.client.workflow.getHandle('cell-cluster').terminate('gone');
+    await world.fault({ kind: 'slow', jobKind: 'rollback', factor: 12 });
+    const client = world.cells.rollback(V1);
+    await client.start(order());
+    await jobsSeen(world, (jobs) => jobs.some((j) => j.kind === 'rollback'));
+    // As a cluster would say it that had only been slow.
+    const refused = { path: 'version', value: V1, expected: `a package that no cell is coming back to: ${V2} is` };
+    const run = (await world.client.workflow.getHandle(`package-rollback/${V1}`).describe()).runId;
+    const answer = { run, refused, cluster: 'test', rings: [2, 3] };
+    await sendRaw(world, `package-rollback/${V1}`, 'rollbackAnswer', { ...answer, run: 'one before' });
+    await sendRaw(world, `package-rollback/${V1}`, 'rollbackAnswer', answer);
+    const end = await client.result(60_000);
+    expect(end).toMatchObject({ state: 'aborted', rings: [{ ring: 3, rolledBack: 1 }] });
+    expect(end.rejected).toMatchObject([{ message: 'rollback', by: 'alice', ...refused }]);
+    expect(await backJobs(world)).toMatchObject([{ state: 'succeeded', cell: expect.stringMatching(/^c3/) }]);
+    await applyAnew(world);
   },
 );
 
@@ -307,5 +352,17 @@ scenario(
     await graduate(world, V3);
     await seen(world, V3, (s) => ringOf(s, 2)?.state === 'grace');
     expect(toVersion(await world.jobs(), V2)).toEqual([]);
+  },
+);
+
+scenario(
+  'without Prometheus, Alertmanager and ledger cells go back all the same, also in rings whose health is to be judged',
+  scene({ rings: { 2: 2, 3: 1 }, prometheus: null }),
+  async (world) => {
+    for (const cell of ['c2-1', 'c2-2', 'c3-1']) await deployedByOthers(world, cell, V1);
+    const end = await rollback(world);
+    expect(end).toMatchObject({ state: 'rolled-back', needsDowntime: [], failures: [] });
+    expect((await backJobs(world)).map((j) => j.cell.slice(0, 2))).toEqual(['c3', 'c2', 'c2']);
+    for (const cell of ['c2-1', 'c2-2', 'c3-1']) expect((await cellNow(world, cell)).version).toBe(V0);
   },
 );

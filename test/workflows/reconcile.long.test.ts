@@ -137,6 +137,11 @@ scenario(
     const waiting = await cluster.status();
     expect(waiting.rings.find((r) => r.ring === 2)?.cellMs).toBeGreaterThan(0);
     expect(waiting.rings.find((r) => r.ring === 3)?.expectedAfter).toBe('ring 3 waits for approval');
+    const unknown = 'ring 3 waits for approval';
+    expect(await cluster.forecast({ version: V1 })).toEqual({
+      version: V1,
+      rings: [{ ring: 3, version: V1, unknown }],
+    });
     await world.cells.rollout(V1).approveRing({ ring: 3, by: 'alice' });
     await ends(world, V1);
     await cluster.quarantineCell({ cell: 'c3-2', by: 'alice', reason: 'disk' });

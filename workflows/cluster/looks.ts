@@ -56,7 +56,8 @@ export class Looks {
     for (;;) {
       await condition(() => state.toLook.length > 0 || state.cold !== null);
       if (state.cold && !state.cold.recalled) {
-        state.cold.recalled = await this.recall.recall();
+        // Under the brake it is asked for again and again; where that is released already, this once.
+        state.cold.recalled = await this.recall.recall(state.cold.isReleased);
         this.onRecalled();
       }
       const [ring] = state.toLook;
@@ -92,7 +93,7 @@ export class Looks {
       for (let tries = 1; state.unrecalled && isHeld(); tries += 1) {
         await sleep(troublePauseMs(tries));
         if (!isHeld()) break;
-        const { found, isUnknown } = await this.recall.recall(isHeld);
+        const { found, isUnknown } = await this.recall.recall(false, isHeld);
         if (isUnknown) continue;
         const all = [this.found(), found].join('; ');
         state.coldStart = { at: new Date(Date.now()).toISOString(), found: all };

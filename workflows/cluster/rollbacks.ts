@@ -16,11 +16,11 @@ export class Rollbacks {
 
   async asked(message: AskRollback): Promise<void> {
     const { ctx } = this;
-    const { version } = message;
+    const { version, run } = message;
     const refused = judgeRollback(ctx.state, message);
     if (refused) ctx.fileRejection('rollback', refused, message.by);
     else if (!message.dryRun) this.begin(message);
-    const answer = { refused, cluster: ctx.state.cluster, rings: ringsToReturn(ctx.state, version) };
+    const answer = { run, refused, cluster: ctx.state.cluster, rings: ringsToReturn(ctx.state, version) };
     await ctx.mail.send(packageRollbackId(version), rollbackAnswerSignal, answer);
   }
 

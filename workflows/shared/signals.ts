@@ -8,6 +8,7 @@ import type {
   BrakeResult,
   ClusterStatus,
   Everywhere,
+  Forecast,
   GraduateResult,
   PackageRollbackStatus,
   PackageRolloutStatus,
@@ -64,6 +65,7 @@ export const rollbackStatusQuery = defineQuery<PackageRollbackStatus>('status');
 export const clusterTopologyQuery = defineQuery<internal.PackedTopology>('topology');
 export const ledgerStatusQuery = defineQuery<LedgerStatus>('status');
 export const isEverywhereQuery = defineQuery<Everywhere, [unknown]>('isEverywhere');
+export const forecastQuery = defineQuery<Forecast, [unknown]>('forecast');
 export const clusterStatusQuery = defineQuery<ClusterStatus>('status');
 
 // ── between our own workflows ──

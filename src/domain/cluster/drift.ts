@@ -91,7 +91,7 @@ export function missedPackages(state: ClusterState, topology: Topology, now: num
   const rings = outerRings(state, topology, now).map((ring): [number, string[]] => {
     const missed = state.graduated.filter(({ version }) => {
       const could = state.drift.openFor[version]?.includes(ring) === true;
-      return could && blockOf(state.blocked, version) === null && lacks(state, ring, version);
+      return could && lacks(state, ring, version) && blockOf(state.blocked, version) === null;
     });
     return [ring, missed.map(({ version }) => version).sort(comparePackages)];
   });

@@ -1,7 +1,9 @@
 import type { RingReturn, Survey } from '../../contract/activities.js';
 import type { PackageRollbackArgument } from '../../contract/messages.js';
-import type { LeftOnPackage } from '../../contract/returning.js';
-import type { CellException, ReturnPlan, RolloutState } from '../../contract/status.js';
+import type { Problem } from '../../contract/problem.js';
+import type { LeftOnPackage, RollbackAnswer } from '../../contract/returning.js';
+import type { CellException, ReturnPlan, RolloutRing, RolloutState } from '../../contract/status.js';
+import { COORDINATOR } from '../brake.js';
 import { nextStep } from '../rollout/plan.js';
 import { isOpen, newPackageState, type PackageState, tracksOf } from '../rollout/state.js';
 
@@ -11,6 +13,8 @@ export interface RollbackState {
   /** The rings, as a rollout that takes its package back has them. */
   package: PackageState;
   stage: 'announce' | 'survey' | 'return';
+  /** What the cluster said to it; null: it has not answered yet. */
+  word: 'accepted' | 'refused' | null;
   /** What the first look at every cell came to; null: it is under way. */
   plan: ReturnPlan[] | null;
   /** How often every cell was looked at. */
@@ -21,7 +25,7 @@ export interface RollbackState {
   before: Record<number, number>;
   /** Why AMP cannot be asked, and since when. */
   trouble: { detail: string; sinceMs: number } | null;
-  /** A person gave it up. */
+  /** A person gave it up, or the cluster refused it. */
   givenUp: { by: string; reason: string } | null;
 }
 
@@ -35,7 +39,7 @@ export function newRollbackState(order: PackageRollbackArgument, now: number): R
   const back = { allowDowntime, toBlocked, tries: TRIES };
   const abort = { by, reason, rollback: true };
   const state = { ...newPackageState(version, null, now), registered: true, accepted: true, abort, back };
-  const nothing = { plan: null, surveys: 0, named: [], before: {}, trouble: null, givenUp: null };
+  const nothing = { word: null, plan: null, surveys: 0, named: [], before: {}, trouble: null, givenUp: null };
   return { order, package: state, stage: 'announce', ...nothing };
 }
 
@@ -53,6 +57,22 @@ export function nextRollbackStep(s: RollbackState, now: number, oustAfterMs: num
   if (s.stage !== 'return') return { do: s.stage };
   if (nextStep(s.package, now, 0, oustAfterMs).do !== 'end') return { do: 'return' };
   return s.surveys < MAX_SURVEYS ? { do: 'survey' } : { do: 'end', state: endOf(s) };
+}
+
+/**
+ * Takes the cluster's word. Whoever does not answer holds nothing up, so it may come late: a refusal ends also what has begun
+ * without it, as a person who gives it up would. What was accepted once stays so, and be it that a cluster without memory
+ * would refuse it now. Answers the refusal where it counts.
+ */
+export function noteAnswer(
+  s: RollbackState,
+  { refused, rings }: Pick<RollbackAnswer, 'refused' | 'rings'>,
+): Problem | null {
+  if (s.word !== null || s.package.end) return null;
+  s.word = refused ? 'refused' : 'accepted';
+  if (refused) s.givenUp ??= { by: COORDINATOR, reason: `refused: expected ${refused.expected}` };
+  else s.named = rings;
+  return refused;
 }
 
 /** Takes what a look at every cell came to. */
@@ -107,9 +127,15 @@ export function leftOf(s: RollbackState): LeftOnPackage {
 
 /** `rolled-back` where every cell has left the package that can without downtime, and that nobody left out. */
 export function endOf(s: RollbackState): RolloutState {
-  const stayed = tracksOf(s.package).flatMap((t) => t.view?.exceptions ?? []);
-  const isExplained = ({ state, needsDowntime }: (typeof stayed)[number]) =>
-    needsDowntime === true || state === 'skipped' || state === 'quarantined';
   const isLost = tracksOf(s.package).some((t) => t.result?.outcome === 'lost');
-  return !isLost && stayed.every(isExplained) ? 'rolled-back' : 'aborted';
+  const views = tracksOf(s.package).flatMap(({ view }) => view ?? []);
+  return !isLost && views.every(isExplained) ? 'rolled-back' : 'aborted';
+}
+
+/** Of the cells that stay not all may be named: then their number decides, of which nothing speaks for one untold. */
+function isExplained({ exceptions, exceptionsTotal, failed, needDowntime = 0 }: RolloutRing): boolean {
+  const isWanted = ({ state, needsDowntime }: CellException) =>
+    needsDowntime === true || state === 'skipped' || state === 'quarantined';
+  const areAllNamed = exceptions.length >= exceptionsTotal;
+  return exceptions.every(isWanted) && (areAllNamed || failed <= needDowntime);
 }

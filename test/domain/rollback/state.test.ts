@@ -7,6 +7,7 @@ import {
   MAX_SURVEYS,
   newRollbackState,
   nextRollbackStep,
+  noteAnswer,
   noteSurvey,
   type RollbackState,
 } from '../../../src/domain/rollback/state.js';
@@ -32,6 +33,8 @@ const ring = (number: number, cells: number, underWay = 0, on?: string[]): RingR
   unknown: 0,
 });
 
+const isLeftByPerson = ({ state }: CellException) => state === 'skipped' || state === 'quarantined';
+
 const view = (number: number, rolledBack: number, exceptions: CellException[] = []): RolloutRing => ({
   ring: number,
   name: `ring-${number}`,
@@ -39,7 +42,7 @@ const view = (number: number, rolledBack: number, exceptions: CellException[] = 
   total: rolledBack + exceptions.length,
   converged: 0,
   inFlight: 0,
-  failed: exceptions.filter((e) => e.state !== 'skipped').length,
+  failed: exceptions.filter((e) => !isLeftByPerson(e)).length,
   rolledBack,
   quarantined: 0,
   skipped: 0,
@@ -60,6 +63,8 @@ function wentBack(s: RollbackState, number: number, rolledBack: number, exceptio
   const result = { outcome, code: null, supersededBy: null, reason: '' };
   s.package.tracks[number] = { ...track, stage: 'over', view: view(number, rolledBack, exceptions), result };
 }
+
+const REFUSED = { path: 'version', value: V1, expected: 'a package that no cell is coming back to' };
 
 const next = (s: RollbackState) => nextRollbackStep(s, NOW, OUST).do;
 const stays = (cell: string, more: Partial<CellException> = {}): CellException => ({
@@ -162,6 +167,29 @@ describe('a rollback', () => {
     expect(nextRollbackStep(s, NOW, OUST)).toEqual({ do: 'end', state: 'aborted' });
   });
 
+  it('that the cluster refuses late ends once nothing is under way, and takes no further ring', () => {
+    const s = begin();
+    noteSurvey(s, { rings: [ring(2, 1), ring(3, 1)] });
+    const track = newTrack({ ring: 3 }, 'rollback', 'r/1', NOW);
+    s.package.tracks[3] = { ...track, stage: 'running', pass: 'p' };
+    expect(noteAnswer(s, { refused: REFUSED, rings: [2, 3] })).toEqual(REFUSED);
+    expect(next(s)).toBe('wait');
+    wentBack(s, 3, 1);
+    expect(nextRollbackStep(s, NOW, OUST)).toEqual({ do: 'end', state: 'aborted' });
+    expect(s.givenUp).toEqual({ by: 'coordinator', reason: `refused: expected ${REFUSED.expected}` });
+  });
+
+  it('that was accepted is refused by nobody later, and one that is over hears nothing', () => {
+    const s = begin();
+    expect(noteAnswer(s, { refused: null, rings: [3] })).toBeNull();
+    expect(noteAnswer(s, { refused: REFUSED, rings: [] })).toBeNull();
+    expect([s.word, s.named, s.givenUp]).toEqual(['accepted', [3], null]);
+    const over = begin();
+    over.package.end = { state: 'rolled-back', supersededBy: null };
+    expect(noteAnswer(over, { refused: REFUSED, rings: [] })).toBeNull();
+    expect(over.givenUp).toBeNull();
+  });
+
   it('of which only the plan is asked for takes no ring', () => {
     const s = begin({ dryRun: true });
     noteSurvey(s, { rings: [ring(2, 1)] });
@@ -189,6 +217,19 @@ describe('a rollback', () => {
   ])('ends as %s where %s', (state, _what, exceptions) => {
     const s = begin();
     wentBack(s, 2, 1, exceptions);
+    expect(endOf(s)).toBe(state);
+  });
+
+  it.each([
+    ['rolled-back', 'would all go down for it', { failed: 130, needDowntime: 130 }],
+    ['rolled-back', 'were partly left by a person', { failed: 110, needDowntime: 110, skipped: 20 }],
+    ['aborted', 'were partly not to be taken back', { failed: 130, needDowntime: 129 }],
+    ['aborted', 'are not known to need downtime', { failed: 130 }],
+  ])('ends as %s where the cells that stay, more than are named, %s', (state, _what, counts) => {
+    const s = begin();
+    const named = Array.from({ length: 100 }, (_, i) => stays(`c2-${i + 1}`, { needsDowntime: true }));
+    wentBack(s, 2, 1, named);
+    Object.assign(s.package.tracks[2]?.view ?? {}, { exceptionsTotal: 130, ...counts });
     expect(endOf(s)).toBe(state);
   });
 });
