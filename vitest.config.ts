@@ -11,8 +11,8 @@ export default defineConfig({
     // A process reads the project and the SDK once for all of its files, and keeps its Temporal servers.
     isolate: false,
     sequence: { sequencer: LongestFirst },
-    // Most tests wait most of their time; more at once and a busy machine makes them late.
-    maxWorkers: Math.max(3, Math.floor(availableParallelism() * 0.75)),
+    // Most tests wait most of their time; many more at once than there are cores, and all of them are late.
+    maxWorkers: availableParallelism() + 1,
     // A shared machine can be slow for a moment. What needed its second try is named in the output, and is still a fault.
     retry: process.env.CI ? 1 : 0,
     testTimeout: 60_000,

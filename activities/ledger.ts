@@ -1,12 +1,15 @@
-import { Context } from '@temporalio/activity';
+import { Context, cancellationSignal } from '@temporalio/activity';
 import type { Activities } from '../src/contract/activities.js';
 import { LEDGER_WORKFLOW_ID, ledgerTaskQueue } from '../src/contract/ids.js';
 import type { LedgerActivities, LedgerEntry } from '../src/contract/ledger.js';
 import { ledgerEntry } from '../src/contract/ledger-entry.js';
 import { COUNTED, reportOf } from '../src/domain/ledger/report.js';
 import type { LedgerStore } from '../src/ledger/store.js';
+import { pauseFor } from './patience.js';
 import type { Logger } from './ports.js';
 import type { RunsDependencies } from './runs.js';
+
+const ASK_AGAIN_MS = 1_000;
 
 /** Temporal's `TaskQueueType` and `DescribeTaskQueueMode`. */
 const OF_ACTIVITIES = 2;
@@ -30,18 +33,27 @@ export function createTellLedger({ client }: Pick<RunsDependencies, 'client'>): 
 
 /** `isLedgerServed`: whether a worker with the ledger open polls its task queue. See `Activities`. */
 export function createIsLedgerServed({ client }: Pick<RunsDependencies, 'client'>): Activities['isLedgerServed'] {
-  return async () => {
-    const { workflowNamespace: namespace = 'default', taskQueue } = Context.current().info;
-    const { versionsInfo } = await client.workflow.workflowService.describeTaskQueue({
-      namespace,
-      taskQueue: { name: ledgerTaskQueue(taskQueue) },
-      apiMode: OF_ALL_PARTITIONS,
-      taskQueueTypes: [OF_ACTIVITIES],
-      reportPollers: true,
-    });
-    const all = Object.values(versionsInfo ?? {}).flatMap(({ typesInfo }) => Object.values(typesInfo ?? {}));
-    return all.some(({ pollers }) => (pollers ?? []).length > 0);
+  return async ({ forMs }) => {
+    const endMs = Date.now() + forMs;
+    while (!(await hasPollers(client))) {
+      if (Date.now() >= endMs) return false;
+      await pauseFor(ASK_AGAIN_MS, cancellationSignal());
+    }
+    return true;
   };
+}
+
+async function hasPollers(client: RunsDependencies['client']): Promise<boolean> {
+  const { workflowNamespace: namespace = 'default', taskQueue } = Context.current().info;
+  const { versionsInfo } = await client.workflow.workflowService.describeTaskQueue({
+    namespace,
+    taskQueue: { name: ledgerTaskQueue(taskQueue) },
+    apiMode: OF_ALL_PARTITIONS,
+    taskQueueTypes: [OF_ACTIVITIES],
+    reportPollers: true,
+  });
+  const all = Object.values(versionsInfo ?? {}).flatMap(({ typesInfo }) => Object.values(typesInfo ?? {}));
+  return all.some(({ pollers }) => (pollers ?? []).length > 0);
 }
 
 /** The activities of a worker that has the ledger open. See `LedgerActivities`. */

@@ -13,11 +13,12 @@ import { packageRolloutId } from '../src/contract/ids.js';
 import type { AskCell, AskGraduation, AskRing, RegisterRollout, RolloutEnded } from '../src/contract/internal.js';
 import * as messages from '../src/contract/messages.js';
 import type { Problem } from '../src/contract/problem.js';
-import type { ApplyTopologyResult, BrakeResult, ClusterStatus, Everywhere } from '../src/contract/status.js';
+import type { ApplyTopologyResult, BrakeResult, ClusterStatus, Everywhere, Forecast } from '../src/contract/status.js';
 import { together } from '../src/domain/alerts/book.js';
 import { alertsOfBrakes } from '../src/domain/alerts/brakes.js';
 import { alertsOfCluster } from '../src/domain/alerts/cluster.js';
 import { isEverywhere } from '../src/domain/cluster/everywhere.js';
+import { forecastsOf } from '../src/domain/cluster/forecast.js';
 import {
   isFromEarlierRun,
   judgeGraduation,
@@ -27,6 +28,7 @@ import {
   ringsRunning,
 } from '../src/domain/cluster/packages.js';
 import { whoIsIn } from '../src/domain/cluster/reconcile.js';
+import { COLD_START } from '../src/domain/cluster/restore.js';
 import { type ClusterState, trim } from '../src/domain/cluster/state.js';
 import { judgeTopology, putInForce, topologyOf } from '../src/domain/cluster/topology.js';
 import { isSoft, notInside } from '../src/domain/cluster/turns.js';
@@ -40,7 +42,7 @@ import { Blocks } from './cluster/blocks.js';
 import { Calendars } from './cluster/calendars.js';
 import { ClusterContext } from './cluster/context.js';
 import { Drift } from './cluster/drift.js';
-import { COLD_START, Looks } from './cluster/looks.js';
+import { Looks } from './cluster/looks.js';
 import { Quarantines } from './cluster/quarantines.js';
 import { Recall } from './cluster/recall.js';
 import { Reconciler } from './cluster/reconciler.js';
@@ -95,10 +97,12 @@ class ClusterRun {
     );
     const onOwn: ConstructorParameters<typeof Turns>[4] = (request, answer) =>
       this.reconciler.answered(request, answer);
-    this.turns = new Turns(this.ctx, this.brakes, onMet, input, onOwn);
-    const recall = new Recall(this.ctx, () => this.tellRecalled());
-    const onLooked: ConstructorParameters<typeof Looks>[3] = (ring, looking) => this.reconciler.looked(ring, looking);
-    this.looks = new Looks(this.ctx, this.brakes, recall, onLooked);
+    const onHold: ConstructorParameters<typeof Turns>[5] = (hold) => this.reconciler.noteHold(hold);
+    this.turns = new Turns(this.ctx, this.brakes, onMet, input, onOwn, onHold);
+    const recall = new Recall(this.ctx);
+    const onRecalled = () => this.tellRecalled();
+    const onLooked: ConstructorParameters<typeof Looks>[4] = (ring, looking) => this.reconciler.looked(ring, looking);
+    this.looks = new Looks(this.ctx, this.brakes, recall, onRecalled, onLooked);
     this.blocks = new Blocks(this.ctx, this.brakes);
     this.rollbacks = new Rollbacks(this.ctx, this.blocks);
     this.calendars = new Calendars(this.ctx);
@@ -116,6 +120,7 @@ class ClusterRun {
     if (!this.input.state) void this.greetOpenRollouts();
     void this.turns.meetPasses((ring) => this.quarantines.tellAll(ring));
     void this.looks.keepLooking();
+    void this.looks.keepRecalling();
     void this.turns.lookAfter();
     for (;;) {
       this.ctx.woken = false;
@@ -313,6 +318,9 @@ class ClusterRun {
     setHandler(signals.isEverywhereQuery, (m) => this.isEverywhere(m), {
       description: 'Is this package, or a newer one, on every cell: {version, rings?, ignoreQuarantined?}.',
     });
+    setHandler(signals.forecastQuery, (m) => this.forecast(m), {
+      description: 'When each outer ring should converge on this package: {version}.',
+    });
     setHandler(signals.clusterStatusQuery, () => this.view(), { description: 'What runs where, and what waits.' });
     setHandler(
       signals.clusterTopologyQuery,
@@ -420,6 +428,12 @@ class ClusterRun {
     const { state } = this.ctx;
     const ask = validated(messages.isEverywhere, payload);
     return isEverywhere(state, topologyOf(state) ?? NO_TOPOLOGY, ask, Date.now());
+  }
+
+  private forecast(payload: unknown): Forecast {
+    const { state } = this.ctx;
+    const { version } = validated(messages.forecast, payload);
+    return { version, rings: forecastsOf(state, topologyOf(state) ?? NO_TOPOLOGY, version, Date.now()) };
   }
 
   private view(): ClusterStatus {

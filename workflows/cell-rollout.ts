@@ -17,6 +17,7 @@ import { cancellable, hasMigrated, judgeSeen, type Target, targetBefore } from '
 import { isBlockedBy, rangeText } from '../src/domain/cluster/blocks.js';
 import { sameVersion } from '../src/domain/package-version.js';
 import { returnsWithoutDowntime } from '../src/domain/return-rule.js';
+import { tooFarBehind } from '../src/domain/upgrade-path.js';
 import { Errands } from './cell/errands.js';
 import { CellHealth } from './cell/health.js';
 import { raiseAlert } from './shared/activities.js';
@@ -161,6 +162,8 @@ class CellRun {
       const verdict = judgeSeen(seen, this.target());
       if (verdict === 'newer') return { ...report, detail: `runs ${seen?.version}, a newer package` };
       if (verdict === 'target' && this.isDone(seen)) return 'already';
+      const tooOld = seen && tooFarBehind(seen, this.input.version);
+      if (tooOld) return { ...report, detail: tooOld };
       expectedVersion = seen?.version ?? null;
     }
   }

@@ -17,6 +17,7 @@ import {
 } from '@temporalio/workflow';
 import { FAILURE } from '../src/contract/failures.js';
 import { ledgerBatchId, ledgerTaskQueue } from '../src/contract/ids.js';
+import type { AlertBook } from '../src/contract/internal.js';
 import type {
   History,
   LedgerActivities,
@@ -25,6 +26,8 @@ import type {
   LedgerReport,
   LedgerStatus,
 } from '../src/contract/ledger.js';
+import { alertsOfLedger, LEDGER_LATE_MS } from '../src/domain/alerts/ledger.js';
+import { AlertDesk } from './shared/alert-desk.js';
 import { handleOurs } from './shared/handle.js';
 import * as signals from './shared/signals.js';
 
@@ -34,6 +37,7 @@ export interface LedgerInput {
   /** What only tests set. */
   continueAsNewAfter?: number;
   spillAt?: number;
+  lateAfterMs?: number;
 }
 
 interface LedgerState {
@@ -41,6 +45,10 @@ interface LedgerState {
   pending: LedgerEntry[];
   written: number;
   batches: number;
+  /** Since when entries are tried to be written, epoch ms; absent, null: none is. */
+  stuckSinceMs?: number | null;
+  /** The alert that is up. */
+  alerts?: AlertBook;
 }
 
 const BATCH = 50;
@@ -72,9 +80,18 @@ class LedgerRun {
   /** Entries that are being written. */
   private writing: readonly LedgerEntry[] = [];
   private readonly write = write();
+  private readonly alerts: AlertDesk;
+  private woken = false;
 
   constructor(private readonly input: LedgerInput) {
     this.state = { pending: [], written: 0, batches: 0, ...input.state };
+    const { state } = this;
+    this.alerts = new AlertDesk(
+      () => (state.alerts ??= {}),
+      () => {
+        this.woken = true;
+      },
+    );
     handleOurs(signals.enterSignal, ({ entries }) => this.enter(entries));
     setHandler(signals.ledgerStatusQuery, () => this.status(), { description: 'How many entries wait to be written.' });
   }
@@ -82,10 +99,19 @@ class LedgerRun {
   async forEver(): Promise<never> {
     void this.keepWriting();
     for (;;) {
-      await condition(() => this.hasToSpill() || this.mayContinueAsNew());
+      this.woken = false;
+      this.keepAlerts();
+      await condition(() => this.woken || this.hasToSpill() || this.mayContinueAsNew());
       if (this.hasToSpill()) await this.spill();
-      else await continueAsNew<typeof Ledger>({ ...this.input, state: this.state });
+      else if (this.mayContinueAsNew()) await continueAsNew<typeof Ledger>({ ...this.input, state: this.state });
     }
+  }
+
+  /** That nobody takes entries delays nothing; but what waits for weeks is lost with Temporal's own database. */
+  private keepAlerts(): void {
+    const { pending, stuckSinceMs = null } = this.state;
+    const { lateAfterMs = LEDGER_LATE_MS } = this.input;
+    this.alerts.keep(alertsOfLedger(this.status(), pending, stuckSinceMs, { now: Date.now(), lateAfterMs }));
   }
 
   private enter(entries: LedgerEntry[]): void {
@@ -99,8 +125,13 @@ class LedgerRun {
     for (;;) {
       await condition(() => state.pending.length > 0);
       this.writing = state.pending.slice(0, this.batch);
+      if (state.stuckSinceMs == null) {
+        state.stuckSinceMs = Date.now();
+        this.woken = true;
+      }
       try {
         await this.write({ entries: [...this.writing] });
+        state.stuckSinceMs = null;
         this.forget(this.writing);
         state.written += this.writing.length;
       } catch (error) {
@@ -108,6 +139,7 @@ class LedgerRun {
         await sleep(AGAIN_MS);
       }
       this.writing = [];
+      this.woken = true;
       this.show();
     }
   }
@@ -139,7 +171,8 @@ class LedgerRun {
     const entries = this.idle.slice(0, this.batch);
     state.batches += 1;
     await startChild(LedgerBatch, {
-      workflowId: ledgerBatchId(workflowInfo().firstExecutionRunId, state.batches),
+      // Not the first run's id: after a reset a run counts again what an earlier one had counted.
+      workflowId: ledgerBatchId(workflowInfo().runId, state.batches),
       args: [{ entries }],
       parentClosePolicy: ParentClosePolicy.ABANDON,
       staticSummary: `${entries.length} entries of the ledger that its database has not taken yet`,

@@ -15,19 +15,21 @@ import { FAILURE } from '../src/contract/failures.js';
 import { CLUSTER_WORKFLOW_ID, packageRollbackId, packageRolloutId } from '../src/contract/ids.js';
 import * as messages from '../src/contract/messages.js';
 import type { Problem } from '../src/contract/problem.js';
-import type { RollbackAnswer } from '../src/contract/returning.js';
+import type { LeftOnPackage, RollbackAnswer } from '../src/contract/returning.js';
 import { CELLS_STATE, CELLS_VERSION } from '../src/contract/search-attributes.js';
 import type { PackageRollbackStatus } from '../src/contract/status.js';
+import { alertOfLeft } from '../src/domain/alerts/rollback.js';
+import { COORDINATOR } from '../src/domain/brake.js';
 import { markdownOfRollout } from '../src/domain/details.js';
 import { OUST_AFTER_MS } from '../src/domain/ousting.js';
-import { nextRollbackStep, noteSurvey, type RollbackState } from '../src/domain/rollback/state.js';
+import { leftOf, nextRollbackStep, noteAnswer, noteSurvey, type RollbackState } from '../src/domain/rollback/state.js';
 import { noteSkip, whyNoSkip } from '../src/domain/rollout/skips.js';
 import { tracksOf, trim } from '../src/domain/rollout/state.js';
 import { CLUSTER_ANSWERS_MS } from './package/cluster-link.js';
 import { Passes } from './package/passes.js';
 import { Alone } from './rollback/alone.js';
 import { RollbackContext } from './rollback/context.js';
-import { surveyPackage } from './shared/activities.js';
+import { raiseAlert, surveyPackage } from './shared/activities.js';
 import { handle, handleOurs } from './shared/handle.js';
 import * as signals from './shared/signals.js';
 import { troubleOf, troublePauseMs } from './shared/trouble.js';
@@ -72,7 +74,6 @@ class RollbackRun {
   private readonly passes: Passes;
   private readonly alone: Alone;
   private readonly oustAfterMs: number;
-  private answer: RollbackAnswer | null = null;
   private shownState = '';
 
   constructor(
@@ -111,20 +112,20 @@ class RollbackRun {
 
   // ── before the first ring ──────────────────────────────────────────────────
 
-  /** The cluster blocks the package, and says what it knows; its rollout ends. Who does not answer holds nothing up. */
+  /**
+   * The cluster blocks the package, and says what it knows; then its rollout ends. Who does not answer holds nothing up, and
+   * is heard later.
+   */
   private async announce(): Promise<void> {
     const { ctx } = this;
+    const { rollback } = ctx;
     const { by, reason, url, version, dryRun } = this.order;
     ctx.record('rollback', { by, reason, url }, dryRun ? 'asked what it would do' : 'recorded');
     await this.ask();
-    await condition(() => this.answer !== null || ctx.rollback.givenUp !== null, CLUSTER_ANSWERS_MS);
-    const refused = this.answer?.refused ?? null;
-    if (refused) {
-      ctx.fileRejection('rollback', refused, by);
-      return ctx.end('aborted', null);
-    }
-    ctx.rollback.named = this.answer?.rings ?? [];
-    ctx.rollback.stage = 'survey';
+    await condition(() => rollback.word !== null || rollback.givenUp !== null, CLUSTER_ANSWERS_MS);
+    // What the cluster has accepted its rollout is told, and be it given up in the same moment.
+    if (rollback.givenUp && rollback.word !== 'accepted') return;
+    rollback.stage = 'survey';
     if (dryRun) return;
     const told = { by, reason, url: url ?? null };
     await ctx.mail.send(packageRolloutId(version), signals.takenBackSignal, told);
@@ -144,7 +145,7 @@ class RollbackRun {
     for (let tries = 1; rollback.givenUp === null; tries += 1) {
       try {
         noteSurvey(rollback, await surveyPackage({ version, ring, allowDowntime, toBlocked }));
-        if (dryRun) this.ctx.end('waiting', null);
+        if (dryRun && rollback.givenUp === null) this.ctx.end('waiting', null);
         return;
       } catch (error) {
         const trouble = troubleOf(error);
@@ -162,12 +163,22 @@ class RollbackRun {
     const { ctx } = this;
     ctx.state.finishedAtMs = Date.now();
     if (!this.order.dryRun) {
-      const ended = { version: this.order.version, run: workflowInfo().firstExecutionRunId };
-      await ctx.mail.send(CLUSTER_WORKFLOW_ID, signals.rollbackEndedSignal, ended);
+      const { version } = this.order;
+      const left = leftOf(ctx.rollback);
+      const ended = { version, run: workflowInfo().firstExecutionRunId, left };
+      const isThere = await ctx.mail.send(CLUSTER_WORKFLOW_ID, signals.rollbackEndedSignal, ended);
+      // Else the cluster tells people of it, for as long as it lasts; what it refused it knows nothing of.
+      const isKnown = isThere && ctx.rollback.word !== 'refused';
+      if (!isKnown && left.total > 0) await this.tellOfLeft(left);
     }
-    await condition(() => this.isQuiet());
+    await condition(() => this.isQuiet() && ctx.ledger.isEmpty);
     this.show();
     return ctx.seen();
+  }
+
+  private async tellOfLeft(left: LeftOnPackage): Promise<void> {
+    const alert = alertOfLeft(this.ctx.state.cluster ?? '', this.order.version, left, Date.now());
+    await raiseAlert(alert).catch(() => undefined);
   }
 
   private isQuiet(): boolean {
@@ -203,9 +214,7 @@ class RollbackRun {
     const { ctx } = this;
     const skip = noteSkip(ctx.state, message);
     ctx.record('skipCell', message, 'recorded', JSON.stringify({ cell: message.cell }));
-    for (const track of tracksOf(ctx.state).filter((t) => t.stage === 'running')) {
-      void ctx.tellPass(track, signals.skipInPassSignal, skip);
-    }
+    for (const track of tracksOf(ctx.state)) ctx.tellOnceThere(track, signals.skipInPassSignal, skip);
     ctx.wake();
   }
 
@@ -267,9 +276,17 @@ class RollbackRun {
   }
 
   private takeAnswer(answer: RollbackAnswer): void {
-    this.answer = answer;
+    const { ctx } = this;
+    if (answer.run !== workflowInfo().firstExecutionRunId) return;
+    ctx.state.cluster = answer.cluster;
+    ctx.ledger.flush();
     this.alone.hear();
-    this.ctx.wake();
+    const refused = noteAnswer(ctx.rollback, answer);
+    if (refused) {
+      ctx.fileRejection('rollback', refused, this.order.by);
+      this.passes.giveUp(COORDINATOR, refused.expected);
+    }
+    ctx.wake();
   }
 
   /** The cluster began anew, without its memory: it is told again what goes back, and from which rings. */

@@ -22,7 +22,7 @@ import { noteSkip } from '../src/domain/rollout/skips.js';
 import { noteAbort, ring0Verdict, tracksOf } from '../src/domain/rollout/state.js';
 import { ACTS, detailOf } from './package/acts.js';
 import { argumentOf, type PackageRolloutInput } from './package/argument.js';
-import { brakeAfterMigration, brakeAlerts, packageBrakes, tellCluster } from './package/brakes.js';
+import { brakeAfterMigration, brakeAlerts, ClusterHold, packageBrakes } from './package/brakes.js';
 import { Callers } from './package/callers.js';
 import { CLUSTER_ANSWERS_MS, ClusterLink } from './package/cluster-link.js';
 import { PackageContext, type Person } from './package/context.js';
@@ -57,6 +57,7 @@ class PackageRun {
   private readonly passes: Passes;
   private readonly callers: Callers;
   private readonly brakes: BrakeDesk;
+  private readonly clusterHold: ClusterHold;
   private readonly takeOver: TakeOver;
   private readonly alerts: AlertDesk;
   private readonly judge: Judge;
@@ -76,7 +77,8 @@ class PackageRun {
     this.link = new ClusterLink(this.ctx);
     this.passes = new Passes(this.ctx, input.oustAfterMs);
     this.callers = new Callers(this.ctx, this.passes);
-    this.brakes = packageBrakes(this.ctx, () => this.knowsItsPasses());
+    this.clusterHold = new ClusterHold(this.ctx);
+    this.brakes = packageBrakes(this.ctx, () => this.knowsItsPasses(), this.clusterHold);
     this.takeOver = new TakeOver(this.ctx, this.brakes);
     this.alerts = new AlertDesk(
       () => (this.ctx.state.alerts ??= {}),
@@ -220,9 +222,7 @@ class PackageRun {
     const at = new Date(Date.now()).toISOString();
     state.checks.push({ ring, name, outcome, by, at });
     const track = state.tracks[ring];
-    if (track?.stage === 'running') {
-      void this.ctx.tellPass(track, signals.checkInPassSignal, { name, outcome, by });
-    }
+    if (track) this.ctx.tellOnceThere(track, signals.checkInPassSignal, { name, outcome, by });
     if (outcome === 'failed' && !track?.soft) {
       this.ctx.fail({ ring, reason: `check ${name} failed, says ${by}` });
     }
@@ -237,7 +237,7 @@ class PackageRun {
       if (wait === 'check' && check.ring === ring && check.outcome === 'failed') check.overriddenBy ??= by;
     }
     const track = this.ctx.state.tracks[ring];
-    if (track) void this.ctx.tellPass(track, signals.overrideInPassSignal, { wait, by, reason });
+    if (track) this.ctx.tellOnceThere(track, signals.overrideInPassSignal, { wait, by, reason });
   }
 
   private retryRing({ ring, cells, by }: messages.RetryRing): void {
@@ -269,9 +269,7 @@ class PackageRun {
 
   private leaveOut(message: messages.SkipCell): void {
     const skip = noteSkip(this.ctx.state, message);
-    for (const track of tracksOf(this.ctx.state).filter((t) => t.stage === 'running')) {
-      void this.ctx.tellPass(track, signals.skipInPassSignal, skip);
-    }
+    for (const track of tracksOf(this.ctx.state)) this.ctx.tellOnceThere(track, signals.skipInPassSignal, skip);
     this.ctx.wake();
   }
 
@@ -346,6 +344,7 @@ class PackageRun {
     handleOurs(signals.ringAnswerSignal, (m) => this.passes.takeAnswer(m), file);
     handleOurs(signals.ringReportSignal, (m) => this.reported(m), file);
     handleOurs(signals.brakesHoldSignal, (m) => this.brakes.noteHold(m), file);
+    handleOurs(signals.packageBrakesKnownSignal, (m) => this.clusterHold.note(m), file);
     handleOurs(signals.cellAnswerSignal, ({ cell, isKnown }) => this.knownCells.set(cell, isKnown), file);
     handleOurs(signals.ringKnownSignal, (m) => this.callers.takeRingKnown(m), file);
     handleOurs(signals.supersededSignal, ({ by }) => this.ctx.supersede(by), file);
@@ -372,7 +371,7 @@ class PackageRun {
     await this.link.register();
     this.link.askGraduation();
     this.passes.tellAll();
-    tellCluster(this.ctx, this.brakes);
+    void this.clusterHold.tell(this.brakes);
   }
 
   private listenToGraduation(): void {

@@ -1,6 +1,6 @@
 import { isClientError } from '../client/errors.js';
 import type { CellsClient, RollbackClient, SeenRollback } from '../client/index.js';
-import type { ClusterStatus, PackageRolloutStatus } from '../contract/status.js';
+import type { ClusterStatus } from '../contract/status.js';
 import { clusterTree } from './cluster-tree.js';
 import type { Context, Outcome } from './context.js';
 import { hasEnded } from './ended.js';
@@ -8,7 +8,7 @@ import { clusterFacts, rolloutFacts } from './facts.js';
 import { type FollowOptions, follow } from './follow.js';
 import { hasColours, type Io } from './io.js';
 import { NO_COLOURS, type View } from './paint.js';
-import { rolloutTree } from './tree.js';
+import { rolloutTree, type SeenPackage } from './tree.js';
 
 /** How the status of a rollout is followed, by whoever waits for what. */
 export const rolloutFollowing = { tree: rolloutTree, facts: rolloutFacts, isOver: hasEnded };
@@ -22,10 +22,9 @@ export async function showCluster(context: Context): Promise<Outcome> {
 
 export async function showRollout(context: Context, version: string): Promise<Outcome> {
   const cells = await context.cells();
-  const [rollout, rollback] = await Promise.allSettled([
-    cells.rollout(version).status(),
-    rollbackOf(cells, version),
-  ]).then(([a, b]) => [a, b.status === 'fulfilled' ? b.value : null] as const);
+  const [rollout, rollback] = await Promise.allSettled([expecting(cells, version), rollbackOf(cells, version)]).then(
+    ([a, b]) => [a, b.status === 'fulfilled' ? b.value : null] as const,
+  );
   // A package that nobody rolled out may be taken back all the same.
   if (rollout.status === 'rejected' && (rollback === null || !isNotFound(rollout.reason))) throw rollout.reason;
   const status = rollout.status === 'fulfilled' ? rollout.value : null;
@@ -39,6 +38,19 @@ export async function showRollout(context: Context, version: string): Promise<Ou
       ...(rollback ? rollbackTree(rollback, view) : []),
     ],
   };
+}
+
+/** How a package stands by its rollout, and by the cluster when each ring should have it. */
+async function expecting(cells: CellsClient, version: string): Promise<SeenPackage> {
+  const status = await cells.rollout(version).status();
+  if (status.graduatedAt === null || status.finishedAt !== null) return status;
+  try {
+    const { rings: expected } = await cells.cluster().forecast({ version });
+    return expected.length === 0 ? status : { ...status, expected };
+  } catch (error) {
+    if (isClientError(error)) return status;
+    throw error;
+  }
 }
 
 const isNotFound = (error: unknown): boolean => isClientError(error) && error.name === 'NotFoundError';
@@ -64,9 +76,8 @@ export async function watchRollout(context: Context, version: string): Promise<O
   // While the package is taken back, that is what there is to watch.
   const returning = await rollbackOf(cells, version);
   if (returning && returning.finishedAt === null) return await watchRollback(context, cells.rollback(version));
-  const rollout = cells.rollout(version);
-  const read = () => rollout.status();
-  const status = await started<PackageRolloutStatus>({
+  const read = () => expecting(cells, version);
+  const status = await started<SeenPackage>({
     io: context.io,
     read,
     quiet: context.json,

@@ -1,8 +1,8 @@
 import type { SeenRollout } from '../client/index.js';
-import type { CheckRecord, PackageRolloutStatus, RolloutRing } from '../contract/status.js';
+import type { CheckRecord, PackageRolloutStatus, RingForecast, RolloutRing } from '../contract/status.js';
 import { bar, countsText } from './bar.js';
 import { line, padded, type Segment, type View } from './paint.js';
-import { ago, roughly } from './time.js';
+import { ago, clock, roughly } from './time.js';
 import {
   brakeLine,
   cutOffText,
@@ -17,8 +17,11 @@ const WIDE_BAR = 24;
 const NARROW_BAR = 10;
 const NARROW = 80;
 
+/** A rollout with what the cluster expects of it. */
+export type SeenPackage = SeenRollout & { expected?: RingForecast[] };
+
 /** The rollout of one package as lines no wider than the view: what, how far, what it waits for, and what to type. */
-export function rolloutTree(status: SeenRollout, view: View): string[] {
+export function rolloutTree(status: SeenPackage, view: View): string[] {
   const { version, state, waitingFor, brakes, rings, rejected } = status;
   return [
     line(view, [[version, 'bold'], '  ', stateSegment(state)]),
@@ -28,6 +31,7 @@ export function rolloutTree(status: SeenRollout, view: View): string[] {
     ...(waitingFor && !status.cutOff ? waitLines(waitingFor, view) : []),
     ...brakes.map((brake) => brakeLine(brake, view)),
     ...rings.flatMap((ring, i) => ringLines(ring, { status, view, isLast: i === rings.length - 1 })),
+    ...expectedLines(status, view),
     ...exceptionLines(status.needsDowntime ?? [], status.needsDowntime?.length ?? 0, view, '', `${jsonOf(version)}`),
     ...rejectedLines(rejected, view),
   ];
@@ -61,6 +65,19 @@ function abortLines({ acts }: SeenRollout, view: View): string[] {
   if (last?.act !== 'abort') return [];
   const why = last.reason === undefined ? '' : `: ${last.reason}`;
   return [line(view, [['aborted ', 'red'], `by ${last.by} ${ago(last.at, view.now)}${why}`])];
+}
+
+/** When its rings should converge; those of which nobody knows wait for the same thing, one after the other. */
+function expectedLines({ expected = [] }: SeenPackage, view: View): string[] {
+  const known = expected.flatMap(({ ring, expectedAt }) =>
+    expectedAt ? [`ring ${ring} is expected to converge ${clock(expectedAt, view.now)}`] : [],
+  );
+  const unknown = expected.filter((forecast) => forecast.unknown !== undefined);
+  const why = [...new Set(unknown.map((forecast) => forecast.unknown))].map((reason) => {
+    const rings = unknown.filter((forecast) => forecast.unknown === reason).map(({ ring }) => ring);
+    return `ring ${rings.join(', ')}: nobody knows when: ${reason}`;
+  });
+  return [...known, ...why].map((text) => line(view, [[text, 'dim']]));
 }
 
 interface Place {

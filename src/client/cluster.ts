@@ -2,6 +2,7 @@ import { CLUSTER_WORKFLOW_ID } from '../contract/ids.js';
 import type { PackedTopology } from '../contract/internal.js';
 import type {
   ApplyTopology,
+  AskForecast,
   BlockVersion,
   EngageClusterBrake,
   IsEverywhere,
@@ -12,7 +13,14 @@ import type {
   ResumeAutoDeploy,
   UnblockVersion,
 } from '../contract/messages.js';
-import type { ApplyTopologyResult, BlockResult, BrakeResult, ClusterStatus, Everywhere } from '../contract/status.js';
+import type {
+  ApplyTopologyResult,
+  BlockResult,
+  BrakeResult,
+  ClusterStatus,
+  Everywhere,
+  Forecast,
+} from '../contract/status.js';
 import { unpackTopology } from '../domain/snapshot.js';
 import type { Topology } from '../domain/topology/index.js';
 import { afterSignal, engageSurely } from './brake.js';
@@ -84,6 +92,11 @@ export class ClusterClient {
   /** Whether a package, or a newer one, is on every cell of some rings; without `rings` of all that we deploy. */
   isEverywhere(ask: IsEverywhere): Promise<Everywhere> {
     return this.#calls.query(HERE.workflowId, 'isEverywhere', ask);
+  }
+
+  /** When each outer ring should converge on a package that is on its way. */
+  forecast(ask: AskForecast): Promise<Forecast> {
+    return this.#calls.query(HERE.workflowId, 'forecast', ask);
   }
 
   status(): Promise<ClusterStatus> {

@@ -288,7 +288,10 @@ export interface Alert {
 }
 
 /** What a rollback of a package comes to in one ring, by AMP's word on every cell of it. */
-export type RingReturn = ReturnPlan;
+export interface RingReturn extends ReturnPlan {
+  /** Cells that run the package, the first hundred of them. */
+  on: string[];
+}
 
 export interface SurveyOrder {
   version: string;
@@ -357,8 +360,11 @@ export interface Activities {
   raiseAlert(alert: Alert): Promise<void>;
   /** Hands entries to the workflow `ledger`, and starts it where there is none. */
   tellLedger(order: { entries: LedgerEntry[] }): Promise<void>;
-  /** Whether a worker that has the ledger open polls its task queue, or did within the last minutes. */
-  isLedgerServed(): Promise<boolean>;
+  /**
+   * Whether a worker that has the ledger open polls its task queue, or did within the last minutes. Where nobody does it is
+   * asked again for `forMs`: for some seconds Temporal says what it said before.
+   */
+  isLedgerServed(order: { forMs: number }): Promise<boolean>;
   /**
    * Asks AMP what every cell of the topology runs, and what taking a package back would come to. Fails with
    * `AmpUnavailable` or `AccessDenied` where AMP cannot be asked; waits for a topology that can be read.

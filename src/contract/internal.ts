@@ -101,6 +101,14 @@ export interface PackageBrakes extends BrakesNumber {
   brakes: BrakeStatus[];
 }
 
+/**
+ * Which list of the package's brakes the cluster goes by, and that its own passes do: from now on no cell of theirs but
+ * these can get a forward job that they cover.
+ */
+export interface PackageBrakesKnown extends BrakesNumber {
+  inFlight: string[];
+}
+
 /** Whether the topology has a cell of this name. */
 export interface AskCell {
   version: string;
@@ -321,6 +329,8 @@ export interface RingEntry extends ForPass {
   alerts?: AlertBook;
   brakes: BrakeStatus[];
   brakesNumber: BrakesNumber;
+  /** The package's own brakes, where the pass is one of the cluster's own. */
+  packageBrakes?: BrakesNumber & { brakes: BrakeStatus[] };
   /** A person's yes is missing: only where the ring is observed does that not keep the pass out. */
   unapproved?: true;
   /** When the ring may be taken forward; absent: at any time. */

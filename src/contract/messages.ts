@@ -227,6 +227,10 @@ export const isEverywhere = lazily(() => {
   return z.strictObject({ version, rings, ignoreQuarantined: z.boolean('true or false').optional() });
 });
 
+/** Query `forecast` of `CellCluster`. */
+export const forecast = lazily(() => z.strictObject({ version: fields().version }));
+
+export type AskForecast = z.infer<ReturnType<typeof forecast>>;
 export type IsEverywhere = z.infer<ReturnType<typeof isEverywhere>>;
 export type DeployRing = z.infer<ReturnType<typeof deployRing>>;
 export type MigrateRing = z.infer<ReturnType<typeof migrateRing>>;

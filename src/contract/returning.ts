@@ -38,9 +38,22 @@ export interface AskRollback {
 export interface RollbackEnded {
   version: string;
   run: string;
+  /** Cells that are left on the package although nobody wanted that; absent: an older version does not say. */
+  left?: LeftOnPackage;
+}
+
+/** Cells that a rollback could not take back. */
+export interface LeftOnPackage {
+  total: number;
+  /** Some of them, with the reason. */
+  named: { cell: string; reason: string }[];
+  /** Of those, the ones that would have to be taken down for it. */
+  needDowntime: string[];
 }
 
 export interface RollbackAnswer {
+  /** Which run of the rollback had asked. */
+  run: string;
   /** Why it cannot be. */
   refused: { path: string; value: string; expected: string } | null;
   cluster: string | null;

@@ -170,6 +170,8 @@ export interface RolloutRing extends RingCounts {
   finishedAt: string | null;
   exceptions: CellException[];
   exceptionsTotal: number;
+  /** Of all exceptions, named or not: how many cells would have to be taken down to go back. Only where a package is taken back. */
+  needDowntime?: number;
   /** Cells with a run of their own at this moment, at most 100 of them. */
   cellsInFlight: string[];
   empty?: boolean;
@@ -411,6 +413,12 @@ export interface RingForecast {
   version: string;
   expectedAt?: string;
   unknown?: string;
+}
+
+/** When the outer rings that lack a package should converge on it; none where it is not on its way there. */
+export interface Forecast {
+  version: string;
+  rings: RingForecast[];
 }
 
 /** Why a cell, or cells of a ring (null), do not run a package or a newer one. */

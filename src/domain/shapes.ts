@@ -106,6 +106,7 @@ const view = object({
   pending: number,
   exceptions,
   exceptionsTotal: number,
+  needDowntime: optional(number),
   cellsInFlight: texts,
   waitingFor: orNull(waiting),
 });
@@ -168,6 +169,7 @@ const SHAPES: Record<string, Shape> = {
   requestRing: request,
   claimRing: { ...request, ring, pass: orNull(text) },
   packageBrakes: { version: packageName, ...brakesNumber, brakes },
+  packageBrakesKnown: { ...brakesNumber, inFlight: texts },
   askCell: { version: packageName, cell: text },
   cellAnswer: { cell: text, isKnown: flag },
   askRing: { version: packageName, ring },
@@ -183,8 +185,12 @@ const SHAPES: Record<string, Shape> = {
     block: flag,
     dryRun: flag,
   },
-  rollbackAnswer: { refused: orNull(problem), cluster: orNull(text), rings: listOf(ring) },
-  rollbackEnded: { version: packageName, run: text },
+  rollbackAnswer: { run: text, refused: orNull(problem), cluster: orNull(text), rings: listOf(ring) },
+  rollbackEnded: {
+    version: packageName,
+    run: text,
+    left: optional(object({ total: number, named: listOf(object({ cell: text, reason: text })), needDowntime: texts })),
+  },
   takenBack: { by: text, reason: text, url: orNull(text) },
   rolloutEnded: { version: packageName, state: text, supersededBy: orNull(text), run: text, forget: optional(flag) },
   registered: {
@@ -246,6 +252,7 @@ const SHAPES: Record<string, Shape> = {
     alerts: optional(alerts),
     brakes,
     brakesNumber: object(brakesNumber),
+    packageBrakes: optional(object({ ...brakesNumber, brakes })),
     calendar: optional(calendar),
     word: optional(word),
     refused: orNull(text),

@@ -22,6 +22,13 @@ export function upgradeStops(from: string | null, to: string): string[] {
   return stops;
 }
 
+/** A cell that is more than a minor version behind is not deployed: in words, with the stops in between; null: it is not. */
+export function tooFarBehind({ version: runs }: { version: string | null }, to: string): string | null {
+  const stops = upgradeStops(runs, to);
+  if (stops.length === 0) return null;
+  return `upgrade-path: it runs ${runs}; bring it to ${stops.join(', then ')} first`;
+}
+
 interface Minor {
   major: number;
   minor: number;

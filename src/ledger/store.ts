@@ -18,8 +18,8 @@ const MOST_OF_PACKAGES = 3_000;
 const MOST_OF_PEOPLE = 50_000;
 /** What a report counts is read in pages, so that years fit. */
 const PAGE = 5_000;
-/** What an answer may be, in characters of JSON: Temporal takes 2 MB. */
-const MOST_CHARACTERS = 1_000_000;
+/** What an answer may be, in bytes of JSON: Temporal takes 2 MB. */
+const MOST_BYTES = 1_000_000;
 
 /** The one way to the ledger's database, whichever it is. Every method fails where that cannot be reached. */
 export class LedgerStore {
@@ -132,10 +132,10 @@ const isAfter =
 
 /** As many of the entries as an answer may have. */
 function within(entries: LedgerEntry[], more: boolean): History {
-  let left = MOST_CHARACTERS;
+  let left = MOST_BYTES;
   const fit: LedgerEntry[] = [];
   for (const entry of entries) {
-    left -= JSON.stringify(entry).length;
+    left -= Buffer.byteLength(JSON.stringify(entry));
     if (left < 0) return { entries: fit, more: true };
     fit.push(entry);
   }

@@ -27,14 +27,17 @@ it('counts a cell once its window is over, and a fault at once', () => {
   expect(tally.counts).toEqual({ healthy: 1, quiet: 1, unhealthy: 1, inconclusive: 0 });
 });
 
-it('counts nothing twice, and a cell that is deployed to again once more', () => {
+it('counts a cell once, whatever job was its last: a fault stays, else the newest job decides', () => {
   const tally = new ShadowTally({ windowMs: 100 });
-  const look = (deployedAtMs: number, atMs: number, word: Verdict) =>
-    tally.note([verdict('a', word, atMs)], { onNew: on(deployedAtMs) }, IDS);
-  look(1_000, 1_100, 'unhealthy');
+  const look = (jobEndedAtMs: number, atMs: number, word: Verdict) =>
+    tally.note([verdict('a', word, atMs)], { onNew: on(jobEndedAtMs) }, IDS);
+  look(1_000, 1_100, 'inconclusive');
   expect(look(1_000, 1_200, 'healthy')).toBe(false);
-  expect(tally.counts).toMatchObject({ healthy: 0, unhealthy: 1 });
-  expect(look(2_000, 2_050, 'inconclusive')).toBe(false);
-  expect(look(2_000, 2_100, 'inconclusive')).toBe(true);
-  expect(tally.counts).toMatchObject({ unhealthy: 1, inconclusive: 1 });
+  expect(tally.counts).toMatchObject({ inconclusive: 1, healthy: 0 });
+  expect(look(2_000, 2_050, 'healthy')).toBe(false);
+  expect(look(2_000, 2_100, 'healthy')).toBe(true);
+  expect(tally.counts).toMatchObject({ inconclusive: 0, healthy: 1 });
+  expect(look(2_000, 2_200, 'unhealthy')).toBe(true);
+  expect(look(3_000, 3_100, 'healthy')).toBe(false);
+  expect(tally.counts).toEqual({ healthy: 0, quiet: 0, unhealthy: 1, inconclusive: 0 });
 });

@@ -109,6 +109,7 @@ describe('--json', () => {
   const applied = { revision: 4, changes, notInForce: [], warnings: [] };
   const cluster = {
     status: async () => clusterStatus,
+    forecast: async () => ({ version: VERSION, rings: [] }),
     engageBrake: async () => ({ brakeId: 'b', inFlight: [] }),
     releaseBrake: async () => clusterStatus,
     applyTopology: async () => applied,

@@ -30,7 +30,7 @@ export async function run(argv: string[], cells?: Fake, env: Environment = {}): 
     now: () => NOW,
     connect: async () => {
       if (!cells) throw new Error('nobody should have been asked');
-      return { cells: { rollback: none, ...cells }, close: async () => {} } as unknown as Session;
+      return { cells: { rollback: none, cluster: noCluster, ...cells }, close: async () => {} } as unknown as Session;
     },
     interrupted: () => new Promise(() => {}),
   };
@@ -42,6 +42,12 @@ export async function run(argv: string[], cells?: Fake, env: Environment = {}): 
 const none = (version: string) => ({
   status: async () => {
     throw new NotFoundError(`package-rollback/${version}`, false);
+  },
+});
+
+const noCluster = () => ({
+  forecast: async () => {
+    throw new NotFoundError('cell-cluster', false);
   },
 });
 

@@ -40,6 +40,20 @@ describe('the tree of a rollout', () => {
     ]);
   });
 
+  it('says when each ring should converge, and of those of which nobody knows why', () => {
+    const version = halted.version;
+    const unknown = 'ring 3 waits for approval';
+    const expected = [
+      { ring: 2, version, expectedAt: '2026-12-23T10:45:00Z' },
+      { ring: 3, version, unknown },
+      { ring: 4, version, unknown },
+    ];
+    expect(rolloutTree({ ...rolloutStatus(), expected }, view()).slice(2)).toEqual([
+      'ring 2 is expected to converge 10:45:00Z',
+      'ring 3, 4: nobody knows when: ring 3 waits for approval',
+    ]);
+  });
+
   it('of a workflow that was terminated says that this is how it stood, and what begins it anew', () => {
     const lines = (more: Partial<SeenRollout>) =>
       rolloutTree({ ...halted, rings: [], brakes: [], rejected: [], cutOff: 'terminated', ...more }, view()).slice(2);

@@ -179,6 +179,15 @@ describe.concurrent('a brake', () => {
     worker.kill('SIGKILL');
     await worker.ended;
     const payload = { by: 'alice', reason: 'fire', brakeId: 'fire', scope: 'outer' };
+    const signalled = {
+      act: 'engageBrake',
+      version: null,
+      payload,
+      askedAt: Date.now(),
+      answeredAt: null,
+      answer: null,
+    };
+    stage.acts.push(signalled);
     await cluster(stage).signal('engageBrake', payload);
     // Two slots are free by now, and nobody has noticed.
     await stage.until('nothing under way', async () => (await underWay(stage)).length === 0);

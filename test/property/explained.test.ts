@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
+import type { PackageRollbackStatus } from '../../src/contract/status.js';
 import { ring, status, V0, V1, V2 } from '../invariants/logs.js';
 import type { SeenException, SeenRollout } from '../invariants/types.js';
-import { allowedOn, claimOf } from './explained.js';
+import { allowedOn, claimOf, claimOfRollbacks } from './explained.js';
 
 const except = (state: string): { exceptions: SeenException[] } => ({
   exceptions: [{ cell: 'a1', state, reason: 'as told' }],
@@ -42,12 +43,45 @@ test.each<[string, Partial<SeenRollout>[], string[]]>([
 ])('a cell should run %s', (_what, newestFirst, allowed) => {
   const versions = newestFirst.length === 1 ? [V1] : [V2, V1];
   const statuses = newestFirst.map((seen, i) => ({ ...status(seen), version: versions[i] as string }));
-  const ran = { first: () => V0, before: () => false, broughtBack: () => false };
+  const ran = { first: () => V0, before: () => false, broughtBack: () => false, takenBack: () => null };
   expect(allowedOn(statuses, 2, 'a1', ran)).toEqual(allowed);
 });
 
 test('a cell may run an older package that was taken back, where a newer one went back to it afterwards', () => {
   const statuses = [{ ...status({ state: 'rolled-back', rings: [ring(2)] }), version: V1 }];
-  const ran = { first: () => V0, before: () => false, broughtBack: () => true };
+  const ran = { first: () => V0, before: () => false, broughtBack: () => true, takenBack: () => null };
   expect(allowedOn(statuses, 2, 'a1', ran)).toEqual([V1, V0]);
+});
+
+const NO_RING: Partial<PackageRollbackStatus> = { rejected: [], plan: [], rings: [], needsDowntime: [] };
+const takenBack = (more: Record<string, unknown> = {}) =>
+  ({ ...NO_RING, state: 'rolled-back', finishedAt: 'then', ...more }) as PackageRollbackStatus;
+const refused = (more: Record<string, unknown> = {}) =>
+  takenBack({ state: 'aborted', rejected: [{ message: 'rollback' }], ...more });
+
+test.each<[string, PackageRollbackStatus[], string | null]>([
+  ['where nobody asked for one', [], null],
+  ['where it was refused', [refused()], null],
+  ['where it was refused for another ring', [refused({ ring: 3 })], null],
+  ['as off, where every cell went back', [takenBack()], 'off'],
+  ['as off, where its ring went back', [takenBack({ ring: 2 })], 'off'],
+  ['as off, where a refused one came after it', [takenBack(), refused()], 'off'],
+  ['as open, where another ring went back', [takenBack({ ring: 3 })], 'either'],
+  ['as open, where some cells could not go back', [takenBack({ state: 'aborted' })], 'either'],
+  [
+    'as open, where going back takes the cell down',
+    [takenBack({ needsDowntime: [{ cell: 'a1', state: 'converged' }] })],
+    'either',
+  ],
+  [
+    'as open, where going back failed on the cell',
+    [takenBack({ rings: [ring(2, except('rollback-failed'))] })],
+    'either',
+  ],
+])('a rollback leaves a cell %s', (_what, rollbacks, claim) => {
+  expect(claimOfRollbacks(rollbacks, 2, 'a1', () => false)).toBe(claim);
+});
+
+test('a rollback leaves a cell as open where the package was on its way to it again afterwards', () => {
+  expect(claimOfRollbacks([takenBack()], 2, 'a1', (since) => since === 'then')).toBe('either');
 });

@@ -1,8 +1,9 @@
+import type { PackageRollbackStatus } from '../../src/contract/status.js';
 import type { Evidence } from '../invariants/index.js';
 import { compare, same } from '../invariants/packages.js';
 import type { SeenRollout } from '../invariants/types.js';
-import type { World } from '../support/world.js';
-import { PACKAGES, type Plan, ringsOf } from './plan.js';
+import type { Rollbacks } from './asked.js';
+import { cellsOfRing, PACKAGES, type Plan, ringsOf } from './plan.js';
 
 /** What a rollout's status says of one cell: it runs the package, it does not, or that cannot be told. */
 type Claim = 'on' | 'off' | 'either';
@@ -25,13 +26,34 @@ export function claimOf(status: SeenRollout, ring: number, cell: string, hadBefo
 }
 
 /**
+ * What the rollbacks of a package, oldest first, say of a cell of a ring; null: they say nothing of it. `cameAgain`: the
+ * package was on its way to the cell after that instant.
+ */
+export function claimOfRollbacks(
+  rollbacks: PackageRollbackStatus[],
+  ring: number,
+  cell: string,
+  cameAgain: (since: string) => boolean,
+): Claim | null {
+  const said = rollbacks.map((status): Claim | null => {
+    // Its rollout ends with it, and says of all rings that the package was taken back.
+    if (status.ring !== undefined && status.ring !== ring) return status.rejected.length > 0 ? null : 'either';
+    if (status.state !== 'rolled-back') return status.rejected.length > 0 && status.plan.length === 0 ? null : 'either';
+    const left = [...status.needsDowntime, ...status.rings.flatMap((r) => r.exceptions)];
+    if (left.some((e) => e.cell === cell && !BACK.includes(e.state))) return 'either';
+    return cameAgain(status.finishedAt ?? '') ? 'either' : 'off';
+  });
+  return said.findLast((claim) => claim !== null) ?? null;
+}
+
+/**
  * The packages that a cell may run, by what the statuses say: the newest that claims it, and newer ones that leave it
  * open; what it ran at first where nobody claims it.
  */
 export function allowedOn(newestFirst: Rollout[], ring: number, cell: string, ran: Ran): string[] {
   const allowed: string[] = [];
   for (const status of newestFirst) {
-    const said = claimOf(status, ring, cell, ran.before(status, cell));
+    const said = ran.takenBack(status, ring, cell) ?? claimOf(status, ring, cell, ran.before(status, cell));
     // Going back is to what the cell ran before, whatever became of that meanwhile.
     const claim = said === 'off' && ran.broughtBack(status, cell) ? 'either' : said;
     if (claim !== 'off') allowed.push(status.version);
@@ -40,43 +62,35 @@ export function allowedOn(newestFirst: Rollout[], ring: number, cell: string, ra
   return [...allowed, ran.first(cell)];
 }
 
+/** What a run has come to, before anything was reconciled. */
+export interface AtRest {
+  plan: Plan;
+  evidence: Evidence;
+  rollbacks: Rollbacks;
+  /** What every cell runs. */
+  cells: Map<string, string>;
+  /** Cells that joined, left or moved to another ring: of those the pass that was under way says little. */
+  moved: ReadonlySet<string>;
+}
+
 /** Cells of outer rings that run what no status explains, and counts that do not add up. */
-export async function unexplained(world: World, plan: Plan, evidence: Evidence): Promise<string[]> {
+export function unexplained({ plan, evidence, rollbacks, cells, moved }: AtRest): string[] {
   const newestFirst = PACKAGES.toSorted((a, b) => compare(b, a)).flatMap((version) => {
     const status = evidence.statuses?.[version];
     return status ? [{ ...status, version }] : [];
   });
-  const runs = await versionsOf(world);
-  const ran = ranBy(runs, evidence);
-  const { rings } = await world.cells.cluster().status();
-  const problems = newestFirst.flatMap(miscounted);
-  for (const [i, { cells }] of plan.rings.entries()) {
-    const ring = ringsOf(plan)[i] as number;
-    const ids = Array.from({ length: cells }, (_, c) => `c${ring}-${c + 1}`);
-    problems.push(...ids.flatMap((cell) => strange(cell, runs.get(cell), allowedOn(newestFirst, ring, cell, ran))));
-    problems.push(
-      ...misobserved(
-        ring,
-        rings.find((r) => r.ring === ring)?.observed ?? {},
-        ids.map((id) => runs.get(id)),
-      ),
-    );
-  }
-  return problems;
+  const ran = ranBy(cells, evidence, rollbacks);
+  const strangers = ringsOf(plan).flatMap((ring, i) =>
+    cellsOfRing(plan, i)
+      .filter((cell) => !moved.has(cell))
+      .flatMap((cell) => strange(cell, cells.get(cell), allowedOn(newestFirst, ring, cell, ran))),
+  );
+  return [...newestFirst.flatMap(miscounted), ...strangers];
 }
 
 function strange(cell: string, runs: string | undefined, allowed: string[]): string[] {
   if (allowed.some((version) => same(version, runs ?? null))) return [];
   return [`${cell} runs ${runs}; by the statuses it should run ${allowed.join(' or ')}`];
-}
-
-/** At rest the cluster knows how many cells of a ring run what. */
-function misobserved(ring: number, observed: Record<string, number>, runs: (string | undefined)[]): string[] {
-  const really: Record<string, number> = {};
-  for (const version of runs) really[version ?? 'unknown'] = (really[version ?? 'unknown'] ?? 0) + 1;
-  const text = (counts: Record<string, number>) => JSON.stringify(Object.entries(counts).sort());
-  if (text(observed) === text(really)) return [];
-  return [`the cluster has seen ${text(observed)} in ring ${ring}, where cells run ${text(really)}`];
 }
 
 /** total = converged + inFlight + failed + rolledBack + quarantined + skipped + pending: a cell counts once. */
@@ -89,13 +103,6 @@ function miscounted(status: SeenRollout): string[] {
   });
 }
 
-/** What every cell really runs: the simulator's own state, which no fault changes. */
-async function versionsOf(world: World): Promise<Map<string, string>> {
-  const response = await fetch(`${world.simulator.url}/state`);
-  const { tenants } = (await response.json()) as { tenants: { cell_id: string; version: string }[] };
-  return new Map(tenants.map((t) => [t.cell_id, t.version]));
-}
-
 /** What AMP's log knows of the time before a status. */
 interface Ran {
   /** What a cell ran before its first job; where it had none, what it runs now is that. */
@@ -104,14 +111,20 @@ interface Ran {
   before: (status: Rollout, cell: string) => boolean;
   /** Whether going back from a newer package brought the package to the cell again after its rollout had ended. */
   broughtBack: (status: Rollout, cell: string) => boolean;
+  /** What the package's rollbacks say of the cell; null: nothing. */
+  takenBack: (status: Rollout, ring: number, cell: string) => Claim | null;
 }
 
-function ranBy(runs: Map<string, string>, { jobs }: Evidence): Ran {
+function ranBy(runs: Map<string, string>, { jobs }: Evidence, rollbacks: Rollbacks): Ran {
   const of = (cell: string) => jobs.filter((j) => j.tenant === `t-${cell}`);
   return {
     first: (cell) => of(cell)[0]?.from_version ?? runs.get(cell) ?? 'nothing',
     before: ({ version, startedAt }, cell) => of(cell).some((j) => j.version === version && j.created_at < startedAt),
     broughtBack: ({ version, finishedAt }, cell) =>
       of(cell).some((j) => j.kind === 'rollback' && j.version === version && j.created_at > (finishedAt ?? '')),
+    takenBack: ({ version }, ring, cell) =>
+      claimOfRollbacks(rollbacks.get(version) ?? [], ring, cell, (since) =>
+        of(cell).some((j) => j.kind === 'configure' && j.version === version && j.created_at > since),
+      ),
   };
 }

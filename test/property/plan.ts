@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { fleet, type Policy, V1, V2, V3 } from '../support/fleet.js';
+import { cell, fleet, type Policy, QUICK, V1, V2, V3 } from '../support/fleet.js';
 
 /** What one run is made of: plain data, so that it can be printed, replayed and made smaller. */
 export interface Plan {
@@ -8,6 +8,11 @@ export interface Plan {
   jobMs: number;
   faults: FaultPlan[];
   acts: ActPlan[];
+  /**
+   * When the worker is killed and started again, in ms from the beginning, or later where it is not up yet. None: it
+   * lives in the process of the test, which costs far less.
+   */
+  kills: number[];
   /** What is done in the end with rollouts that wait for a person. */
   ending: 'retry' | 'abort' | 'abort-rollback';
 }
@@ -36,22 +41,47 @@ export interface ActPlan {
   more: Record<string, unknown>;
 }
 
+/** As much of a topology as its changes read. */
+export interface Topology extends Record<string, unknown> {
+  rings: ({ ring: number; cells: ({ id: string } & Record<string, unknown>)[] } & Record<string, unknown>)[];
+}
+
 export const PACKAGES = [V1, V2, V3];
 
 /** The first outer ring of every plan; others follow, with a gap after the second. */
 const ringNumber = (index: number): number => (index < 2 ? index + 2 : index + 3);
 export const ringsOf = (plan: Plan): number[] => plan.rings.map((_, i) => ringNumber(i));
 
-/** Cells of outer rings, in order, then the QA cell. */
+/** Cells that AMP has and no ring: they may join. */
+export const SPARES = ['s-1', 's-2'];
+
+/** Cells of outer rings at first, by ring. */
+export const cellsOfRing = (plan: Plan, index: number): string[] =>
+  Array.from({ length: plan.rings[index]?.cells ?? 0 }, (_, c) => `c${ringNumber(index)}-${c + 1}`);
+
+/** Cells of outer rings, in order, then the QA cell, and those that may join. */
 export const cellsOf = (plan: Plan): string[] => [
-  ...plan.rings.flatMap(({ cells }, i) => Array.from({ length: cells }, (_, c) => `c${ringNumber(i)}-${c + 1}`)),
+  ...plan.rings.flatMap((_, i) => cellsOfRing(plan, i)),
   'qa',
+  ...SPARES,
 ];
 
-export function topologyOf(plan: Plan): Record<string, unknown> {
+/** While a worker is killed and started again nobody asks a cell: no healthy one is to miss its verification for that. */
+const PATIENT = { ...QUICK, verifyTimeout: '20s' };
+
+export function topologyOf(plan: Plan): Topology {
   const sizes = Object.fromEntries(plan.rings.map(({ cells }, i) => [ringNumber(i), cells]));
   const policies = Object.fromEntries(plan.rings.map(({ policy }, i) => [ringNumber(i), policy]));
-  return fleet(sizes, policies, { lanes: { urgent: { bakeTime: '0s', gracePeriod: '0s' } } });
+  return fleet(sizes, policies, {
+    lanes: { urgent: { bakeTime: '0s', gracePeriod: '0s' } },
+    ...(plan.kills.length > 0 ? { policy: PATIENT } : {}),
+  }) as Topology;
+}
+
+/** As AMP sees it: with the cells that are in no ring yet. */
+export function everyCellOf(plan: Plan): Topology {
+  const topology = topologyOf(plan);
+  return { ...topology, rings: [...topology.rings, { ring: 99, cells: SPARES.map(cell) }] };
 }
 
 export const pick = <T>(from: readonly T[], number: number): T => from[number % from.length] as T;
@@ -179,10 +209,33 @@ const actKinds: fc.Arbitrary<Pick<ActPlan, 'act' | 'more'>> = fc.oneof(
       more: fc.record({ wait: fc.constantFrom('bake', 'grace-period') }),
     }),
   },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      act: fc.constant('rollback'),
+      more: fc.record({
+        where: fc.constantFrom('everywhere', 'everywhere', 'ring', 'qa'),
+        block: mostly(true, false),
+        downtime: mostly(false, true),
+        toBlocked: mostly(false, true),
+      }),
+    }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      act: fc.constant('applyTopology'),
+      more: fc.record({
+        change: fc.constantFrom('join', 'join', 'leave', 'move'),
+        auto: fc.boolean(),
+        allowRemoval: mostly(true, false),
+      }),
+    }),
+  },
 );
 
 const acts = fc.array(fc.record({ kind: actKinds, atMs: moment, pack, ring: fc.nat(2), cell: number }), {
-  maxLength: 7,
+  maxLength: 8,
   size: 'max',
 });
 
@@ -197,6 +250,12 @@ const graduations = fc.oneof(
   { weight: 1, arbitrary: fc.tuple(graduation, graduation, graduation) },
 );
 
+/** A process costs seconds to start: most runs do without. */
+const kills = fc.oneof(
+  { weight: 4, arbitrary: fc.constant([]) },
+  { weight: 1, arbitrary: fc.array(moment, { minLength: 1, maxLength: 2 }) },
+);
+
 const drawn: fc.Arbitrary<Plan> = fc
   .record({
     rings,
@@ -204,10 +263,12 @@ const drawn: fc.Arbitrary<Plan> = fc
     faults,
     acts,
     graduations,
+    kills,
     ending: fc.constantFrom<Plan['ending']>('retry', 'abort', 'abort-rollback'),
   })
-  .map(({ graduations: lanes, acts: others, ...rest }) => ({
+  .map(({ graduations: lanes, acts: others, kills: moments, ...rest }) => ({
     ...rest,
+    kills: moments.toSorted((a, b) => a - b),
     acts: [
       // The first one at once, or there is nothing to see before it.
       ...lanes.map(({ atMs, lane, preempt }, i) => ({

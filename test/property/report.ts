@@ -1,3 +1,4 @@
+import type { ApplyTopologyResult } from '../../src/contract/status.js';
 import type { ActRecord, LoggedJob } from '../invariants/index.js';
 import { type ActPlan, cellAt, PACKAGES, type Plan, pick, ringsOf } from './plan.js';
 import { faultOf, type Played } from './play.js';
@@ -46,12 +47,15 @@ export function planLines(plan: Plan): string[] {
     (fault) => `${stamp(fault.atMs)} fault ${named(JSON.stringify(faultOf(plan, fault)))}`,
   );
   const acts = plan.acts.map((act) => `${stamp(act.atMs)} ${actWords(plan, act)}`);
-  return [...rings, `jobs take about ${plan.jobMs} ms`, ...faults, ...acts, `in the end: ${plan.ending}`];
+  const kills = plan.kills.map((atMs) => `${stamp(atMs)} the worker, a process of its own, is killed`);
+  return [...rings, `jobs take about ${plan.jobMs} ms`, ...faults, ...acts, ...kills, `in the end: ${plan.ending}`];
 }
 
 function actWords(plan: Plan, { act, pack, ring, cell, more }: ActPlan): string {
   const about: Record<string, string> = {
     retryRing: `ring ${pick(ringsOf(plan), ring)}`,
+    rollback: `ring ${pick(ringsOf(plan), ring)}`,
+    applyTopology: `${cellAt(plan, cell)}, ring ${pick(ringsOf(plan), ring)}`,
     approveRing: `ring ${pick(ringsOf(plan), ring)}`,
     override: `ring ${pick(ringsOf(plan), ring)}`,
     engageBrake: `ring ${pick(ringsOf(plan), ring)}`,
@@ -64,11 +68,12 @@ function actWords(plan: Plan, { act, pack, ring, cell, more }: ActPlan): string 
   return [act, `V${(pack % PACKAGES.length) + 1}`, about[act] ?? '', details].filter((word) => word !== '').join(' ');
 }
 
-function timeline({ startedMs, evidence }: Played): string[] {
+function timeline({ startedMs, killedMs, evidence }: Played): string[] {
   if (!evidence) return ['nobody could be asked'];
   const entries = [
     ...evidence.jobs.flatMap((job) => jobEntries(job)),
-    ...evidence.acts.filter((a) => a.act !== 'applyTopology').flatMap(actEntries),
+    ...evidence.acts.flatMap(actEntries),
+    ...killedMs.map((atMs) => ({ atMs, text: 'the worker is killed' })),
   ];
   return entries.sort((a, b) => a.atMs - b.atMs).map(({ atMs, text }) => `${stamp(atMs - startedMs)} ${named(text)}`);
 }
@@ -86,7 +91,9 @@ function jobEntries(job: LoggedJob): Entry[] {
 }
 
 function actEntries(act: ActRecord): Entry[] {
-  const what = `${act.act} ${act.version ?? 'cluster'} ${JSON.stringify(act.payload)}`;
+  // A whole topology says less than its changes, which are in the answer.
+  const details = act.act === 'applyTopology' ? '' : JSON.stringify(act.payload);
+  const what = `${act.act} ${act.version ?? 'cluster'} ${details}`;
   const asked = { atMs: act.askedAt, text: `${what} asked` };
   if (act.answeredAt === null) return [asked];
   return [asked, { atMs: act.answeredAt, text: `  ${act.act} ${act.version ?? 'cluster'} ${outcomeOf(act)}` }];
@@ -94,7 +101,8 @@ function actEntries(act: ActRecord): Entry[] {
 
 function outcomeOf({ act, error, answer }: ActRecord): string {
   if (error !== undefined) return `refused: ${error.replaceAll('\n', ' ')}`;
-  return act === 'engageBrake' ? `answered ${JSON.stringify(answer)}` : 'answered';
+  const says = act === 'applyTopology' ? (answer as ApplyTopologyResult).changes : answer;
+  return ['engageBrake', 'rollback', 'applyTopology'].includes(act) ? `answered ${JSON.stringify(says)}` : 'answered';
 }
 
 function endLines({ evidence }: Played): string[] {

@@ -1,14 +1,21 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { NotFoundError, RejectedError } from '../../src/client/index.js';
-import type { ClusterStatus, PackageRolloutStatus, RolloutRing } from '../../src/contract/status.js';
+import { NotFoundError, RejectedError, UnreachableError } from '../../src/client/index.js';
+import type {
+  ClusterStatus,
+  PackageRollbackStatus,
+  PackageRolloutStatus,
+  RolloutRing,
+} from '../../src/contract/status.js';
 import type { World } from '../support/world.js';
 import { PACKAGES, type Plan } from './plan.js';
 
 /** So long nothing may happen at all: no job, no change of any status. Waits for AMP's own trouble are shorter. */
 const STILL_MS = 30_000;
+/** Where a worker was killed its activities are missed after seconds, and what it was verifying is verified anew. */
+const STILL_AFTER_KILLS_MS = 60_000;
 /** On a busy machine everything is slow; so long it may take in all. */
 const BOUND_MS = 180_000;
-const LOOK_MS = 400;
+const LOOK_MS = 600;
 /** A ring that nothing mends is given up after so many retries; each waits until the one before has shown its end. */
 const MAX_RETRIES = 4;
 const RETRY_EVERY_MS = 1_500;
@@ -22,27 +29,30 @@ interface Patience {
 }
 
 /**
- * Takes brakes off, lifts blocks and quarantines, approves, and retries or aborts what waits for a person, until every rollout has ended or waits for
- * its graduation only, and no ring is held. Faults stay until a retry has not helped. Answers what is wrong with the
- * way there.
+ * Takes brakes off, lifts blocks and quarantines, approves, and retries or aborts what waits for a person, until every
+ * rollout has ended or waits for its graduation only, every rollback has ended, no ring is held, and nothing is left to
+ * lift. Faults stay until a retry has not helped. Answers what is wrong with the way there.
  */
 export async function comeToRest(world: World, plan: Plan): Promise<string[]> {
   const patience = new Map<string, Patience>();
+  const stillMs = plan.kills.length > 0 ? STILL_AFTER_KILLS_MS : STILL_MS;
   const endMs = Date.now() + BOUND_MS;
   let moved = { what: '', atMs: Date.now() };
-  let versions = await existing(world);
+  let versions = await insist(() => existing(world));
   for (;;) {
-    const open = await openOf(world, versions);
+    const { going, backs, cluster } = await insist(() => lookAround(world, versions));
     // Nobody opens an ended rollout again, and every question is work for the worker that the others need, too.
-    versions = open.map((s) => s.version);
-    const cluster = await world.cells.cluster().status();
-    if (open.length === 0 && (await isQuiet(world, cluster))) return givenUp(patience, plan);
-    const what = await whatMoves(world, open);
+    versions = going.map((s) => s.version);
+    // One that waits may still graduate: where a worker was killed, what nobody has answered counts all the same.
+    const open = going.filter((s) => !isWaitingForGraduation(s));
+    const isOver = open.length + backs.length === 0 && !isHeld(cluster);
+    if (isOver && (await isQuiet(world, cluster))) return givenUp(patience, plan);
+    const what = await whatMoves(world, [...open, ...backs]);
     if (what !== moved.what) moved = { what, atMs: Date.now() };
-    const still = Date.now() - moved.atMs > STILL_MS;
+    const still = Date.now() - moved.atMs > stillMs;
     if (still || Date.now() > endMs) {
-      const how = still ? `nothing happens for ${STILL_MS} ms` : `not at rest after ${BOUND_MS} ms`;
-      return [`${how}: ${whatGoesOn(cluster, open)}`];
+      const how = still ? `nothing happens for ${stillMs} ms` : `not at rest after ${BOUND_MS} ms`;
+      return [`${how}: ${whatGoesOn(cluster, open, backs)}`];
     }
     await releaseBrakes(world, cluster, open);
     await liftTheRest(world, cluster);
@@ -50,6 +60,65 @@ export async function comeToRest(world: World, plan: Plan): Promise<string[]> {
     await sleep(LOOK_MS);
   }
 }
+
+/**
+ * Once at rest, and without any fault: the cluster looks at every cell and converges what differs. Answers what is wrong
+ * with that.
+ */
+export async function reconcile(world: World): Promise<string[]> {
+  await world.clearFaults();
+  await insist(() => world.cells.cluster().reconcile({ by: BY.by }));
+  const endMs = Date.now() + BOUND_MS;
+  for (let quiet = 0; quiet < SURELY; await sleep(LOOK_MS)) {
+    const cluster = await insist(() => world.cells.cluster().status());
+    const isOver = cluster.reconcile?.looking.length === 0 && (await isQuiet(world, cluster));
+    quiet = isOver ? quiet + 1 : 0;
+    if (Date.now() > endMs) {
+      return [
+        `not reconciled after ${BOUND_MS} ms: ${whatGoesOn(cluster, [], [])}; ${JSON.stringify(cluster.reconcile)}`,
+      ];
+    }
+  }
+  return [];
+}
+
+/** A look, and what it leads to, may fall between two signals. */
+const SURELY = 2;
+
+/** Asks again for as long as no worker answers: one that was killed has to come back first. */
+export async function insist<T>(ask: () => Promise<T>): Promise<T> {
+  for (const endMs = Date.now() + BOUND_MS; ; await sleep(LOOK_MS)) {
+    try {
+      return await ask();
+    } catch (error) {
+      if (!(error instanceof UnreachableError) || Date.now() > endMs) throw error;
+    }
+  }
+}
+
+interface Around {
+  /** Rollouts that have not ended. */
+  going: PackageRolloutStatus[];
+  /** Rollbacks that have not ended. */
+  backs: PackageRollbackStatus[];
+  cluster: ClusterStatus;
+}
+
+async function lookAround(world: World, versions: string[]): Promise<Around> {
+  const statuses = await Promise.all(versions.map((version) => statusOf(world, version)));
+  const going = statuses.filter((s) => s !== null).filter((s) => s.finishedAt === null);
+  const backs = await Promise.all(takenBack(world).map((version) => orNull(world.cells.rollback(version).status())));
+  const cluster = await world.cells.cluster().status();
+  return { going, backs: backs.filter((s) => s !== null).filter((s) => s.finishedAt === null), cluster };
+}
+
+/** The packages that somebody asked to take back. */
+const takenBack = ({ acts }: World): string[] =>
+  PACKAGES.filter((version) => acts.some((a) => a.act === 'rollback' && a.version === version));
+
+/** What is lifted in the end holds still. */
+const isHeld = ({ brakes, blocked, quarantined }: ClusterStatus): boolean =>
+  brakes.length + blocked.length + quarantined.length > 0;
 
 /** After faults are gone, a retry must mend everything but cells that people left out. */
 function givenUp(patience: Map<string, Patience>, plan: Plan): string[] {
@@ -64,17 +133,15 @@ async function existing(world: World): Promise<string[]> {
   return statuses.flatMap((s) => s?.version ?? []);
 }
 
-async function openOf(world: World, versions: string[]): Promise<PackageRolloutStatus[]> {
-  const statuses = await Promise.all(versions.map((version) => statusOf(world, version)));
-  return statuses.filter((s) => s !== null).filter((s) => s.finishedAt === null && !isWaitingForGraduation(s));
-}
-
 const isWaitingForGraduation = ({ state, rings }: PackageRolloutStatus): boolean =>
   state === 'awaiting-graduation' && rings.every((r) => r.inFlight === 0);
 
-async function statusOf(world: World, version: string): Promise<PackageRolloutStatus | null> {
+const statusOf = (world: World, version: string): Promise<PackageRolloutStatus | null> =>
+  orNull(world.cells.rollout(version).status());
+
+async function orNull<T>(asked: Promise<T>): Promise<T | null> {
   try {
-    return await world.cells.rollout(version).status();
+    return await asked;
   } catch (error) {
     if (error instanceof NotFoundError) return null;
     throw error;
@@ -109,12 +176,13 @@ async function liftTheRest(world: World, { blocked, quarantined }: ClusterStatus
   for (const { cell } of quarantined) await tolerate(world.cells.cluster().readmitCell({ ...BY, cell }));
 }
 
-/** A brake may have expired, or a rollout ended, meanwhile. */
+/** A brake may have expired, or a rollout ended, meanwhile; who gets no answer asks again when he looks again. */
 async function tolerate(act: Promise<unknown>): Promise<void> {
   try {
     await act;
   } catch (error) {
-    if (!(error instanceof RejectedError) && !(error instanceof NotFoundError)) throw error;
+    const isNone = error instanceof UnreachableError;
+    if (!(error instanceof RejectedError) && !(error instanceof NotFoundError) && !isNone) throw error;
   }
 }
 
@@ -149,9 +217,14 @@ async function help(
 
 const isHalted = (ring: RolloutRing): boolean => ring.state === 'halted' && ring.inFlight === 0;
 
-function whatGoesOn({ rings, queue }: ClusterStatus, open: PackageRolloutStatus[]): string {
+function whatGoesOn(
+  { rings, queue }: ClusterStatus,
+  open: PackageRolloutStatus[],
+  backs: PackageRollbackStatus[],
+): string {
   const rollouts = open.map((s) => `${s.version} is ${s.state}, waiting for ${JSON.stringify(s.waitingFor)}`);
   const held = rings.flatMap((r) => (r.rollout ? [`ring ${r.ring} is held by ${r.rollout}, ${r.state}`] : []));
   const queued = queue.map((q) => `${q.version} queues for ring ${q.ring}: ${JSON.stringify(q.held)}`);
-  return [...rollouts, ...held, ...queued].join('; ') || 'a job of AMP';
+  const goingBack = backs.map((s) => `${s.version} is taken back, ${s.state}: ${JSON.stringify(s.waitingFor)}`);
+  return [...rollouts, ...goingBack, ...held, ...queued].join('; ') || 'a job of AMP';
 }

@@ -1,21 +1,25 @@
 import fc from 'fast-check';
 import { test } from 'vitest';
+import { keep } from '../../bench/support/report.js';
 import { anyPlan, type Plan } from './plan.js';
 import { type Played, play } from './play.js';
 import { report } from './report.js';
+import { count, newTally, resultOf } from './result.js';
 
 /**
  * Random topologies, faults and acts of operators through the real workflows on a real server. `PROPERTY_RUNS`: how
- * many (`npm run test:all`: 30); `PROPERTY_SEED`: which; `PROPERTY_PATH`: only this run of the seed; `PROPERTY_SHRINK`: look for the smallest
- * plan that fails as well; `PROPERTY_AT_ONCE`: how many worlds at a time.
+ * many (`npm run test:all`: 50); `PROPERTY_SEED`: which; `PROPERTY_PATH`: only this run of the seed; `PROPERTY_SHRINK`:
+ * look for the smallest plan that fails as well; `PROPERTY_AT_ONCE`: how many worlds at a time; `PROPERTY_KEEP`: add what
+ * came of it to `bench/results/property.jsonl`.
  */
 const setting = (name: string, otherwise: number): number => Number(process.env[name] || otherwise);
-const RUNS = setting('PROPERTY_RUNS', 8);
+const RUNS = setting('PROPERTY_RUNS', 4);
 const AT_ONCE = setting('PROPERTY_AT_ONCE', 4);
 // Fixed, so that a change is judged by what it changed; any other seed on demand.
 const SEED = setting('PROPERTY_SEED', 20_261_121);
 const PATH = process.env.PROPERTY_PATH || null;
 const SHRINK = Boolean(process.env.PROPERTY_SHRINK);
+const KEEP = Boolean(process.env.PROPERTY_KEEP);
 /** One that does not come to rest, on a busy machine. */
 const LONGEST_RUN_MS = 240_000;
 const SHRINK_MS = 15 * 60_000;
@@ -32,14 +36,20 @@ test(`whatever fails and whatever people do, what must always hold does, and eve
 async function playAll(): Promise<string[]> {
   const plans = fc.sample(anyPlan, { seed: SEED, numRuns: RUNS });
   const reports: string[] = [];
+  const tally = newTally();
   const numbered = plans.entries();
   const player = async () => {
     for (const [i, plan] of numbered) {
       const played = await play(plan);
-      if (isBad(played)) reports.push(report(played, SEED, String(i)));
+      count(tally, i, played);
+      if (!isBad(played)) continue;
+      // Whoever waits for hundreds of runs wants to know before the end.
+      process.stderr.write(`run ${i} of seed ${SEED}: ${played.problems[0]}\n`);
+      reports.push(report(played, SEED, String(i)));
     }
   };
   await Promise.all(Array.from({ length: AT_ONCE }, player));
+  if (KEEP) keep(resultOf(tally, { seed: SEED, runs: RUNS, atOnce: AT_ONCE }));
   return reports;
 }
 

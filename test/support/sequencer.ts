@@ -12,6 +12,6 @@ export class LongestFirst extends BaseSequencer {
   private rank({ moduleId }: TestSpecification): number {
     const path = relative(`${this.ctx.config.root}/test`, moduleId);
     const rank = LONG.findIndex((folder) => path.startsWith(folder));
-    return rank < 0 ? LONG.length : rank;
+    return (rank < 0 ? LONG.length : rank) + (path.includes('.long.') ? 0 : 0.5);
   }
 }

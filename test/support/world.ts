@@ -1,6 +1,7 @@
 import { Client, Connection } from '@temporalio/client';
 import type { WorkerOptions } from '@temporalio/worker';
 import { inject } from 'vitest';
+import { createIsLedgerServed } from '../../activities/ledger.js';
 import { CellsClient } from '../../src/client/index.js';
 import { createLogger } from '../../src/config/logging.js';
 import type { PackageRolloutStatus, RingResult } from '../../src/contract/status.js';
@@ -60,6 +61,8 @@ export interface WorldOptions {
   prometheus?: string | 'simulator' | null;
   /** Where alerts go; by default to the log. */
   alertmanager?: string | null;
+  /** A cluster that is released at its start waits for the ledger, as a real one does; by default it asks once. */
+  waitsForLedger?: boolean;
   /** Use this running AMP instead of one in this process. */
   amp?: Simulator;
 }
@@ -76,6 +79,7 @@ export async function newWorld(options: WorldOptions): Promise<World> {
   const acts: ActRecord[] = [];
   const cells = recordActs(new CellsClient({ client, taskQueue }), acts);
   const workers: RunningWorker[] = [];
+  const isLedgerServed = createIsLedgerServed({ client });
   const world: World = {
     client,
     cells,
@@ -108,6 +112,7 @@ export async function newWorld(options: WorldOptions): Promise<World> {
           alertmanagerUrl: options.alertmanager ?? null,
         } as never,
         workflowBundle: inject('bundlePath'),
+        activities: options.waitsForLedger ? {} : { isLedgerServed: () => isLedgerServed({ forMs: 0 }) },
         // Workflows run on this thread: a thread for each of some hundred workers costs more than all that they do.
         workerOptions: { shutdownForceTime: '10s', debugMode: true, ...workerOptions },
       });

@@ -55,6 +55,26 @@ told(
   },
 );
 
+told(
+  'a rollback that leaves cells on its package, and a ledger that nobody serves, are told of',
+  { rings: { 2: 1 }, policies: { 2: { convergeWithin: '1h' } } },
+  async (world, alerts) => {
+    const args = [{ lateAfterMs: 1_000 }];
+    await graduate(world, V1);
+    expect((await ends(world, V1)).state).toBe('converged');
+    await world.client.workflow.getHandle('ledger').terminate('to begin anew, with less patience');
+    await world.client.workflow.start('Ledger', { workflowId: 'ledger', taskQueue: world.taskQueue, args });
+    const client = world.cells.rollback(V1);
+    await client.start({ by: 'alice', reason: 'INC-4711' });
+    expect((await client.result(60_000)).needsDowntime).toHaveLength(1);
+    await alerts.become(['LedgerBehind', 'RollbackLeftCells']);
+    const again = world.cells.rollback(V1);
+    await again.start({ by: 'alice', reason: 'INC-4711', allowDowntime: ['c2-1'] });
+    expect((await again.result(60_000)).needsDowntime).toEqual([]);
+    await alerts.become(['LedgerBehind']);
+  },
+);
+
 told('a rollback that fails is told of as s1', { rings: { 2: 1 } }, async (world, alerts) => {
   await world.fault([
     { kind: 'job-fails', cell: 'c2-1', version: V1, stage: 'finish', jobKind: 'configure' },

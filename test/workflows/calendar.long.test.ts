@@ -1,24 +1,22 @@
 import { expect } from 'vitest';
 import type { PackageRolloutStatus } from '../../src/contract/status.js';
-import { V0, V1 } from '../support/fleet.js';
-import type { World } from '../support/world.js';
-import { cellNow, ends, graduate, pause, ringOf, scenario, seen, theRing, toVersion } from './support.js';
-
-const inMs = (ms: number): string => new Date(Date.now() + ms).toISOString();
-const override = (world: World, version: string, wait: 'freeze' | 'approval', ring = 2) =>
-  world.cells.rollout(version).override({ wait, ring, by: 'alice', reason: 'the fix for INC-4711' });
-
-type Topology = Record<string, unknown> & { rings: { ring: number; policy?: object }[] };
-
-/** Applies the world's topology with another policy of one ring. */
-async function apply(world: World, ring: number, policy: Record<string, unknown>): Promise<void> {
-  const topology = structuredClone(world.topology) as Topology;
-  const found = topology.rings.find((r) => r.ring === ring);
-  Object.assign(found ?? {}, { policy: { ...found?.policy, ...policy } });
-  await world.cells.cluster().applyTopology({ topology, by: 'test', releaseColdStart: true });
-}
-
-const FOR_LONG = 3_600_000;
+import { V0, V1, V2 } from '../support/fleet.js';
+import { apply, FOR_LONG, frozen, inMs, override, type Topology } from './calendar-scene.js';
+import {
+  cellNow,
+  ends,
+  expectRejected,
+  forwardAfter,
+  graduate,
+  jobsSeen,
+  pause,
+  rawSignal,
+  ringOf,
+  scenario,
+  seen,
+  theRing,
+  toVersion,
+} from './support.js';
 
 /** So much time a package has to enter its ring before a freeze begins: more than a busy machine needs. */
 const LEAD_MS = 20_000;
@@ -172,5 +170,73 @@ scenario(
     };
     expect(await asked('cell-cluster')).toBe(1);
     expect(await asked('ring-rollout/2')).toBe(0);
+  },
+);
+
+scenario(
+  'an override ends the wait of this package in this ring, before it and in it, is kept, and is not the next one’s',
+  { rings: { 2: 3, 3: 1 }, apply: false },
+  async (world) => {
+    const topology = structuredClone(world.topology) as Topology;
+    for (const ring of topology.rings.filter((r) => r.ring > 1)) {
+      ring.policy = { ...ring.policy, ...frozen(FOR_LONG) };
+    }
+    await world.cells.cluster().applyTopology({ topology, by: 'test', releaseColdStart: true });
+    await graduate(world, V1);
+    await seen(world, V1, (s) => s.waitingFor?.kind === 'freeze' && s.waitingFor.ring === 2);
+    const other = world.cells.rollout(V1).override({ wait: 'deploy-window', ring: 2, by: 'alice', reason: 'x' });
+    expect((await expectRejected(other, 'wait')).expected).toContain('freeze, frozen: holidays');
+    await expectRejected(override(world, V1, 'freeze', 3), 'wait');
+    const status = await override(world, V1, 'freeze');
+    expect(status.acts.at(-1)).toMatchObject({ act: 'override', by: 'alice', reason: 'the fix for INC-4711' });
+    // Ring 3 is another wait.
+    await seen(world, V1, (s) => s.waitingFor?.kind === 'freeze' && s.waitingFor.ring === 3);
+    const jobs = await jobsSeen(world, (all) => toVersion(all, V1, 'post_deploy_migrations').length === 3);
+    expect(new Set(jobs.map((j) => j.cell))).toEqual(new Set(['c2-1', 'c2-2', 'c2-3']));
+    await override(world, V1, 'freeze', 3);
+    expect((await ends(world, V1)).state).toBe('converged');
+    await graduate(world, V2);
+    await seen(world, V2, (s) => s.waitingFor?.kind === 'freeze' && s.waitingFor.ring === 2);
+    expect(toVersion(await world.jobs(), V2)).toEqual([]);
+  },
+);
+
+scenario(
+  'a freeze at its end and an approval at the same moment start one pass',
+  { rings: { 2: 2 }, apply: false },
+  async (world) => {
+    const to = inMs(12_000);
+    await apply(world, 2, { approval: 'required', freezes: [{ from: inMs(-1000), to, reason: 'cut-over' }] });
+    await graduate(world, V1);
+    await seen(world, V1, (s) => s.waitingFor?.kind === 'approval');
+    const rollout = world.cells.rollout(V1);
+    await seen(world, V1, () => Date.now() >= Date.parse(to) - 40);
+    await Promise.all([
+      rollout.approveRing({ ring: 2, by: 'alice' }),
+      rawSignal(world, `package-rollout/${V1}`, 'approveRing', { ring: 2, by: 'bob' }),
+      rollout.approveRing({ ring: 2, by: 'carol' }),
+    ]);
+    expect((await ends(world, V1)).state).toBe('converged');
+    expect(toVersion(await world.jobs(), V1)).toHaveLength(2);
+    expect(forwardAfter(await world.jobs(), 0)).toHaveLength(4);
+  },
+);
+
+scenario(
+  'a lane may need approvals, ring by ring, where others do not; and one package’s approval is none for the next',
+  { rings: { 2: 1, 3: 1 }, more: { lanes: { cautious: { approval: 'required', maxParallel: 1 } } } },
+  async (world) => {
+    await graduate(world, V1, { lane: 'cautious' });
+    for (const ring of [2, 3]) {
+      const held = await seen(world, V1, (s) => s.waitingFor?.kind === 'approval' && s.waitingFor.ring === ring);
+      expect(held.waitingFor?.next).toEqual([`cellctl approve --ring ${ring} ${V1}`]);
+      expect(toVersion(await world.jobs(), V1)).toHaveLength(ring - 2);
+      if (ring === 2) await world.cells.rollout(V1).approveRing({ ring, by: 'alice' });
+      else await override(world, V1, 'approval', ring);
+    }
+    expect((await ends(world, V1)).state).toBe('converged');
+    await graduate(world, V2, { lane: 'cautious' });
+    await seen(world, V2, (s) => s.waitingFor?.kind === 'approval' && s.waitingFor.ring === 2);
+    expect(toVersion(await world.jobs(), V2)).toEqual([]);
   },
 );

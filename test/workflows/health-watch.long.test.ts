@@ -74,7 +74,8 @@ async function spentBefore(world: World, ring: number): Promise<number[]> {
 
 scenario(
   'what looks at a ring have spent of the error allowed is not forgotten where the pass continues as new',
-  { ...scene({ rings: { 2: 4 }, policies: { 2: { maxParallel: 4, bakeTime: '45s' } } }), apply: false },
+  // A ring is compared as a whole where each cell has five others beside it.
+  { ...scene({ rings: { 2: 7 }, policies: { 2: { maxParallel: 7, bakeTime: '45s' } } }), apply: false },
   async (world) => {
     await world.client.workflow.start('CellCluster', {
       workflowId: 'cell-cluster',
@@ -83,7 +84,7 @@ scenario(
     });
     await world.apply();
     await graduate(world, V1);
-    expect(theRing(await ends(world, V1, PATIENCE_MS), 2)).toMatchObject({ converged: 4 });
+    expect(theRing(await ends(world, V1, PATIENCE_MS), 2)).toMatchObject({ converged: 7 });
     const spent = await spentBefore(world, 2);
     expect(spent.length).toBeGreaterThan(1);
     expect(spent[0]).toBe(0);

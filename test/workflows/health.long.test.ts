@@ -1,4 +1,7 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { expect } from 'vitest';
+import type { PackageRolloutStatus } from '../../src/contract/status.js';
 import { V0, V1, V2 } from '../support/fleet.js';
 import type { World } from '../support/world.js';
 import { AN_HOUR_AGO, health, scene } from './health-scene.js';
@@ -49,6 +52,25 @@ scenario(
     expect(toVersion(await world.jobs(), V1)).toHaveLength(1);
     await world.clearFaults();
     expect(theRing(await ends(world, V1), 2)).toMatchObject({ converged: 3 });
+  },
+);
+
+scenario(
+  'a cell in doubt is not asked about for ever: once its time is over it has failed, and its ring halts for a person',
+  scene({ rings: { 2: 1 }, health: { inconclusiveTimeout: '8s' } }),
+  async (world) => {
+    await world.fault({ kind: 'missing-series', cell: 'c2-1', version: V1, signals: ['errors'] });
+    await graduate(world, V1);
+    const halted = await seen(world, V1, (s) => s.state === 'halted');
+    expect(exceptionOf(halted, 2, 'c2-1')).toMatchObject({
+      state: 'failed',
+      reason: expect.stringContaining('not known to be healthy'),
+    });
+    expect(halted.waitingFor).toMatchObject({ kind: 'operator', ring: 2 });
+    // Nothing was seen that speaks for going back.
+    expect((await world.jobs()).filter((j) => j.kind === 'rollback')).toEqual([]);
+    await world.cells.rollout(V1).abort({ by: 'alice', reason: 'seen' });
+    await ends(world, V1);
   },
 );
 
@@ -279,5 +301,51 @@ scenario(
     await override();
     const both = await seen(world, V1, (s) => ringOf(s, 2)?.converged === 3);
     expect(theRing(both, 2)).toMatchObject({ converged: 3, rolledBack: 0, health: { cells: { healthy: 2 } } });
+  },
+);
+
+scenario(
+  'in shadow no cell waits for its window, nor for a Prometheus that is not there',
+  scene({ prometheus: null, health: { mode: 'shadow', window: '10m' } }),
+  async (world) => {
+    await graduate(world, V1);
+    expect(theRing(await ends(world, V1), 2)).toMatchObject({
+      converged: 3,
+      health: { mode: 'shadow', ring: { verdict: 'inconclusive' } },
+    });
+  },
+);
+
+scenario(
+  'an outside check holds the ring before and while it rolls, until it says ok',
+  { rings: { 2: 2 }, jobMs: 1_500, apply: false },
+  async (world) => {
+    const answers = { body: '{"ok": false, "reason": "incident 7 is open"}' };
+    const server = createServer((_, response) => response.end(answers.body));
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const { port } = server.address() as AddressInfo;
+    try {
+      const checks = [{ name: 'incidents', url: `http://127.0.0.1:${port}/`, every: '1s' }];
+      const { topology } = world;
+      await world.apply({ ...topology, policy: { ...(topology.policy as object), checks, maxParallel: 1 } });
+      await graduate(world, V1);
+      const isHeld = (s: PackageRolloutStatus) => ringOf(s, 2)?.waitingFor?.detail.includes('incident 7 is open');
+      const held = await seen(world, V1, isHeld);
+      expect(held.waitingFor).toMatchObject({
+        kind: 'check',
+        ring: 2,
+        next: [expect.stringContaining('--wait check')],
+      });
+      expect(toVersion(await world.jobs(), V1)).toEqual([]);
+      answers.body = '{"ok": true}';
+      await jobsSeen(world, (jobs) => toVersion(jobs, V1).length === 1);
+      answers.body = 'nonsense';
+      await seen(world, V1, (s) => ringOf(s, 2)?.waitingFor?.detail.includes('neither yes nor no'));
+      expect(toVersion(await world.jobs(), V1)).toHaveLength(1);
+      await world.cells.rollout(V1).override({ wait: 'check', ring: 2, by: 'alice', reason: 'known' });
+      expect(theRing(await ends(world, V1), 2)).toMatchObject({ converged: 2 });
+    } finally {
+      server.close();
+    }
   },
 );

@@ -1,21 +1,7 @@
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { expect } from 'vitest';
-import type { PackageRolloutStatus } from '../../src/contract/status.js';
 import { V0, V1 } from '../support/fleet.js';
 import { scene } from './health-scene.js';
-import {
-  cellNow,
-  ends,
-  exceptionOf,
-  graduate,
-  jobsSeen,
-  ringOf,
-  scenario,
-  seen,
-  theRing,
-  toVersion,
-} from './support.js';
+import { cellNow, ends, exceptionOf, graduate, scenario, seen, theRing, toVersion } from './support.js';
 
 scenario('a healthy package converges, each cell once its window is over', scene(), async (world) => {
   await graduate(world, V1);
@@ -44,57 +30,11 @@ scenario(
 );
 
 scenario(
-  'in shadow no cell waits for its window, nor for a Prometheus that is not there',
-  scene({ prometheus: null, health: { mode: 'shadow', window: '10m' } }),
-  async (world) => {
-    await graduate(world, V1);
-    expect(theRing(await ends(world, V1), 2)).toMatchObject({
-      converged: 3,
-      health: { mode: 'shadow', ring: { verdict: 'inconclusive' } },
-    });
-  },
-);
-
-scenario(
   'without a Prometheus a ring with signals is held, and nothing is deployed',
   scene({ prometheus: null }),
   async (world) => {
     await graduate(world, V1);
     await seen(world, V1, ({ waitingFor: wait }) => wait?.kind === 'health' && /PROMETHEUS_URL/.test(wait.detail));
     expect(toVersion(await world.jobs(), V1)).toEqual([]);
-  },
-);
-
-scenario(
-  'an outside check holds the ring before and while it rolls, until it says ok',
-  { rings: { 2: 2 }, jobMs: 1_500, apply: false },
-  async (world) => {
-    const answers = { body: '{"ok": false, "reason": "incident 7 is open"}' };
-    const server = createServer((_, response) => response.end(answers.body));
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    const { port } = server.address() as AddressInfo;
-    try {
-      const checks = [{ name: 'incidents', url: `http://127.0.0.1:${port}/`, every: '1s' }];
-      const { topology } = world;
-      await world.apply({ ...topology, policy: { ...(topology.policy as object), checks, maxParallel: 1 } });
-      await graduate(world, V1);
-      const isHeld = (s: PackageRolloutStatus) => ringOf(s, 2)?.waitingFor?.detail.includes('incident 7 is open');
-      const held = await seen(world, V1, isHeld);
-      expect(held.waitingFor).toMatchObject({
-        kind: 'check',
-        ring: 2,
-        next: [expect.stringContaining('--wait check')],
-      });
-      expect(toVersion(await world.jobs(), V1)).toEqual([]);
-      answers.body = '{"ok": true}';
-      await jobsSeen(world, (jobs) => toVersion(jobs, V1).length === 1);
-      answers.body = 'nonsense';
-      await seen(world, V1, (s) => ringOf(s, 2)?.waitingFor?.detail.includes('neither yes nor no'));
-      expect(toVersion(await world.jobs(), V1)).toHaveLength(1);
-      await world.cells.rollout(V1).override({ wait: 'check', ring: 2, by: 'alice', reason: 'known' });
-      expect(theRing(await ends(world, V1), 2)).toMatchObject({ converged: 2 });
-    } finally {
-      server.close();
-    }
   },
 );

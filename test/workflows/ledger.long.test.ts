@@ -1,10 +1,13 @@
 import { afterAll, beforeAll, expect } from 'vitest';
+import { createLedgerActivities } from '../../activities/ledger.js';
+import { createLogger } from '../../src/config/logging.js';
+import type { LedgerEntry } from '../../src/contract/ledger.js';
 import { openInMemory } from '../../src/ledger/embedded.js';
 import type { LedgerStore } from '../../src/ledger/store.js';
-import { V1 } from '../support/fleet.js';
-import { entered, forgetEverything, ledgerSettled, whileServed } from '../support/ledger.js';
+import { V1, V2, V3 } from '../support/fleet.js';
+import { entered, forgetEverything, ledgerSettled, ledgerStatus, serveLedger, whileServed } from '../support/ledger.js';
 import type { World } from '../support/world.js';
-import { clusterSeen, ends, graduate, pause, scenario } from './support.js';
+import { clusterSeen, ends, graduate, jobsSeen, pause, ringOf, scenario, seen, toVersion } from './support.js';
 
 /** One database for all worlds of this file; each has a cluster's name of its own. */
 let store: LedgerStore;
@@ -12,6 +15,9 @@ beforeAll(async () => {
   store = await openInMemory();
 }, 120_000);
 afterAll(() => store?.close());
+
+const of = (entries: LedgerEntry[], ...names: string[]): LedgerEntry[] =>
+  entries.filter(({ act }) => names.includes(act));
 
 const who = { by: 'alice', reason: 'because' };
 
@@ -73,5 +79,156 @@ scenario(
         .report({ since: '2026-01-01T00:00:00Z', until: '2100-01-01T00:00:00Z' });
       expect(report.deployments.rings).toEqual(expect.any(Number));
     });
+  },
+);
+
+scenario(
+  'a ledger that is down delays no rollout; once it is back, every entry is there exactly once',
+  { rings: { 2: 2, 3: 2 }, more: { cluster: 'down' }, apply: false },
+  async (world) => {
+    // Small, so that entries are given to runs of their own, and the run continues as new, while the ledger is down.
+    const args = [{ spillAt: 4, continueAsNewAfter: 40 }];
+    await world.client.workflow.start('Ledger', { workflowId: 'ledger', taskQueue: world.taskQueue, args });
+    await world.apply();
+    let attempts = 0;
+    const away = () => {
+      attempts += 1;
+      throw new Error('the database is away');
+    };
+    const broken = await serveLedger(world, store, { writeLedger: away });
+    await graduate(world, V1);
+    expect((await ends(world, V1)).state).toBe('converged');
+    await world.until('entries with runs of their own', async () => (await ledgerStatus(world)).batches > 1);
+    expect(attempts).toBeGreaterThan(1);
+    expect((await ledgerStatus(world)).written).toBe(0);
+    expect(await entered(world, store, 'down')).toEqual([]);
+    await broken.stop();
+    await whileServed(world, store, async () => {
+      const entries = await entered(world, store, 'down', ({ act }) => act === 'ended');
+      expect(new Set(entries.map(({ id }) => id)).size).toBe(entries.length);
+      expect(of(entries, 'graduate', 'graduated', 'ended')).toHaveLength(3);
+      for (const act of ['granted', 'converged', 'finished']) {
+        expect(of(entries, act).map(({ ring }) => ring)).toEqual([2, 3]);
+      }
+      expect(Math.max(...numbersOf(entries))).toBe(new Set(numbersOf(entries)).size);
+    });
+  },
+);
+
+/** The numbers that the cluster gave its entries: without a gap where none was lost. */
+const numbersOf = (entries: LedgerEntry[]): number[] => {
+  const run = entries.find(({ act }) => act === 'granted')?.id.split('/')[0] ?? '';
+  return entries.filter(({ id }) => id.startsWith(run)).map(({ id }) => Number(id.split('/')[1]));
+};
+
+scenario(
+  'a cluster that was terminated begins with cold-start, reads brakes, blocks, quarantines and graduations back, and goes on after the release',
+  { rings: { 2: 1, 3: 2 }, policies: { 2: { bakeTime: '1h' } }, more: { cluster: 'anew' } },
+  async (world) => {
+    await whileServed(world, store, async () => {
+      const cluster = world.cells.cluster();
+      await graduate(world, V1);
+      await seen(world, V1, (s) => ringOf(s, 2)?.state === 'baking');
+      await cluster.engageBrake({ ...who, brakeId: 'stop', scope: { ring: 3 }, url: 'https://example.com/1' });
+      await cluster.quarantineCell({ ...who, cell: 'c3-2' });
+      await cluster.blockVersion({ ...who, version: V2, fixedIn: V3 });
+      await cluster.engageBrake({ ...who, brakeId: 'over', scope: 'outer' });
+      await cluster.releaseBrake({ ...who, brakeId: 'over' });
+      await entered(world, store, 'anew', ({ act, facts }) => act === 'releaseBrake' && facts?.brakeId === 'over');
+      const before = await cluster.status();
+
+      await forgetEverything(world);
+      await cluster.applyTopology({ topology: world.topology, by: 'alice' });
+      const after = await sinceRecalled(world);
+      expect(after.coldStart?.found).toContain(
+        '1 brakes, 1 blocked packages, 1 quarantined cells, 1 graduated packages',
+      );
+      expect(after.graduated).toEqual(before.graduated);
+      expect(after.blocked).toEqual(before.blocked);
+      expect(after.quarantined).toMatchObject([{ cell: 'c3-2', ...who }]);
+      expect(after.brakes.filter((b) => b.brakeId !== 'cold-start')).toEqual(before.brakes);
+      const coldStart = after.brakes.find((b) => b.brakeId === 'cold-start');
+      expect(coldStart?.reason).toContain('by the ledger: 1 brakes');
+
+      await cluster.releaseBrake({ ...who, brakeId: 'cold-start' });
+      await world.cells.rollout(V1).override({ wait: 'bake', ring: 2, ...who });
+      await clusterSeen(world, (s) => s.queue.some((q) => q.held?.kind === 'brake'));
+      await cluster.releaseBrake({ ...who, brakeId: 'stop' });
+      expect((await ends(world, V1)).state).toBe('converged');
+    });
+  },
+);
+
+scenario(
+  'a ledger that is served again before the cold start is released is read after all',
+  { rings: { 2: 1 }, more: { cluster: 'served-late' } },
+  async (world) => {
+    await whileServed(world, store, async () => {
+      await world.cells.cluster().engageBrake({ ...who, brakeId: 'from-before', scope: 'outer' });
+      await entered(world, store, 'served-late', ({ act }) => act === 'engageBrake');
+    });
+    await pause(7_000);
+    await forgetEverything(world);
+    await world.cells.cluster().applyTopology({ topology: world.topology, by: 'alice' });
+    expect((await sinceRecalled(world)).coldStart?.found).toContain('are not known');
+    await whileServed(world, store, async () => {
+      const status = await clusterSeen(world, (s) => s.brakes.some(({ brakeId }) => brakeId === 'from-before'));
+      expect(status.coldStart?.found).toContain('by the ledger: 1 brakes');
+      expect(status.brakes.find(({ brakeId }) => brakeId === 'cold-start')?.reason).toContain('by the ledger');
+    });
+    await world.cells.cluster().releaseBrake({ ...who, brakeId: 'cold-start' });
+    expect((await world.cells.cluster().status()).brakes).toMatchObject([{ brakeId: 'from-before' }]);
+    await world.cells.cluster().releaseBrake({ ...who, brakeId: 'from-before' });
+  },
+);
+
+scenario(
+  'a cold start that is released at once waits for a ledger whose worker is just coming back',
+  { rings: { 2: 1 }, more: { cluster: 'released-early' }, waitsForLedger: true },
+  async (world) => {
+    await whileServed(world, store, async () => {
+      await world.cells.cluster().engageBrake({ ...who, brakeId: 'from-before', scope: 'outer' });
+      await entered(world, store, 'released-early', ({ act }) => act === 'engageBrake');
+    });
+    await forgetEverything(world);
+    await world.cells.cluster().applyTopology({ topology: world.topology, by: 'alice', releaseColdStart: true });
+    await pause(3_000);
+    await whileServed(world, store, async () => {
+      expect((await sinceRecalled(world)).coldStart?.found).toContain('by the ledger: 1 brakes');
+    });
+    expect((await world.cells.cluster().status()).brakes).toMatchObject([{ brakeId: 'from-before' }]);
+    await world.cells.cluster().releaseBrake({ ...who, brakeId: 'from-before' });
+  },
+);
+
+scenario(
+  'a brake from before holds a pass that is under way while the ledger is still read, whatever was released',
+  { rings: { 2: 6 }, policies: { 2: { maxParallel: 1 } }, jobMs: 1_000, more: { cluster: 'holds-on' } },
+  async (world) => {
+    const slow = createLedgerActivities(store, createLogger({ level: 'error', format: 'json' }));
+    const ledger = await serveLedger(world, store, {
+      readStanding: async (query) => {
+        await pause(4_000);
+        return await slow.readStanding(query);
+      },
+    });
+    try {
+      await graduate(world, V1);
+      await jobsSeen(world, (jobs) => toVersion(jobs, V1).length > 0);
+      await world.cells.cluster().engageBrake({ ...who, brakeId: 'from-before' });
+      await entered(world, store, 'holds-on', ({ act }) => act === 'engageBrake');
+      await pause(7_000);
+      const before = toVersion(await world.jobs(), V1).length;
+      await forgetEverything(world);
+      await world.cells.cluster().applyTopology({ topology: world.topology, by: 'alice', releaseColdStart: true });
+      await sinceRecalled(world);
+      await clusterSeen(world, (s) => s.brakes.some(({ brakeId }) => brakeId === 'from-before'));
+      await pause(2_000);
+      expect(toVersion(await world.jobs(), V1)).toHaveLength(before);
+      await world.cells.cluster().releaseBrake({ ...who, brakeId: 'from-before' });
+      expect((await ends(world, V1)).state).toBe('converged');
+    } finally {
+      await ledger.stop();
+    }
   },
 );

@@ -1,28 +1,11 @@
 import { expect } from 'vitest';
 import { V0, V1 } from '../support/fleet.js';
 import type { World } from '../support/world.js';
-import { cellNow, ends, graduate, ringOf, scenario, seen, theRing, toVersion } from './support.js';
+import { cellNow, deployedByOthers, ends, graduate, ringOf, scenario, seen, theRing, toVersion } from './support.js';
 
 const OBSERVE = { mode: 'observe' };
 /** A day on which no run of this test can be. */
 const IN_THREE_DAYS = ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat'][(new Date().getUTCDay() + 3) % 7];
-
-/** Another tool brings a package to a cell. */
-async function deployedByOthers(world: World, cell: string, version: string): Promise<void> {
-  const response = await fetch(`${world.simulator.url}/v1/jobs`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json', 'idempotency-key': `others/${cell}/${version}` },
-    body: JSON.stringify({
-      tenant: `t-${cell}`,
-      kind: 'configure',
-      version,
-      scope: 'application',
-      post_deploy_migrations: 'skip',
-    }),
-  });
-  expect(response.status).toBe(201);
-  await world.until(`${cell} on ${version}`, async () => (await cellNow(world, cell)).version === version);
-}
 
 const ours = async (world: World) => (await world.jobs()).filter((job) => job.idempotency_key.startsWith('ccc/'));
 

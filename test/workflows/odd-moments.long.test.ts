@@ -80,7 +80,7 @@ scenario(
   async (world) => {
     await world.fault([
       { kind: 'job-fails', cell: 'q2', version: V1, jobKind: 'configure' },
-      { kind: 'slow', cell: 'q3', version: V1, factor: 60 },
+      { kind: 'slow', cell: 'q3', version: V1, factor: 160 },
       { kind: 'job-fails', cell: 'q3', version: V1, jobKind: 'configure', stage: 'finish', switched: true },
     ]);
     const first = await world.cells.rollout(V1).deployRing({ ring: 0, by });
@@ -95,7 +95,7 @@ scenario(
 
 scenario(
   'a deployment that failed while its runs were terminated is taken back, and not ordered again',
-  { rings: { 2: 1, 3: 1 }, jobMs: 6_000, more: { coordination: { lookEvery: '1s' } } },
+  { rings: { 2: 1, 3: 1 }, jobMs: 12_000, more: { coordination: { lookEvery: '1s' } } },
   async (world) => {
     await world.fault({
       kind: 'job-fails',

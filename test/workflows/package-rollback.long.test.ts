@@ -1,39 +1,25 @@
 import { expect } from 'vitest';
-import type { PackageRollbackStatus } from '../../src/contract/status.js';
-import { V0, V1, V2 } from '../support/fleet.js';
-import type { World } from '../support/world.js';
+import { V0, V1, V2, V3 } from '../support/fleet.js';
+import { scene } from './health-scene.js';
+import { applyAnew, backJobs, exceptions, graceOf, LONG_GRACE, order, rollback, stays } from './rollback-scene.js';
 import {
   cellNow,
   clusterSeen,
+  deployedByOthers,
   ends,
   expectRejected,
+  forward,
   graduate,
   jobsSeen,
+  pause,
   rawSignal,
   ringOf,
   scenario,
   seen,
+  sendRaw,
   theRing,
   toVersion,
 } from './support.js';
-
-const order = (more: Record<string, unknown> = {}) => ({ by: 'alice', reason: 'INC-4711', ...more });
-
-/** Takes a package back, and answers how that ended. */
-async function rollback(
-  world: World,
-  version = V1,
-  more: Record<string, unknown> = {},
-): Promise<PackageRollbackStatus> {
-  const client = world.cells.rollback(version);
-  expect(await client.start(order(more))).toBe(true);
-  return await client.result(120_000);
-}
-
-const backJobs = async (world: World) => (await world.jobs()).filter((j) => j.kind === 'rollback');
-const exceptions = (status: PackageRollbackStatus) => status.rings.flatMap((r) => r.exceptions);
-const graceOf = (ring: number) => (s: Parameters<typeof ringOf>[0]) => ringOf(s, ring)?.state === 'grace';
-const LONG_GRACE = { gracePeriod: '1h' };
 
 scenario(
   'the first cell of the first outer ring fails: the coordinator halts and asks; the package is taken back',
@@ -206,6 +192,23 @@ scenario(
 );
 
 scenario(
+  'cells that a person took back stay where they are: no look and no reconciliation brings them forward again',
+  { rings: { 2: 2 }, policies: { 2: LONG_GRACE }, more: { coordination: { reconcileEvery: '2s' } } },
+  async (world) => {
+    await graduate(world, V1);
+    await seen(world, V1, graceOf(2));
+    expect(await rollback(world, V1, { block: false })).toMatchObject({ state: 'rolled-back' });
+    await ends(world, V1);
+    const before = forward(await world.jobs()).length;
+    await clusterSeen(world, (s) => s.rings.every((r) => r.rollout === undefined));
+    await world.cells.cluster().reconcile({ by: 'alice' });
+    await pause(8_000);
+    expect(forward(await world.jobs())).toHaveLength(before);
+    for (const cell of ['c2-1', 'c2-2']) expect((await cellNow(world, cell)).version).toBe(V0);
+  },
+);
+
+scenario(
   'a cell cluster that is gone holds no rollback back: its rings are taken without it',
   { rings: { 2: 3, 3: 2 }, policies: { 2: LONG_GRACE, 3: { bakeTime: '1h' } } },
   async (world) => {
@@ -219,9 +222,32 @@ scenario(
       [3, 2],
     ]);
     expect((await backJobs(world)).map((j) => j.cell.slice(0, 2))).toEqual(['c3', 'c3', 'c2', 'c2', 'c2']);
-    // What the cluster kept that is gone stands in its history.
-    world.acts.splice(0, world.acts.length, ...world.acts.filter((a) => a.version !== null));
-    await world.apply();
+    await applyAnew(world);
+  },
+);
+
+scenario(
+  'a refusal that comes late is obeyed: cells that are going back come to their end, and no further one is touched',
+  { rings: { 2: 3, 3: 3 }, policies: { 2: LONG_GRACE, 3: { bakeTime: '1h', maxParallel: 1 } }, jobMs: 300 },
+  async (world) => {
+    await graduate(world, V1);
+    await seen(world, V1, (s) => ringOf(s, 3)?.state === 'baking');
+    await world.client.workflow.getHandle('cell-cluster').terminate('gone');
+    await world.fault({ kind: 'slow', jobKind: 'rollback', factor: 12 });
+    const client = world.cells.rollback(V1);
+    await client.start(order());
+    await jobsSeen(world, (jobs) => jobs.some((j) => j.kind === 'rollback'));
+    // As a cluster would say it that had only been slow.
+    const refused = { path: 'version', value: V1, expected: `a package that no cell is coming back to: ${V2} is` };
+    const run = (await world.client.workflow.getHandle(`package-rollback/${V1}`).describe()).runId;
+    const answer = { run, refused, cluster: 'test', rings: [2, 3] };
+    await sendRaw(world, `package-rollback/${V1}`, 'rollbackAnswer', { ...answer, run: 'one before' });
+    await sendRaw(world, `package-rollback/${V1}`, 'rollbackAnswer', answer);
+    const end = await client.result(60_000);
+    expect(end).toMatchObject({ state: 'aborted', rings: [{ ring: 3, rolledBack: 1 }] });
+    expect(end.rejected).toMatchObject([{ message: 'rollback', by: 'alice', ...refused }]);
+    expect(await backJobs(world)).toMatchObject([{ state: 'succeeded', cell: expect.stringMatching(/^c3/) }]);
+    await applyAnew(world);
   },
 );
 
@@ -272,5 +298,71 @@ scenario(
     await clusterSeen(world, (s) => s.rejected.some((r) => r.message === 'askRollback'));
     await rawSignal(world, 'cell-cluster', 'askRollback', { ...odd, version: V2 });
     await clusterSeen(world, (s) => s.blocked.some((b) => b.version === V2));
+  },
+);
+
+scenario(
+  'in the middle of a pass, and under a brake: cells in flight go back too, and nothing holds it up',
+  { rings: { 2: 6 }, policies: { 2: { maxParallel: 3 } }, jobMs: 1500 },
+  async (world) => {
+    await graduate(world, V1);
+    await jobsSeen(world, (jobs) => toVersion(jobs, V1).length > 2);
+    await world.cells.cluster().engageBrake({ by: 'alice', reason: 'incident', brakeId: 'all' });
+    const end = await rollback(world);
+    expect(end).toMatchObject({ state: 'rolled-back', needsDowntime: [] });
+    for (let i = 1; i <= 6; i += 1) expect((await cellNow(world, `c2-${i}`)).version).toBe(V0);
+    expect((await ends(world, V1)).state).toBe('rolled-back');
+    expect((await world.cells.cluster().status()).brakes).toMatchObject([{ brakeId: 'all' }]);
+  },
+);
+
+scenario(
+  'cells that the rule of return excludes are named and left, unless they are named by a person',
+  { rings: { 2: 3, 3: 1 }, policies: { 3: { bakeTime: '1h' } } },
+  async (world) => {
+    await graduate(world, V1);
+    await seen(world, V1, (s) => ringOf(s, 2)?.state === 'converged' && ringOf(s, 3)?.state === 'baking');
+    const end = await rollback(world);
+    expect(end.state).toBe('rolled-back');
+    expect(stays(end)).toEqual(['c2-1', 'c2-2', 'c2-3']);
+    for (const e of end.needsDowntime) expect(e.reason).toMatch(/downtime/);
+    expect((await cellNow(world, 'c3-1')).version).toBe(V0);
+    expect((await cellNow(world, 'c2-1')).version).toBe(V1);
+    const again = await rollback(world, V1, { allowDowntime: ['c2-1', 'c2-3'] });
+    expect(stays(again)).toEqual(['c2-2']);
+    expect((await cellNow(world, 'c2-1')).version).toBe(V0);
+    expect((await cellNow(world, 'c2-2')).version).toBe(V1);
+    expect((await backJobs(world)).map((j) => j.cell).sort()).toEqual(['c2-1', 'c2-3', 'c3-1']);
+  },
+);
+
+scenario(
+  'after it the one with the fix goes its way, and after an unblock the next package asks a person',
+  { rings: { 2: 2 }, policies: { 2: { gracePeriod: '1h' } } },
+  async (world) => {
+    await graduate(world, V1);
+    await seen(world, V1, (s) => ringOf(s, 2)?.state === 'grace');
+    await rollback(world);
+    await world.cells.cluster().unblockVersion({ version: V1, by: 'bob', reason: 'V2 mends it' });
+    await graduate(world, V2);
+    const asks = await seen(world, V2, (s) => s.waitingFor?.kind === 'approval');
+    expect(asks.waitingFor?.detail).toContain(V1);
+    expect(asks.waitingFor?.next.join()).toContain(`cellctl approve --ring 2 ${V2}`);
+    await world.cells.cluster().blockVersion({ version: V1, by: 'bob', reason: 'V3 mends it', fixedIn: V3 });
+    await graduate(world, V3);
+    await seen(world, V3, (s) => ringOf(s, 2)?.state === 'grace');
+    expect(toVersion(await world.jobs(), V2)).toEqual([]);
+  },
+);
+
+scenario(
+  'without Prometheus, Alertmanager and ledger cells go back all the same, also in rings whose health is to be judged',
+  scene({ rings: { 2: 2, 3: 1 }, prometheus: null }),
+  async (world) => {
+    for (const cell of ['c2-1', 'c2-2', 'c3-1']) await deployedByOthers(world, cell, V1);
+    const end = await rollback(world);
+    expect(end).toMatchObject({ state: 'rolled-back', needsDowntime: [], failures: [] });
+    expect((await backJobs(world)).map((j) => j.cell.slice(0, 2))).toEqual(['c3', 'c2', 'c2']);
+    for (const cell of ['c2-1', 'c2-2', 'c3-1']) expect((await cellNow(world, cell)).version).toBe(V0);
   },
 );

@@ -2,11 +2,12 @@ import { expect } from 'vitest';
 import { actionsOf } from '../../bench/support/actions.js';
 import { ringRolloutId } from '../../src/contract/ids.js';
 import { V0, V1, V2 } from '../support/fleet.js';
-import type { World } from '../support/world.js';
+import { BUDGET, byHand, converge, exceptionsOf, OFTEN, ON_V1, reconcile, runs, SELDOM } from './reconcile-scene.js';
 import {
   cellNow,
   clusterSeen,
   ends,
+  expectRejected,
   graduate,
   jobsSeen,
   pause,
@@ -15,25 +16,6 @@ import {
   statusOrNull,
   toVersion,
 } from './support.js';
-
-const SELDOM = { coordination: { reconcileEvery: '10h' } };
-const byHand = (world: World, cell: string, version: string) => world.fault({ kind: 'changed-by-hand', cell, version });
-const reconcile = (world: World, cells: string[]) => world.cells.cluster().reconcile({ by: 'alice', cells });
-
-async function converge(world: World, version = V1) {
-  await graduate(world, version);
-  expect((await ends(world, version)).state).toBe('converged');
-}
-
-const runs = (world: World, cell: string, version: string) =>
-  world.until(
-    `${cell} to run ${version}`,
-    async () => {
-      const now = await cellNow(world, cell);
-      return now.version === version && now.active_job === null;
-    },
-    60_000,
-  );
 
 const EVERY_MS = 6_000;
 
@@ -75,7 +57,7 @@ scenario(
   async (world) => {
     await converge(world);
     for (const cell of ['c2-1', 'c2-2', 'c2-3']) await byHand(world, cell, V0);
-    await reconcile(world, ['c2-1', 'c2-2', 'c2-3']);
+    await reconcile(world, { cells: ['c2-1', 'c2-2', 'c2-3'] });
     await jobsSeen(world, (jobs) => toVersion(jobs, V1).length === 4);
     await converge(world, V2);
     const again = toVersion(await world.jobs(), V1).slice(3);
@@ -97,7 +79,7 @@ scenario(
     await byHand(world, 'c2-1', V0);
     await jobsSeen(world, (jobs) => toVersion(jobs, V1).length === 3);
     await world.client.workflow.getHandle(ringRolloutId(2)).terminate('by hand');
-    await runs(world, 'c2-1', V1);
+    await runs(world, 'c2-1', { version: V1, active_job: null });
     const free = await clusterSeen(
       world,
       (s) => s.rings[2]?.rollout === undefined && s.rings[2]?.exceptionsTotal === 0,
@@ -119,9 +101,9 @@ scenario(
     await world.apply();
     await converge(world);
     await byHand(world, 'c2-3', V0);
-    await runs(world, 'c2-3', V1);
+    await runs(world, 'c2-3', { version: V1, active_job: null });
     await byHand(world, 'c2-1', V0);
-    await runs(world, 'c2-1', V1);
+    await runs(world, 'c2-1', { version: V1, active_job: null });
     const { raw } = await world.client.workflow.getHandle('cell-cluster').describe();
     expect(raw.workflowExecutionInfo?.firstRunId).not.toBe(raw.workflowExecutionInfo?.execution?.runId);
   },
@@ -155,6 +137,11 @@ scenario(
     const waiting = await cluster.status();
     expect(waiting.rings.find((r) => r.ring === 2)?.cellMs).toBeGreaterThan(0);
     expect(waiting.rings.find((r) => r.ring === 3)?.expectedAfter).toBe('ring 3 waits for approval');
+    const unknown = 'ring 3 waits for approval';
+    expect(await cluster.forecast({ version: V1 })).toEqual({
+      version: V1,
+      rings: [{ ring: 3, version: V1, unknown }],
+    });
     await world.cells.rollout(V1).approveRing({ ring: 3, by: 'alice' });
     await ends(world, V1);
     await cluster.quarantineCell({ cell: 'c3-2', by: 'alice', reason: 'disk' });
@@ -177,15 +164,102 @@ scenario(
     await converge(world);
     const cells = ['c2-1', 'c2-2', 'c2-3', 'c2-4'];
     for (const cell of cells) await byHand(world, cell, V0);
-    await reconcile(world, cells);
+    await reconcile(world, { cells });
     await jobsSeen(world, (jobs) => toVersion(jobs, V1).length === 5);
     await world.cells.cluster().blockVersion({ version: V1, by: 'bob', reason: 'INC-3' });
     const over = await clusterSeen(world, (s) => s.rings[2]?.rollout === undefined);
     expect(over.queue).toEqual([]);
     expect(over.reconcile?.notKept.find(({ ring }) => ring === 2)?.reason).toBe(`${V1} is blocked`);
     expect(toVersion(await world.jobs(), V1).length).toBeLessThan(8);
-    await reconcile(world, cells);
+    await reconcile(world, { cells });
     await pause(2_000);
     expect(toVersion(await world.jobs(), V1).length).toBeLessThan(8);
+  },
+);
+
+scenario(
+  'a cell that was changed by hand is told of and left alone, until a person names it',
+  { rings: { 2: 3 }, more: OFTEN },
+  async (world) => {
+    await converge(world);
+    await byHand(world, 'c2-2', V0);
+    const told = await clusterSeen(world, (s) => s.rings[2]?.exceptionsTotal === 1);
+    expect(told.rings[2]?.exceptions).toMatchObject([{ cell: 'c2-2', reason: expect.stringMatching(/by hand/) }]);
+    expect(told.rings[2]?.observed).toEqual({ [V1]: 2, [V0]: 1 });
+    await reconcile(world, { ring: 2 });
+    await pause(5_000);
+    expect((await cellNow(world, 'c2-2')).version).toBe(V0);
+    await reconcile(world, { cells: ['c2-2'] });
+    await runs(world, 'c2-2', { version: V1 });
+    await clusterSeen(world, (s) => s.rings[2]?.exceptionsTotal === 0 && s.rings[2].observed[V1] === 3);
+  },
+);
+
+scenario(
+  'a cell on which the package failed is tried again only when a person asks',
+  { rings: { 2: 3 }, policies: { 2: BUDGET }, more: OFTEN },
+  async (world) => {
+    await world.fault({ kind: 'job-fails', cell: 'c2-3', jobKind: 'configure', times: 1 });
+    await converge(world);
+    expect((await cellNow(world, 'c2-3')).version).toBe(V0);
+    await pause(5_000);
+    expect((await cellNow(world, 'c2-3')).version).toBe(V0);
+    expect(await exceptionsOf(world, 2)).toMatchObject([{ cell: 'c2-3', state: 'rolled-back' }]);
+    await reconcile(world, { ring: 2 });
+    await runs(world, 'c2-3', ON_V1);
+    await clusterSeen(world, (s) => s.rings[2]?.exceptionsTotal === 0);
+  },
+);
+
+scenario(
+  'a cell that is newer than its ring is told of, and never taken back, not even by name',
+  { rings: { 2: 2 }, more: OFTEN },
+  async (world) => {
+    await converge(world);
+    await byHand(world, 'c2-1', V2);
+    await clusterSeen(world, (s) => s.rings[2]?.exceptions.some((e) => /newer than/.test(e.reason)));
+    const before = (await world.jobs()).length;
+    await reconcile(world, { cells: ['c2-1'] });
+    await pause(4_000);
+    expect((await cellNow(world, 'c2-1')).version).toBe(V2);
+    expect(await world.jobs()).toHaveLength(before);
+  },
+);
+
+scenario(
+  'inside the perimeter only what runs there is noted; rings and cells that are not there are refused',
+  { rings: { 2: 1 }, more: SELDOM },
+  async (world) => {
+    await world.deploy(V1);
+    await byHand(world, 'qa', V0);
+    await reconcile(world, { ring: 0 });
+    await clusterSeen(world, (s) => s.rings[0]?.observed[V0] === 1);
+    await pause(1_500);
+    expect((await cellNow(world, 'qa')).version).toBe(V0);
+    expect((await expectRejected(reconcile(world, { ring: 9 }), 'ring')).expected).toBe('a ring: 0, 1, 2');
+    await expectRejected(reconcile(world, { cells: ['c2-1', 'c9-1'] }), 'cells[1]');
+    await expectRejected(reconcile(world, { ring: 0, cells: ['c2-1'] }), 'cells[0]');
+  },
+);
+
+scenario(
+  'a brake of the package itself stops what the cluster would bring to it, in a ring that it has passed, too',
+  { rings: { 2: 3, 3: 1 }, policies: { 3: { approval: 'required' } }, more: SELDOM },
+  async (world) => {
+    await graduate(world, V1);
+    await seen(world, V1, (s) => s.waitingFor?.kind === 'approval');
+    await clusterSeen(world, (s) => s.rings[2]?.rollout === undefined && s.rings[2]?.converged === V1);
+    await byHand(world, 'c2-1', V0);
+    await world.cells.rollout(V1).engageBrake({ by: 'bob', reason: 'INC-2', brakeId: 'own' });
+    await reconcile(world, { cells: ['c2-1'] });
+    const held = await clusterSeen(world, (s) => s.queue.some((q) => q.cells === 1 && q.held?.kind === 'brake'));
+    const own = held.queue.find((q) => q.cells === 1);
+    expect(own?.held?.next).toEqual([`cellctl brake off --id own --version ${V1} --reason "…"`]);
+    await pause(1_500);
+    expect((await cellNow(world, 'c2-1')).version).toBe(V0);
+    await world.cells.rollout(V1).releaseBrake({ by: 'bob', brakeId: 'own', reason: 'over' });
+    await runs(world, 'c2-1', { version: V1 });
+    await world.cells.rollout(V1).approveRing({ ring: 3, by: 'alice' });
+    await ends(world, V1);
   },
 );

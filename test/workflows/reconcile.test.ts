@@ -1,44 +1,18 @@
 import { expect } from 'vitest';
-import { V0, V1, V2 } from '../support/fleet.js';
-import type { World } from '../support/world.js';
+import { V0, V1 } from '../support/fleet.js';
+import { BUDGET, byHand, converge, OFTEN, ON_V1, reconcile, runs, SELDOM } from './reconcile-scene.js';
 import {
   cellNow,
   clusterSeen,
   ends,
   exceptionOf,
-  expectRejected,
   forward,
   graduate,
   jobsSeen,
   pause,
   scenario,
-  seen,
   toVersion,
 } from './support.js';
-
-const OFTEN = { coordination: { reconcileEvery: '2s' } };
-const SELDOM = { coordination: { reconcileEvery: '10h' } };
-const BUDGET = { failureBudget: 1 };
-const ON_V1 = { version: V1, migrated_version: V1 };
-
-const exceptionsOf = async (world: World, ring: number) =>
-  (await world.cells.cluster().status()).rings.find((r) => r.ring === ring)?.exceptions ?? [];
-
-async function converge(world: World, version = V1) {
-  await graduate(world, version);
-  expect((await ends(world, version)).state).toBe('converged');
-}
-
-const runs = (world: World, cell: string, wanted: Record<string, unknown>) =>
-  world.until(`${cell} to run what it should`, async () => {
-    const now = await cellNow(world, cell);
-    return Object.entries(wanted).every(([field, value]) => now[field as keyof typeof now] === value);
-  });
-
-const byHand = (world: World, cell: string, version: string) => world.fault({ kind: 'changed-by-hand', cell, version });
-
-const reconcile = (world: World, which: Record<string, unknown> = {}) =>
-  world.cells.cluster().reconcile({ by: 'alice', ...which });
 
 scenario(
   'a cell that was busy when its ring was done comes to the package by itself, with its PDM',
@@ -56,24 +30,6 @@ scenario(
 );
 
 scenario(
-  'a cell that was changed by hand is told of and left alone, until a person names it',
-  { rings: { 2: 3 }, more: OFTEN },
-  async (world) => {
-    await converge(world);
-    await byHand(world, 'c2-2', V0);
-    const told = await clusterSeen(world, (s) => s.rings[2]?.exceptionsTotal === 1);
-    expect(told.rings[2]?.exceptions).toMatchObject([{ cell: 'c2-2', reason: expect.stringMatching(/by hand/) }]);
-    expect(told.rings[2]?.observed).toEqual({ [V1]: 2, [V0]: 1 });
-    await reconcile(world, { ring: 2 });
-    await pause(5_000);
-    expect((await cellNow(world, 'c2-2')).version).toBe(V0);
-    await reconcile(world, { cells: ['c2-2'] });
-    await runs(world, 'c2-2', { version: V1 });
-    await clusterSeen(world, (s) => s.rings[2]?.exceptionsTotal === 0 && s.rings[2].observed[V1] === 3);
-  },
-);
-
-scenario(
   'where the topology says so, a change by hand is first told of, and then taken back',
   { rings: { 2: 2 }, more: { coordination: { reconcileEvery: '6s', reconcileHandChanges: 'converge' } } },
   async (world) => {
@@ -81,37 +37,6 @@ scenario(
     await byHand(world, 'c2-1', V0);
     await clusterSeen(world, (s) => s.rings[2]?.exceptions.some((e) => /by hand/.test(e.reason)));
     await runs(world, 'c2-1', { version: V1 });
-  },
-);
-
-scenario(
-  'a cell on which the package failed is tried again only when a person asks',
-  { rings: { 2: 3 }, policies: { 2: BUDGET }, more: OFTEN },
-  async (world) => {
-    await world.fault({ kind: 'job-fails', cell: 'c2-3', jobKind: 'configure', times: 1 });
-    await converge(world);
-    expect((await cellNow(world, 'c2-3')).version).toBe(V0);
-    await pause(5_000);
-    expect((await cellNow(world, 'c2-3')).version).toBe(V0);
-    expect(await exceptionsOf(world, 2)).toMatchObject([{ cell: 'c2-3', state: 'rolled-back' }]);
-    await reconcile(world, { ring: 2 });
-    await runs(world, 'c2-3', ON_V1);
-    await clusterSeen(world, (s) => s.rings[2]?.exceptionsTotal === 0);
-  },
-);
-
-scenario(
-  'a cell that is newer than its ring is told of, and never taken back, not even by name',
-  { rings: { 2: 2 }, more: OFTEN },
-  async (world) => {
-    await converge(world);
-    await byHand(world, 'c2-1', V2);
-    await clusterSeen(world, (s) => s.rings[2]?.exceptions.some((e) => /newer than/.test(e.reason)));
-    const before = (await world.jobs()).length;
-    await reconcile(world, { cells: ['c2-1'] });
-    await pause(4_000);
-    expect((await cellNow(world, 'c2-1')).version).toBe(V2);
-    expect(await world.jobs()).toHaveLength(before);
   },
 );
 
@@ -152,43 +77,5 @@ scenario(
     await world.cells.cluster().releaseBrake({ by: 'bob', brakeId: 'b', reason: 'over' });
     await jobsSeen(world, (jobs) => jobs.filter((j) => j.cell === 'c2-1' && j.kind === 'configure').length === 2);
     await runs(world, 'c2-1', { version: V1 });
-  },
-);
-
-scenario(
-  'inside the perimeter only what runs there is noted; rings and cells that are not there are refused',
-  { rings: { 2: 1 }, more: SELDOM },
-  async (world) => {
-    await world.deploy(V1);
-    await byHand(world, 'qa', V0);
-    await reconcile(world, { ring: 0 });
-    await clusterSeen(world, (s) => s.rings[0]?.observed[V0] === 1);
-    await pause(1_500);
-    expect((await cellNow(world, 'qa')).version).toBe(V0);
-    expect((await expectRejected(reconcile(world, { ring: 9 }), 'ring')).expected).toBe('a ring: 0, 1, 2');
-    await expectRejected(reconcile(world, { cells: ['c2-1', 'c9-1'] }), 'cells[1]');
-    await expectRejected(reconcile(world, { ring: 0, cells: ['c2-1'] }), 'cells[0]');
-  },
-);
-
-scenario(
-  'a brake of the package itself stops what the cluster would bring to it, in a ring that it has passed, too',
-  { rings: { 2: 3, 3: 1 }, policies: { 3: { approval: 'required' } }, more: SELDOM },
-  async (world) => {
-    await graduate(world, V1);
-    await seen(world, V1, (s) => s.waitingFor?.kind === 'approval');
-    await clusterSeen(world, (s) => s.rings[2]?.rollout === undefined && s.rings[2]?.converged === V1);
-    await byHand(world, 'c2-1', V0);
-    await world.cells.rollout(V1).engageBrake({ by: 'bob', reason: 'INC-2', brakeId: 'own' });
-    await reconcile(world, { cells: ['c2-1'] });
-    const held = await clusterSeen(world, (s) => s.queue.some((q) => q.cells === 1 && q.held?.kind === 'brake'));
-    const own = held.queue.find((q) => q.cells === 1);
-    expect(own?.held?.next).toEqual([`cellctl brake off --id own --version ${V1} --reason "…"`]);
-    await pause(1_500);
-    expect((await cellNow(world, 'c2-1')).version).toBe(V0);
-    await world.cells.rollout(V1).releaseBrake({ by: 'bob', brakeId: 'own', reason: 'over' });
-    await runs(world, 'c2-1', { version: V1 });
-    await world.cells.rollout(V1).approveRing({ ring: 3, by: 'alice' });
-    await ends(world, V1);
   },
 );

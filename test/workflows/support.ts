@@ -23,7 +23,7 @@ export interface Scene extends Partial<Omit<WorldOptions, 'alertmanager'>> {
 }
 
 /** One test in a cluster of its own, beside the others of its file; ends by checking what must always hold. */
-export function scenario(name: string, scene: Scene, body: (world: World) => Promise<void>, timeoutMs = 150_000): void {
+export function scenario(name: string, scene: Scene, body: (world: World) => Promise<void>, timeoutMs = 240_000): void {
   const { rings = { 2: 2 }, policies = {}, more = {}, jobMs = 50, apply = true, alertmanager, ...options } = scene;
   test.concurrent(
     name,
@@ -52,7 +52,7 @@ export async function seen(
   world: World,
   version: string,
   fits: (status: PackageRolloutStatus) => unknown,
-  timeoutMs = 60_000,
+  timeoutMs = 90_000,
 ): Promise<PackageRolloutStatus> {
   let last: PackageRolloutStatus | null = null;
   const found = await lookUntil(async () => {
@@ -74,7 +74,7 @@ export async function statusOrNull(world: World, version: string): Promise<Packa
 }
 
 /** How the rollout of a package ended; waits for it without asking again and again. */
-export async function ends(world: World, version: string, timeoutMs = 80_000): Promise<PackageRolloutStatus> {
+export async function ends(world: World, version: string, timeoutMs = 120_000): Promise<PackageRolloutStatus> {
   const handle = world.client.workflow.getHandle(packageRolloutId(version));
   const end = Date.now() + timeoutMs;
   try {
@@ -89,7 +89,7 @@ export async function ends(world: World, version: string, timeoutMs = 80_000): P
 export async function clusterSeen(
   world: World,
   fits: (status: ClusterStatus) => unknown,
-  timeoutMs = 60_000,
+  timeoutMs = 90_000,
 ): Promise<ClusterStatus> {
   let last: ClusterStatus | null = null;
   const found = await lookUntil(async () => {
@@ -104,7 +104,7 @@ export async function clusterSeen(
 export async function jobsSeen(
   world: World,
   fits: (jobs: LoggedJob[]) => unknown,
-  timeoutMs = 60_000,
+  timeoutMs = 90_000,
 ): Promise<LoggedJob[]> {
   let jobs: LoggedJob[] = [];
   const found = await lookUntil(async () => {
@@ -179,6 +179,23 @@ export async function cellNow(world: World, cell: string): Promise<TenantState> 
   return found;
 }
 
+/** Another tool brings a package to a cell. */
+export async function deployedByOthers(world: World, cell: string, version: string): Promise<void> {
+  const response = await fetch(`${world.simulator.url}/v1/jobs`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', 'idempotency-key': `others/${cell}/${version}` },
+    body: JSON.stringify({
+      tenant: `t-${cell}`,
+      kind: 'configure',
+      version,
+      scope: 'application',
+      post_deploy_migrations: 'skip',
+    }),
+  });
+  expect(response.status).toBe(201);
+  await world.until(`${cell} on ${version}`, async () => (await cellNow(world, cell)).version === version);
+}
+
 export const graduate = (world: World, version: string, more: Record<string, unknown> = {}) =>
   world.cells.rollout(version).graduate({ by: 'release-tools', ...more });
 
@@ -199,6 +216,10 @@ export async function expectRejected(act: Promise<unknown>, path: string): Promi
   expect(problems.map((p) => p.path)).toContain(path);
   return problems.find((p) => p.path === path) as Problem;
 }
+
+/** Not kept among the acts: it is none. */
+export const sendRaw = (world: World, id: string, name: string, payload: unknown): Promise<void> =>
+  world.client.workflow.getHandle(id).signal(name, ...(payload === undefined ? [] : [payload]));
 
 /** Sends a signal as it is, past the client's own types; kept among the acts as if the client had sent it. */
 export async function rawSignal(world: World, workflowId: string, name: string, ...args: unknown[]): Promise<void> {

@@ -3,6 +3,7 @@ import type { CellLook, CellRef } from '../../src/contract/activities.js';
 import { COORDINATOR } from '../../src/domain/brake.js';
 import { differenceOf } from '../../src/domain/cluster/differences.js';
 import { deployableIds, FOUND_AT_MOST, keptOn, reconcileOf, standingOf } from '../../src/domain/cluster/reconcile.js';
+import { COLD_START } from '../../src/domain/cluster/restore.js';
 import type { ClusterState, RingLook } from '../../src/domain/cluster/state.js';
 import { topologyOf } from '../../src/domain/cluster/topology.js';
 import { isPackage, newest } from '../../src/domain/package-version.js';
@@ -15,7 +16,6 @@ import type { Recall } from './recall.js';
 
 const BATCH = 100;
 const TRY_AGAIN_MS = 10_000;
-export const COLD_START = 'cold-start';
 
 /**
  * Looks at what really runs: at every cell where the cluster begins without state, and at a ring whose cells changed.
@@ -26,6 +26,8 @@ export class Looks {
     private readonly ctx: ClusterContext,
     private readonly brakes: BrakeDesk,
     private readonly recall: Recall,
+    /** What stood before is known, or it is known that nobody knows: passes under way are to hear of it. */
+    private readonly onRecalled: () => void,
     /** Every cell of a ring was looked at. */
     private readonly onLooked: (ring: number, looking: RingLook) => void,
   ) {}
@@ -53,7 +55,11 @@ export class Looks {
     const { state } = this.ctx;
     for (;;) {
       await condition(() => state.toLook.length > 0 || state.cold !== null);
-      if (state.cold && !state.cold.recalled) state.cold.recalled = await this.recall.recall();
+      if (state.cold && !state.cold.recalled) {
+        // Under the brake it is asked for again and again; where that is released already, this once.
+        state.cold.recalled = await this.recall.recall(state.cold.isReleased);
+        this.onRecalled();
+      }
       const [ring] = state.toLook;
       if (ring !== undefined && (await this.lookAt(ring))) state.toLook = state.toLook.filter((r) => r !== ring);
       if (state.toLook.length === 0 && state.cold) this.endCold(state.cold);
@@ -73,8 +79,31 @@ export class Looks {
     const isEmpty = Object.values(state.rings).every((r) => Object.keys(r.observed).every((v) => v === 'unknown'));
     // Somebody may have released it by name meanwhile: then it stays off.
     if (!state.brakes.some((b) => b.brakeId === COLD_START)) return;
-    if (isEmpty && !recalled?.hasOrders) this.brakes.release(COLD_START);
-    else this.brake(`began without state; found ${found}`);
+    if (isEmpty && !recalled?.hasOrders) return this.brakes.release(COLD_START);
+    this.brake(`began without state; found ${found}`);
+    if (recalled?.isUnknown) state.unrecalled = true;
+  }
+
+  /** A ledger that was away, or that nobody served yet, may be back before somebody releases what waits for its word. */
+  async keepRecalling(): Promise<never> {
+    const { state } = this.ctx;
+    const isHeld = () => state.brakes.some(({ brakeId }) => brakeId === COLD_START);
+    for (;;) {
+      await condition(() => state.unrecalled === true);
+      for (let tries = 1; state.unrecalled && isHeld(); tries += 1) {
+        await sleep(troublePauseMs(tries));
+        if (!isHeld()) break;
+        const { found, isUnknown } = await this.recall.recall(false, isHeld);
+        if (isUnknown) continue;
+        const all = [this.found(), found].join('; ');
+        state.coldStart = { at: new Date(Date.now()).toISOString(), found: all };
+        this.brake(`began without state; found ${all}`);
+        this.onRecalled();
+        break;
+      }
+      delete state.unrecalled;
+      this.ctx.wake();
+    }
   }
 
   private brake(reason: string): void {

@@ -1,7 +1,15 @@
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
-import { log, ParentClosePolicy, sleep, startChild, WorkflowIdReusePolicy, workflowInfo } from '@temporalio/workflow';
-import { CLUSTER_WORKFLOW_ID, ringRolloutId } from '../../src/contract/ids.js';
-import type { PackageBrakes, RingAnswer } from '../../src/contract/internal.js';
+import {
+  condition,
+  log,
+  ParentClosePolicy,
+  sleep,
+  startChild,
+  WorkflowIdReusePolicy,
+  workflowInfo,
+} from '@temporalio/workflow';
+import { CLUSTER_WORKFLOW_ID, packageRolloutId, ringRolloutId } from '../../src/contract/ids.js';
+import type { BrakesHold, BrakesNumber, PackageBrakes, RingAnswer } from '../../src/contract/internal.js';
 import * as messages from '../../src/contract/messages.js';
 import { CELLS_RING, CELLS_STATE, CELLS_VERSION } from '../../src/contract/search-attributes.js';
 import type { Difference } from '../../src/contract/status.js';
@@ -11,6 +19,7 @@ import {
   cellsGone,
   deployableIds,
   enqueue,
+  hasBakedEverywhere,
   isReconcile,
   joinAsks,
   keptOn,
@@ -18,6 +27,7 @@ import {
   noteFound,
   notePackageBrakes,
   noteUncompared,
+  ownPasses,
   reconcileOf,
   ringsOwed,
   welcomeCell,
@@ -35,6 +45,8 @@ import type { Looks } from './looks.js';
 
 /** Two looks are not further apart than this share of their interval, so that nothing resumes everywhere at once. */
 const JITTER = 0.1;
+/** As long as whoever engages a brake waits for its answer. */
+const PASSES_ANSWER_MS = 10_000;
 
 /**
  * Keeps every ring on what it converged on: looks at what really runs, now and then or when somebody asks, and has what
@@ -44,6 +56,8 @@ export class Reconciler {
   /** Passes that are being started: a continue-as-new would lose them. */
   starting = 0;
   private readonly alarm: Alarm;
+  /** What its own passes said last of a package's brakes, by ring. */
+  private readonly holds = new Map<number, BrakesHold>();
 
   constructor(
     private readonly ctx: ClusterContext,
@@ -205,16 +219,41 @@ export class Reconciler {
     else if (answer.kind !== 'held') log.info('nothing is reconciled', { ring, answer: answer.kind });
   }
 
-  /** A package brakes itself: what the cluster brings cells to is stopped, too. */
-  packageBrakes(message: PackageBrakes): void {
-    const { state } = this.ctx;
-    const { version: _, ...number } = message;
-    for (const ring of notePackageBrakes(state, message)) {
-      const requestId = state.turns[ring]?.request.requestId;
-      const brakes = { from: 'package' as const, ...number, ...(requestId === undefined ? {} : { requestId }) };
-      void this.ctx.mail.sendAtOnce(ringRolloutId(ring), signals.setBrakesSignal, brakes);
-    }
+  /**
+   * A package brakes itself: what the cluster brings cells to is stopped, too. The package is told once its passes here go
+   * by that; who has not entered its ring yet gets the brakes with its entry.
+   */
+  async packageBrakes(message: PackageBrakes): Promise<void> {
+    const { state, mail } = this.ctx;
+    const { version, ...list } = message;
+    notePackageBrakes(state, message);
     this.ctx.wake();
+    // One that was there before this cluster may be its own, too.
+    if (!(await condition(() => state.unmet?.length === 0, PASSES_ANSWER_MS))) return;
+    const passes = ownPasses(state, version);
+    for (const { ring, requestId } of passes) {
+      void mail.sendAtOnce(ringRolloutId(ring), signals.setBrakesSignal, { from: 'package', ...list, requestId });
+    }
+    const isThere = ({ ring, pass }: (typeof passes)[number]) => state.turns[ring]?.pass === pass;
+    const holds = () => passes.every((p) => !isThere(p) || this.holdOf(p.pass, list) !== null);
+    if (!(await condition(holds, PASSES_ANSWER_MS))) return;
+    const inFlight = passes.flatMap(({ pass }) => this.holdOf(pass, list) ?? []);
+    const { epoch, seq } = list;
+    await mail.sendAtOnce(packageRolloutId(version), signals.packageBrakesKnownSignal, { epoch, seq, inFlight });
+  }
+
+  /** A pass goes by a list of brakes: of those of the cluster's own only the package's are asked for here. */
+  noteHold(hold: BrakesHold): void {
+    const request = this.ctx.state.turns[hold.ring]?.request;
+    if (!request || !isReconcile(request) || hold.epoch === workflowInfo().firstExecutionRunId) return;
+    this.holds.set(hold.ring, hold);
+    this.ctx.wake();
+  }
+
+  /** The cells that a pass had in flight when it came to go by this list, or a later one; null: it has not said so. */
+  private holdOf(pass: string, { epoch, seq }: BrakesNumber): string[] | null {
+    const hold = [...this.holds.values()].find((h) => h.pass === pass);
+    return hold?.epoch === epoch && hold.seq >= seq ? hold.inFlight : null;
   }
 
   private async startPass(ring: number, request: QueuedRequest): Promise<void> {
@@ -269,6 +308,7 @@ export class Reconciler {
       failedChecks: {},
       overridden: [],
       holdForward: null,
+      ...(hasBakedEverywhere(this.ctx.state, ring, version) ? { bakedEverywhere: true as const } : {}),
       leftBehind: [],
       migrationFailed: [],
       mend: false,

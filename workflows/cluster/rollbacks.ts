@@ -2,6 +2,7 @@ import { packageRollbackId } from '../../src/contract/ids.js';
 import type { AskRollback, RollbackEnded } from '../../src/contract/returning.js';
 import { blockOf } from '../../src/domain/cluster/blocks.js';
 import { endRollback, judgeRollback, noteRollback, ringsToReturn } from '../../src/domain/cluster/rollbacks.js';
+import { decisionOfReturn } from '../../src/domain/ledger/decisions.js';
 import { rollbackAnswerSignal } from '../shared/signals.js';
 import type { Blocks } from './blocks.js';
 import type { ClusterContext } from './context.js';
@@ -15,16 +16,16 @@ export class Rollbacks {
 
   async asked(message: AskRollback): Promise<void> {
     const { ctx } = this;
-    const { version } = message;
+    const { version, run } = message;
     const refused = judgeRollback(ctx.state, message);
     if (refused) ctx.fileRejection('rollback', refused, message.by);
     else if (!message.dryRun) this.begin(message);
-    const answer = { refused, cluster: ctx.state.cluster, rings: ringsToReturn(ctx.state, version) };
+    const answer = { run, refused, cluster: ctx.state.cluster, rings: ringsToReturn(ctx.state, version) };
     await ctx.mail.send(packageRollbackId(version), rollbackAnswerSignal, answer);
   }
 
   ended(message: RollbackEnded): void {
-    endRollback(this.ctx.state, message);
+    endRollback(this.ctx.state, message, Date.now());
     this.ctx.wake();
   }
 
@@ -35,8 +36,10 @@ export class Rollbacks {
     const isNew = ctx.state.rollbacks[version]?.run !== run;
     noteRollback(ctx.state, message, Date.now());
     const person = { by, reason, url: url ?? undefined };
-    if (isNew)
+    if (isNew) {
       ctx.record('rollback', person, `${version} goes back from ${ring === null ? 'every ring' : `ring ${ring}`}`);
+      ctx.enter(decisionOfReturn(version, ctx.state));
+    }
     // Who blocked it before knows better why, and perhaps in what it is fixed.
     const isToBlock = message.block && blockOf(ctx.state.blocked, version) === null;
     if (isToBlock) this.blocks.put({ version, by, reason, ...(url === null ? {} : { url }) });

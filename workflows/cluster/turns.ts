@@ -1,5 +1,5 @@
-import { condition, log, sleep } from '@temporalio/workflow';
-import { CLUSTER_WORKFLOW_ID, packageRolloutId, ringRolloutId } from '../../src/contract/ids.js';
+import { condition, log, sleep, workflowInfo } from '@temporalio/workflow';
+import { CLUSTER_WORKFLOW_ID, packageRollbackId, packageRolloutId, ringRolloutId } from '../../src/contract/ids.js';
 import type {
   AlertBook,
   BrakesHold,
@@ -40,13 +40,16 @@ import { noteChart } from '../../src/domain/cluster/packages.js';
 import { whyQuarantined } from '../../src/domain/cluster/quarantine.js';
 import {
   cameTo,
+  cellsOfPass,
   isReconcile,
+  leavesUnsure,
   noteFailedPdm,
   noteForReconcile,
   noteReconciled,
 } from '../../src/domain/cluster/reconcile.js';
 import { noteRepeats } from '../../src/domain/cluster/repeats.js';
-import { noteReturned } from '../../src/domain/cluster/rollbacks.js';
+import { COLD_START, hasRecalled } from '../../src/domain/cluster/restore.js';
+import { forgetGone, noteReturned } from '../../src/domain/cluster/rollbacks.js';
 import type { QueuedRequest, Turn } from '../../src/domain/cluster/state.js';
 import { topologyOf } from '../../src/domain/cluster/topology.js';
 import {
@@ -102,6 +105,8 @@ export class Turns {
     private readonly limits: TestLimits,
     /** What the queue says to a request of the cluster's own. */
     private readonly onOwn: (request: QueuedRequest, answer: RingAnswer) => void,
+    /** A pass goes by a list of brakes, whoever's. */
+    private readonly onHold: (hold: BrakesHold) => void,
   ) {
     this.oustAfterMs = limits.oustAfterMs ?? OUST_AFTER_MS;
     this.ousts = new Ousts(ctx, this.oustAfterMs, (ring, turn) => this.passGone(ring, turn));
@@ -213,11 +218,13 @@ export class Turns {
     // It was asked to make room before it was there to hear it.
     const isTaken = request.purpose !== 'rollback' && (this.ctx.state.turns[ring]?.rollbackSinceMs ?? null) !== null;
     if (isTaken) return this.noEntry(ring, 'a rollback waits for the ring');
-    const policy = resolvePolicy(topology, ring, lane, Date.now());
+    const isOut = (cell: string) => this.ctx.state.quarantined[cell] !== undefined;
+    const policy = resolvePolicy(topology, ring, lane, Date.now(), isOut);
     const all = this.cellsIn(found);
     const { cells, leftOut } = request.cells ? onlyThese(all.cells, request.cells) : all;
     return {
       ...this.noEntry(ring, null),
+      ...this.brakesOfPackage(request),
       name: found.name ?? `ring-${ring}`,
       policy,
       soft: isSoft(policy),
@@ -230,6 +237,12 @@ export class Turns {
       leftOut: leftOut.map((l) => ({ cell: l.cell.id, state: l.state, reason: l.reason })),
       ...calendarEntry(this.ctx.state, request, ring, { topology, now: Date.now() }),
     };
+  }
+
+  /** A pass of the cluster's own hears of them from nobody else, and may have been started before they were on. */
+  private brakesOfPackage(request: QueuedRequest): Pick<RingEntry, 'packageBrakes'> {
+    const braked = isReconcile(request) ? this.ctx.state.rollouts[request.version]?.braked : undefined;
+    return braked ? { packageBrakes: braked } : {};
   }
 
   /**
@@ -278,7 +291,8 @@ export class Turns {
     turn.pass = report.pass;
     turn.state = report.view.state;
     turn.waits = report.view.waitingFor?.kind ?? null;
-    const end = turn.request.cells ? this.noteReconciled(turn.request.cells, report) : this.noteRing(report);
+    const cells = cellsOfPass(turn.request, report);
+    const end = cells ? this.noteReconciled(cells, report) : this.noteRing(report);
     for (const decision of decisionsOfReport(before, state, turn, report, Date.now())) this.ctx.enter(decision);
     if (report.ended) this.free(ring, end);
     this.ctx.wake();
@@ -294,6 +308,7 @@ export class Turns {
     noteChart(state, report.version, report.runsWith ?? null);
     noteForReconcile(state, ring, report);
     if (record && report.ended) noteCellTime(record, report.cellMs);
+    if (leavesUnsure(report) && !state.toLook.includes(ring)) state.toLook.push(ring);
     return record ? noteRing(record, report) : 'looked';
   }
 
@@ -358,13 +373,25 @@ export class Turns {
   /** Only the pass that holds the ring speaks for it. */
   noteHold(hold: BrakesHold): void {
     this.noteWhoSpeaks(hold);
+    this.onHold(hold);
     if (this.ctx.state.turns[hold.ring]?.pass === hold.pass) this.brakes.noteHold(hold);
   }
 
   private brakesFor(ring: number): BrakeStatus[] {
     const { blocked, perimeter } = this.ctx.state;
     const brakes = this.brakes.holding.filter((b) => covers(b.scope, ring, perimeter ?? 0));
-    return [...blocked.map(brakeOfBlock), ...brakes];
+    return [...blocked.map(brakeOfBlock), ...brakes, ...this.beforeRecall()];
+  }
+
+  /**
+   * A list from a cluster that began anew takes the place of the one before: as long as it does not know what stood then,
+   * a pass that was braked stays so, whatever was released.
+   */
+  private beforeRecall(): BrakeStatus[] {
+    if (hasRecalled(this.ctx.state)) return [];
+    const since = workflowInfo().startTime.toISOString();
+    const reason = 'began without state, and reads back what stood before';
+    return [{ brakeId: COLD_START, scope: 'cluster', mode: 'finish-cells', by: COORDINATOR, reason, since }];
   }
 
   // ── a cluster that began without memory ────────────────────────────────────
@@ -407,8 +434,9 @@ export class Turns {
   }
 
   private hasToLookAfter(): boolean {
-    const { turns, queue, unmet } = this.ctx.state;
-    return Object.keys(turns).length > 0 || queue.length > 0 || (unmet ?? []).length > 0;
+    const { turns, queue, unmet, rollbacks } = this.ctx.state;
+    const lists = [Object.keys(turns), queue, unmet ?? [], Object.keys(rollbacks)];
+    return lists.some((list) => list.length > 0);
   }
 
   private async lookOnce(): Promise<void> {
@@ -418,7 +446,11 @@ export class Turns {
     const unmet = state.unmet ?? [];
     const senders = [...turns.map((t) => t.turn.request), ...asking].map((request) => request.sender);
     const passes = [...turns.map((t) => t.ring), ...unmet].map(ringRolloutId);
-    const open = await this.openOf([...new Set([...passes, ...senders])]);
+    const rollbacks = { ...state.rollbacks };
+    const open = await this.openOf([
+      ...new Set([...passes, ...senders, ...Object.keys(rollbacks).map(packageRollbackId)]),
+    ]);
+    for (const version of forgetGone(state, rollbacks, open)) this.rollbackGone(version);
     for (const ring of unmet) if (!open.has(ringRolloutId(ring))) forgetUnmet(state, ring);
     for (const watched of turns) {
       const gone = whoIsGone(state, watched, open);
@@ -428,6 +460,12 @@ export class Turns {
     const gone = new Set(asking.filter((q) => !open.has(q.sender)).map((q) => q.requestId));
     state.queue = state.queue.filter((q) => !gone.has(q.requestId));
     this.ctx.wake();
+  }
+
+  private rollbackGone(version: string): void {
+    log.warn('a rollback is gone without a word', { version });
+    const reason = 'the rollback is gone without a word: cells may be on the package still';
+    this.ctx.enter({ act: 'rollbackLost', version, reason }, 'failure');
   }
 
   private async openOf(workflowIds: string[]): Promise<Set<string>> {

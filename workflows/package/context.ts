@@ -1,4 +1,4 @@
-import { log, type SignalDefinition } from '@temporalio/workflow';
+import { condition, log, type SignalDefinition } from '@temporalio/workflow';
 import { ringRolloutId } from '../../src/contract/ids.js';
 import type { ForPass } from '../../src/contract/internal.js';
 import type { NewEntry } from '../../src/contract/ledger.js';
@@ -6,7 +6,7 @@ import type { Problem } from '../../src/contract/problem.js';
 import type { Failure, PackageRolloutStatus, RolloutState } from '../../src/contract/status.js';
 import { COORDINATOR } from '../../src/domain/brake.js';
 import { entryOfAct } from '../../src/domain/ledger/entry.js';
-import { newPackageState, type PackageState, type Track } from '../../src/domain/rollout/state.js';
+import { isOpen, newPackageState, type PackageState, type Track } from '../../src/domain/rollout/state.js';
 import { viewOfRollout } from '../../src/domain/rollout/view.js';
 import { LedgerDesk } from '../shared/ledger-desk.js';
 import { Mail } from '../shared/mail.js';
@@ -46,6 +46,22 @@ export class PackageContext {
     message: Omit<Message, 'requestId'>,
   ): Promise<boolean> {
     return await this.mail.send(ringRolloutId(ring), signal, { ...message, requestId } as unknown as Message);
+  }
+
+  /**
+   * The same, also where the pass of this track is just being started: it begins with what was known when it was ordered,
+   * and is told the rest once it is there.
+   */
+  tellOnceThere<Message extends ForPass>(
+    track: Track,
+    signal: SignalDefinition<[Message]>,
+    message: Omit<Message, 'requestId'>,
+  ): void {
+    if (!isOpen(track)) return;
+    void this.detached(async () => {
+      await condition(() => track.stage !== 'granted');
+      if (track.stage === 'running') await this.tellPass(track, signal, message);
+    });
   }
 
   /** Ends the rollout; how it ended first stays. */

@@ -116,9 +116,7 @@ export class Passes {
     const waiver = noteWaiver(state, ring, wait);
     this.resend();
     const track = state.tracks[ring];
-    if (track?.stage === 'running') {
-      void this.ctx.tellPass(track, signals.overrideInPassSignal, { wait, waiver, by, reason });
-    }
+    if (track) this.ctx.tellOnceThere(track, signals.overrideInPassSignal, { wait, waiver, by, reason });
   }
 
   private resendNext(): void {
@@ -147,13 +145,17 @@ export class Passes {
   giveUp(by: string, reason: string): void {
     for (const track of tracksOf(this.ctx.state)) {
       if (track.stage === 'asked') this.withdraw(track.requestId);
-      else if (isOpen(track)) void this.ctx.detached(() => this.stopReturn(track, by, reason));
+      if (!isOpen(track)) continue;
+      // One that waits for the pass before it to close is not started any more.
+      if (track.stage === 'granted') track.stopped = true;
+      void this.ctx.detached(() => this.stopReturn(track, by, reason));
     }
   }
 
   /** A pass that is just being started is told once it is there. */
   private async stopReturn(track: Track, by: string, reason: string): Promise<void> {
     await condition(() => track.stage !== 'granted');
+    if (track.stage !== 'running') return;
     const stop = { outcome: 'aborted' as const, by, reason, hurry: false, evenRollback: true };
     await this.ctx.tellPass(track, signals.stopPassSignal, stop);
   }

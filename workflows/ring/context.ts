@@ -48,6 +48,8 @@ export interface RingRolloutInput {
   waivers?: Waiver[];
   /** A failed PDM of this package in another ring. */
   holdForward: Held | null;
+  /** The package has baked in every ring; absent: its starter tells so, where it ever does. */
+  bakedEverywhere?: true;
   /** What a pass that was lost left behind: cells that ended badly stay so until a person asks. */
   leftBehind: CellException[];
   /** Cells of this ring whose PDM failed in an earlier pass. */
@@ -143,8 +145,14 @@ export class PassContext {
     this.calendar = { word: null, waivers: input.waivers ?? [], sinceMs: null };
     const { packageBrakes, packageBrakesNumber: packageNumber } = input;
     this.brakes = { cluster: [], package: packageBrakes, clusterNumber: null, packageNumber, atEntry: [] };
-    const { failedChecks, overridden, holdForward } = input;
-    Object.assign(this.state, { failedChecks, overridden, holdForward, ...(input.back ? { isReturn: true } : {}) });
+    const { failedChecks, overridden, holdForward, bakedEverywhere = false } = input;
+    Object.assign(this.state, {
+      failedChecks,
+      overridden,
+      holdForward,
+      bakedEverywhere,
+      ...(input.back ? { isReturn: true } : {}),
+    });
     this.looked = input.carried !== undefined;
     this.knowsFlights = !input.afterLoss || this.looked;
     if (input.carried) this.restore(input.carried);
@@ -165,6 +173,7 @@ export class PassContext {
     this.alerts = { ...newPassAlerts(left), book };
     this.calendar.word = entry.word ?? null;
     this.setBrakes({ from: 'cluster', ...entry.brakesNumber, brakes: entry.brakes });
+    if (entry.packageBrakes) this.setBrakes({ from: 'package', ...entry.packageBrakes });
     const all = [...this.brakes.cluster, ...this.brakes.package];
     this.brakes.atEntry = all.filter((b) => b.mode === 'finish-ring').map((b) => b.brakeId);
     this.wake();
@@ -236,7 +245,14 @@ export class PassContext {
 
   get rules(): Advance {
     const { policy, perimeter, leftOut } = this.entered;
-    return { policy, soft: this.endsAnyhow, perimeter, leftOut: leftOut.length, now: Date.now() };
+    const endsBaked = perimeter || this.leavesPdm;
+    return { policy, soft: this.endsAnyhow, endsBaked, leftOut: leftOut.length, now: Date.now() };
+  }
+
+  /** Nobody would tell it that the package has baked everywhere: PDM of these cells is left to the next reconcile. */
+  private get leavesPdm(): boolean {
+    const waitsForAll = this.entered.policy.migrateWhen === 'everywhere' && !this.state.bakedEverywhere;
+    return this.input.reconciles === true && waitsForAll;
   }
 
   carry(): Carried {

@@ -116,7 +116,7 @@ export class Flights {
         this.start(index);
         continue;
       }
-      const end = result ?? this.diedTooOften(index);
+      const end = result ?? this.diedForGood(index);
       if (end.to !== null) ctx.roster.see(index, end.to);
       this.setbacks.noteEnd(index, flight.sinceMs);
       cellEnded(ctx.state, index, end, ctx.entered.policy, Date.now());
@@ -357,10 +357,11 @@ export class Flights {
     return { cell: this.ctx.roster.idOf(index), runId: flight?.foreign ? null : (flight?.runId ?? null) };
   }
 
-  private diedTooOften(index: number): CellResult {
+  private diedForGood(index: number): CellResult {
     const { version } = this.ctx.input;
     const purpose = this.ctx.state.inFlight[index]?.purpose ?? 'deploy';
-    const reason = 'its workflow ended several times without a result';
+    const { deaths } = this.ctx.state;
+    const reason = `its workflow ended ${(deaths[index] ?? 0) > 1 ? 'several times ' : ''}without a result`;
     const unknown = { jobId: null, from: null, to: null, deferred: false, needsDowntime: false, cancelled: false };
     return { cell: this.ctx.roster.idOf(index), version, purpose, state: 'failed', reason, ...unknown };
   }

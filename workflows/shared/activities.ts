@@ -50,6 +50,13 @@ const glancing = proxyActivities<Activities>({
   retry: { initialInterval: '500ms', backoffCoefficient: 1.5, maximumInterval: '5s' },
 });
 
+/** The same, where seconds of asking again are part of the question. */
+const enquiring = proxyActivities<Activities>({
+  startToCloseTimeout: '30s',
+  scheduleToCloseTimeout: '1m',
+  retry: { initialInterval: '500ms', backoffCoefficient: 1.5, maximumInterval: '5s' },
+});
+
 /** Tells people; a system that is down must not hold anything up, so it is tried for a while only. */
 const telling = proxyActivities<Activities>({
   startToCloseTimeout: '10s',
@@ -67,7 +74,8 @@ const handing = proxyActivities<Activities>({
 const within = proxyLocalActivities<Activities>({ startToCloseTimeout: '2s', retry: { maximumAttempts: 1 } });
 
 export const { runJob, verifyCell, judgeCell, surveyPackage } = watching;
-export const { listOpenCells, isLedgerServed } = glancing;
+export const { listOpenCells } = glancing;
+export const { isLedgerServed } = enquiring;
 export const { lookAtCells, describeRuns, terminatePass, readRollout, listOpenRollouts, readCalendar } = looking;
 export const { readEntry, describePass } = looking;
 export const { watchCells, awaitCells, watchRing, awaitHealthyRings, watchChecks } = dropping;

@@ -39,11 +39,19 @@ export interface BrakeHost {
   readonly epoch: string;
   /** Rings with a pass that may start something forward, and that this brake covers; null: that is not known yet. */
   coveredRings(brake: BrakeStatus): number[] | null;
+  /** Who else has to answer, and speaks for passes of its own; absent: nobody. */
+  readonly other?: OtherHold;
   /** Tells every pass the brakes that hold for it now. */
   tellPasses(): void;
   /** `brake` says who did it and why, and what it is about. */
   record(act: string, brake: BrakeStatus, outcome: string): void;
   wake(): void;
+}
+
+export interface OtherHold {
+  readonly workflowId: string;
+  /** Cells that its passes had in flight when they came to go by this list, or a later one; null: it has not answered. */
+  inFlight(seq: number): string[] | null;
 }
 
 /**
@@ -96,14 +104,22 @@ export class BrakeDesk {
     let covered: number[] | null = null;
     const hold = (): boolean => {
       covered ??= this.host.coveredRings(brake);
-      return covered !== null && this.silent(covered, brake, seq).length === 0;
+      return covered !== null && this.silent(covered, brake, seq).length === 0 && this.others(seq) !== null;
     };
     if (await condition(hold, DEADLINE_MS)) {
-      return { brakeId, inFlight: (covered ?? []).flatMap((ring: number) => this.holds.get(ring)?.inFlight ?? []) };
+      const own = (covered ?? []).flatMap((ring: number) => this.holds.get(ring)?.inFlight ?? []);
+      return { brakeId, inFlight: [...new Set([...own, ...(this.others(seq) ?? [])])] };
     }
-    const who = covered === null ? [CLUSTER_WORKFLOW_ID] : this.silent(covered, brake, seq).map(ringRolloutId);
+    const silent = covered === null ? [CLUSTER_WORKFLOW_ID] : this.silent(covered, brake, seq).map(ringRolloutId);
+    const { other } = this.host;
+    const who = [...new Set([...silent, ...(other && this.others(seq) === null ? [other.workflowId] : [])])];
     const message = `brake ${brakeId} is on, but ${who.join(', ')} did not answer; it stays on`;
     throw ApplicationFailure.nonRetryable(message, FAILURE.brakeUnconfirmed, { brakeId, silent: who });
+  }
+
+  /** What passes of others had in flight; null: that is not known yet. */
+  private others(seq: number): string[] | null {
+    return this.host.other ? this.host.other.inFlight(seq) : [];
   }
 
   /** Who of those that the brake covered has not answered, and is still there. */

@@ -8,6 +8,7 @@ import type {
   BrakeResult,
   ClusterStatus,
   Everywhere,
+  Forecast,
   GraduateResult,
   PackageRollbackStatus,
   PackageRolloutStatus,
@@ -64,6 +65,7 @@ export const rollbackStatusQuery = defineQuery<PackageRollbackStatus>('status');
 export const clusterTopologyQuery = defineQuery<internal.PackedTopology>('topology');
 export const ledgerStatusQuery = defineQuery<LedgerStatus>('status');
 export const isEverywhereQuery = defineQuery<Everywhere, [unknown]>('isEverywhere');
+export const forecastQuery = defineQuery<Forecast, [unknown]>('forecast');
 export const clusterStatusQuery = defineQuery<ClusterStatus>('status');
 
 // ── between our own workflows ──
@@ -87,6 +89,7 @@ export const registeredSignal = defineSignal<[internal.Registered]>('registered'
 export const graduationAnswerSignal = defineSignal<[internal.GraduationAnswer]>('graduationAnswer');
 export const ringAnswerSignal = defineSignal<[internal.RingAnswer]>('ringAnswer');
 export const cellAnswerSignal = defineSignal<[internal.CellAnswer]>('cellAnswer');
+export const packageBrakesKnownSignal = defineSignal<[internal.PackageBrakesKnown]>('packageBrakesKnown');
 export const ringKnownSignal = defineSignal<[internal.RingKnown]>('ringKnown');
 export const supersededSignal = defineSignal<[internal.SupersededNotice]>('superseded');
 export const passLostSignal = defineSignal<[internal.PassLost]>('passLost');

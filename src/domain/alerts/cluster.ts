@@ -3,6 +3,7 @@ import type { AlertBook } from '../../contract/internal.js';
 import type { RingState } from '../../contract/status.js';
 import { isCalendarWait } from '../calendar/gate.js';
 import { IN_A_ROW } from '../cluster/repeats.js';
+import { keepLeft } from '../cluster/rollbacks.js';
 import type { ClusterState, QueuedRequest, Turn, WorkClock } from '../cluster/state.js';
 import { earliest } from '../instant.js';
 import { resolveCoordination, resolvePolicy, ringOf, type Topology } from '../topology/index.js';
@@ -11,6 +12,7 @@ import { ofRing } from './cell.js';
 import { changedByHand } from './differences.js';
 import { alertsOfDrift } from './drift.js';
 import { alertsOfQuarantines } from './quarantine.js';
+import { alertOfLeft } from './rollback.js';
 
 /** The alerts of what only the cluster knows: the queue, graduation, and what passes left behind. */
 
@@ -30,11 +32,13 @@ export function alertsOfCluster(state: ClusterState, kept: ClusterAlertState, to
   const missing = graduation(state, kept.watchedSinceMs, topology, now);
   const alerts = [
     ...approvals(state, topology),
+    ...blocked(state, topology, now),
     ...leftByPasses(state, kept.book),
     ...late(state, topology, now),
     ...standingQueues(state, topology, now),
     ...repeated(state, topology),
     ...changedByHand(state, topology),
+    ...keepLeft(state).map(([version, left]) => alertOfLeft(state.cluster ?? '', version, left, left.sinceMs)),
     ...drift.alerts,
     ...quarantines.alerts,
     ...missing.alerts,
@@ -56,6 +60,20 @@ function approvals(state: ClusterState, topology: Topology): Alert[] {
     const summary = `${version} waits: ${held.detail}`;
     const about = { cluster: cluster(state), ring: at, version, team: teamOf(at, topology) };
     return [{ name: 'WaitingForApproval', severity: 's3', ...about, summary, next, startedAtMs: sinceMs }];
+  });
+}
+
+const BLOCK_LASTS_MS = 86_400_000;
+
+/** A block has no end of its own: after a day somebody is asked whether it is still meant. */
+function blocked(state: ClusterState, topology: Topology, now: number): Alert[] {
+  return state.queue.flatMap(({ at, version, held, sinceMs }): Alert[] => {
+    const lastsSinceMs = sinceMs + BLOCK_LASTS_MS;
+    if (at === null || held?.blocked === undefined || now < lastsSinceMs) return [];
+    const about = { cluster: cluster(state), ring: at, version, team: teamOf(at, topology) };
+    const summary = `${version} has waited for a day: ${held.detail}`;
+    const next = [`cellctl status ${version}`, ...held.next];
+    return [{ name: 'BlockLasts', severity: 's3', ...about, summary, next, startedAtMs: lastsSinceMs }];
   });
 }
 

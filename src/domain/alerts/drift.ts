@@ -1,5 +1,6 @@
 import type { Alert } from '../../contract/activities.js';
 import { driftInWords, missedPackages } from '../cluster/drift.js';
+import { forecastOf, newestOnItsWay } from '../cluster/forecast.js';
 import type { ClusterState } from '../cluster/state.js';
 import { earliest } from '../instant.js';
 import { resolveCoordination, resolvePolicy, type Topology } from '../topology/index.js';
@@ -10,7 +11,9 @@ export function alertsOfDrift(state: ClusterState, topology: Topology, now: numb
   const close = near(state, topology, now);
   const due = close.filter(({ startedAtMs }) => startedAtMs <= now);
   const nextMs = earliest(close.map(({ startedAtMs }) => startedAtMs).filter((ms) => ms > now));
-  return { alerts: [...paused(state, topology, now), ...due], nextMs };
+  const said = new Set(due.map(({ ring }) => ring));
+  const expected = byForecast(state, topology, now).filter(({ ring }) => !said.has(ring));
+  return { alerts: [...paused(state, topology, now), ...due, ...expected], nextMs };
 }
 
 function paused(state: ClusterState, topology: Topology, now: number): Alert[] {
@@ -33,6 +36,40 @@ const missedInWords = (state: ClusterState, topology: Topology, ring: number, no
   `ring ${ring} lacks ${(missedPackages(state, topology, now).get(ring) ?? []).join(', ')}`;
 
 /**
+ * Where packages graduate no more rarely than they are expected to, the ring will be beyond the limit before it has the
+ * package that is on its way.
+ */
+function byForecast(state: ClusterState, topology: Topology, now: number): Alert[] {
+  const coming = newestOnItsWay(state);
+  if (!coming || state.drift.paused) return [];
+  const { maxDrift, graduationExpectedEveryMs: everyMs } = resolveCoordination(topology);
+  const lastMs = Math.max(...state.graduated.map(({ graduatedAt }) => Date.parse(graduatedAt)));
+  const missed = missedPackages(state, topology, now);
+  return forecastOf(state, topology, coming.version, coming.lane, now).flatMap(({ ring, version, expectedAt }) => {
+    const behind = missed.get(ring)?.length ?? 0;
+    const overMs = lastMs + (maxDrift + 1 - behind) * everyMs;
+    if (expectedAt === undefined || behind === 0 || Date.parse(expectedAt) <= overMs) return [];
+    const by = new Date(Math.max(overMs, now)).toISOString();
+    return [
+      {
+        ...aboutRing(state, ring),
+        summary: `ring ${ring} is expected to have ${version} at ${expectedAt}: if packages graduate as expected, it is more than ${maxDrift} behind by ${by}, and auto-deploy pauses itself`,
+        evidence: [missedInWords(state, topology, ring, now)],
+        next: ['cellctl cluster status', `cellctl status ${version}`],
+      },
+    ];
+  });
+}
+
+const aboutRing = (state: ClusterState, ring: number) => ({
+  name: 'DriftNear',
+  severity: 's3' as const,
+  cluster: state.cluster ?? '',
+  ring,
+  team: 'outer' as const,
+});
+
+/**
  * The next graduation would go beyond the limit, and the oldest package that is missing should have been there by now: a
  * ring that is just being deployed is no news.
  */
@@ -46,11 +83,7 @@ function near(state: ClusterState, topology: Topology, now: number): (Alert & { 
     const dueMs = Date.parse(graduatedAt) + resolvePolicy(topology, ring, null).convergeWithinMs;
     return [
       {
-        name: 'DriftNear',
-        severity: 's3' as const,
-        cluster: state.cluster ?? '',
-        ring,
-        team: 'outer' as const,
+        ...aboutRing(state, ring),
         summary: `ring ${ring} is ${missed.length} graduated packages behind: one more, and auto-deploy pauses itself`,
         evidence: [missedInWords(state, topology, ring, now)],
         next: ['cellctl cluster status', `cellctl status ${oldestVersion}`],

@@ -6,6 +6,7 @@ import { comparePackages, isNewer, isPackage, newest } from '../package-version.
 import { deployableCells, layeredPolicy, resolveCoordination, type Topology } from '../topology/index.js';
 import { blockOf } from './blocks.js';
 import { isShut } from './calendars.js';
+import { packageBrake } from './reconcile.js';
 import type { ClusterState } from './state.js';
 
 /**
@@ -55,8 +56,9 @@ function noteOpen(state: ClusterState, topology: Topology, now: number): void {
   drift.openFor[version] = [...before, ...open.filter((ring) => !before.includes(ring))];
 }
 
-/** Rings that are open, with no shut one before them that lacks the package, too. */
+/** Rings that are open, with no shut one before them that lacks the package, too; none while it is braked itself. */
 function withinReach(state: ClusterState, topology: Topology, version: string, now: number): number[] {
+  if (packageBrake(state, version, now)) return [];
   const rings = outerRings(state, topology, now);
   const lacksIt = rings.filter((ring) => lacks(state, ring, version));
   const shut = lacksIt.find((ring) => !isOpen(state, ring, topology, now)) ?? Number.POSITIVE_INFINITY;

@@ -36,7 +36,8 @@ export function entryOf(
   now: number,
 ): RingFrozen {
   const { ring } = found;
-  const policy = resolvePolicy(topology, ring, null, now);
+  const out = new Set(quarantined.map(({ cell }) => cell));
+  const policy = resolvePolicy(topology, ring, null, now, (cell) => out.has(cell));
   const { cells, leftOut } = cellsToReturn(found, quarantined, now);
   return {
     name: found.name ?? `ring-${ring}`,

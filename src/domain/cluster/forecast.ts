@@ -109,6 +109,13 @@ export function forecastOf(
   return forecasts;
 }
 
+/** The same of a package that is on its way through the outer rings; none of any other. */
+export function forecastsOf(state: ClusterState, topology: Topology, version: string, now: number): RingForecast[] {
+  const rollout = state.rollouts[version];
+  const isOnItsWay = rollout !== undefined && state.graduated.some((g) => sameVersion(g.version, version));
+  return isOnItsWay ? forecastOf(state, topology, version, rollout.lane ?? null, now) : [];
+}
+
 const iso = (ms: number): string => new Date(ms).toISOString();
 
 const hasIt = ({ converged }: RingRecord, version: string): boolean =>

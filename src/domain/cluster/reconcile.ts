@@ -45,6 +45,9 @@ export const newReconcile = (): ReconcileState => ({
 
 /** So many cells of a ring that differ are kept, and converged by one pass; the others come with the next look. */
 export const FOUND_AT_MOST = 500;
+/** So many are kept between two looks, over all rings, with so much of why: they are carried from run to run. */
+const KEPT_AT_MOST = 1_500;
+const MAX_REASON = 200;
 const WELCOME_AT_MOST = 2_000;
 const PDM_FAILED_AT_MOST = 50;
 const PREFIX = 'reconcile/';
@@ -132,16 +135,18 @@ export function keptOn(
   return { version, chartVersion };
 }
 
-/** Notes the brakes of a package; answers the rings that the cluster itself works on with it, which are to be told. */
-export function notePackageBrakes(state: ClusterState, { version, epoch, seq, brakes }: PackageBrakes): number[] {
+export function notePackageBrakes(state: ClusterState, { version, epoch, seq, brakes }: PackageBrakes): void {
   const rollout = state.rollouts[version];
-  const known = rollout?.braked;
-  if (!rollout || (known && isOlderList({ epoch, seq }, known))) return [];
+  if (!rollout || (rollout.braked && isOlderList({ epoch, seq }, rollout.braked))) return;
   rollout.braked = { epoch, seq, brakes };
-  const own = Object.entries(state.turns).filter(
-    ([, { request }]) => isReconcile(request) && request.version === version,
-  );
-  return own.map(([ring]) => Number(ring));
+}
+
+/** The cluster's own passes of a package that have entered their ring. */
+export function ownPasses(state: ClusterState, version: string): { ring: number; pass: string; requestId: string }[] {
+  return Object.entries(state.turns).flatMap(([ring, { request, pass }]) => {
+    const isOwn = isReconcile(request) && request.version === version && pass !== null;
+    return isOwn ? [{ ring: Number(ring), pass, requestId: request.requestId }] : [];
+  });
 }
 
 /** A brake of the package itself that holds what the cluster would bring cells to; null: none does. */
@@ -204,7 +209,9 @@ export function noteFound(
   const before = new Map((reconcile.found[ring] ?? []).map((d) => [`${d.cell} ${d.kind}`, d]));
   const named = new Set(found.map(({ cell }) => cell));
   // Since when: as long as it is the same that is different.
-  reconcile.found[ring] = found.map((d) => ({ ...d, since: before.get(`${d.cell} ${d.kind}`)?.since ?? d.since }));
+  const since = (d: Difference) => before.get(`${d.cell} ${d.kind}`)?.since ?? d.since;
+  const most = Math.floor(KEPT_AT_MOST / Math.max(1, Object.keys(state.rings).length));
+  reconcile.found[ring] = firstOf(found, most).map((d) => ({ ...d, reason: cut(d.reason), since: since(d) }));
   if (found.length === 0) delete reconcile.found[ring];
   for (const [cell, welcome] of Object.entries(reconcile.welcome)) {
     if (welcome.ring !== ring) continue;
@@ -216,6 +223,28 @@ export function noteFound(
   record.exceptions = record.exceptions.filter((e) => !over.includes(e));
   record.exceptionsTotal = Math.max(record.exceptions.length, record.exceptionsTotal - over.length);
 }
+
+/** Those that a person is to be told of before all others. */
+function firstOf(found: Difference[], most: number): Difference[] {
+  if (found.length <= most) return found;
+  const isFirst = ({ kind }: Difference) => kind === 'hand' || kind === 'newer';
+  return [...found.filter(isFirst), ...found.filter((d) => !isFirst(d))].slice(0, most);
+}
+
+const cut = (reason: string): string => (reason.length <= MAX_REASON ? reason : `${reason.slice(0, MAX_REASON - 1)}…`);
+
+/**
+ * The cells that a pass of the cluster's own is about; null: it is about the whole ring. Of one that was there before this
+ * cluster began only those are known that it names.
+ */
+export const cellsOfPass = (request: QueuedRequest, { view }: RingReport): string[] | null =>
+  request.cells ?? (isReconcile(request) ? view.exceptions.map(({ cell }) => cell) : null);
+
+/** Whether a pass has ended with cells of which it cannot know what they run: going back has failed half way. */
+export const leavesUnsure = ({ ended, purpose, view }: RingReport): boolean =>
+  ended && view.failed > 0 && (purpose === 'rollback' || view.exceptions.some(({ state }) => UNSURE.has(state)));
+
+const UNSURE: ReadonlySet<CellState> = new Set(['rollback-failed', 'cancel-unconfirmed']);
 
 /** What a pass over some cells of a ring says of them; of the others it knows nothing. */
 export function noteReconciled(record: RingRecord, cells: string[], { view }: RingReport): void {
@@ -233,6 +262,10 @@ export function noteForReconcile(state: ClusterState, ring: number, report: Ring
   if (ended && purpose === 'deploy' && result?.outcome === 'converged') reconcile.through[ring] = version;
   noteFailedPdm(state, ring, report);
 }
+
+/** Whether the package is known to have baked in every ring: its PDM has been through this one, or its rollout to its end. */
+export const hasBakedEverywhere = (state: ClusterState, ring: number, version: string): boolean =>
+  reconcileOf(state).through[ring] === version || state.ended[version]?.state === 'converged';
 
 /** A failed PDM of a package stops everything of it that goes forward, until it has succeeded in that ring. */
 export function noteFailedPdm(state: ClusterState, ring: number, { version, migrationFailed }: RingReport): void {

@@ -4,6 +4,13 @@ import { blockFrom } from './blocks.js';
 import type { ClusterState } from './state.js';
 import { topologyOf } from './topology.js';
 
+/** The brake of a cluster that began without memory. */
+export const COLD_START = 'cold-start';
+
+/** Whether the cluster knows what stood before it began, or that nobody can tell it. */
+export const hasRecalled = ({ topology, cold }: Pick<ClusterState, 'topology' | 'cold'>): boolean =>
+  topology !== null && (cold === null || cold.recalled !== undefined);
+
 /**
  * Puts back what stands by the ledger into the state of a cluster that began without memory. What the cluster has heard of
  * since it began is newer, and stays: a brake of the same name, a package that is open or that graduated meanwhile.

@@ -1,12 +1,12 @@
-import { versionOfPackageRollbackId } from '../../contract/ids.js';
+import { packageRollbackId, versionOfPackageRollbackId } from '../../contract/ids.js';
 import type { RingReport } from '../../contract/internal.js';
 import type { Problem } from '../../contract/problem.js';
-import type { AskRollback } from '../../contract/returning.js';
+import type { AskRollback, RollbackEnded } from '../../contract/returning.js';
 import type { WaitingFor } from '../../contract/status.js';
 import { isNewer, sameVersion } from '../package-version.js';
 import { blockOf } from './blocks.js';
 import { conflictOf, ringsRunning } from './packages.js';
-import type { ClusterState, OpenRollback, QueuedRequest } from './state.js';
+import type { ClusterState, LeftByRollback, OpenRollback, QueuedRequest } from './state.js';
 
 /** Packages that are being taken back from the cells that run them. */
 
@@ -33,6 +33,7 @@ export function noteRollback(state: ClusterState, message: AskRollback, now: num
   const { version, run, by, reason } = message;
   const at = new Date(now).toISOString();
   state.rollbacks[version] = { run, by, reason, since: at };
+  delete state.leftByRollbacks?.[version];
   state.graduated = state.graduated.filter((g) => !sameVersion(g.version, version));
   if (state.rollouts[version]) return;
   const before = state.ended[version];
@@ -41,8 +42,40 @@ export function noteRollback(state: ClusterState, message: AskRollback, now: num
 }
 
 /** What a run says that is not the last one to have asked is old. */
-export function endRollback(state: ClusterState, { version, run }: { version: string; run: string }): void {
-  if (state.rollbacks[version]?.run === run) delete state.rollbacks[version];
+export function endRollback(state: ClusterState, { version, run, left }: RollbackEnded, now: number): void {
+  if (state.rollbacks[version]?.run !== run) return;
+  delete state.rollbacks[version];
+  if (left && left.total > 0)
+    state.leftByRollbacks = { ...state.leftByRollbacks, [version]: { ...left, sinceMs: now } };
+}
+
+/** Cells that rollbacks left on their package; those of which none is seen on it any more are forgotten. */
+export function keepLeft(state: ClusterState): [version: string, left: LeftByRollback][] {
+  const { leftByRollbacks = {}, rings, toLook } = state;
+  // What they run may be about to be looked at.
+  if (toLook.length > 0) return Object.entries(leftByRollbacks);
+  const isOn = (version: string) =>
+    Object.values(rings).some(({ observed }) => Object.keys(observed).some((seen) => sameVersion(seen, version)));
+  for (const version of Object.keys(leftByRollbacks)) if (!isOn(version)) delete leftByRollbacks[version];
+  return Object.entries(leftByRollbacks);
+}
+
+/**
+ * Whoever terminates a rollback by hand tells nobody. Forgets those that were not among the open workflows when Temporal was
+ * asked; one that has asked again since stays. Answers their packages.
+ *
+ * @param asked what of `state.rollbacks` stood when it was asked
+ */
+export function forgetGone(
+  state: ClusterState,
+  asked: Readonly<ClusterState['rollbacks']>,
+  open: ReadonlySet<string>,
+): string[] {
+  const gone = Object.entries(asked).filter(([version, { run }]) => {
+    return !open.has(packageRollbackId(version)) && state.rollbacks[version]?.run === run;
+  });
+  for (const [version] of gone) delete state.rollbacks[version];
+  return gone.map(([version]) => version);
 }
 
 /** Rings where cells run the package, are to run it, or may be getting it now. */

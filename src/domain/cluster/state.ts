@@ -1,5 +1,6 @@
 import type { CalendarWord } from '../../contract/calendar.js';
 import type { AlertBook, RequestRing } from '../../contract/internal.js';
+import type { LeftOnPackage } from '../../contract/returning.js';
 import type {
   Act,
   BlockedVersion,
@@ -70,6 +71,8 @@ export interface ClusterState {
   } | null;
   /** Packages that are being taken back, by version. */
   rollbacks: Record<string, OpenRollback>;
+  /** Cells that rollbacks which are over left on their package, by version; absent: none. */
+  leftByRollbacks?: Record<string, LeftByRollback>;
   ended: Record<string, EndedRollout>;
   /** Cells that are out of all automation. */
   quarantined: Record<string, Quarantine>;
@@ -92,6 +95,8 @@ export interface ClusterState {
   cold: { by: string; isReleased: boolean; recalled?: Recalled } | null;
   /** What was found when this cluster began without memory. */
   coldStart?: ColdStart;
+  /** Nobody could say what stood before this cluster began: it is asked again while that holds everything. */
+  unrecalled?: true;
 }
 
 /** What the ledger said to a cluster that began without memory. */
@@ -100,6 +105,8 @@ export interface Recalled {
   found: string;
   /** Orders of people stand that nobody would know of without it. */
   hasOrders: boolean;
+  /** Nobody could be asked. */
+  isUnknown: boolean;
 }
 
 /** A look at the cells of one ring, some of which have been looked at: of a large ring it outlasts a run. */
@@ -197,6 +204,11 @@ export interface OpenRollback {
   by: string;
   reason: string;
   since: string;
+}
+
+/** Kept for as long as a cell is seen on the package. */
+export interface LeftByRollback extends LeftOnPackage {
+  sinceMs: number;
 }
 
 export interface EndedRollout {

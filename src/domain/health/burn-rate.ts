@@ -1,6 +1,7 @@
 import type { HealthPolicy, Sample, Verdict } from '../../contract/health.js';
 import { type Finding, shown } from './evidence.js';
-import { budgetOf, isWhole, type Reading, wholeOf, within } from './readings.js';
+import { poissonTail } from './numbers.js';
+import { baselineStepMs, budgetOf, isWhole, type Reading, wholeOf, within } from './readings.js';
 
 const MINUTE_MS = 60_000;
 
@@ -11,6 +12,16 @@ const PAIRS = [
 ] as const;
 
 const WINDOWS_UNTIL_FULL = 2;
+
+/** Of a signal that often has no bad event at all. */
+export interface FewEvents {
+  /** What one of them adds to the share of bad ones in a block of the past; 0 where there are too many to tell. */
+  oneEvent: number;
+  /** So probable may it be, at most, that a cell which keeps its objective has as many. */
+  byChance: number;
+}
+
+const MANY_EVENTS: FewEvents = { oneEvent: 0, byChance: 1 };
 
 /**
  * Multi-window, multi-burn-rate rule: the share of bad events over the long window and over the short one exceeds the
@@ -24,14 +35,18 @@ const WINDOWS_UNTIL_FULL = 2;
  * the defaults) the line is further out, so that it takes as much of the budget as after those (the Workbook's lines are shares of the budget
  * spent): one burst of a few minutes fills both windows then. What burns faster than the factor is waited for.
  *
+ * On a cell with little traffic single errors burn fast (the Workbook, same chapter, "Low-Traffic Services and Error Budget
+ * Alerting"). Where what one event makes is known, so many must have been seen that they are no chance at the rate that
+ * the objective allows, which is a Poisson process; fewer are waited for.
+ *
  * Of two windows that must both burn, one that was measured and does not is enough to acquit; where none is, because
  * samples are missing, it is inconclusive.
  *
  * null: the signal has no objective, or too little was measured.
  */
-export function burnRate(reading: Reading, policy: HealthPolicy): Finding | null {
+export function burnRate(reading: Reading, policy: HealthPolicy, few: FewEvents = MANY_EVENTS): Finding | null {
   if (reading.signal.slo === undefined) return null;
-  const findings = PAIRS.map((pair) => pairOf(pair, reading, reading.signal.slo ?? 0, policy));
+  const findings = PAIRS.map((pair) => pairOf(pair, reading, reading.signal.slo ?? 0, policy, few));
   const present = findings.filter((finding) => finding !== null);
   const of = (verdict: Verdict) => present.find((finding) => finding.verdict === verdict);
   return of('unhealthy') ?? of('inconclusive') ?? of('healthy') ?? null;
@@ -42,8 +57,9 @@ function pairOf(
   reading: Reading,
   slo: number,
   policy: HealthPolicy,
+  few: FewEvents,
 ): Finding | null {
-  const { name, nowMs, signal, clean } = reading;
+  const { name, signal, clean } = reading;
   // Whoever observes a cell for less than ten minutes has no five to wait for.
   const shortMs = usualMs * Math.min(1, policy.windowMs / (10 * MINUTE_MS));
   const [long, short] = [windowOf(clean, reading, longMs), windowOf(clean, reading, shortMs)];
@@ -54,8 +70,9 @@ function pairOf(
   const burn = Math.min(...burns);
   const line = factor * Math.max(1, (WINDOWS_UNTIL_FULL * policy.windowMs) / ageOf(reading));
   const innocent = [longMs, shortMs].some((ms, i) => (burns[i] ?? 0) <= factor && isMeasured(reading, ms, policy));
-  const verdict = burn > line ? 'unhealthy' : innocent ? 'healthy' : 'inconclusive';
-  const minutes = Math.ceil((nowMs - (long[0]?.[0] ?? nowMs) + reading.rangeMs) / MINUTE_MS);
+  const isChance = mayBeChance(burns[0] ?? 0, budget, lengthOf(long, reading) / baselineStepMs(policy), few);
+  const verdict = burn > line && !isChance ? 'unhealthy' : innocent ? 'healthy' : 'inconclusive';
+  const minutes = Math.ceil(lengthOf(long, reading) / MINUTE_MS);
   const value = signalAt(burn * budget, whole);
   const threshold = signalAt(line * budget, whole);
   const sentence = inWords(verdict, `the budget of its objective ${shown(slo)}`, shown(burn), minutes);
@@ -75,6 +92,17 @@ function inWords(verdict: Verdict, budget: string, burn: string, minutes: number
   if (verdict === 'unhealthy') return `burns ${budget} ${burn} times too fast over ${minutes} min`;
   const doubt = verdict === 'inconclusive' ? ', as far as it was measured' : '';
   return `burns ${burn} times ${budget} over ${minutes} min${doubt}`;
+}
+
+/** How long it is that the samples of a window tell of, in ms. */
+const lengthOf = (window: readonly Sample[], { nowMs, rangeMs }: Reading): number =>
+  nowMs - (window[0]?.[0] ?? nowMs) + rangeMs;
+
+/** Whether as many events in so many blocks are not too many for a cell that spends its budget just as fast as it may. */
+function mayBeChance(burn: number, budget: number, blocks: number, { oneEvent, byChance }: FewEvents): boolean {
+  if (oneEvent <= 0) return false;
+  const events = (budget * blocks) / oneEvent;
+  return poissonTail(Math.round(burn * events), events) > byChance;
 }
 
 /** For how long there are samples at most: since the deployment, or since the first one. */

@@ -3,12 +3,12 @@ import { isPackage, samePackage } from '../package-version.js';
 import { burnRate } from './burn-rate.js';
 import { commonChange } from './common.js';
 import { gapOf, isStill, stoodStill } from './data.js';
-import { type Comparisons, comparisonsOf } from './error-control.js';
+import { type Comparisons, comparisonsOf, shareOfEach } from './error-control.js';
 import { bounded, compare, evidenceOf, type Finding, shortened, worstOf } from './evidence.js';
 import { limits } from './limits.js';
 import { explainedByLoad } from './load.js';
 import { notWorse } from './not-worse.js';
-import { lostFinding, quietFindings, stillnessOf } from './quiet.js';
+import { lostFinding, quietFindings, stillnessOf, wasQuiet } from './quiet.js';
 import type { Reading } from './readings.js';
 import { type Common, type Context, zScoreFinding } from './robust.js';
 import { type Direction, directionsOf } from './scale.js';
@@ -107,10 +107,14 @@ class CellJudge {
     const traffic = quiet && this.signal(quiet.signal);
     if (!quiet || !traffic) return this.names.flatMap((name) => this.ofSignal(name));
     const reading = this.reading(quiet.signal, traffic);
-    const stillness = gapOf(reading, this.policy, false) === null ? stillnessOf(reading, quiet) : 'no';
+    const gap = gapOf(reading, this.policy, false);
+    const stillness = gap === null ? stillnessOf(reading, quiet) : 'no';
     this.quiet = stillness === 'quiet';
-    if (stillness === 'no') return this.names.flatMap((name) => this.ofSignal(name));
     const asked = this.names.filter((name) => isLevel(this.signal(name)));
+    // Ratios of what may be next to no requests tell neither for nor against.
+    if (gap !== null && wasQuiet(reading, quiet))
+      return [this.counted(gap, false), ...asked.flatMap((name) => this.ofSignal(name))];
+    if (stillness === 'no') return this.names.flatMap((name) => this.ofSignal(name));
     const findings =
       stillness === 'quiet'
         ? quietFindings(reading, quiet, this.observation)
@@ -127,7 +131,7 @@ class CellJudge {
     const reading = this.reading(name, signal);
     const gap = gapOf(reading, this.policy, this.still);
     const asked = this.quiet ? [] : this.zScores(name, signal);
-    const burning = burnRate(reading, this.policy);
+    const burning = this.burnRate(name, signal);
     const findings = [...asked, ...(burning ? [burning] : []), ...limits(reading, this.policy)];
     const shadow = signal.mode === 'shadow' && this.policy.mode === 'enforce';
     const guilty = findings.filter(({ verdict }) => verdict === 'unhealthy');
@@ -135,6 +139,12 @@ class CellJudge {
     // What is missing acquits nothing, and excuses nothing either.
     const counting = repeated ? [gap ?? repeated] : gap ? [gap, ...guilty] : findings;
     return counting.map((finding) => this.counted(this.shared(finding, signal), shadow));
+  }
+
+  private burnRate(name: string, signal: Signal): Finding | null {
+    const [direction = 'higher'] = directionsOf(signal);
+    const { oneEvent } = this.memo.subject(name, signal, direction, this.observation, this.policy).past;
+    return burnRate(this.reading(name, signal), this.policy, { oneEvent, byChance: shareOfEach(this.comparisons) });
   }
 
   private zScores(name: string, signal: Signal): Finding[] {

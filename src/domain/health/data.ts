@@ -51,8 +51,8 @@ const frozen = ({ name, since }: Reading): string =>
 const isFrozen = (reading: Reading, policy: HealthPolicy, allStill: boolean): boolean =>
   allStill ? isStill(reading, policy) : hasStopped(reading, policy) && !isBest(reading);
 
-/** The longest window that convicts, in blocks: an hour with the defaults. */
-const CONVICTING_BLOCKS = 12;
+/** The longest window that a comparison convicts by, in blocks: two hours with the defaults. */
+const CONVICTING_BLOCKS = 24;
 
 /**
  * What a signal with an objective showed while it stood still was repeated and not measured, and convicts nobody: neither

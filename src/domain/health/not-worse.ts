@@ -1,8 +1,8 @@
 import type { CellObservation, HealthPolicy, HealthRule } from '../../contract/health.js';
 import { NOTHING_COMMON } from './common.js';
-import type { Comparisons } from './error-control.js';
+import { type Comparisons, USUAL_Z_SCORE } from './error-control.js';
 import { type Finding, shown } from './evidence.js';
-import { compareWithPast, USUAL_Z_SCORE } from './robust.js';
+import { compareWithPast } from './robust.js';
 import { directionsOf } from './scale.js';
 import type { Memo } from './subject.js';
 

@@ -36,3 +36,43 @@ export function normalUpper(p: number): number {
   const below = 1 + t * (1.432788 + t * (0.189269 + t * 0.001308));
   return t - above / below;
 }
+
+/**
+ * The same of Student's t with so many degrees of freedom (The Probable Error of a Mean, 1908): of what is measured in
+ * deviations that were estimated themselves. Within 1 % from ten degrees on and 12 % at four, by the bound of Wallace,
+ * Bounds on Normal Approximations to Student's and the Chi-Square Distributions (1959), turned around.
+ */
+export function studentUpper(p: number, freedom: number): number {
+  const z = normalUpper(p);
+  if (!Number.isFinite(freedom)) return z;
+  const least = Math.max(1, freedom);
+  const scaled = (z * (8 * least + 3)) / (8 * least + 1);
+  return Math.sqrt(least * Math.expm1(scaled ** 2 / least));
+}
+
+/** A part of a variance, with the degrees of freedom that it was estimated with; Infinity where it is known. */
+export type Part = readonly [variance: number, freedom: number];
+
+/**
+ * The degrees of freedom of a sum of variances (Satterthwaite, An Approximate Distribution of Estimates of Variance
+ * Components, 1946).
+ */
+export function freedomOf(parts: readonly Part[]): number {
+  let [sum, squares] = [0, 0];
+  for (const [variance, freedom] of parts) {
+    sum += variance;
+    squares += variance ** 2 / Math.max(1, freedom);
+  }
+  return squares === 0 ? Number.POSITIVE_INFINITY : sum ** 2 / squares;
+}
+
+/** The probability that a Poisson variable with this mean is `count` or more. */
+export function poissonTail(count: number, mean: number): number {
+  let term = Math.exp(-mean);
+  let below = 0;
+  for (let k = 0; k < count; k++) {
+    below += term;
+    term *= mean / (k + 1);
+  }
+  return Math.max(0, 1 - below);
+}

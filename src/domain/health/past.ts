@@ -10,6 +10,8 @@ export interface Past {
   blockMs: number;
   /** When the newest block ends; NaN without any past. */
   endMs: number;
+  /** How many blocks were measured. */
+  measured: number;
   /** What one bad event more adds to the amount of a block, where events are so few that it matters; otherwise 0. */
   oneEvent: number;
   scale: Scale;
@@ -58,8 +60,15 @@ export function pastOf({ past }: Reading, scale: Scale, policy: HealthPolicy, fr
   const count = Number.isNaN(endMs) ? 0 : Math.max(0, Math.round((endMs - fromMs) / blockMs));
   const blocks = blocksOf(past, endMs, blockMs, count, scale);
   const oneEvent = scale.counts ? oneEventOf(blocks) : 0;
-  return { blocks, blockMs, endMs, scale, oneEvent, known: new Map(), averages: new Map() };
+  const measured = blocks.reduce((count, amount) => count + (Number.isNaN(amount) ? 0 : 1), 0);
+  return { blocks, blockMs, endMs, measured, scale, oneEvent, known: new Map(), averages: new Map() };
 }
+
+/**
+ * The degrees of freedom of what is estimated from windows of the past: those that do not overlap, less one for their
+ * middle. Between overlapping ones there is little news.
+ */
+export const freedomOfPast = ({ measured }: Past, length: number): number => measured / length - 1;
 
 function blocksOf(past: readonly Sample[], endMs: number, blockMs: number, count: number, scale: Scale): Float64Array {
   const blocks = new Float64Array(count).fill(Number.NaN);

@@ -27,6 +27,13 @@ export function stillnessOf(reading: Reading, rule: QuietRule): Stillness {
   return wasBusy(all, reading, rule) ? 'lost' : 'quiet';
 }
 
+/** Whether there was no traffic to speak of when it was measured last. */
+export function wasQuiet({ past, since }: Reading, { below, forMs }: QuietRule): boolean {
+  const all = [...past, ...since];
+  const endMs = all.at(-1)?.[0] ?? 0;
+  return typical(within(all, endMs - forMs, endMs)) < below;
+}
+
 function wasBusy(all: readonly Sample[], { past, nowMs }: Reading, { below, forMs }: QuietRule): boolean {
   const endMs = past.at(-1)?.[0] ?? nowMs;
   const before = typical(within(past, endMs - BEFORE * forMs, endMs));

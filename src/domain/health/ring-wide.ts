@@ -1,7 +1,7 @@
 import type { CellObservation, Evidence, HealthPolicy, LooksState, Signal } from '../../contract/health.js';
-import { changesOfOthers, commonOf, FEWEST_OTHERS } from './common.js';
+import { commonOf, FEWEST_OTHERS, movesOfOthers } from './common.js';
 import { orNull, shortened, shown } from './evidence.js';
-import { clamp, MAD_TO_SIGMA, mean, median, normalUpper } from './numbers.js';
+import { clamp, freedomOf, MAD_TO_SIGMA, mean, median, studentUpper } from './numbers.js';
 import { type Change, usualChange } from './past.js';
 import { sustainedMs } from './readings.js';
 import { blocksSince, type Deviation, deviationOf } from './robust.js';
@@ -37,7 +37,9 @@ export interface Pool {
  * and all cells weigh the same, so that neither a big nor a broken one drowns the others (Stouffer's method of combining
  * tests, The American Soldier, 1949, over strata). What the cells on the old package did at the same time is taken off as
  * far as the past says that cells move together at all: a random effect of time, with its variance from the baseline
- * (best linear unbiased prediction: Henderson 1975).
+ * (best linear unbiased prediction: Henderson 1975). Cells for which there are too few others to compare with are left
+ * out: a change that nothing is compared with is no difference in differences. The line is never below the signal's
+ * `zScore`, and further out the more of the variance was estimated from few other cells (`studentUpper`).
  *
  * Looking again and again does not multiply false alarms: the k-th look that counts may err with the share
  * 1 / (k (k + 1)) of what one pass may, and these shares add up to 1 for any number of looks (alpha spending: Lan &
@@ -55,8 +57,8 @@ export function ringWide(pool: Pool): { looks: LooksState; evidence: Evidence[] 
     .filter(([, signal]) => signal.zScore !== undefined || signal.slo !== undefined)
     .flatMap(([name, signal]) => directionsOf(signal).map((direction) => ({ name, signal, direction })));
   const spent = before.spent + 1;
-  const line = normalUpper(ERROR_ALLOWED / Math.max(1, tests.length) / (spent * (spent + 1)));
-  const evidence = tests.flatMap((test) => comparison(pool, compared, test, line) ?? []);
+  const share = ERROR_ALLOWED / Math.max(1, tests.length) / (spent * (spent + 1));
+  const evidence = tests.flatMap((test) => comparison(pool, compared, test, share) ?? []);
   return { looks: evidence.length > 0 ? { spent, lastMs: nowMs } : keep(before), evidence };
 }
 
@@ -69,27 +71,33 @@ interface Test {
   direction: Direction;
 }
 
-function comparison(pool: Pool, compared: readonly CellObservation[], test: Test, line: number): Evidence | null {
+function comparison(pool: Pool, compared: readonly CellObservation[], test: Test, share: number): Evidence | null {
   const { policy, nowMs, memo } = pool;
   const subject = (cell: CellObservation) => memo.subject(test.name, test.signal, test.direction, cell, policy);
   const olds = pool.onOld.map(subject);
   const changed = compared.flatMap((cell) => changedCell(subject(cell), policy) ?? []);
   if (changed.length < FEWEST_NEW) return null;
   const usualTogether = togetherness([...changed.map((c) => c.subject), ...olds], typical(changed));
-  const found = changed.map(({ deviation: { z, change } }) => {
-    const others = changesOfOthers({ onOld: olds, onNew: changed.map((c) => c.subject) }, change, nowMs);
-    const { middle: common, spread } = commonOf(others);
-    const isKnown = others.length >= FEWEST_OTHERS;
+  const found = changed.flatMap(({ deviation: { z, change } }) => {
+    const others = movesOfOthers({ onOld: olds, onNew: changed.map((c) => c.subject) }, change, nowMs);
+    if (others.length < FEWEST_OTHERS) return [];
+    const { middle: common, tail } = commonOf(others);
     // What moves all cells now may be larger than it ever was.
-    const together = isKnown ? Math.max(usualTogether, common ** 2) : usualTogether;
-    const noise = isKnown ? 1.57 / others.length : Number.POSITIVE_INFINITY;
-    const weight = together > 0 ? together / (together + noise) : 0;
-    const differ = Math.max((ANSWERS_DIFFER * common) ** 2, spread ** 2 - 1);
-    const rest = together * (1 - weight) + (isKnown ? differ / others.length : 0);
-    return { excess: clamp(z - weight * common, -MOST_OF_ONE, MOST_OF_ONE), rest, differ };
+    const together = Math.max(usualTogether, common ** 2);
+    const weight = together > 0 ? together / (together + 1.57 / others.length) : 0;
+    const differ = Math.max((ANSWERS_DIFFER * common) ** 2, tail ** 2 - 1);
+    const rest = together * (1 - weight) + differ / others.length;
+    return [{ excess: clamp(z - weight * common, -MOST_OF_ONE, MOST_OF_ONE), rest, differ, others: others.length }];
   });
-  const variance = mean(found.map((f) => f.rest)) + (1 + mean(found.map((f) => f.differ))) / changed.length;
-  const z = mean(found.map(({ excess }) => excess)) / Math.sqrt(variance);
+  if (found.length < FEWEST_NEW) return null;
+  const ofPasts = 1 / found.length;
+  const ofOthers = mean(found.map((f) => f.rest)) + mean(found.map((f) => f.differ)) / found.length;
+  const z = mean(found.map(({ excess }) => excess)) / Math.sqrt(ofPasts + ofOthers);
+  const freedom = freedomOf([
+    [ofPasts, Number.POSITIVE_INFINITY],
+    [ofOthers, mean(found.map((f) => f.others)) - 1],
+  ]);
+  const line = Math.max(test.signal.zScore ?? 0, studentUpper(share, freedom));
   return evidenceOfPool(test, changed, z, line, nowMs, pool);
 }
 

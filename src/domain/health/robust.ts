@@ -1,10 +1,11 @@
 import type { HealthPolicy, Sample, Verdict } from '../../contract/health.js';
-import type { CommonChange } from './common.js';
-import { type Comparisons, lineAt } from './error-control.js';
+import { beyondOthers, type CommonChange, freedomAmong } from './common.js';
+import { type Comparisons, lineAt, USUAL_Z_SCORE } from './error-control.js';
 import { type Finding, shown } from './evidence.js';
+import { leastChange } from './least-change.js';
 import { quantileOfSorted } from './numbers.js';
-import { type Change, type Past, type Usual, usualChange } from './past.js';
-import { budgetOf, isWhole, type Reading, within } from './readings.js';
+import { type Change, freedomOfPast, type Past, type Usual, usualChange } from './past.js';
+import { isWhole, type Reading, within } from './readings.js';
 import type { Scale } from './scale.js';
 import type { Subject } from './subject.js';
 
@@ -20,8 +21,6 @@ export interface Deviation {
   window: readonly Sample[];
 }
 
-/** Without a z-score of its own, a signal is held to this one. */
-export const USUAL_Z_SCORE = 3;
 /**
  * Windows that may convict, in blocks: three of 5, of 10 or of 20 minutes in a row, with the defaults. Short ones where
  * the objective is broken all the while; where it is kept, or there is none, there is time for longer ones.
@@ -40,11 +39,6 @@ const WARM_UP = 1;
 const EARLY_DOUBT = 2 / 3;
 /** After so many blocks every window that may convict has had its time, and doubt alone holds nothing up. */
 const NO_DOUBT_AFTER = 12;
-
-/** A change counts from this share of the budget that an objective leaves, whatever a signal's own noise is. */
-const LEAST_OF_BUDGET = 0.5;
-/** Without an objective: from this share of the level on its scale (a tenth of the value, under a square root). */
-const LEAST_OF_LEVEL = 0.05;
 
 /**
  * How far the signal went over `blocks` blocks up to `untilMs`; null: too little was measured, before or after. The
@@ -165,30 +159,36 @@ export interface Measure extends Context {
 
 /** The comparison itself; null where it cannot be made. */
 export function compareWithPast(subject: Subject, policy: HealthPolicy, measure: Measure): Compared | null {
-  const { zScore, common } = measure;
+  const { zScore } = measure;
   const blocks = blocksSince(subject, policy);
   if (blocks < 1) return null;
   const convicting = blocks - WARM_UP;
-  const lineOf = (breaks: boolean) => lineAt(zScore, measure.comparisons, convicting, breaks);
+  const lineOf = (freedom: number) =>
+    lineAt(zScore, measure.comparisons, { blocks: convicting, lengths: WINDOWS.length, freedom });
   const least = Math.min(LASTING * convicting, IN_A_ROW * LONGEST_WINDOW);
   const lasting = (length: number) => length <= convicting && length >= least;
   const trials = WINDOWS.filter((window) => lasting(window * IN_A_ROW)).map((window) =>
     trialOver(subject, policy, { ...measure, window, blocks, lineOf }),
   );
   const guilty = trials.find(({ verdict }) => verdict === 'unhealthy')?.whole;
-  if (guilty) return { verdict: 'unhealthy', deviation: guilty, line: lineOf(breaksObjective(subject, guilty)) };
+  if (guilty) return { verdict: 'unhealthy', deviation: guilty, line: lineOf(ownFreedom(subject, guilty)) };
   const settled = deviationOf(subject, Math.max(1, Math.min(blocks - 1, IN_A_ROW)));
   if (settled === null) return null;
   const doubt = convicting >= IN_A_ROW ? zScore : EARLY_DOUBT * zScore;
   const doubtful =
-    (blocks <= NO_DOUBT_AFTER && isDoubtful(settled, subject.reading.nowMs, doubt, common)) ||
+    (blocks <= NO_DOUBT_AFTER && isDoubtful(subject, settled, doubt, measure)) ||
     trials.some(({ verdict }) => verdict === 'inconclusive');
   return {
     verdict: doubtful ? 'inconclusive' : 'healthy',
     deviation: settled,
-    line: lineOf(breaksObjective(subject, settled)),
+    line: lineOf(ownFreedom(subject, settled)),
   };
 }
+
+const ownFreedom = ({ past }: Subject, { change }: Deviation): number => freedomOfPast(past, change.stretch);
+
+/** Where a deviation convicts that was estimated with so many degrees of freedom. */
+type LineOf = (freedom: number) => number;
 
 interface Windows extends Context {
   /** The length of each, in blocks. */
@@ -196,8 +196,8 @@ interface Windows extends Context {
   /** How many blocks there are since the deployment. */
   blocks: number;
   zScore: number;
-  /** Where all of them together convict, whether they break the objective or not. */
-  lineOf: (breaks: boolean) => number;
+  /** Where all of them together convict. */
+  lineOf: LineOf;
 }
 
 /**
@@ -216,7 +216,7 @@ function trialOver(
   for (let i = 0; i < IN_A_ROW; i++) {
     const untilMs = nowMs - i * lengthMs;
     const found = deviationOf(subject, windows.window, untilMs);
-    const isOne = found !== null && isGuilty(subject, found, untilMs, windows.zScore, windows);
+    const isOne = found !== null && isGuilty(subject, found, untilMs, () => windows.zScore, windows);
     const hasAll = isWhole(since, untilMs - lengthMs, untilMs, intervalMs);
     if (!isOne && hasAll) return { verdict: 'healthy' };
     isMeasured &&= hasAll;
@@ -232,20 +232,23 @@ function wholeOver(subject: Subject, windows: Windows): Deviation | null {
   const { nowMs } = subject.reading;
   const found = deviationOf(subject, IN_A_ROW * windows.window);
   if (found === null) return null;
-  const line = windows.lineOf(breaksObjective(subject, found));
+  const line = windows.lineOf(ownFreedom(subject, found));
   const whole = deviationOf(subject, IN_A_ROW * windows.window, nowMs, line);
-  return whole !== null && isGuilty(subject, whole, nowMs, line, windows) ? whole : null;
+  return whole !== null && isGuilty(subject, whole, nowMs, windows.lineOf, windows) ? whole : null;
 }
 
-function isGuilty(subject: Subject, found: Deviation, untilMs: number, line: number, windows: Windows): boolean {
+function isGuilty(subject: Subject, found: Deviation, untilMs: number, lineOf: LineOf, windows: Windows): boolean {
   const { window, blocks, common } = windows;
-  if (found.z < line) return false;
+  const own = ownFreedom(subject, found);
+  if (found.z < lineOf(own)) return false;
   const breaks = breaksObjective(subject, found);
   const anyChange = window >= SHORTEST_WITHIN_OBJECTIVE && blocks <= LATEST_WITHIN_OBJECTIVE;
   if (!anyChange && !breaks) return false;
   const others = common(found.change, untilMs);
   const left = found.z - (windows.byLoad?.(found, untilMs) ?? 0);
-  return beyondOthers(left, others, breaks ? others.spread : others.tail) >= line;
+  // Of what breaks no objective, the furthest of the others are the yardstick.
+  const apart = breaks ? others.spread : others.tail;
+  return beyondOthers(subject, { ...found, z: left }, others, apart) >= lineOf(freedomAmong(own, apart, others.cells));
 }
 
 function breaksObjective({ reading, scale }: Subject, { now }: Deviation): boolean {
@@ -255,19 +258,11 @@ function breaksObjective({ reading, scale }: Subject, { now }: Deviation): boole
 
 export type Common = (change: Change, untilMs: number) => CommonChange;
 
-/**
- * What is left of a change beyond what all cells did, and may have done twice as much on this one. Where they answer very
- * differently to what comes over all of them, their own spread is the yardstick: of what breaks no objective, the spread
- * of the furthest ones.
- */
-const beyondOthers = (z: number, { middle }: CommonChange, spread: number): number =>
-  (z - 2 * Math.max(0, middle)) / spread;
-
 /** On the least favourable view; what others did is asked for only where it could matter. */
-function isDoubtful({ worstZ, change }: Deviation, untilMs: number, line: number, common: Common): boolean {
-  if (worstZ < line) return false;
-  const others = common(change, untilMs);
-  return beyondOthers(worstZ, others, others.spread) >= line;
+function isDoubtful(subject: Subject, found: Deviation, line: number, measure: Measure): boolean {
+  if (found.worstZ < line) return false;
+  const others = measure.common(found.change, subject.reading.nowMs);
+  return beyondOthers(subject, { ...found, z: found.worstZ }, others, others.spread) >= line;
 }
 
 /** How many whole blocks have passed since the deployment; 0 where less was measured than is enough. */
@@ -316,11 +311,3 @@ function middleOf(blocks: Float64Array, first: number, last: number): number {
 
 /** 0 over 0 is no deviation; anything over 0 is one without bound. */
 const over = (change: number, spread: number): number => (change === 0 ? 0 : change / spread);
-
-/** The smallest change on the scale that matters. */
-export function leastChange({ signal }: Reading, scale: Scale, level: number): number {
-  const { slo, worse } = signal;
-  if (slo === undefined) return LEAST_OF_LEVEL * Math.abs(level);
-  const amount = scale.amount(scale.value(level));
-  return scale.level(amount + LEAST_OF_BUDGET * budgetOf(slo, worse)) - level;
-}

@@ -1,4 +1,5 @@
 import type { CellObservation, HealthPolicy, Sample, Signal } from '../../contract/health.js';
+import type { Move } from './common.js';
 import { type Past, pastOf } from './past.js';
 import { type Reading, rangeOfQuery, readingOf } from './readings.js';
 import { type Direction, type Scale, scaleOf } from './scale.js';
@@ -11,7 +12,9 @@ export interface Subject {
   /** The cell has no past worth the name, because it did not exist: not because its past is missing. */
   young: boolean;
   /** Its changes up to an instant, as other cells ask for them. */
-  changes: Map<string, number | null>;
+  moves: Map<string, Move | null>;
+  /** Its levels over windows, for the same reason. */
+  levels: Map<string, number>;
 }
 
 /** A cell with less than this share of the baseline is young: judged by objective, limits and the ring alone. */
@@ -54,7 +57,14 @@ export class Memo {
       const fromMs = Math.max(endMs - policy.baselineMs, beganMs(observation) ?? endMs);
       const key = `${name} ${direction} ${fromMs} ${scale.level(4)}`;
       const past = remembered(this.pasts, reading.past, key, () => pastOf(reading, scale, policy, fromMs));
-      return { reading, scale, past, young: endMs - fromMs < YOUNG * policy.baselineMs, changes: new Map() };
+      return {
+        reading,
+        scale,
+        past,
+        young: endMs - fromMs < YOUNG * policy.baselineMs,
+        moves: new Map(),
+        levels: new Map(),
+      };
     });
   }
 }

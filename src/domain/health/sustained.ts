@@ -1,11 +1,12 @@
 import type { HealthPolicy, Sample, Verdict } from '../../contract/health.js';
-import { commonOf, FEWEST_OTHERS } from './common.js';
+import { beyondOthers, commonOf, FEWEST_OTHERS, freedomAmong, type Move } from './common.js';
 import { type Comparisons, lineAt } from './error-control.js';
 import { type Finding, shown } from './evidence.js';
 import { presence, type UsualPresence, usualPresence } from './few-events.js';
-import { MAD_TO_SIGMA, median, P95_TO_SIGMA, quantileOfSorted } from './numbers.js';
+import { leastChange } from './least-change.js';
+import { freedomOf, MAD_TO_SIGMA, median, P95_TO_SIGMA, quantileOfSorted } from './numbers.js';
+import { freedomOfPast } from './past.js';
 import { within } from './readings.js';
-import { leastChange } from './robust.js';
 import type { Subject } from './subject.js';
 
 /** One signal of one cell, and the signal that tells of its traffic, where there is one. */
@@ -89,9 +90,14 @@ type Breaks = 'yes' | 'maybe' | 'no';
 interface Excess {
   z: number;
   spread: number;
+  /** The degrees of freedom that the spread was estimated with. */
+  freedom: number;
   /** On the scale. */
   now: number;
   expected: number;
+  /** The mean amount, the worst third with it: over the window, and over the past. */
+  mean: number;
+  usualMean: number;
   length: number;
   breaks: Breaks;
   /** Something is missing that an acquittal, or a conviction, would rest on. */
@@ -113,13 +119,17 @@ function excessOf({ subject, traffic }: Loaded, length: number, policy: HealthPo
   const kept = Math.ceil(length * (1 - LEFT_OUT));
   const floor = leastChange(reading, scale, expected) / (reading.signal.zScore ?? 1);
   const spread = Math.max(usual.spread, floor, ROOT_OF_COUNT * Math.sqrt(past.oneEvent / kept));
+  const freedom = freedomOfSpread(spread, usual.spread, freedomOfPast(past, length));
   const byAmount = (now - expected) / spread - Math.max(0, usual.before / spread);
   const present = byPresence(subject, traffic, usual, blocks, load.level);
   return {
     z: Math.max(byAmount, present),
     spread,
+    freedom,
     now,
     expected,
+    mean: meanOfPresent(blocks),
+    usualMean: usual.mean,
     length,
     breaks: breaksObjective(subject, blocks),
     // In the count of blocks with events a missing one stands as one with: enough to wait, and not to convict.
@@ -154,15 +164,28 @@ function judged(
   comparisons: Comparisons,
 ): Finding {
   const { zScore = 0 } = subject.reading.signal;
-  const line = sharedLine(zScore, comparisons, excess.length);
   const isAsked = excess.z >= zScore && excess.breaks !== 'no';
-  const left = isAsked ? { ...excess, ...beyond(excess, others, policy) } : excess;
+  const left = isAsked ? { ...excess, ...beyond(subject, excess, others, policy) } : excess;
+  const line = sharedLine(zScore, comparisons, left);
   return findingOf(subject, left, line, verdictOf(left, zScore, line));
 }
 
 /** The line of `lineAt` for one of several windows. */
-export const sharedLine = (zScore: number, comparisons: Comparisons, length: number): number =>
-  lineAt(zScore, { ...comparisons, cells: comparisons.cells * WINDOWS.length }, length, true);
+export const sharedLine = (
+  zScore: number,
+  comparisons: Comparisons,
+  { length, freedom }: Pick<Excess, 'length' | 'freedom'>,
+): number => lineAt(zScore, comparisons, { blocks: length, lengths: WINDOWS.length, freedom });
+
+/**
+ * The degrees of freedom of a spread that has a floor: of its variance only the estimate is uncertain, and what the floor
+ * has beyond it is known.
+ */
+export const freedomOfSpread = (spread: number, estimate: number, freedom: number): number =>
+  freedomOf([
+    [estimate ** 2, freedom],
+    [Math.max(0, spread ** 2 - estimate ** 2), Number.POSITIVE_INFINITY],
+  ]);
 
 export function verdictOf(
   { z, missing, breaks }: Pick<Excess, 'z' | 'missing' | 'breaks'>,
@@ -179,36 +202,53 @@ export function verdictOf(
  * answer differently to what comes over all of them, the furthest are the yardstick. Cells on the old package are asked
  * how far they lie from their past. Where there are too few of them, cells on the new one are asked what was added since
  * the window before: a fault of the package came with each one's own deployment, and what comes over all of them comes
- * at one time. While those are too young for that, nobody is convicted.
+ * at one time. While those are too young for that, or too few, nobody is convicted; only a ring that is so small that it
+ * never has enough of them goes without.
  */
-function beyond({ z, length, missing }: Excess, others: () => readonly Loaded[], policy: HealthPolicy) {
-  const known = others().filter(({ subject }) => !subject.young && isSettled(subject, length));
+function beyond(
+  subject: Subject,
+  excess: Excess,
+  others: () => readonly Loaded[],
+  policy: HealthPolicy,
+): Pick<Excess, 'z' | 'freedom' | 'missing'> {
+  const { length } = excess;
+  const all = others();
+  const known = all.filter(({ subject }) => !subject.young && isSettled(subject, length));
   const isOld = ({ subject }: Loaded) => !Number.isFinite(subject.reading.cleanFromMs);
   const old = known.filter(isOld).flatMap((other) => excessOfOther(other, length, policy));
   const fresh = known.filter((other) => !isOld(other));
   const settled = fresh.filter(({ subject }) => isSettled(subject, 2 * length));
   const changes = old.length >= FEWEST_OTHERS ? old : settled.flatMap((other) => addedTo(other, length, policy));
-  const tooYoung = changes.length < FEWEST_OTHERS && fresh.length >= FEWEST_OTHERS;
-  const { middle, tail } = commonOf(changes);
-  return { z: (z - 2 * Math.max(0, middle)) / tail, missing: missing || tooYoung };
+  const tooYoung = changes.length < FEWEST_OTHERS && all.length >= FEWEST_OTHERS;
+  const common = commonOf(changes);
+  return {
+    z: beyondOthers(subject, { ...excess, level: excess.expected }, common, common.tail),
+    freedom: freedomAmong(excess.freedom, common.tail, common.cells),
+    missing: excess.missing || tooYoung,
+  };
 }
 
-function addedTo(other: Loaded, length: number, policy: HealthPolicy): number[] {
+function addedTo(other: Loaded, length: number, policy: HealthPolicy): Move[] {
   const [now, before] = [0, length].map((from) => excessOfOther(other, length, policy, from)[0]);
-  return now === undefined || before === undefined ? [] : [now - before];
+  return now === undefined || before === undefined ? [] : [{ z: now.z - before.z, before: before.now, now: now.now }];
 }
 
-function excessOfOther(other: Loaded, length: number, policy: HealthPolicy, from = 0): number[] {
-  const { changes } = other.subject;
+function excessOfOther(other: Loaded, length: number, policy: HealthPolicy, from = 0): Move[] {
+  const { moves } = other.subject;
   const key = `excess ${length} ${from}`;
-  let z = changes.get(key);
-  if (z === undefined) {
-    const excess = excessOf(other, length, policy, from);
-    z = excess === null || excess.missing ? null : excess.z;
-    changes.set(key, z);
+  let move = moves.get(key);
+  if (move === undefined) {
+    move = moveBy(excessOf(other, length, policy, from));
+    moves.set(key, move);
   }
-  return z === null || Number.isNaN(z) ? [] : [z];
+  return move === null ? [] : [move];
 }
+
+/** What rose is counted with the worst third: without it, a small cell has no bad event left to be counted. */
+const moveBy = (excess: Excess | null): Move | null =>
+  excess === null || excess.missing || Number.isNaN(excess.z)
+    ? null
+    : { z: excess.z, before: excess.usualMean, now: excess.mean };
 
 /** Whether the window lies wholly after the cell's own deployment and restart, if it had one. */
 export const isSettled = ({ reading: { nowMs, cleanFromMs }, past: { blockMs } }: Subject, length: number): boolean =>
@@ -293,6 +333,8 @@ interface UsualOver {
   spread: number;
   /** How far the newest window of the past lay from the middle. */
   before: number;
+  /** The mean amount. */
+  mean: number;
   /** The mean traffic. */
   load: number;
   presence: UsualPresence | null;
@@ -334,6 +376,7 @@ function measuredOver({ past, scale }: Subject, traffic: Subject | null, length:
     middle,
     spread: Math.max(MAD_TO_SIGMA * quantileOfSorted(apart, 0.5), tail),
     before: Number.isNaN(before) ? 0 : before,
+    mean: meanOfPresent(past.blocks),
     load: traffic ? meanOfPresent(traffic.past.blocks) : 0,
     presence: length < PRESENCE_FROM ? null : usualPresence(past.blocks, length),
   };

@@ -2,13 +2,14 @@ import type { HealthPolicy } from '../../contract/health.js';
 import { FEWEST_OTHERS } from './common.js';
 import type { Comparisons } from './error-control.js';
 import { type Finding, shown } from './evidence.js';
+import { leastChange } from './least-change.js';
 import { MAD_TO_SIGMA, median, P95_TO_SIGMA, quantile } from './numbers.js';
 import { within } from './readings.js';
-import { leastChange } from './robust.js';
 import type { Subject } from './subject.js';
 import {
   blocksOf,
   breaksObjective,
+  freedomOfSpread,
   isAsked,
   isSettled,
   type Loaded,
@@ -28,7 +29,8 @@ const ROOT_OF_COUNT = 0.5;
  * time is what hospitals do that have no history: Spiegelhalter, Funnel Plots for Comparing Institutional Performance,
  * 2005). What it has of a past counts as one more peer, the one that it is held to where that is the worst.
  *
- * It convicts only where the objective is broken as well, at the line of `lineAt`; from `zScore` on it is inconclusive,
+ * It convicts only where the objective is broken as well, at the line of `lineAt`, which is the further out the fewer peers
+ * there are; from `zScore` on it is inconclusive,
  * and looked at for longer. Cells without traffic are no peers. null: the cell is not young, the signal has no objective
  * or z-score, nothing was deployed, or there are too few peers.
  */
@@ -64,14 +66,18 @@ function comparedOver(
   const now = scale.level(trimmed(blocks, 0, length));
   const middle = median(peers);
   const expected = Math.max(middle, ownPast(subject));
-  const spread = Math.max(
+  const apart = Math.max(
     MAD_TO_SIGMA * median(peers.map((level) => Math.abs(level - middle))),
     P95_TO_SIGMA * (quantile(peers, 0.95) - middle),
+  );
+  const spread = Math.max(
+    apart,
     leastChange(reading, scale, expected) / zScore,
     ROOT_OF_COUNT * Math.sqrt(oneEvent(blocks) / length),
   );
   const z = (now - expected) / spread;
-  const line = sharedLine(zScore, comparisons, length);
+  const freedom = freedomOfSpread(spread, apart, peers.length - 1);
+  const line = sharedLine(zScore, comparisons, { length, freedom });
   const verdict = verdictOf({ z, missing: false, breaks: breaksObjective(subject, blocks) }, zScore, line);
   const minutes = Math.round((length * past.blockMs) / 60_000);
   const [value, baseline] = [scale.value(now), scale.value(expected)];
@@ -85,10 +91,10 @@ function comparedOver(
 }
 
 function knownLevelOf(other: Loaded, length: number, policy: HealthPolicy): number[] {
-  const { changes } = other.subject;
-  const key = `level ${length}`;
-  const level = changes.get(key) ?? levelOf(other, length, policy);
-  changes.set(key, level);
+  const { levels } = other.subject;
+  const key = `${length}`;
+  const level = levels.get(key) ?? levelOf(other, length, policy);
+  levels.set(key, level);
   return Number.isNaN(level) ? [] : [level];
 }
 

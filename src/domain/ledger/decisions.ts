@@ -112,6 +112,12 @@ export function decisionOfGraduation(
   return { act: 'graduationRefused', ...about, reason: `${path}: found ${value}, expected ${expected}` };
 }
 
+/** A package is taken back: it has graduated no more, also where its rollout has ended before, or never says how it does. */
+export function decisionOfReturn(version: string, state: ClusterState): Decision {
+  const { chartVersion = null, runsWith = null, run = '' } = state.ended[version] ?? {};
+  return { act: 'ended', version, outcome: 'rolled-back', facts: { run, supersededBy: null, chartVersion, runsWith } };
+}
+
 /** How a rollout ended, with all that the cluster remembers of it. */
 export function decisionOfEnd({ version, run, supersededBy }: RolloutEnded, state: ClusterState): Decision | null {
   const ended = state.ended[version];

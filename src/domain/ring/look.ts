@@ -3,7 +3,7 @@ import type { RingPolicy } from '../../contract/policy.js';
 import type { CellException, CellState, PassPurpose } from '../../contract/status.js';
 import { hasMigrated, judgeSeen, type Target } from '../cell.js';
 import { sameVersion } from '../package-version.js';
-import { upgradeStops } from '../upgrade-path.js';
+import { tooFarBehind } from '../upgrade-path.js';
 import { type Mark, type PassState, setMark } from './pass.js';
 import { type RetryVerdict, retried } from './people.js';
 
@@ -57,7 +57,7 @@ const isRestored = ({ onTarget, readiness, failedJob }: CellLook, isOnPackage: b
  * that failed, which is repeated only when a person says so. While a job of ours is under way, its run knows better.
  */
 function judgeOffTarget(look: CellLook, target: Target, policy: RingPolicy, isOnPackage: boolean): Seen {
-  const tooOld = isOnPackage ? null : tooFarBehind(look, target);
+  const tooOld = isOnPackage ? null : tooFarBehind(look.facts, target.version);
   if (tooOld && !look.activeJob?.ours) return { mark: 'X', exception: tooOld };
   const isPastPdm =
     isOnPackage && policy.postDeployMigrations === 'separate' && hasMigrated(look.facts, target.version);
@@ -67,13 +67,6 @@ function judgeOffTarget(look: CellLook, target: Target, policy: RingPolicy, isOn
     exception: `its PDM has begun, and ${look.problem || 'it is not well'}`,
     state: 'migration-failed',
   };
-}
-
-/** A cell that is more than a minor version behind is not deployed: in words, with the stops in between; null: it is not. */
-function tooFarBehind({ facts }: CellLook, { version }: Target): string | null {
-  const stops = upgradeStops(facts.version, version);
-  if (stops.length === 0) return null;
-  return `upgrade-path: it runs ${facts.version}; bring it to ${stops.join(', then ')} first`;
 }
 
 /**
@@ -181,7 +174,7 @@ export function judgeRetry(s: PassState, index: number, look: CellLook, target: 
     return stands === 'target' ? { on: 'target' } : { on: 'bad', reason: `runs ${look.facts.version}` };
   }
   if (s.purpose === 'migrate' && !look.onTarget) return { on: 'bad', reason: look.problem };
-  const tooOld = stands === 'target' ? null : tooFarBehind(look, target);
+  const tooOld = stands === 'target' ? null : tooFarBehind(look.facts, target.version);
   if (tooOld) return { on: 'bad', reason: tooOld };
   if (!look.onTarget) return { on: 'other' };
   return hasMigrated(look.facts, target.version) ? { on: 'migrated' } : { on: 'target' };

@@ -398,8 +398,12 @@ export function landAgain(s: PassState, index: number): void {
   s.orders[index] = Math.max(0, (s.orders[index] ?? 1) - 1);
 }
 
-/** A run that died without a result is started again under the same order, so that its job is found, not asked anew. */
+/**
+ * A run that died without a result is started again under the same order, so that its job is found, not asked anew; but
+ * none where somebody wanted the cell left alone as soon as its run had ended.
+ */
 export function cellDied(s: PassState, index: number): 'restart' | 'give-up' {
+  if (s.quarantines[index] !== undefined || s.leaving?.[index] || s.skips[index]) return 'give-up';
   const deaths = (s.deaths[index] ?? 0) + 1;
   s.deaths[index] = deaths;
   return deaths <= 3 ? 'restart' : 'give-up';

@@ -7,7 +7,8 @@ import { concerned, converged, isMending, type Mark, type PassState, type Stage,
 export interface Advance {
   policy: RingPolicy;
   soft: boolean;
-  perimeter: boolean;
+  /** It is over when it has baked: inside the perimeter, where PDM is on command. */
+  endsBaked: boolean;
   /** Cells of the ring that automation leaves alone (quarantined, pinned): they make it not empty. */
   leftOut: number;
   now: number;
@@ -118,7 +119,7 @@ function bakeStage(s: PassState, a: Advance): void {
   const over = s.overridden.includes('bake') || s.bakedAtMs !== null;
   if (!over && (a.now < (s.bakeUntilMs ?? 0) || unwatched(s))) return;
   s.bakedAtMs ??= a.now;
-  if (a.perimeter || s.counts.C + s.counts.D === 0) return enter(s, 'done');
+  if (a.endsBaked || s.counts.C + s.counts.D === 0) return enter(s, 'done');
   // Counted from the bake's end; after a retry from when the ring was whole again.
   const since = s.wholeAgainMs ?? s.bakedAtMs;
   s.graceUntilMs ??= since + a.policy.gracePeriodMs;

@@ -215,6 +215,7 @@ export function viewOf(s: PassState, ctx: ViewContext): RolloutRing {
     finishedAt: s.stage === 'done' ? iso(ctx.nowMs) : null,
     exceptions: all.slice(0, MAX_EXCEPTIONS),
     exceptionsTotal: all.length,
+    ...(s.isReturn ? { needDowntime: all.filter((e) => e.needsDowntime).length } : {}),
     cellsInFlight: flights.map((index) => ctx.idOf(Number(index))),
     ...(concerned(s) + ctx.leftOut.length === 0 ? { empty: true } : {}),
     waitingFor: waitOf(s, ctx),

@@ -22,13 +22,15 @@ export function planRing(
   order: SurveyOrder,
   blocked: readonly BlockedRange[],
 ): RingReturn {
-  const plan: RingReturn = { ring, name, cells: 0, targets: {}, stays: [], staysTotal: 0, underWay: 0, unknown: 0 };
+  const none = { targets: {}, stays: [], staysTotal: 0, underWay: 0, unknown: 0 };
+  const plan: RingReturn = { ring, name, cells: 0, on: [], ...none };
   for (const look of looks) {
     const isOnIt = look.tenant === 'known' && sameVersion(look.facts.version, order.version);
     if (look.tenant !== 'known' || look.facts.version === null) plan.unknown += 1;
     else if (!isOnIt && look.activeJob?.ours) plan.underWay += 1;
     if (!isOnIt) continue;
     plan.cells += 1;
+    if (plan.on.length < NAMED_AT_MOST) plan.on.push(look.cell);
     const mayTakeDown = downtimeAllowed || order.allowDowntime.includes(look.cell);
     const verdict = returnOf(look, order, { mayTakeDown, blocked });
     if ('to' in verdict) plan.targets[verdict.to] = (plan.targets[verdict.to] ?? 0) + 1;
@@ -68,4 +70,4 @@ export function returnOf(
 }
 
 /** Whether there is anything in a ring to take back, or to wait for. */
-export const concerns = ({ cells, underWay }: RingReturn): boolean => cells + underWay > 0;
+export const concerns = ({ cells, underWay }: Pick<RingReturn, 'cells' | 'underWay'>): boolean => cells + underWay > 0;

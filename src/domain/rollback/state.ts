@@ -1,6 +1,9 @@
 import type { RingReturn, Survey } from '../../contract/activities.js';
 import type { PackageRollbackArgument } from '../../contract/messages.js';
-import type { RolloutState } from '../../contract/status.js';
+import type { Problem } from '../../contract/problem.js';
+import type { LeftOnPackage, RollbackAnswer } from '../../contract/returning.js';
+import type { CellException, ReturnPlan, RolloutRing, RolloutState } from '../../contract/status.js';
+import { COORDINATOR } from '../brake.js';
 import { nextStep } from '../rollout/plan.js';
 import { isOpen, newPackageState, type PackageState, tracksOf } from '../rollout/state.js';
 
@@ -10,8 +13,10 @@ export interface RollbackState {
   /** The rings, as a rollout that takes its package back has them. */
   package: PackageState;
   stage: 'announce' | 'survey' | 'return';
+  /** What the cluster said to it; null: it has not answered yet. */
+  word: 'accepted' | 'refused' | null;
   /** What the first look at every cell came to; null: it is under way. */
-  plan: RingReturn[] | null;
+  plan: ReturnPlan[] | null;
   /** How often every cell was looked at. */
   surveys: number;
   /** Rings that the cluster named. */
@@ -20,7 +25,7 @@ export interface RollbackState {
   before: Record<number, number>;
   /** Why AMP cannot be asked, and since when. */
   trouble: { detail: string; sinceMs: number } | null;
-  /** A person gave it up. */
+  /** A person gave it up, or the cluster refused it. */
   givenUp: { by: string; reason: string } | null;
 }
 
@@ -34,7 +39,7 @@ export function newRollbackState(order: PackageRollbackArgument, now: number): R
   const back = { allowDowntime, toBlocked, tries: TRIES };
   const abort = { by, reason, rollback: true };
   const state = { ...newPackageState(version, null, now), registered: true, accepted: true, abort, back };
-  const nothing = { plan: null, surveys: 0, named: [], before: {}, trouble: null, givenUp: null };
+  const nothing = { word: null, plan: null, surveys: 0, named: [], before: {}, trouble: null, givenUp: null };
   return { order, package: state, stage: 'announce', ...nothing };
 }
 
@@ -54,12 +59,28 @@ export function nextRollbackStep(s: RollbackState, now: number, oustAfterMs: num
   return s.surveys < MAX_SURVEYS ? { do: 'survey' } : { do: 'end', state: endOf(s) };
 }
 
+/**
+ * Takes the cluster's word. Whoever does not answer holds nothing up, so it may come late: a refusal ends also what has begun
+ * without it, as a person who gives it up would. What was accepted once stays so, and be it that a cluster without memory
+ * would refuse it now. Answers the refusal where it counts.
+ */
+export function noteAnswer(
+  s: RollbackState,
+  { refused, rings }: Pick<RollbackAnswer, 'refused' | 'rings'>,
+): Problem | null {
+  if (s.word !== null || s.package.end) return null;
+  s.word = refused ? 'refused' : 'accepted';
+  if (refused) s.givenUp ??= { by: COORDINATOR, reason: `refused: expected ${refused.expected}` };
+  else s.named = rings;
+  return refused;
+}
+
 /** Takes what a look at every cell came to. */
 export function noteSurvey(s: RollbackState, survey: Survey): void {
   s.surveys += 1;
   s.trouble = null;
   const isFirst = s.plan === null;
-  s.plan ??= survey.rings;
+  s.plan ??= survey.rings.map(({ on: _, ...ring }) => ring);
   if (s.order.dryRun) return;
   const seen = survey.rings.filter((ring) => isFirst || isLeft(s, ring)).map(({ ring }) => ring);
   const named = isFirst ? s.named.filter((ring) => s.order.ring === undefined || ring === s.order.ring) : [];
@@ -70,10 +91,14 @@ export function noteSurvey(s: RollbackState, survey: Survey): void {
   s.stage = 'return';
 }
 
-/** Cells are on the package that no pass has named with the reason, or may still come to it. */
-function isLeft(s: RollbackState, { ring, cells, underWay }: RingReturn): boolean {
-  const named = (s.package.tracks[ring]?.view?.failed ?? 0) + s.package.skips.length;
-  return underWay > 0 || cells > named;
+/** Cells are on the package that no pass, and no person, has named with the reason, or may still come to it. */
+function isLeft(s: RollbackState, { ring, cells, on, underWay }: RingReturn): boolean {
+  const { exceptions = [], exceptionsTotal = 0 } = s.package.tracks[ring]?.view ?? {};
+  if (underWay > 0) return true;
+  // Where there are more than are named, their number has to do.
+  if (on.length < cells || exceptions.length < exceptionsTotal) return cells > exceptionsTotal;
+  const named = new Set([...exceptions, ...s.package.skips].map(({ cell }) => cell));
+  return on.some((cell) => !named.has(cell));
 }
 
 /** Another pass of the same ring begins; what the one before it did stays counted. */
@@ -84,11 +109,33 @@ function forgetPass(s: RollbackState, ring: number): void {
   delete s.package.tracks[ring];
 }
 
+const LEFT_NAMED_AT_MOST = 20;
+
+/** Cells that stayed on the package although no person left them there. */
+export function leftOf(s: RollbackState): LeftOnPackage {
+  const views = tracksOf(s.package).flatMap(({ view }) => view ?? []);
+  const wanted = (e: CellException) => e.state === 'skipped' || e.state === 'quarantined';
+  const stayed = views.flatMap(({ exceptions }) => exceptions.filter((e) => !wanted(e)));
+  const unnamed = views.reduce((sum, v) => sum + v.exceptionsTotal - v.exceptions.length, 0);
+  const named = stayed.slice(0, LEFT_NAMED_AT_MOST);
+  return {
+    total: stayed.length + unnamed,
+    named: named.map(({ cell, reason }) => ({ cell, reason: reason.slice(0, 200) })),
+    needDowntime: named.filter((e) => e.needsDowntime).map(({ cell }) => cell),
+  };
+}
+
 /** `rolled-back` where every cell has left the package that can without downtime, and that nobody left out. */
 export function endOf(s: RollbackState): RolloutState {
-  const stayed = tracksOf(s.package).flatMap((t) => t.view?.exceptions ?? []);
-  const isExplained = ({ state, needsDowntime }: (typeof stayed)[number]) =>
-    needsDowntime === true || state === 'skipped' || state === 'quarantined';
   const isLost = tracksOf(s.package).some((t) => t.result?.outcome === 'lost');
-  return !isLost && stayed.every(isExplained) ? 'rolled-back' : 'aborted';
+  const views = tracksOf(s.package).flatMap(({ view }) => view ?? []);
+  return !isLost && views.every(isExplained) ? 'rolled-back' : 'aborted';
+}
+
+/** Of the cells that stay not all may be named: then their number decides, of which nothing speaks for one untold. */
+function isExplained({ exceptions, exceptionsTotal, failed, needDowntime = 0 }: RolloutRing): boolean {
+  const isWanted = ({ state, needsDowntime }: CellException) =>
+    needsDowntime === true || state === 'skipped' || state === 'quarantined';
+  const areAllNamed = exceptions.length >= exceptionsTotal;
+  return exceptions.every(isWanted) && (areAllNamed || failed <= needDowntime);
 }

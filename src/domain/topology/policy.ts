@@ -38,17 +38,19 @@ const MAX_VERIFY_INTERVAL_MS = 2_000;
 
 /**
  * The policy in force in one ring for one lane: defaults, then the topology's policy, then the ring's, then the lane's.
- * Shares are of the cells that can be deployed to at `now` (ms); without `now` every pin counts. Throws RangeError for a
- * ring that the topology does not have. A lane that it does not have adds nothing: who decides by one asks `hasLane`.
+ * Shares are of the cells that can be deployed to at `now` (ms), but for those that a person took out (`isOut`); without
+ * `now` every pin counts. Throws RangeError for a ring that the topology does not have. A lane that it does not have adds nothing: who decides by one asks `hasLane`.
  */
 export function resolvePolicy(
   topology: Topology,
   ring: number,
   lane: string | null,
   now = Number.NEGATIVE_INFINITY,
+  isOut: (cell: string) => boolean = () => false,
 ): RingPolicy {
   const policy = layeredPolicy(topology, ring, lane);
-  return absolutePolicy(policy, deployableCells(mustFindRing(topology, ring), now, policy.mode).cells.length);
+  const { cells } = deployableCells(mustFindRing(topology, ring), now, policy.mode);
+  return absolutePolicy(policy, cells.filter(({ id }) => !isOut(id)).length);
 }
 
 /** The policy of one ring and lane as written, every field filled. Throws RangeError for an unknown ring. */

@@ -4,6 +4,7 @@ import type { AlertBook } from '../../../src/contract/internal.js';
 import type { RingState } from '../../../src/contract/status.js';
 import { keyOf } from '../../../src/domain/alerts/book.js';
 import { alertsOfCluster, handOverAlerts, newClusterAlerts, tick } from '../../../src/domain/alerts/cluster.js';
+import { waitForBlock } from '../../../src/domain/cluster/blocks.js';
 import {
   type ClusterState,
   newClusterState,
@@ -50,6 +51,19 @@ function state(more: Partial<ClusterState> = {}): ClusterState {
 
 const due = (s: ClusterState, now = NOW) => alertsOfCluster(s, s.alerts, TOPOLOGY, now);
 const inShort = (s: ClusterState, now = NOW) => due(s, now).alerts.map(({ name, severity }) => `${name} ${severity}`);
+
+describe('a package that is blocked', () => {
+  it('is asked about after a day, for as long as it waits', async () => {
+    const block = { version: V1, by: 'alice', reason: 'INC-1', since: '2025-03-18T12:00:00Z' };
+    const s = state({ queue: [request(V1, 2, { held: waitForBlock(block, 2) })] });
+    expect(inShort(s, NOW + 23 * HOUR)).toEqual([]);
+    const { alerts } = due(s, NOW + 24 * HOUR);
+    expect(alerts).toMatchObject([{ name: 'BlockLasts', severity: 's3', ring: 2, version: V1, team: 'outer' }]);
+    expect(alerts[0]?.summary).toContain('blocked by alice');
+    for (const line of alerts[0]?.next ?? [])
+      expect(await problemOf(argumentsOf('cellctl', line) ?? []), line).toBeNull();
+  });
+});
 
 describe('a package that waits for a person', () => {
   it('raises an alert for as long as it waits', async () => {

@@ -64,6 +64,18 @@ describe('drift', () => {
     expect(byRing()).toEqual({ 2: 1, 5: 1 });
   });
 
+  it('does not count a package that its own brake has held since it graduated', () => {
+    const own = { brakeId: 'p', scope: 'package' as const, mode: 'finish-cells' as const, by: 'alice', reason: 'x' };
+    const brakes = engage([], own, NOW);
+    const open = { run: 'r', startedAtMs: NOW, chartVersion: null, lane: null, graduatedAt: null };
+    state.rollouts[V1] = { ...open, braked: { epoch: 'e', seq: 1, brakes } };
+    graduates(V1);
+    expect(byRing()).toEqual({ 2: 0, 5: 0 });
+    state.rollouts[V1] = { ...open, braked: { epoch: 'e', seq: 2, brakes: [] } };
+    keepDrift(state, topology(), NOW);
+    expect(byRing()).toEqual({ 2: 1, 5: 1 });
+  });
+
   it('does not count what was never the newest while the ring was open', () => {
     brake();
     for (const version of [V1, V2, V3]) graduates(version);
@@ -171,6 +183,24 @@ describe('auto-deploy', () => {
 });
 
 describe('the alerts of drift', () => {
+  it('come ahead of time where the forecast is later than the graduation that would be one too many', () => {
+    const late = (cellMs: number) => {
+      Object.assign(state.rings[2] ?? {}, { cellTimesMs: [cellMs], total: 2 });
+      Object.assign(state.rings[5] ?? {}, { cellTimesMs: [1_000], total: 2 });
+      return alertsOfDrift(state, topology(3), NOW + HOUR).alerts;
+    };
+    const open = { run: 'r', startedAtMs: NOW, chartVersion: null, lane: null, graduatedAt: null };
+    state.rollouts[V1] = open;
+    graduates(V1);
+    expect(late(HOUR)).toEqual([]);
+    // Packages are expected every 36 hours at the least: the third one after this would be one too many.
+    expect(late(109 * HOUR).map(({ name, ring }) => [name, ring])).toEqual([
+      ['DriftNear', 2],
+      ['DriftNear', 5],
+    ]);
+    expect(late(109 * HOUR)[0]?.summary).toContain('more than 3 behind by 2026-01-06');
+  });
+
   it('go to both teams when auto-deploy has paused, with what holds each ring up', () => {
     graduates(V1);
     graduates(V2);

@@ -3,6 +3,7 @@ import { engage } from '../../../src/domain/brake.js';
 import {
   cellTimeOf,
   forecastOf,
+  forecastsOf,
   isLate,
   noteCellTime,
   rollTimeMs,
@@ -10,7 +11,7 @@ import {
 } from '../../../src/domain/cluster/forecast.js';
 import { type ClusterState, newClusterState, newRingRecord, type Turn } from '../../../src/domain/cluster/state.js';
 import { parseTopology, type Topology } from '../../../src/domain/topology/index.js';
-import { fleet, type Policy, V0, V1 } from '../../support/fleet.js';
+import { fleet, type Policy, V0, V1, V2 } from '../../support/fleet.js';
 import { policyOf } from '../policies.js';
 
 const NOW = Date.parse('2026-01-02T00:00:00Z');
@@ -41,6 +42,7 @@ const hold = (state: ClusterState, more: Partial<Turn> = {}, ring = 2) => {
     ...{ asked: false, rollbackSinceMs: null, starterGone: false, ...more },
   };
 };
+const soon = (state: ClusterState, version = V1) => forecastsOf(state, topologyOf(), version, NOW);
 const expected = (state: ClusterState, topology = topologyOf()) =>
   forecastOf(state, topology, V1, null, NOW).map(({ ring, expectedAt, unknown }) => [
     ring,
@@ -136,5 +138,32 @@ describe('a topology that needs more than a day for one package', () => {
     expect(tooSlow(topologyOf(), slow, null, NOW)).toMatch(/82 hours .* what cells took/);
     expect(tooSlow(topologyOf({ 2: { bakeTime: '2d' } }), () => null, null, NOW)).toMatch(/49 hours .* bakes alone/);
     expect(tooSlow(topologyOf(), () => null, null, NOW)).toBeNull();
+  });
+});
+
+describe('the forecast of one package', () => {
+  const underWay = { run: 'r', chartVersion: null, lane: null } as unknown as ClusterState['rollouts'][string];
+  const graduated = (version: string) => ({ version, graduatedAt: '2026-01-01T00:00:00Z', by: 'b' }) as never;
+
+  it('is made for each package that is on its way, and not for the newest alone', () => {
+    const state = cluster();
+    for (const version of [V1, V2]) {
+      state.rollouts[version] = underWay;
+      state.graduated.push(graduated(version));
+    }
+    expect(soon(state).map(({ ring, version }) => [ring, version])).toEqual([
+      [2, V1],
+      [3, V1],
+    ]);
+    expect(soon(state, V2)[0]).toMatchObject({ ring: 2, version: V2, expectedAt: expect.any(String) });
+  });
+
+  it('is none of a package that has not graduated, or whose rollout is over', () => {
+    const before = cluster();
+    before.rollouts[V1] = underWay;
+    expect(soon(before)).toEqual([]);
+    const over = cluster();
+    over.graduated.push(graduated(V1));
+    expect(soon(over)).toEqual([]);
   });
 });

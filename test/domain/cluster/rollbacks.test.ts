@@ -1,11 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import type { AskRollback } from '../../../src/contract/returning.js';
+import { alertOfLeft } from '../../../src/domain/alerts/rollback.js';
 import { noteFix } from '../../../src/domain/cluster/blocks.js';
 import { noteSystemic } from '../../../src/domain/cluster/holders.js';
 import { judgeRegistration, recordGraduation } from '../../../src/domain/cluster/packages.js';
 import {
   endRollback,
+  forgetGone,
   judgeRollback,
+  keepLeft,
   noteReturned,
   noteRollback,
   returnWait,
@@ -17,6 +20,8 @@ import {
   newRingRecord,
   type QueuedRequest,
 } from '../../../src/domain/cluster/state.js';
+import { problemOf } from '../../docs/cellctl.js';
+import { argumentsOf } from '../../docs/shell.js';
 import { V0, V1, V2, V3 } from '../../support/fleet.js';
 
 const NOW = Date.parse('2026-01-02T03:04:05Z');
@@ -73,10 +78,22 @@ describe('a package that is taken back', () => {
     expect(returnWait(state, request, 2)).toBeNull();
     noteRollback(state, ask({ block: false }), NOW);
     expect(returnWait(state, request, 2)).toMatchObject({ kind: 'brake', ring: 2, blocked: V1 });
-    endRollback(state, { version: V1, run: 'an earlier one' });
+    endRollback(state, { version: V1, run: 'an earlier one' }, NOW);
     expect(returnWait(state, request, 2)).not.toBeNull();
-    endRollback(state, { version: V1, run: 'run-1' });
+    endRollback(state, { version: V1, run: 'run-1' }, NOW);
     expect(returnWait(state, request, 2)).toBeNull();
+  });
+
+  it('is forgotten where its rollback is gone without a word, and not where that has asked again since', () => {
+    const state = cluster();
+    noteRollback(state, ask(), NOW);
+    noteRollback(state, ask({ version: V2, run: 'run-2' }), NOW);
+    const asked = { ...state.rollbacks };
+    noteRollback(state, ask({ version: V2, run: 'run-3' }), NOW);
+    expect(forgetGone(state, asked, new Set([`package-rollback/${V1}`]))).toEqual([]);
+    expect(forgetGone(state, asked, new Set())).toEqual([V1]);
+    expect(Object.keys(state.rollbacks)).toEqual([V2]);
+    expect(judgeRollback(state, ask({ version: V3 }))).toBeNull();
   });
 
   it('is looked for in rings that run it, are to run it, or are being deployed', () => {
@@ -85,6 +102,51 @@ describe('a package that is taken back', () => {
     Object.assign(state.rings[3] ?? {}, { desired: V1 });
     expect(ringsToReturn(state, V1)).toEqual([0, 3]);
     expect(ringsToReturn(state, V2)).toEqual([]);
+  });
+});
+
+describe('cells that a rollback left on the package', () => {
+  const left = {
+    total: 2,
+    named: [
+      { cell: 'c2-1', reason: 'rollback needs downtime' },
+      { cell: 'c2-2', reason: 'its job failed' },
+    ],
+    needDowntime: ['c2-1'],
+  };
+  const ended = () => {
+    const state = cluster();
+    noteRollback(state, ask(), NOW);
+    Object.assign(state.rings[2] ?? {}, { observed: { [V1]: 2 } });
+    endRollback(state, { version: V1, run: 'run-1', left }, NOW);
+    return state;
+  };
+
+  it('are told of until none is seen on it any more, or it is taken back once more', async () => {
+    const state = ended();
+    const [[version, found] = ['', null]] = keepLeft(state);
+    const alert = found && alertOfLeft('prod', version, found, NOW);
+    expect(alert).toMatchObject({ name: 'RollbackLeftCells', severity: 's2', version: V1 });
+    for (const line of alert?.next ?? []) expect(await problemOf(argumentsOf('cellctl', line) ?? []), line).toBeNull();
+    Object.assign(state.rings[2] ?? {}, { observed: { [V0]: 2 } });
+    expect(keepLeft(state)).toEqual([]);
+    const again = ended();
+    noteRollback(again, ask({ run: 'run-2' }), NOW);
+    expect(keepLeft(again)).toEqual([]);
+  });
+
+  it('are not forgotten before what they run was looked at', () => {
+    const state = ended();
+    Object.assign(state.rings[2] ?? {}, { observed: { unknown: 2 } });
+    state.toLook = [2];
+    expect(keepLeft(state)).toHaveLength(1);
+  });
+
+  it('are none where each went back', () => {
+    const state = cluster();
+    noteRollback(state, ask(), NOW);
+    endRollback(state, { version: V1, run: 'run-1', left: { total: 0, named: [], needDowntime: [] } }, NOW);
+    expect(state.leftByRollbacks).toBeUndefined();
   });
 });
 

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { RequestRing, RingAnswer } from '../../../src/contract/internal.js';
 import { engage } from '../../../src/domain/brake.js';
 import { enterTurn, handOver, loseStarter } from '../../../src/domain/cluster/holders.js';
-import { enqueue, notePackageBrakes } from '../../../src/domain/cluster/reconcile.js';
+import { enqueue, notePackageBrakes, ownPasses } from '../../../src/domain/cluster/reconcile.js';
 import { type ClusterState, newClusterState, newRingRecord, type Turn } from '../../../src/domain/cluster/state.js';
 import { decideTurns, nextOust, type TurnAction } from '../../../src/domain/cluster/turns.js';
 import { parseTopology, type Topology } from '../../../src/domain/topology/index.js';
@@ -521,7 +521,9 @@ describe('what the cluster itself asks for', () => {
     expect(decide(state)).toMatchObject([{ answer: { kind: 'held', waiting: { kind: 'brake' } } }]);
     notePackageBrakes(state, { version: V1, epoch: 'e', seq: 3, brakes: [] });
     expect(kinds(decide(state))).toEqual(['202503180906 granted']);
-    expect(notePackageBrakes(state, { version: V1, epoch: 'e', seq: 4, brakes })).toEqual([2]);
+    expect(ownPasses(state, V1)).toEqual([]);
+    Object.assign(state.turns[2] ?? {}, { pass: 'p' });
+    expect(ownPasses(state, V1)).toMatchObject([{ ring: 2, pass: 'p' }]);
   });
 
   it('is refused where the ring is to run a newer package', () => {

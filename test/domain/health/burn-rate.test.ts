@@ -72,6 +72,18 @@ describe('the burn rate', () => {
     expect(holed(times(7), 20, 60)).toBe('unhealthy');
   });
 
+  it('waits while the events are so few that chance may have them', () => {
+    const of = (oneEvent: number) =>
+      burnRate(readingOf('s', ERRORS, cellOf({ s: [() => 0, times(20)] }, { ageMs: HOUR })), policyOf(), {
+        oneEvent,
+        byChance: 1e-4,
+      })?.verdict;
+    // An hour has twelve blocks of 0.01: three events of 0.04, where 0.15 are allowed; or twelve of 0.01, for 0.6.
+    expect(of(0.04)).toBe('inconclusive');
+    expect(of(0.01)).toBe('unhealthy');
+    expect(of(0)).toBe('unhealthy');
+  });
+
   it('says what burns how fast, since when, and where the line is', () => {
     expect(burning(times(20), 20 * MINUTE)).toMatchObject({
       signal: 's',

@@ -256,6 +256,21 @@ describe('a quiet cell', () => {
     expect(judged({ ...cell, after: rest }, policy)).toMatchObject({ verdict: 'inconclusive', quiet: false });
   });
 
+  it('is not convicted by ratios while its traffic is not measured, nor acquitted; one that was busy is', () => {
+    const withErrors = (traffic: Course) => {
+      const cell = cellOf(
+        { traffic, errors: [() => 0, around(0.2)], apdex: around(0.999, 0.0001) },
+        { ageMs: 30 * MINUTE },
+      );
+      const until = (cell.after.traffic ?? []).filter(([at]) => at <= DEPLOYED + 12 * MINUTE);
+      const { saturation: _none, ...signals } = policy.signals;
+      return judged({ ...cell, after: { ...cell.after, traffic: until } }, { ...policy, signals });
+    };
+    expect(withErrors(around(0.2))).toMatchObject({ verdict: 'inconclusive', quiet: false });
+    expect(withErrors(around(0.2)).evidence.map((e) => e.signal)).not.toContain('errors');
+    expect(withErrors(around(50)).verdict).toBe('unhealthy');
+  });
+
   it('is not one that lost its traffic with the deployment', () => {
     const lost = judged(sunday({}, [around(30), around(0.2)]), policy);
     expect(lost).toMatchObject({ verdict: 'inconclusive', quiet: false });

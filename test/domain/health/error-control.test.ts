@@ -13,12 +13,13 @@ describe('comparisons with the past', () => {
 
 describe('the line', () => {
   test.each([
-    ['what the signal asks for, where that is more', 9, 20, 6, 3, false, 9],
-    ['one comparison in the first block: 0.005 / 2', 2, 1, 1, 1, false, 2.807],
-    ['six on each of twenty cells, in the second doubling: 0.005 / 120 / 6', 3, 20, 6, 3, false, 4.346],
-    ['the same after two hours, in the fifth: 0.005 / 120 / 30', 3, 20, 6, 24, false, 4.689],
-    ['of those that break their objectives: 0.005 / 20 / 30', 3, 20, 6, 24, true, 4.305],
-  ])('is %s', (_what, zScore, cells, perCell, blocks, breaks, line) => {
-    expect(lineAt(zScore, { cells, perCell }, blocks, breaks)).toBeCloseTo(line, 2);
+    ['what the signal asks for, where that is more', 9, 20, 6, 3, 1, Infinity, 9],
+    ['one comparison in the first block: 0.005 / 2', 2, 1, 1, 1, 1, Infinity, 2.807],
+    ['six on each of twenty cells, in the second doubling: 0.005 / 120 / 6', 3, 20, 6, 3, 1, Infinity, 4.346],
+    ['the same after two hours, in the fifth: 0.005 / 120 / 30', 3, 20, 6, 24, 1, Infinity, 4.689],
+    ['one of three windows: 0.005 / 120 / 3 / 6', 3, 20, 6, 3, 3, Infinity, 4.58],
+    ['further out where deviations were estimated from little', 3, 1, 1, 1, 1, 10, 3.581],
+  ])('is %s', (_what, zScore, cells, perCell, blocks, lengths, freedom, line) => {
+    expect(lineAt(zScore, { cells, perCell }, { blocks, lengths, freedom })).toBeCloseTo(line, 1);
   });
 });

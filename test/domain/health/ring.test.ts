@@ -111,6 +111,22 @@ describe('a ring', () => {
     ).toBe('healthy');
   });
 
+  it('is not compared as a whole where there are fewer than five cells to compare with', () => {
+    const small = news(12, raised(0.00012));
+    expect(judged(small, olds(4, steady)).evidence.filter((e) => e.rule === 'ring-wide')).toEqual([]);
+    expect(judged(small, olds(5, steady)).evidence).toContainEqual(expect.objectContaining({ rule: 'ring-wide' }));
+  });
+
+  it('asks for more where it is compared with few', () => {
+    const surge =
+      (i: number): Course =>
+      (at) =>
+        steady(i)(at) + (at > DEPLOYED ? 0.0001 * (i % 3) : 0);
+    const lineOf = (count: number) =>
+      judged(news(12, raised(0.0001)), olds(count, surge)).evidence.find((e) => e.rule === 'ring-wide')?.threshold ?? 0;
+    expect(lineOf(6)).toBeGreaterThan(lineOf(24));
+  });
+
   it('does not let one broken cell speak for all: it is bounded, and each cell weighs the same', () => {
     const cells = [...news(11, same), ...news(12, raised(0.9)).slice(-1)];
     const verdict = judged(cells, olds(10, steady));

@@ -36,7 +36,7 @@ function found(
     zScoreFinding(
       memo.subject('s', signal, direction, cell, policy),
       policy,
-      { common: () => ({ middle: common, spread: 1, tail: 1 }) },
+      { common: () => ({ ...NOTHING_COMMON, middle: common }) },
       { cells, perCell: 1 },
     ),
   );
@@ -196,7 +196,7 @@ describe('the robust z-score', () => {
     expect(finding?.threshold).toBeGreaterThan(0.0003);
     expect(finding?.threshold).toBeLessThan(0.0006);
     expect(finding?.sentence).toMatch(
-      /^s is 0\.000\d+, [\d.]+ robust deviations above what it was before \(0\.0001?\d+\); the line is 3\.14$/,
+      /^s is 0\.000\d+, [\d.]+ robust deviations above what it was before \(0\.0001?\d+\); the line is 3\.57$/,
     );
   });
 });

@@ -1,8 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import type { LedgerEntry } from '../../../src/contract/ledger.js';
 import { restore } from '../../../src/domain/cluster/restore.js';
+import { noteRollback } from '../../../src/domain/cluster/rollbacks.js';
 import { newClusterState } from '../../../src/domain/cluster/state.js';
 import { putInForce } from '../../../src/domain/cluster/topology.js';
+import { decisionOfReturn } from '../../../src/domain/ledger/decisions.js';
 import { entryOfAct } from '../../../src/domain/ledger/entry.js';
 import { hasOrders, standingOf, summaryOf } from '../../../src/domain/ledger/standing.js';
 import { fleet, V0, V1, V2, V3 } from '../../support/fleet.js';
@@ -21,6 +23,21 @@ const engage = (brakeId: string, more: Record<string, unknown> = {}, about: Part
   entry('engageBrake', { facts: { brakeId, scope: 'outer', mode: 'finish-cells', ...more }, ...about });
 const standing = (...entries: LedgerEntry[]) => standingOf(entries, NOW);
 const ids = (brakes: { brakeId: string }[]) => brakes.map((b) => b.brakeId);
+
+test('a package that was taken back is graduated no more, also where its rollout had converged before', () => {
+  const state = newClusterState();
+  const asked = { version: V1, run: 'r', by: 'alice', reason: 'x', url: null, ring: null, block: true, dryRun: false };
+  noteRollback(state, asked, NOW);
+  const about = { version: V1, facts: {} };
+  const before = [
+    entry('opened', about),
+    entry('graduated', about),
+    entry('ended', { ...about, outcome: 'converged' }),
+  ];
+  expect(standing(...before).graduated).toHaveLength(1);
+  const after = standing(...before, entry('ended', decisionOfReturn(V1, state)));
+  expect(after).toMatchObject({ graduated: [], ended: [{ version: V1, state: 'rolled-back' }] });
+});
 
 describe('brakes that stand by the ledger', () => {
   test.each<[string, LedgerEntry[], string[]]>([

@@ -13,7 +13,7 @@ const HELD = { reason: 'PDM failed in ring 3', sinceMs: NOW };
 
 describe('PDM that failed', () => {
   const policy = policyOf({ maxParallel: 5, failureBudget: 9 });
-  const rules = { policy, soft: false, perimeter: false, leftOut: 0, now: NOW };
+  const rules = { policy, soft: false, endsBaked: false, leftOut: 0, now: NOW };
   const failedMigrations = (s: PassState) => Object.keys(s.pdmFailed).map(Number);
 
   const migrated = (state: CellResult['state'], more: Partial<CellResult> = {}): CellResult =>

@@ -18,7 +18,7 @@ import {
   sendBack,
   takeNext,
 } from '../../../src/domain/ring/pass.js';
-import { resume, retried, retryable, skip } from '../../../src/domain/ring/people.js';
+import { leave, quarantine, resume, retried, retryable, skip } from '../../../src/domain/ring/people.js';
 import { advance } from '../../../src/domain/ring/stages.js';
 import { countsOf } from '../../../src/domain/ring/view.js';
 import { policyOf } from '../policies.js';
@@ -299,6 +299,18 @@ describe('a pass that was put off, skipped, or died', () => {
     const s = standing('C>.');
     expect([1, 2, 3, 4].map(() => cellDied(s, 1))).toEqual(['restart', 'restart', 'restart', 'give-up']);
     expect(s.orders[1]).toBe(1);
+  });
+
+  it('starts none again on a cell that was to leave the pass with the end of its run', () => {
+    const policy = policyOf({ failureBudget: 0 });
+    const s = standing('C>>>');
+    quarantine(s, 1, 'alice', 'it burns', policy);
+    leave(s, 2, policy);
+    skip(s, 3, 'alice', 'later', policy);
+    expect([1, 2, 3].map((index) => cellDied(s, index))).toEqual(['give-up', 'give-up', 'give-up']);
+    for (const index of [1, 2, 3]) cellEnded(s, index, result('failed', { jobId: null }), policy, NOW);
+    expect(marksOf(s)).toBe('CQLs');
+    expect(s.halt).toBeNull();
   });
 });
 

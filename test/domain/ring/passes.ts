@@ -43,7 +43,7 @@ export const result = (state: CellState, more: Partial<CellResult> = {}): CellRe
 export const rules = (policy: RingPolicy, more: Partial<Advance> = {}) => ({
   policy,
   soft: policy.onFailure === 'soft',
-  perimeter: false,
+  endsBaked: false,
   leftOut: 0,
   now: NOW,
   ...more,

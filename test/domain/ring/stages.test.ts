@@ -52,8 +52,8 @@ describe('advance: from stage to stage', () => {
 
   it('inside the perimeter it ends with the bake: PDM is on command there', () => {
     const s = standing('CC');
-    through(s, NOW, { perimeter: true });
-    expect(through(s, NOW + 1_000, { perimeter: true })).toBe('done');
+    through(s, NOW, { endsBaked: true });
+    expect(through(s, NOW + 1_000, { endsBaked: true })).toBe('done');
   });
 
   it('needs no PDM where it ran with the deployment', () => {
@@ -136,7 +136,7 @@ describe('advance: from stage to stage', () => {
   it('a check that failed is reported and no more in a soft ring', () => {
     const s = { ...standing('C'), stage: 'bake' as const, bakeUntilMs: NOW - 1 };
     noteCheck(s, { name: 'smoke', outcome: 'failed', by: 'qa' });
-    advance(s, rules(policyOf({ onFailure: 'soft' }), { perimeter: true }));
+    advance(s, rules(policyOf({ onFailure: 'soft' }), { endsBaked: true }));
     expect(s).toMatchObject({ stage: 'done', halt: null });
   });
 

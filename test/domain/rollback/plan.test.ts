@@ -86,6 +86,7 @@ describe('the plan of a ring', () => {
       ring: 3,
       name: 'everyone',
       cells: 4,
+      on: ['a', 'b', 'c', 'd'],
       targets: { [V0]: 2, [V2]: 1 },
       stays: [expect.objectContaining({ cell: 'c', needsDowntime: true })],
       staysTotal: 1,
@@ -110,7 +111,7 @@ describe('the plan of a ring', () => {
     [1, 0, true],
     [0, 1, true],
   ])('concerns a ring with %d cells on it and %d under way: %o', (cells, underWay, isConcerned) => {
-    const none = { ring: 2, name: 'r', targets: {}, stays: [], staysTotal: 0, unknown: 3 };
+    const none = { ring: 2, name: 'r', on: [], targets: {}, stays: [], staysTotal: 0, unknown: 3 };
     expect(concerns({ ...none, cells, underWay })).toBe(isConcerned);
   });
 });

@@ -3,9 +3,11 @@ import type { RingReturn } from '../../../src/contract/activities.js';
 import type { CellException, RolloutRing } from '../../../src/contract/status.js';
 import {
   endOf,
+  leftOf,
   MAX_SURVEYS,
   newRollbackState,
   nextRollbackStep,
+  noteAnswer,
   noteSurvey,
   type RollbackState,
 } from '../../../src/domain/rollback/state.js';
@@ -19,16 +21,19 @@ const OUST = 60_000;
 const begin = (more: Record<string, unknown> = {}): RollbackState =>
   newRollbackState({ version: V1, by: 'alice', reason: 'INC-4711', ...more }, NOW);
 
-const ring = (number: number, cells: number, underWay = 0): RingReturn => ({
+const ring = (number: number, cells: number, underWay = 0, on?: string[]): RingReturn => ({
   ring: number,
   name: `ring-${number}`,
   cells,
+  on: on ?? Array.from({ length: cells }, (_, i) => `c${number}-${i + 1}`),
   targets: { [V0]: cells },
   stays: [],
   staysTotal: 0,
   underWay,
   unknown: 0,
 });
+
+const isLeftByPerson = ({ state }: CellException) => state === 'skipped' || state === 'quarantined';
 
 const view = (number: number, rolledBack: number, exceptions: CellException[] = []): RolloutRing => ({
   ring: number,
@@ -37,7 +42,7 @@ const view = (number: number, rolledBack: number, exceptions: CellException[] = 
   total: rolledBack + exceptions.length,
   converged: 0,
   inFlight: 0,
-  failed: exceptions.filter((e) => e.state !== 'skipped').length,
+  failed: exceptions.filter((e) => !isLeftByPerson(e)).length,
   rolledBack,
   quarantined: 0,
   skipped: 0,
@@ -58,6 +63,8 @@ function wentBack(s: RollbackState, number: number, rolledBack: number, exceptio
   const result = { outcome, code: null, supersededBy: null, reason: '' };
   s.package.tracks[number] = { ...track, stage: 'over', view: view(number, rolledBack, exceptions), result };
 }
+
+const REFUSED = { path: 'version', value: V1, expected: 'a package that no cell is coming back to' };
 
 const next = (s: RollbackState) => nextRollbackStep(s, NOW, OUST).do;
 const stays = (cell: string, more: Partial<CellException> = {}): CellException => ({
@@ -118,6 +125,27 @@ describe('a rollback', () => {
     expect(nextRollbackStep(s, NOW, OUST)).toEqual({ do: 'end', state: 'rolled-back' });
   });
 
+  it('takes a ring again where a cell is on the package that nobody named, however many others were', () => {
+    const s = begin();
+    s.package.skips = [{ cell: 'c3-1', by: 'bob', reason: 'later' }];
+    noteSurvey(s, { rings: [ring(2, 3), ring(3, 1)] });
+    wentBack(s, 3, 0, [stays('c3-1', { state: 'skipped' })]);
+    wentBack(s, 2, 2, [stays('c2-1', { reason: 'what it runs is unknown' })]);
+    noteSurvey(s, { rings: [ring(2, 1, 0, ['c2-3']), ring(3, 1)] });
+    expect(s.package.alsoOn).toEqual([2]);
+    expect(next(s)).toBe('return');
+  });
+
+  it('of more cells than are named goes by their number', () => {
+    const s = begin();
+    noteSurvey(s, { rings: [ring(2, 300)] });
+    const left = Array.from({ length: 100 }, (_, i) => stays(`c2-${i + 1}`, { needsDowntime: true }));
+    wentBack(s, 2, 100, left);
+    Object.assign(s.package.tracks[2]?.view ?? {}, { failed: 200, exceptionsTotal: 200 });
+    noteSurvey(s, { rings: [ring(2, 200)] });
+    expect(next(s)).toBe('end');
+  });
+
   it('ends, whatever comes to the package again and again', () => {
     const s = begin();
     for (let i = 0; i < MAX_SURVEYS; i += 1) {
@@ -139,11 +167,45 @@ describe('a rollback', () => {
     expect(nextRollbackStep(s, NOW, OUST)).toEqual({ do: 'end', state: 'aborted' });
   });
 
+  it('that the cluster refuses late ends once nothing is under way, and takes no further ring', () => {
+    const s = begin();
+    noteSurvey(s, { rings: [ring(2, 1), ring(3, 1)] });
+    const track = newTrack({ ring: 3 }, 'rollback', 'r/1', NOW);
+    s.package.tracks[3] = { ...track, stage: 'running', pass: 'p' };
+    expect(noteAnswer(s, { refused: REFUSED, rings: [2, 3] })).toEqual(REFUSED);
+    expect(next(s)).toBe('wait');
+    wentBack(s, 3, 1);
+    expect(nextRollbackStep(s, NOW, OUST)).toEqual({ do: 'end', state: 'aborted' });
+    expect(s.givenUp).toEqual({ by: 'coordinator', reason: `refused: expected ${REFUSED.expected}` });
+  });
+
+  it('that was accepted is refused by nobody later, and one that is over hears nothing', () => {
+    const s = begin();
+    expect(noteAnswer(s, { refused: null, rings: [3] })).toBeNull();
+    expect(noteAnswer(s, { refused: REFUSED, rings: [] })).toBeNull();
+    expect([s.word, s.named, s.givenUp]).toEqual(['accepted', [3], null]);
+    const over = begin();
+    over.package.end = { state: 'rolled-back', supersededBy: null };
+    expect(noteAnswer(over, { refused: REFUSED, rings: [] })).toBeNull();
+    expect(over.givenUp).toBeNull();
+  });
+
   it('of which only the plan is asked for takes no ring', () => {
     const s = begin({ dryRun: true });
     noteSurvey(s, { rings: [ring(2, 1)] });
     expect([s.stage, s.package.alsoOn]).toEqual(['announce', []]);
     expect(viewOfRollback(s, NOW)).toMatchObject({ dryRun: true, plan: [{ ring: 2 }] });
+  });
+
+  it('names the cells that it left on the package, but for those that a person left there', () => {
+    const s = begin();
+    wentBack(s, 2, 1, [
+      stays('a', { needsDowntime: true }),
+      stays('b', { state: 'rollback-failed' }),
+      stays('c', { state: 'skipped' }),
+      stays('d', { state: 'quarantined' }),
+    ]);
+    expect(leftOf(s)).toMatchObject({ total: 2, named: [{ cell: 'a' }, { cell: 'b' }], needDowntime: ['a'] });
   });
 
   it.each([
@@ -155,6 +217,19 @@ describe('a rollback', () => {
   ])('ends as %s where %s', (state, _what, exceptions) => {
     const s = begin();
     wentBack(s, 2, 1, exceptions);
+    expect(endOf(s)).toBe(state);
+  });
+
+  it.each([
+    ['rolled-back', 'would all go down for it', { failed: 130, needDowntime: 130 }],
+    ['rolled-back', 'were partly left by a person', { failed: 110, needDowntime: 110, skipped: 20 }],
+    ['aborted', 'were partly not to be taken back', { failed: 130, needDowntime: 129 }],
+    ['aborted', 'are not known to need downtime', { failed: 130 }],
+  ])('ends as %s where the cells that stay, more than are named, %s', (state, _what, counts) => {
+    const s = begin();
+    const named = Array.from({ length: 100 }, (_, i) => stays(`c2-${i + 1}`, { needsDowntime: true }));
+    wentBack(s, 2, 1, named);
+    Object.assign(s.package.tracks[2]?.view ?? {}, { exceptionsTotal: 130, ...counts });
     expect(endOf(s)).toBe(state);
   });
 });

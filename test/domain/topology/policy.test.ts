@@ -41,6 +41,15 @@ describe('the policy of a ring', () => {
     expect(DEFAULT_POLICY.bakeTime).toBe('1h');
   });
 
+  it('takes shares of the cells that nobody took out of automation', () => {
+    const share = { failureBudget: '20%', maxParallel: '50%' };
+    const topology = accepted(written({ rings: [ring(share, 10)] }));
+    const out = new Set(topology.rings[0]?.cells.slice(0, 6).map(({ id }) => id));
+    expect(resolvePolicy(topology, 2, null, 0)).toMatchObject({ failureBudget: 2, maxParallel: 5 });
+    const policy = resolvePolicy(topology, 2, null, 0, (cell) => out.has(cell));
+    expect(policy).toMatchObject({ failureBudget: 0, maxParallel: 2 });
+  });
+
   it('is laid over by the topology, then the ring, then the lane', () => {
     const topology = accepted(
       written({

@@ -39,6 +39,13 @@ test.each<[string, Omit<Partial<Evidence>, 'jobs'>]>([
     { acts: [skip], statuses: seen(Array.from({ length: 200 }, () => kept({ act: 'override', at: at(99) }))) },
   ],
   ['where nobody has the status', { acts: [skip] }],
+  [
+    'nowhere, where a rollback is under way already',
+    {
+      acts: [act('rollback', 10, { reason: 'again' }, { answer: false })],
+      rollbacks: { [V1]: [kept({ act: 'rollback' })] },
+    },
+  ],
 ])('an act is kept %s', (_what, evidence) => {
   expect(judged(actsAreKept, { jobs: [], ...evidence })).toEqual([]);
 });

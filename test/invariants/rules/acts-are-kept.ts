@@ -14,9 +14,12 @@ const BY_PEOPLE = [
 /** 11. Every act of a person is kept: who, when, why, what came of it. What was refused changed nothing, and is answered. */
 export function actsAreKept(facts: Facts): Violation[] {
   return facts.acts
-    .filter((a) => BY_PEOPLE.includes(a.act) && a.answeredMs !== null && !a.refused)
+    .filter((a) => BY_PEOPLE.includes(a.act) && a.answeredMs !== null && !a.refused && !isUnderWay(a))
     .flatMap((act) => judge(facts, act));
 }
+
+/** The answer says that a rollback is under way already: this one was not begun. */
+const isUnderWay = ({ act, answer }: Act): boolean => act === 'rollback' && answer === false;
 
 function judge(facts: Facts, act: Act): Violation[] {
   const kept = keptFor(facts, act);
