@@ -66,6 +66,8 @@ export interface SeenRollout {
   rings: SeenRing[];
   failures: { ring: number; cell?: string; state?: string; reason: string }[];
   acts?: SeenAct[];
+  /** What was refused; a signal has no other answer. */
+  rejected?: { at: string; message: string; by?: string }[];
 }
 
 export interface Evidence {

@@ -26,6 +26,13 @@ test.each<[string, Omit<Partial<Evidence>, 'jobs'>]>([
     },
   ],
   ['nowhere, where it was refused', { acts: [{ ...skip, error: 'cell: found a1, expected b1' }], statuses: seen([]) }],
+  [
+    'as refused, where an abort met a rollout that had just ended',
+    {
+      acts: [act('abort', 10)],
+      statuses: seen([], { finishedAt: at(9), rejected: [{ at: at(10), message: 'abort' }] }),
+    },
+  ],
   ['by a run before this one', { acts: [skip], statuses: seen([], { startedAt: at(20) }) }],
   [
     'by a run before this one, although it was answered later',

@@ -26,7 +26,7 @@ function judge(facts: Facts, act: Act): Violation[] {
   const { by, reason } = act.payload;
   if (!kept || typeof by !== 'string' || isBeyond(kept, act)) return [];
   const like = kept.filter((k) => k.act === act.act && k.by === by && (reason === undefined || k.reason === reason));
-  if (like.some((k) => isThen(facts, act, k) && k.outcome !== '')) return [];
+  if (like.some((k) => isThen(facts, act, k) && k.outcome !== '') || isFiled(facts, act)) return [];
   const whose = act.version ?? 'the cluster';
   const message = `${act.act} of ${whose} by ${by}, answered at ${clock(act.answeredMs ?? 0)}, is not kept`;
   return [{ rule: 11, message, jobs: [] }];
@@ -48,6 +48,16 @@ function keptFor(facts: Facts, act: Act): SeenAct[] | null {
 
 const isBeyond = (kept: SeenAct[], act: Act): boolean =>
   kept.length >= KEPT && Date.parse(kept[0]?.at ?? '') > (act.answeredMs ?? 0);
+
+/** An abort that met a rollout which had just ended is answered with how it ended, and filed as refused: it changed nothing. */
+function isFiled(facts: Facts, act: Act): boolean {
+  if (act.act !== 'abort' || act.version === null) return false;
+  const { finishedAt = null, rejected = [] } = statusOf(facts, act.version) ?? {};
+  const { toleranceMs } = facts.leeway;
+  const isThen = (at: string) =>
+    Date.parse(at) >= act.askedMs - toleranceMs && Date.parse(at) <= (act.answeredMs ?? 0) + toleranceMs;
+  return finishedAt !== null && rejected.some((r) => r.message === act.act && isThen(r.at));
+}
 
 /** The same again changes nothing, so the record may be that of the first time. */
 function isThen({ acts, leeway }: Facts, act: Act, { at }: SeenAct): boolean {
