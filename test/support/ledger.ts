@@ -93,3 +93,7 @@ export async function forgetEverything(world: World): Promise<void> {
   const unkept = quarantines.map((a) => ({ ...a, answeredAt: null }));
   world.acts.splice(0, world.acts.length, ...ofPackages, ...unkept);
 }
+
+/** The entries of these acts, in their order. */
+export const entriesOf = (entries: LedgerEntry[], ...acts: string[]): LedgerEntry[] =>
+  entries.filter(({ act }) => acts.includes(act));

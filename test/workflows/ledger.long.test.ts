@@ -5,7 +5,15 @@ import type { LedgerEntry } from '../../src/contract/ledger.js';
 import { openInMemory } from '../../src/ledger/embedded.js';
 import type { LedgerStore } from '../../src/ledger/store.js';
 import { V1, V2, V3 } from '../support/fleet.js';
-import { entered, forgetEverything, ledgerSettled, ledgerStatus, serveLedger, whileServed } from '../support/ledger.js';
+import {
+  entered,
+  entriesOf,
+  forgetEverything,
+  ledgerSettled,
+  ledgerStatus,
+  serveLedger,
+  whileServed,
+} from '../support/ledger.js';
 import type { World } from '../support/world.js';
 import { clusterSeen, ends, graduate, jobsSeen, pause, ringOf, scenario, seen, toVersion } from './support.js';
 
@@ -15,9 +23,6 @@ beforeAll(async () => {
   store = await openInMemory();
 }, 120_000);
 afterAll(() => store?.close());
-
-const of = (entries: LedgerEntry[], ...names: string[]): LedgerEntry[] =>
-  entries.filter(({ act }) => names.includes(act));
 
 const who = { by: 'alice', reason: 'because' };
 
@@ -106,9 +111,9 @@ scenario(
     await whileServed(world, store, async () => {
       const entries = await entered(world, store, 'down', ({ act }) => act === 'ended');
       expect(new Set(entries.map(({ id }) => id)).size).toBe(entries.length);
-      expect(of(entries, 'graduate', 'graduated', 'ended')).toHaveLength(3);
+      expect(entriesOf(entries, 'graduate', 'graduated', 'ended')).toHaveLength(3);
       for (const act of ['granted', 'converged', 'finished']) {
-        expect(of(entries, act).map(({ ring }) => ring)).toEqual([2, 3]);
+        expect(entriesOf(entries, act).map(({ ring }) => ring)).toEqual([2, 3]);
       }
       expect(Math.max(...numbersOf(entries))).toBe(new Set(numbersOf(entries)).size);
     });

@@ -1,9 +1,8 @@
 import { afterAll, beforeAll, expect } from 'vitest';
-import type { LedgerEntry } from '../../src/contract/ledger.js';
 import { openInMemory } from '../../src/ledger/embedded.js';
 import type { LedgerStore } from '../../src/ledger/store.js';
 import { V1 } from '../support/fleet.js';
-import { entered, whileServed } from '../support/ledger.js';
+import { entered, entriesOf, whileServed } from '../support/ledger.js';
 import type { World } from '../support/world.js';
 import { clusterSeen, ends, expectRejected, graduate, ringOf, scenario, seen } from './support.js';
 
@@ -15,9 +14,6 @@ beforeAll(async () => {
 afterAll(() => store?.close());
 
 const who = { by: 'alice', reason: 'because' };
-
-const of = (entries: LedgerEntry[], ...names: string[]): LedgerEntry[] =>
-  entries.filter(({ act }) => names.includes(act));
 
 const _sinceRecalled = (world: World) => clusterSeen(world, (s) => s.coldStart);
 
@@ -34,12 +30,12 @@ scenario(
       await world.cells.cluster().releaseBrake({ ...who, brakeId: 'b' });
       expect((await ends(world, V1)).state).toBe('converged');
       const entries = await entered(world, store, 'entered', ({ act }) => act === 'ended');
-      expect(of(entries, 'deployRing', 'graduate')).toMatchObject([
+      expect(entriesOf(entries, 'deployRing', 'graduate')).toMatchObject([
         { kind: 'act', by: 'release-tools', version: V1, ring: 0 },
         { kind: 'act', by: 'release-tools', version: V1 },
       ]);
       // As a signal and as an update, it is one act.
-      expect(of(entries, 'engageBrake', 'releaseBrake').filter(({ facts }) => facts?.brakeId)).toMatchObject([
+      expect(entriesOf(entries, 'engageBrake', 'releaseBrake').filter(({ facts }) => facts?.brakeId)).toMatchObject([
         { kind: 'act', ...who, url: 'https://example.com/1', outcome: 'brake b is on', facts: { brakeId: 'b' } },
         { kind: 'act', ...who, outcome: 'brake b is off', facts: { brakeId: 'b' } },
       ]);
@@ -55,7 +51,10 @@ scenario(
         ['finished', 2],
         ['ended', undefined],
       ]);
-      expect(of(entries, 'converged').at(-1)).toMatchObject({ outcome: '2 of 2 cells', tookMs: expect.any(Number) });
+      expect(entriesOf(entries, 'converged').at(-1)).toMatchObject({
+        outcome: '2 of 2 cells',
+        tookMs: expect.any(Number),
+      });
       expect(entries.filter(({ kind }) => kind === 'failure')).toEqual([]);
     });
   },
@@ -73,7 +72,7 @@ scenario(
       await world.cells.rollout(V1).retryRing({ ring: 2, by: 'alice' });
       expect((await ends(world, V1)).state).toBe('converged');
       const entries = await entered(world, store, 'failed', ({ act }) => act === 'ended');
-      expect(of(entries, 'cellFailed', 'halted', 'retryRing', 'resumed', 'cellMended')).toMatchObject([
+      expect(entriesOf(entries, 'cellFailed', 'halted', 'retryRing', 'resumed', 'cellMended')).toMatchObject([
         {
           kind: 'failure',
           act: 'cellFailed',

@@ -3,6 +3,7 @@ import { V0, V1, V2 } from '../support/fleet.js';
 import type { LoggedJob } from '../support/world.js';
 import {
   cellNow,
+  created,
   ends,
   exceptionOf,
   expectRejected,
@@ -14,9 +15,6 @@ import {
   theRing,
   toVersion,
 } from './support.js';
-
-const created = (job: LoggedJob | undefined) => Date.parse(job?.created_at ?? '');
-const _finished = (job: LoggedJob | undefined) => Date.parse(job?.finished_at ?? '');
 
 scenario(
   'a strict budget never lets more than itself and one fail',

@@ -1,10 +1,12 @@
 import { expect } from 'vitest';
 import { V1 } from '../support/fleet.js';
-import type { LoggedJob, World } from '../support/world.js';
+import type { World } from '../support/world.js';
 import {
   cellNow,
+  created,
   ends,
   exceptionOf,
+  finished,
   graduate,
   jobsSeen,
   mostAtOnce,
@@ -15,9 +17,6 @@ import {
   theRing,
   toVersion,
 } from './support.js';
-
-const created = (job: LoggedJob | undefined) => Date.parse(job?.created_at ?? '');
-const finished = (job: LoggedJob | undefined) => Date.parse(job?.finished_at ?? '');
 
 scenario(
   'first cells go alone; then never more than maxParallel are in flight, and a new one starts as soon as one ends',

@@ -134,6 +134,10 @@ export function theRing(status: PackageRolloutStatus, ring: number): RolloutRing
 export const exceptionOf = (status: PackageRolloutStatus, ring: number, cell: string) =>
   ringOf(status, ring)?.exceptions.find((e) => e.cell === cell);
 
+/** When AMP took a job, and when it ended, in epoch ms; not a number where there is none. */
+export const created = (job: LoggedJob | undefined): number => Date.parse(job?.created_at ?? '');
+export const finished = (job: LoggedJob | undefined): number => Date.parse(job?.finished_at ?? '');
+
 export const FORWARD = ['configure', 'post_deploy_migrations'];
 
 /** Jobs that take a cell forward. */

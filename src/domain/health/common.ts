@@ -3,7 +3,6 @@ import { leastChange } from './least-change.js';
 import { freedomOf, MAD_TO_SIGMA, median, P95_TO_SIGMA, quantile } from './numbers.js';
 import { type Change, usualChange } from './past.js';
 import { amountBetween } from './readings.js';
-
 import type { Subject } from './subject.js';
 
 /** Fewer cells than this are no measure of what moves all of them. */
