@@ -2,10 +2,10 @@ import type { Activities, GateOrder } from '../src/contract/activities.js';
 import type { CellVerdict } from '../src/contract/health.js';
 import { CLUSTER_WORKFLOW_ID } from '../src/contract/ids.js';
 import type { PackedTopology } from '../src/contract/internal.js';
-import { bySignalsAlone, type Gate, gatesBefore } from '../src/domain/health/gates.js';
+import { bySignalsAlone, type Gate, gateOf, gatesBefore } from '../src/domain/health/gates.js';
 import { judgeCell } from '../src/domain/health/index.js';
 import { unpackTopology } from '../src/domain/snapshot.js';
-import type { Topology } from '../src/domain/topology/index.js';
+import { ringOf, type Topology } from '../src/domain/topology/index.js';
 import { type TemporalClient, tellPass, whileWanted } from './ask-temporal.js';
 import type { HealthDependencies } from './health.js';
 import { heartbeating } from './heartbeat.js';
@@ -18,6 +18,7 @@ export interface GateDependencies extends HealthDependencies {
 
 const NAMED_AT_MOST = 5;
 const LOOK_AGAIN_MS = 10_000;
+const NO_TOPOLOGY = 'the cluster does not say which cells there are';
 
 /** `awaitHealthyRings`: until a ring and all before it are healthy. See `Activities`. */
 export function createAwaitHealthyRings(dependencies: GateDependencies): Activities['awaitHealthyRings'] {
@@ -36,28 +37,45 @@ export function createAwaitHealthyRings(dependencies: GateDependencies): Activit
     );
 }
 
+/** `judgeRing`: one look at one ring. See `Activities`. */
+export function createJudgeRing(dependencies: GateDependencies): Activities['judgeRing'] {
+  return ({ ring }) =>
+    heartbeating(
+      () => undefined,
+      async ({ signal }) => {
+        const topology = await topologyInForce(dependencies.client, signal);
+        const found = topology && ringOf(topology, ring);
+        if (!topology || !found) return { healthy: null, sentence: NO_TOPOLOGY };
+        const gate = gateOf(topology, found, Date.now());
+        if (!gate) return { healthy: null, sentence: `nothing is measured in ring ${ring} that a verdict goes by` };
+        const { problem, isKnown } = await new GateLook(dependencies, signal).at(gate);
+        return { healthy: isKnown ? problem === null : null, sentence: problem ?? `ring ${ring} is healthy` };
+      },
+    );
+}
+
 class GateKeeper {
   intervalMs = LOOK_AGAIN_MS;
-  private readonly observe: Observe | null;
+  private readonly gateLook: GateLook;
   private readonly client: GateDependencies['client'];
   private told: string | null = null;
 
   constructor(
-    { prometheus, client, ...dependencies }: GateDependencies,
+    dependencies: GateDependencies,
     private readonly order: GateOrder,
     private readonly signal: AbortSignal,
   ) {
-    this.observe = prometheus ? createObserve({ ...dependencies, prometheus }) : null;
-    this.client = client;
+    this.gateLook = new GateLook(dependencies, signal);
+    this.client = dependencies.client;
   }
 
   /** What speaks against the ring, or null. */
   async look(): Promise<string | null> {
-    const topology = await this.topology();
-    if (topology === null) return 'the cluster does not say which cells there are';
+    const topology = await topologyInForce(this.client, this.signal);
+    if (topology === null) return NO_TOPOLOGY;
     for (const gate of gatesBefore(topology, this.order.ring, Date.now())) {
       this.intervalMs = gate.policy.intervalMs;
-      const problem = await this.lookAt(gate);
+      const { problem } = await this.gateLook.at(gate);
       if (problem !== null) return problem;
     }
     return null;
@@ -69,39 +87,58 @@ class GateKeeper {
     await tellPass(this.client, this.order, 'ringGate', { detail }, this.signal);
     this.told = detail;
   }
+}
 
-  private async topology(): Promise<Topology | null> {
-    const cluster = this.client.workflow.getHandle(CLUSTER_WORKFLOW_ID);
-    try {
-      const asked = () => cluster.query<PackedTopology>('topology');
-      return unpackTopology(await whileWanted(this.client, this.signal, asked));
-    } catch {
-      this.signal.throwIfAborted();
-      return null;
-    }
+interface GateWord {
+  /** What speaks against the ring, or null. */
+  problem: string | null;
+  /** The verdict is about the cells: they could be measured. */
+  isKnown: boolean;
+}
+
+class GateLook {
+  private readonly observe: Observe | null;
+
+  constructor(
+    { prometheus, client: _, ...dependencies }: GateDependencies,
+    private readonly signal: AbortSignal,
+  ) {
+    this.observe = prometheus ? createObserve({ ...dependencies, prometheus }) : null;
   }
 
-  private async lookAt({ ring, cells, policy, bears }: Gate): Promise<string | null> {
-    if (!this.observe) return `nothing is known of ring ${ring}: PROMETHEUS_URL is not set`;
+  async at({ ring, cells, policy, bears }: Gate): Promise<GateWord> {
+    const unmeasured = (why: string) => ({ problem: `nothing is known of ring ${ring}: ${why}`, isKnown: false });
+    if (!this.observe) return unmeasured('PROMETHEUS_URL is not set');
     const unknown = { expected: null, begunAtMs: null, deployedAtMs: null, smokeTests: null, before: null };
     const asked = cells.map(({ id, tenant, url, labels }) => ({ id, tenant, url, labels, ...unknown }));
     const observed = await this.observe({ cells: asked, policy }, this.signal);
-    if (observed.outcome === 'unavailable') return `nothing is known of ring ${ring}: ${observed.reason}`;
+    if (observed.outcome === 'unavailable') return unmeasured(observed.reason);
     const verdicts = observed.observations.map((observation, i) => {
       const isOurs = cells[i]?.tenant !== null;
       return judgeCell(isOurs ? observation : bySignalsAlone(observation), policy);
     });
-    return problemOf(ring, verdicts, bears);
+    return wordOf(ring, verdicts, bears);
   }
 }
 
-function problemOf(ring: number, verdicts: readonly CellVerdict[], bears: number): string | null {
+async function topologyInForce(client: TemporalClient, signal: AbortSignal): Promise<Topology | null> {
+  const cluster = client.workflow.getHandle(CLUSTER_WORKFLOW_ID);
+  try {
+    return unpackTopology(await whileWanted(client, signal, () => cluster.query<PackedTopology>('topology')));
+  } catch {
+    signal.throwIfAborted();
+    return null;
+  }
+}
+
+function wordOf(ring: number, verdicts: readonly CellVerdict[], bears: number): GateWord {
   const unhealthy = verdicts.filter(({ verdict }) => verdict === 'unhealthy');
   const unknown = verdicts.filter(({ verdict }) => verdict === 'inconclusive');
-  const [these, word] = unhealthy.length > bears ? [unhealthy, 'unhealthy'] : [unknown, 'not known to be healthy'];
+  const isIll = unhealthy.length > bears;
+  const [these, word] = isIll ? [unhealthy, 'unhealthy'] : [unknown, 'not known to be healthy'];
   const [first] = these;
-  if (!first) return null;
+  if (!first) return { problem: null, isKnown: true };
   const names = these.slice(0, NAMED_AT_MOST).map(({ cell }) => cell);
   const more = these.length > names.length ? ` and ${these.length - names.length} more` : '';
-  return `ring ${ring} is ${word} (${names.join(', ')}${more}): ${first.sentence}`;
+  return { problem: `ring ${ring} is ${word} (${names.join(', ')}${more}): ${first.sentence}`, isKnown: isIll };
 }

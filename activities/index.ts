@@ -9,7 +9,7 @@ import { createReadCalendar } from './calendar.js';
 import { cellsOverHttp } from './cell-http.js';
 import { createWatchChecks } from './checks.js';
 import type { Endpoint } from './endpoint.js';
-import { createAwaitHealthyRings } from './gate.js';
+import { createAwaitHealthyRings, createJudgeRing } from './gate.js';
 import { createJudgeCell } from './health.js';
 import { createRunJob } from './job.js';
 import { createIsLedgerServed, createTellLedger } from './ledger.js';
@@ -55,6 +55,7 @@ export function createActivities(dependencies: Dependencies): Activities {
     verifyCell: createVerifyCell(all),
     judgeCell: createJudgeCell(all),
     awaitHealthyRings: createAwaitHealthyRings(all),
+    judgeRing: createJudgeRing(all),
     watchChecks: createWatchChecks(all),
     watchRing: createWatchRing(all),
     watchCells: createWatchCells(all),

@@ -60,6 +60,7 @@ function ringLines(ring: ClusterRing, rings: readonly ClusterRing[], view: View,
       `${' '.repeat(state - ring.state.length)} ${ring.desired ?? ''}`,
     ]),
     ...observedLines(ring, view, indent),
+    ...(ring.watched ? [line(view, [indent, [ring.watched.sentence, 'yellow']])] : []),
     ...forecastLines(ring, view, indent),
     ...exceptionLines(ring.exceptions, ring.exceptionsTotal, view, indent, 'cellctl cluster status --json'),
   ];

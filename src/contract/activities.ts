@@ -220,6 +220,13 @@ export interface GateOrder {
   once: boolean;
 }
 
+/** How the cells of a ring are as they stand. */
+export interface RingHealth {
+  /** null: nothing is known, or nothing is measured there. */
+  healthy: boolean | null;
+  sentence: string;
+}
+
 export interface WatchChecksOrder {
   ring: number;
   requestId: string;
@@ -333,6 +340,8 @@ export interface Activities {
    * why it waits. Answers what speaks against it (only where it was to look once), or null.
    */
   awaitHealthyRings(order: GateOrder): Promise<string | null>;
+  /** Judges a ring once, by what is measured there now; what cannot be asked is an answer too. */
+  judgeRing(order: { ring: number }): Promise<RingHealth>;
   /** Asks outside checks until it is cancelled, and tells the pass by signal what speaks against going on. */
   watchChecks(order: WatchChecksOrder): Promise<void>;
   /** Watches up to 100 cells' readiness until a time, or until one is bad. */

@@ -324,6 +324,19 @@ export interface BlockResult extends ClusterStatus {
 }
 
 /** One ring as the cluster sees it. */
+/** A ring in mode `observe`, as it was seen last, whoever deploys it meanwhile. */
+export interface WatchedRing {
+  at: string;
+  /** The package that would go there; null: none would. */
+  version: string | null;
+  /** So many cells would be deployed. */
+  would: number;
+  /** null: that is not known, or nothing is measured there. */
+  healthy: boolean | null;
+  /** What would be done, and what would stop it. */
+  sentence: string;
+}
+
 export interface ClusterRing {
   ring: number;
   name: string;
@@ -347,6 +360,8 @@ export interface ClusterRing {
   convergedAt: string | null;
   exceptions: CellException[];
   exceptionsTotal: number;
+  /** Only of a ring in mode `observe`. */
+  watched?: WatchedRing;
 }
 
 export interface GraduatedPackage {

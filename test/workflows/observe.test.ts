@@ -1,7 +1,20 @@
 import { expect } from 'vitest';
+import type { ClusterStatus, WatchedRing } from '../../src/contract/status.js';
 import { V0, V1 } from '../support/fleet.js';
 import type { World } from '../support/world.js';
-import { cellNow, deployedByOthers, ends, graduate, ringOf, scenario, seen, theRing, toVersion } from './support.js';
+import { scene } from './health-scene.js';
+import {
+  cellNow,
+  clusterSeen,
+  deployedByOthers,
+  ends,
+  graduate,
+  ringOf,
+  scenario,
+  seen,
+  theRing,
+  toVersion,
+} from './support.js';
 
 const OBSERVE = { mode: 'observe' };
 /** A day on which no run of this test can be. */
@@ -98,3 +111,33 @@ scenario(
     expect(toVersion(await ours(world), V0, 'rollback').map((j) => j.cell)).toEqual(['c3-1']);
   },
 );
+
+scenario(
+  'a ring that only observes is watched on after a package came: what others do there, and whether it is well',
+  {
+    ...scene({ rings: { 2: 2 }, policies: { 2: OBSERVE } }),
+    more: { ...scene().more, coordination: { reconcileEvery: '2s' } },
+  },
+  async (world) => {
+    const watched = async (fits: (ring: WatchedRing) => boolean) => {
+      const isSo = ({ rings }: ClusterStatus) => rings.some((r) => r.ring === 2 && r.watched && fits(r.watched));
+      return (await clusterSeen(world, isSo)).rings.find((r) => r.ring === 2)?.watched?.sentence;
+    };
+    await graduate(world, V1);
+    await ends(world, V1);
+    expect(await watched((w) => w.would === 2 && w.healthy === true)).toBe(
+      `only observed: would deploy ${V1} to 2 of 2 cells; ring 2 is healthy`,
+    );
+    await deployedByOthers(world, 'c2-1', V1);
+    await watched((w) => w.would === 1);
+    await world.fault({ kind: 'error-burst', cell: 'c2-1', version: V1, size: 0.5 });
+    expect(await watched((w) => w.healthy === false)).toMatch(/would stop for this: ring 2 is unhealthy \(c2-1\): /);
+    expect(await ours(world)).toEqual([]);
+    const acting = { ...world.topology, rings: (world.topology.rings as object[]).map(withoutPolicy) };
+    await world.cells.cluster().applyTopology({ topology: acting, by: 'test' });
+    const { rings } = await world.cells.cluster().status();
+    expect(rings.find((r) => r.ring === 2)?.watched).toBeUndefined();
+  },
+);
+
+const withoutPolicy = (ring: object) => ({ ...ring, policy: undefined });

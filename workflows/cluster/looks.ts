@@ -1,14 +1,15 @@
 import { condition, log, sleep } from '@temporalio/workflow';
-import type { CellLook, CellRef } from '../../src/contract/activities.js';
+import type { CellLook, CellRef, RingHealth } from '../../src/contract/activities.js';
 import { COORDINATOR } from '../../src/domain/brake.js';
 import { differenceOf } from '../../src/domain/cluster/differences.js';
 import { deployableIds, FOUND_AT_MOST, keptOn, reconcileOf, standingOf } from '../../src/domain/cluster/reconcile.js';
 import { COLD_START } from '../../src/domain/cluster/restore.js';
 import type { ClusterState, RingLook } from '../../src/domain/cluster/state.js';
 import { topologyOf } from '../../src/domain/cluster/topology.js';
+import { isWatched, noteWatched, watchedAs } from '../../src/domain/cluster/watched.js';
 import { isPackage, newest } from '../../src/domain/package-version.js';
 import { deployableCells, ringOf } from '../../src/domain/topology/index.js';
-import { lookAtCells } from '../shared/activities.js';
+import { judgeRing, lookAtCells } from '../shared/activities.js';
 import type { BrakeDesk } from '../shared/brake-desk.js';
 import { troublePauseMs } from '../shared/trouble.js';
 import type { ClusterContext } from './context.js';
@@ -22,6 +23,9 @@ const TRY_AGAIN_MS = 10_000;
  * What is still to be looked at is in the state, so it goes on after a continue-as-new.
  */
 export class Looks {
+  /** Rings whose health is being asked for: no look waits for that, and the next one asks again where it was lost. */
+  private readonly watching = new Set<number>();
+
   constructor(
     private readonly ctx: ClusterContext,
     private readonly brakes: BrakeDesk,
@@ -138,7 +142,26 @@ export class Looks {
     record.observed = looking.observed;
     record.desired ??= newest(Object.keys(record.observed).filter(isPackage));
     this.onLooked(ring, looking);
+    void this.watch(ring);
     return this.endLook();
+  }
+
+  /** A ring that is only observed: what would be done there now, and whether anything would stop it. */
+  private async watch(ring: number): Promise<void> {
+    const { state } = this.ctx;
+    const observing = () => {
+      const topology = topologyOf(state);
+      return topology && isWatched(topology, ring) ? topology : null;
+    };
+    if (!observing() || this.watching.has(ring)) return;
+    this.watching.add(ring);
+    const unknown = (error: unknown): RingHealth => ({ healthy: null, sentence: `its health is not known: ${error}` });
+    const health = await judgeRing({ ring }).catch(unknown);
+    this.watching.delete(ring);
+    const topology = observing();
+    if (!topology) return;
+    this.ctx.enter(noteWatched(state, ring, watchedAs(state, topology, ring, health, Date.now())));
+    this.ctx.wake();
   }
 
   /** Notes which of these cells do not stand where their ring does. */

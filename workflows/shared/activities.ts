@@ -50,6 +50,14 @@ const glancing = proxyActivities<Activities>({
   retry: { initialInterval: '500ms', backoffCoefficient: 1.5, maximumInterval: '5s' },
 });
 
+/** Says how something is, as far as that can be had; that it cannot is an answer, too. */
+const measuring = proxyActivities<Activities>({
+  startToCloseTimeout: '2m',
+  heartbeatTimeout: '10s',
+  scheduleToCloseTimeout: '3m',
+  retry: { initialInterval: '500ms', backoffCoefficient: 1.5, maximumInterval: '10s' },
+});
+
 /** The same, where seconds of asking again are part of the question. */
 const enquiring = proxyActivities<Activities>({
   startToCloseTimeout: '30s',
@@ -78,6 +86,7 @@ export const { listOpenCells } = glancing;
 export const { isLedgerServed } = enquiring;
 export const { lookAtCells, describeRuns, terminatePass, readRollout, listOpenRollouts, readCalendar } = looking;
 export const { readEntry, describePass } = looking;
+export const { judgeRing } = measuring;
 export const { watchCells, awaitCells, watchRing, awaitHealthyRings, watchChecks } = dropping;
 export const { raiseAlert } = telling;
 export const { tellLedger } = handing;

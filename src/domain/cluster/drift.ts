@@ -83,7 +83,8 @@ export function ringsBehind(state: ClusterState, topology: Topology, now: number
   return outerRings(state, topology, now).filter((ring) => newest !== null && lacks(state, ring, newest));
 }
 
-const newestAllowed = ({ graduated, blocked }: ClusterState): string | null =>
+/** The newest graduated package that is not blocked, or null. */
+export const newestAllowed = ({ graduated, blocked }: ClusterState): string | null =>
   newest(graduated.map(({ version }) => version).filter((version) => blockOf(blocked, version) === null));
 
 /** By outer ring with cells: the graduated packages newer than what it has, that it could have taken; oldest first. */

@@ -14,6 +14,7 @@ import type {
   RolloutState,
   WaitingFor,
   WaitKind,
+  WatchedRing,
 } from '../../contract/status.js';
 import { type ClusterAlertState, newClusterAlerts } from '../alerts/cluster.js';
 import type { Outbox } from '../ledger/entry.js';
@@ -135,6 +136,8 @@ export interface RingRecord {
   cellTimesMs?: number[];
   /** What the last pass had to raise, and was not over. */
   alerts?: AlertBook;
+  /** What would be done there, while the ring is only observed. */
+  watched?: WatchedRing;
 }
 
 export interface QueuedRequest extends RequestRing {

@@ -13,6 +13,7 @@ import {
 import { lanesMissed } from './lanes.js';
 import { judgeJoining } from './quarantine.js';
 import { type ClusterState, newRingRecord } from './state.js';
+import { isWatched } from './watched.js';
 
 /** Largest topology once unzipped, in bytes: far above 10,000 cells, far below what would stall the workflow. */
 const MAX_UNZIPPED_BYTES = 16 * 1024 * 1024;
@@ -116,6 +117,7 @@ export function putInForce(state: ClusterState, topology: Topology, notInForce: 
     const { cells, leftOut } = deployableCells(ring, now);
     record.name = ring.name ?? record.name;
     record.total = cells.length + leftOut.length;
+    if (!isWatched(topology, ring.ring)) delete record.watched;
     state.rings[ring.ring] = record;
     const had = before?.rings
       .find((r) => r.ring === ring.ring)

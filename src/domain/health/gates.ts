@@ -36,14 +36,15 @@ export function gatesBefore(topology: Topology, ring: number, now = Number.NEGAT
   const isOuter = ring > topology.perimeter;
   const isGate = (r: Ring) => r.ring === ring || (isOuter && r.ring < ring && !isSoft(topology, r));
   const before = topology.rings.filter(isGate);
-  return before
-    .sort((a, b) => a.ring - b.ring)
-    .flatMap((found) => {
-      const policy = healthOf(topology, found.ring);
-      const cells = spread(found.cells.flatMap((cell) => (whyLeftOut(cell, now, 'act') ? [] : [asked(cell, found)])));
-      if (!policy || policy.mode === 'shadow' || cells.length === 0 || !hasOwn(found)) return [];
-      return [{ ring: found.ring, policy, cells, bears: bearsOf(topology, found) }];
-    });
+  return before.sort((a, b) => a.ring - b.ring).flatMap((found) => gateOf(topology, found, now) ?? []);
+}
+
+/** A ring as a gate; null: it has no signals that are to be obeyed, or nobody to ask. */
+export function gateOf(topology: Topology, found: Ring, now = Number.NEGATIVE_INFINITY): Gate | null {
+  const policy = healthOf(topology, found.ring);
+  const cells = spread(found.cells.flatMap((cell) => (whyLeftOut(cell, now, 'act') ? [] : [asked(cell, found)])));
+  if (!policy || policy.mode === 'shadow' || cells.length === 0 || !hasOwn(found)) return null;
+  return { ring: found.ring, policy, cells, bears: bearsOf(topology, found) };
 }
 
 /** What is measured on cells of the coordinator does not exist on those that other tools deploy. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { gatesBefore } from '../../../src/domain/health/gates.js';
+import { gateOf, gatesBefore } from '../../../src/domain/health/gates.js';
 import type { Topology } from '../../../src/domain/topology/index.js';
 
 const SIGNALS = { errors: { query: 'errors{cell="{{cell}}"}', worse: 'higher', slo: 0.005 } };
@@ -33,6 +33,12 @@ describe('the gates before a ring', () => {
 
   it('ask cells that other tools deploy for their signals alone: they have no tenant', () => {
     expect(gates(2)[0]?.cells).toEqual([{ id: 'legacy', tenant: null, url: 'https://l.example', labels: undefined }]);
+  });
+
+  it('are for one ring alone what it is as a gate, soft or not', () => {
+    const of = topology();
+    const alone = of.rings.map((ring) => gateOf(of, ring, Date.parse('2026-01-02T03:04:05Z'))?.ring ?? null);
+    expect(alone).toEqual([0, 1, 2, 3]);
   });
 
   it('bear as many unhealthy cells as the failure budget', () => {
