@@ -1,6 +1,7 @@
 import { expect } from 'vitest';
 import { packageRollbackId, packageRolloutId } from '../../src/contract/ids.js';
 import type { PackageRollbackStatus, PackageRolloutStatus } from '../../src/contract/status.js';
+import { asked } from '../support/patience.js';
 import type { World } from '../support/world.js';
 import { checkInvariants } from './index.js';
 import type { Evidence, Leeway, SeenAct, SeenRollout } from './types.js';
@@ -35,7 +36,7 @@ async function statusOfAllRuns(world: World, version: string): Promise<PackageRo
   for await (const run of world.client.workflow.list({ query: `WorkflowId = '${packageRolloutId(version)}'` })) {
     const handle = world.client.workflow.getHandle(run.workflowId, run.runId);
     const isOver = run.status.name === 'COMPLETED';
-    const status = isOver ? handle.result() : handle.query<PackageRolloutStatus>('status');
+    const status = isOver ? handle.result() : asked(() => handle.query<PackageRolloutStatus>('status'));
     const found = (await status.catch(() => null)) as PackageRolloutStatus | null;
     if (found) statuses.unshift(found);
   }
@@ -56,7 +57,7 @@ async function actsOfRollbacks(world: World, version: string): Promise<SeenAct[]
   const acts: SeenAct[] = [];
   for await (const run of world.client.workflow.list({ query: `WorkflowId = '${packageRollbackId(version)}'` })) {
     const handle = world.client.workflow.getHandle(run.workflowId, run.runId);
-    const status = run.status.name === 'COMPLETED' ? handle.result() : handle.query('status');
+    const status = run.status.name === 'COMPLETED' ? handle.result() : asked(() => handle.query('status'));
     const found = (await status.catch(() => null)) as PackageRollbackStatus | null;
     acts.unshift(...(found?.acts ?? []));
   }

@@ -5,6 +5,7 @@ import { ledgerTaskQueue } from '../../src/contract/ids.js';
 import type { LedgerActivities, LedgerEntry, LedgerStatus } from '../../src/contract/ledger.js';
 import type { LedgerStore } from '../../src/ledger/store.js';
 import { payloadConverterPath } from '../../worker/bundle.js';
+import { asked } from './patience.js';
 import type { World } from './world.js';
 
 /** A worker that serves the ledger of a world, until it is stopped. */
@@ -41,7 +42,7 @@ export async function serveLedger(
 const PATIENCE_MS = 100_000;
 
 export const ledgerStatus = (world: World): Promise<LedgerStatus> =>
-  world.client.workflow.getHandle('ledger').query<LedgerStatus>('status');
+  asked(() => world.client.workflow.getHandle('ledger').query<LedgerStatus>('status'));
 
 /** Everything that the world's workflows had to enter is written, however they gave it away. */
 export async function ledgerSettled(world: World): Promise<void> {

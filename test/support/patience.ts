@@ -1,3 +1,5 @@
+import { isCollision } from '../../src/client/translate.js';
+
 /** The first pause between two looks, and the longest, in ms: who has waited long can wait a little longer. */
 const FIRST_MS = 40;
 const LONGEST_MS = 300;
@@ -14,5 +16,19 @@ export async function lookUntil<T>(
     if (seen !== null && seen !== undefined && seen !== false) return seen;
     if (Date.now() > end) return null;
     await new Promise((resolve) => setTimeout(resolve, pauseMs));
+  }
+}
+
+const COLLISIONS = 10;
+
+/** Asks a run, and again where it took another turn meanwhile: as the client does for its callers. */
+export async function asked<T>(ask: () => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await ask();
+    } catch (error) {
+      if (!isCollision(error) || tries === COLLISIONS) throw error;
+      await new Promise((resolve) => setTimeout(resolve, FIRST_MS));
+    }
   }
 }

@@ -11,6 +11,7 @@ import {
   pause,
   problemsOf,
   rawSignal,
+  ringOf,
   scenario,
   seen,
   statusOrNull,
@@ -192,3 +193,37 @@ async function expectBadArguments(world: World): Promise<void> {
     }),
   );
 }
+
+scenario('graduate as a signal with start is as good as the update', { rings: { 2: 1 } }, async (world) => {
+  world.acts.push({ act: 'graduate', version: V1, payload: {}, askedAt: Date.now(), answeredAt: null, answer: null });
+  await world.client.workflow.signalWithStart('PackageRollout', {
+    workflowId: packageRolloutId(V1),
+    taskQueue: world.taskQueue,
+    args: [{ version: V1 }],
+    signal: 'graduate',
+    signalArgs: [{ by: 'release-tools' }],
+    workflowIdConflictPolicy: 'USE_EXISTING',
+  });
+  const end = await ends(world, V1);
+  expect(end.state).toBe('converged');
+  // A graduation touches no ring inside the perimeter.
+  expect(ringOf(end, 0)).toBeUndefined();
+  expect((await world.jobs()).filter((j) => j.cell === 'qa')).toEqual([]);
+  expect(await world.cells.cluster().status()).toMatchObject({
+    graduated: [{ version: V1, convergedAt: expect.any(String) }],
+  });
+});
+
+scenario(
+  'when a package graduates, every older rollout that awaits graduation ends superseded',
+  { rings: { 2: 1 } },
+  async (world) => {
+    await world.deploy(V1);
+    await world.deploy(V2);
+    await world.deploy(V3);
+    await graduate(world, V2);
+    expect(await ends(world, V1)).toMatchObject({ state: 'superseded', supersededBy: V2 });
+    expect((await ends(world, V2)).state).toBe('converged');
+    expect(await statusOrNull(world, V3)).toMatchObject({ state: 'awaiting-graduation', finishedAt: null });
+  },
+);

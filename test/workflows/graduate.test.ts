@@ -1,5 +1,4 @@
 import { expect } from 'vitest';
-import { packageRolloutId } from '../../src/contract/ids.js';
 import { V1, V2, V3 } from '../support/fleet.js';
 import {
   ends,
@@ -7,7 +6,6 @@ import {
   forward,
   graduate,
   jobsSeen,
-  ringOf,
   scenario,
   seen,
   statusOrNull,
@@ -22,26 +20,6 @@ scenario('graduate answers what ring 0 made of the package', { jobMs: 1500 }, as
   expect(await graduate(world, V1)).toEqual({ ring0: 'superseded' });
   expect(await graduate(world, V2)).toEqual({ ring0: 'converged' });
   expect(await graduate(world, V3)).toEqual({ ring0: 'never' });
-});
-
-scenario('graduate as a signal with start is as good as the update', { rings: { 2: 1 } }, async (world) => {
-  world.acts.push({ act: 'graduate', version: V1, payload: {}, askedAt: Date.now(), answeredAt: null, answer: null });
-  await world.client.workflow.signalWithStart('PackageRollout', {
-    workflowId: packageRolloutId(V1),
-    taskQueue: world.taskQueue,
-    args: [{ version: V1 }],
-    signal: 'graduate',
-    signalArgs: [{ by: 'release-tools' }],
-    workflowIdConflictPolicy: 'USE_EXISTING',
-  });
-  const end = await ends(world, V1);
-  expect(end.state).toBe('converged');
-  // A graduation touches no ring inside the perimeter.
-  expect(ringOf(end, 0)).toBeUndefined();
-  expect((await world.jobs()).filter((j) => j.cell === 'qa')).toEqual([]);
-  expect(await world.cells.cluster().status()).toMatchObject({
-    graduated: [{ version: V1, convergedAt: expect.any(String) }],
-  });
 });
 
 scenario(
@@ -74,20 +52,6 @@ scenario(
     expect(waiting.lane).toBe('cautious');
     await world.cells.rollout(V1).approveRing({ ring: 2, by: 'alice' });
     expect(await ends(world, V1)).toMatchObject({ state: 'converged', lane: 'cautious' });
-  },
-);
-
-scenario(
-  'when a package graduates, every older rollout that awaits graduation ends superseded',
-  { rings: { 2: 1 } },
-  async (world) => {
-    await world.deploy(V1);
-    await world.deploy(V2);
-    await world.deploy(V3);
-    await graduate(world, V2);
-    expect(await ends(world, V1)).toMatchObject({ state: 'superseded', supersededBy: V2 });
-    expect((await ends(world, V2)).state).toBe('converged');
-    expect(await statusOrNull(world, V3)).toMatchObject({ state: 'awaiting-graduation', finishedAt: null });
   },
 );
 

@@ -1,5 +1,6 @@
 import { expect } from 'vitest';
 import { V0, V1 } from '../support/fleet.js';
+import { asked } from '../support/patience.js';
 import type { World } from '../support/world.js';
 import { cellNow, ends, graduate, jobsSeen, pause, ringOf, scenario, seen, theRing, toVersion } from './support.js';
 
@@ -26,7 +27,7 @@ async function loseThePass(world: World): Promise<void> {
   const { runId } = await pass.describe();
   await pass.terminate('by hand');
   await world.until('another pass', async () => (await pass.describe()).runId !== runId);
-  await world.until('its look', async () => (await pass.query<{ total: number }>('status')).total > 0);
+  await world.until('its look', async () => (await asked(() => pass.query<{ total: number }>('status'))).total > 0);
 }
 
 async function expectGoneBackOnce(world: World): Promise<void> {

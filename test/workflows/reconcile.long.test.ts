@@ -263,3 +263,14 @@ scenario(
     await ends(world, V1);
   },
 );
+
+scenario(
+  'where the topology says so, a change by hand is first told of, and then taken back',
+  { rings: { 2: 2 }, more: { coordination: { reconcileEvery: '6s', reconcileHandChanges: 'converge' } } },
+  async (world) => {
+    await converge(world);
+    await byHand(world, 'c2-1', V0);
+    await clusterSeen(world, (s) => s.rings[2]?.exceptions.some((e) => /by hand/.test(e.reason)));
+    await runs(world, 'c2-1', { version: V1 });
+  },
+);

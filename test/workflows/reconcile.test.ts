@@ -30,17 +30,6 @@ scenario(
 );
 
 scenario(
-  'where the topology says so, a change by hand is first told of, and then taken back',
-  { rings: { 2: 2 }, more: { coordination: { reconcileEvery: '6s', reconcileHandChanges: 'converge' } } },
-  async (world) => {
-    await converge(world);
-    await byHand(world, 'c2-1', V0);
-    await clusterSeen(world, (s) => s.rings[2]?.exceptions.some((e) => /by hand/.test(e.reason)));
-    await runs(world, 'c2-1', { version: V1 });
-  },
-);
-
-scenario(
   'a cell that joins a ring, or is let back from quarantine, comes to its package at once',
   { rings: { 2: 3, 3: 1 }, more: SELDOM, apply: false },
   async (world) => {

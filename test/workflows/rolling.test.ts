@@ -8,7 +8,6 @@ import {
   exceptionOf,
   finished,
   graduate,
-  jobsSeen,
   mostAtOnce,
   rawSignal,
   ringOf,
@@ -79,18 +78,6 @@ scenario(
 );
 
 scenario(
-  'an empty ring is converged without gates or bake, and says that it is empty',
-  { rings: { 2: 0, 3: 1 }, policies: { 2: { approval: 'required', bakeTime: '1h' } } },
-  async (world) => {
-    await graduate(world, V1);
-    const end = await ends(world, V1);
-    expect(end.state).toBe('converged');
-    expect(theRing(end, 2)).toMatchObject({ state: 'converged', empty: true, total: 0 });
-    expect(theRing(end, 3).converged).toBe(1);
-  },
-);
-
-scenario(
   'a ring that needs approval waits for it with the command to give it; approvals at once start one pass',
   { rings: { 2: 2, 3: 1 }, policies: { 2: { approval: 'required' }, 3: { approval: 'required' } } },
   async (world) => {
@@ -110,27 +97,6 @@ scenario(
     ]);
     expect((await ends(world, V1)).state).toBe('converged');
     expect(toVersion(await world.jobs(), V1)).toHaveLength(3);
-  },
-);
-
-scenario(
-  'an override ends the bake, and another the grace period, of this ring only, and both are kept',
-  { rings: { 2: 1, 3: 1 }, policies: { 2: { bakeTime: '1h', gracePeriod: '1h' }, 3: { bakeTime: '1h' } } },
-  async (world) => {
-    const rollout = world.cells.rollout(V1);
-    await graduate(world, V1);
-    const baking = await seen(world, V1, (s) => s.state === 'baking');
-    expect(baking.waitingFor).toMatchObject({ kind: 'bake', ring: 2, until: expect.any(String) });
-    expect(baking.waitingFor?.next.join()).toContain('override');
-    await rollout.override({ wait: 'bake', ring: 2, by: 'alice', reason: 'fix is urgent' });
-    const next = await seen(world, V1, (s) => ringOf(s, 3)?.state === 'baking');
-    expect(theRing(next, 2)).toMatchObject({ state: 'grace', waitingFor: { kind: 'grace-period' } });
-    await rollout.override({ wait: 'grace-period', ring: 2, by: 'alice', reason: 'fix is urgent' });
-    await seen(world, V1, (s) => ringOf(s, 2)?.state === 'converged');
-    expect(toVersion(await world.jobs(), V1, 'post_deploy_migrations').map((j) => j.cell)).toEqual(['c2-1']);
-    await rollout.override({ wait: 'bake', ring: 3, by: 'alice', reason: 'fix is urgent' });
-    const end = await ends(world, V1);
-    expect(end.acts.filter((a) => a.act === 'override' && a.reason === 'fix is urgent')).toHaveLength(3);
   },
 );
 
@@ -164,20 +130,6 @@ scenario(
 async function applyAnyway(world: World, topology: Record<string, unknown>): Promise<void> {
   await world.cells.cluster().applyTopology({ topology, by: 'test', releaseColdStart: true });
 }
-
-scenario(
-  'a cell skipped before its turn is left out of the way and tried once more at the end of its ring',
-  { rings: { 2: 4 }, policies: { 2: { maxParallel: 1 } }, jobMs: 2500 },
-  async (world) => {
-    await graduate(world, V1);
-    await jobsSeen(world, (jobs) => toVersion(jobs, V1).length > 0);
-    await world.cells.rollout(V1).skipCell({ cell: 'c2-2', by: 'alice', reason: 'maintenance' });
-    const end = await ends(world, V1);
-    expect(end.state).toBe('converged');
-    expect(toVersion(await world.jobs(), V1).map((j) => j.cell)).toEqual(['c2-1', 'c2-3', 'c2-4', 'c2-2']);
-    expect(theRing(end, 2)).toMatchObject({ converged: 4, skipped: 0, exceptions: [] });
-  },
-);
 
 scenario(
   'retryRing goes on with the cells named, and leaves the others as they are',

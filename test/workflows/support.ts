@@ -6,7 +6,7 @@ import type { Problem } from '../../src/contract/problem.js';
 import type { ClusterStatus, PackageRolloutStatus, RolloutRing } from '../../src/contract/status.js';
 import { expectInvariants } from '../invariants/expect.js';
 import { fleet, type Policy } from '../support/fleet.js';
-import { lookUntil } from '../support/patience.js';
+import { asked, lookUntil } from '../support/patience.js';
 import { type LoggedJob, newWorld, type World, type WorldOptions } from '../support/world.js';
 
 export interface Scene extends Partial<Omit<WorldOptions, 'alertmanager'>> {
@@ -66,7 +66,8 @@ export async function seen(
 /** The status of the newest run, or null where there is none yet. */
 export async function statusOrNull(world: World, version: string): Promise<PackageRolloutStatus | null> {
   try {
-    return await world.client.workflow.getHandle(packageRolloutId(version)).query<PackageRolloutStatus>('status');
+    const handle = world.client.workflow.getHandle(packageRolloutId(version));
+    return await asked(() => handle.query<PackageRolloutStatus>('status'));
   } catch (error) {
     if (error instanceof WorkflowNotFoundError) return null;
     throw error;
