@@ -65,7 +65,7 @@ describe('the worker process', () => {
         const page = await (await fetch(`http://${metrics}/metrics`)).text();
         for (const name of names) expect(page).toContain(name);
       },
-      { timeout: 20_000, interval: 250 },
+      { timeout: 50_000, interval: 250 },
     );
     running.kill('SIGTERM');
     const { exitCode, stderr } = await running;
