@@ -1,3 +1,4 @@
+import { once } from './once.js';
 import { same } from './packages.js';
 import { type RingRules, ringRules, type Topology } from './policy.js';
 import type { ActRecord, Evidence, Leeway, LoggedJob, SeenRollout } from './types.js';
@@ -140,14 +141,33 @@ function placeOf(tenant: string, topologies: Topology[]): { cell: string; ring: 
 
 export const isOuter = (facts: Facts, job: Job): boolean => job.ring !== null && job.ring > facts.perimeter;
 
-export const outerRings = (facts: Facts): number[] => {
+const outerOnes = once((facts) => {
   const rings = facts.topologies.flatMap((t) => t.rings.map((r) => r.ring)).filter((n) => n > facts.perimeter);
   return [...new Set(rings)].sort((a, b) => a - b);
-};
+});
+export const outerRings = (facts: Facts): number[] => outerOnes(facts, '');
+
+const byCell = once((facts) => {
+  const cells = new Map<string, Job[]>();
+  for (const jobs of grouped(facts.jobs, (job) => job.cell)) cells.set(jobs[0]?.cell ?? '', jobs);
+  return cells;
+});
+
+/** Jobs on one cell, oldest first. */
+export const jobsOn = (facts: Facts, cell: string): Job[] => byCell(facts, '').get(cell) ?? [];
+
+const done = once((facts, act) => facts.acts.filter((a) => a.act === act && !a.refused));
+
+/** Acts of one kind that may have changed something, in the order asked. */
+export const actsOf = (facts: Facts, act: string): Act[] => done(facts, act);
+
+const doneFor = once((facts, key) => {
+  const [act = '', version = ''] = key.split('\n');
+  return actsOf(facts, act).filter((a) => a.version !== null && same(a.version, version));
+});
 
 /** Acts of one kind for one package that may have changed something, in the order asked. */
-export const actsFor = (facts: Facts, act: string, version: string): Act[] =>
-  facts.acts.filter((a) => a.act === act && !a.refused && a.version !== null && same(a.version, version));
+export const actsFor = (facts: Facts, act: string, version: string): Act[] => doneFor(facts, `${act}\n${version}`);
 
 /** Whether such an act was asked for before an instant. */
 export const askedBefore = (acts: Act[], ms: number, facts: Facts): boolean =>
@@ -164,11 +184,17 @@ export function laneOf(facts: Facts, version: string): string | null {
 }
 
 export const rulesOf = (facts: Facts, ring: number, version: string): RingRules | null =>
-  ringRules(facts.topologies, ring, ring > facts.perimeter ? laneOf(facts, version) : null);
+  rulesIn(facts, `${ring}\n${(ring > facts.perimeter ? laneOf(facts, version) : null) ?? ''}`);
+
+const rulesIn = once((facts, key) => {
+  const [ring, lane] = key.split('\n');
+  return ringRules(facts.topologies, Number(ring), lane || null);
+});
 
 /** The status of a package, however its version is spelled. */
-export const statusOf = (facts: Facts, version: string): SeenRollout | null =>
-  Object.entries(facts.statuses).find(([v]) => same(v, version))?.[1] ?? null;
+export const statusOf = once<SeenRollout | null>(
+  (facts, version) => Object.entries(facts.statuses).find(([v]) => same(v, version))?.[1] ?? null,
+);
 
 export const clock = (ms: number): string => new Date(ms).toISOString().slice(11, 23);
 
@@ -184,7 +210,9 @@ export function grouped<T>(items: readonly T[], keyOf: (item: T) => string): T[]
   const groups = new Map<string, T[]>();
   for (const item of items) {
     const key = keyOf(item);
-    groups.set(key, [...(groups.get(key) ?? []), item]);
+    const group = groups.get(key);
+    if (group) group.push(item);
+    else groups.set(key, [item]);
   }
   return [...groups.values()];
 }

@@ -1,4 +1,5 @@
-import { actsFor, type Facts, type Job, rulesOf, statusOf } from './facts.js';
+import { actsFor, actsOf, type Facts, type Job, jobsOn, rulesOf, statusOf } from './facts.js';
+import { once } from './once.js';
 import { compare, isPackage, same } from './packages.js';
 import type { RingRules } from './policy.js';
 
@@ -15,13 +16,13 @@ const BEGINNING = Number.NEGATIVE_INFINITY;
 
 /** Jobs that change what a cell runs, oldest first, whoever ordered them. */
 const installsOn = (facts: Facts, cell: string): Job[] =>
-  facts.jobs.filter((j) => j.cell === cell && (j.kind === 'configure' || j.kind === 'rollback'));
+  jobsOn(facts, cell).filter((j) => j.kind === 'configure' || j.kind === 'rollback');
 
-function spansOf(facts: Facts, cell: string): Span[] {
+const spansOf = once((facts, cell) => {
   const spans: Span[] = [];
   const say = (sinceMs: number, version: string | null, toward: string | null = null) =>
     spans.push({ sinceMs, version, toward });
-  for (const job of facts.jobs.filter((j) => j.cell === cell && j.changes)) {
+  for (const job of jobsOn(facts, cell).filter((j) => j.changes)) {
     const now = spans.at(-1);
     if (!now) say(BEGINNING, job.from);
     // A version that no job of the log brought: somebody changed the cell by hand.
@@ -32,7 +33,7 @@ function spansOf(facts: Facts, cell: string): Span[] {
     if (job.state === 'succeeded' && job.finishedMs !== null) say(job.finishedMs, job.version);
   }
   return spans;
-}
+});
 
 /** From when to when a cell had a package, epoch ms; `toMs` is +Infinity where it still had it when the log was read. */
 interface Period {
@@ -45,12 +46,20 @@ interface Period {
  * it begins.
  */
 function periodsOn(facts: Facts, cell: string, version: string, atMs: number): Period[] {
+  const until = ({ fromMs, toMs }: Period) => ({ fromMs, toMs: toMs <= atMs ? toMs : Number.POSITIVE_INFINITY });
+  return allPeriods(facts, `${cell}\n${version}`)
+    .filter(({ fromMs }) => fromMs <= atMs)
+    .map(until);
+}
+
+const allPeriods = once((facts, key) => {
+  const [cell = '', version = ''] = key.split('\n');
   const spans = spansOf(facts, cell);
   if (spans.length === 0) {
     return ranItAlready(facts, cell, version) ? [{ fromMs: BEGINNING, toMs: Number.POSITIVE_INFINITY }] : [];
   }
   const periods: Period[] = [];
-  for (const { sinceMs, version: runs, toward } of spans.filter((s) => s.sinceMs <= atMs)) {
+  for (const { sinceMs, version: runs, toward } of spans) {
     const last = periods.at(-1);
     const isOn = last?.toMs === Number.POSITIVE_INFINITY;
     if (runs !== null && same(runs, version)) {
@@ -58,7 +67,7 @@ function periodsOn(facts: Facts, cell: string, version: string, atMs: number): P
     } else if (last && isOn && compare(runs ?? toward, version) < 0) last.toMs = sinceMs;
   }
   return periods;
-}
+});
 
 /**
  * Since when a cell runs a package, or has run it before a newer one came: epoch ms, -Infinity where it ran it from
@@ -127,11 +136,11 @@ export function convergenceOf(facts: Facts, ring: number, stay: Stay): Convergen
 
 /** A pass leaves out who was quarantined when it entered the ring, or later; who is back by then is in it again. */
 function wasQuarantined(facts: Facts, cell: string, { version, atMs }: Stay): boolean {
-  const ring = facts.jobs.find((j) => j.cell === cell)?.ring ?? ringOfCell(facts, cell);
-  const entry = facts.jobs.find((j) => j.ring === ring && j.forward && same(j.version, version));
+  const ring = jobsOn(facts, cell)[0]?.ring ?? ringOfCell(facts, cell);
+  const entry = firstForward(facts, `${ring}\n${version}`);
   const startedAt = statusOf(facts, version)?.rings.find((r) => r.ring === ring)?.startedAt ?? null;
   const enteredMs = Math.min(entry?.createdMs ?? atMs, startedAt === null ? atMs : Date.parse(startedAt));
-  const about = (act: string) => facts.acts.filter((a) => a.act === act && !a.refused && a.payload.cell === cell);
+  const about = (act: string) => actsOf(facts, act).filter((a) => a.payload.cell === cell);
   const last = about('quarantineCell').findLast((a) => a.askedMs <= atMs);
   if (!last) return false;
   const { expiresAt } = last.payload;
@@ -139,12 +148,18 @@ function wasQuarantined(facts: Facts, cell: string, { version, atMs }: Stay): bo
   return !about('readmitCell').some((a) => a.askedMs > last.askedMs && (a.answeredMs ?? a.askedMs) < enteredMs);
 }
 
+/** The first job that took a cell of a ring forward to a package. */
+const firstForward = once<Job | null>((facts, key) => {
+  const [ring, version = ''] = key.split('\n');
+  return facts.jobs.find((j) => String(j.ring) === ring && j.forward && same(j.version, version)) ?? null;
+});
+
 const ringOfCell = (facts: Facts, cell: string): number | undefined =>
   facts.topologies.flatMap((t) => t.rings).find((r) => r.cells?.some((c) => c.id === cell))?.ring;
 
 /** A soft ring never blocks: what failed there is reported, and the package goes on once every cell had its try. */
 export const wasTried = (facts: Facts, { soft }: RingRules, version: string, cells: string[]): boolean =>
-  soft && cells.every((cell) => facts.jobs.some((j) => j.cell === cell && same(j.version, version)));
+  soft && cells.every((cell) => jobsOn(facts, cell).some((j) => same(j.version, version)));
 
 /** The deployment that a rollback takes back: the last one before it that began with something else on the cell. */
 export function deploymentBefore(facts: Facts, rollback: Job): Job | null {
@@ -157,7 +172,7 @@ export function deploymentBefore(facts: Facts, rollback: Job): Job | null {
  * where a job that runs them did not succeed: nobody sees from outside how far it came.
  */
 export function migratedPast(facts: Facts, cell: string, target: string | null, atMs: number): 'yes' | 'no' | 'maybe' {
-  const jobs = facts.jobs.filter((j) => j.cell === cell && j.startedMs !== null && j.startedMs <= atMs && migrates(j));
+  const jobs = jobsOn(facts, cell).filter((j) => j.startedMs !== null && j.startedMs <= atMs && migrates(j));
   const past = jobs.filter((j) => !isPackage(target) || compare(j.version, target) > 0);
   if (past.some((j) => j.state === 'succeeded')) return 'yes';
   return past.length > 0 ? 'maybe' : 'no';

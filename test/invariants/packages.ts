@@ -4,9 +4,16 @@ const PACKAGE = /^(\d+)\.(\d+)\.(\d{12})-[0-9a-f]+\.[0-9a-f]+$/;
 
 type Parts = [number, number, number];
 
+/** A log names the same few hundred packages in every job. */
+const known = new Map<string, Parts | null>();
+
 function partsOf(version: string): Parts | null {
+  const parts = known.get(version);
+  if (parts !== undefined) return parts;
   const match = PACKAGE.exec(version);
-  return match ? [Number(match[1]), Number(match[2]), Number(match[3])] : null;
+  const read: Parts | null = match ? [Number(match[1]), Number(match[2]), Number(match[3])] : null;
+  known.set(version, read);
+  return read;
 }
 
 /** Negative where `a` is older. What is no package counts as older than every package. */

@@ -1,4 +1,4 @@
-import { type Act, clock, type Facts, type Job, say, short, statusOf } from '../facts.js';
+import { type Act, clock, type Facts, type Job, jobsOn, say, short, statusOf } from '../facts.js';
 import { same } from '../packages.js';
 import type { Violation } from '../types.js';
 
@@ -80,7 +80,7 @@ function whyNot(facts: Facts, brake: Brake, job: Job, under: Job[]): string | nu
   const others = under.filter((j) => j.cell === job.cell && j.createdMs < job.createdMs);
   if (others.length > 0) return 'the cell that was in flight had its job already';
   // One run at a time works on a cell, so a job under way was that of the run that was named.
-  const had = facts.jobs.find((j) => j.forward && j.cell === job.cell && wasUnderWay(j, brake.heldFromMs));
+  const had = jobsOn(facts, job.cell).find((j) => j.forward && wasUnderWay(j, brake.heldFromMs));
   return had ? `what was in flight there was ${say(had)}` : null;
 }
 

@@ -1,4 +1,4 @@
-import { type Facts, type Job, rulesOf, say, short, statusOf } from '../facts.js';
+import { type Facts, type Job, jobsOn, rulesOf, say, short, statusOf } from '../facts.js';
 import { deploymentBefore, migratedPast } from '../history.js';
 import { compare, isPackage, same } from '../packages.js';
 import type { RingRules } from '../policy.js';
@@ -27,8 +27,8 @@ const violation = (job: Job, what: string, others: Job[] = []): Violation[] => [
 function firstOf(facts: Facts, job: Job): Job {
   const { from_chart_version: from, chart_version: to } = job.log;
   if (!same(job.from, job.version) || (from && to && from !== to)) return job;
-  const before = facts.jobs.findLast(
-    (j) => j.cell === job.cell && j.kind === 'configure' && same(j.version, job.version) && j.createdMs < job.createdMs,
+  const before = jobsOn(facts, job.cell).findLast(
+    (j) => j.kind === 'configure' && same(j.version, job.version) && j.createdMs < job.createdMs,
   );
   return before ? firstOf(facts, before) : job;
 }
@@ -38,7 +38,7 @@ function wentBack(facts: Facts, job: Job): Violation[] {
   // A job that never started changed nothing; where nobody knows what ran before, nobody can go back to it.
   if (!rules || rules.mayStayBroken || job.startedMs === null || !isPackage(job.from)) return [];
   const migrated = migratedPast(facts, job.cell, job.from, job.finishedMs ?? job.createdMs);
-  const next = facts.jobs.find((j) => j.cell === job.cell && j.ours && j.changes && j.createdMs > job.createdMs);
+  const next = jobsOn(facts, job.cell).find((j) => j.ours && j.changes && j.createdMs > job.createdMs);
   if (next?.kind === 'rollback') return rightWay(firstOf(facts, job), next, migrated, rules);
   if (migrated !== 'no' && !rules.mayTakeDown) return [];
   const explained = isExplained(facts, job);
@@ -75,7 +75,7 @@ function wentWhere(facts: Facts, rollback: Job): Violation[] {
   if (!same(rollback.version, of.from)) {
     return violation(rollback, `does not go to ${short(of.from)}, which the cell ran before ${of.id}`, [of]);
   }
-  const done = facts.jobs.filter((j) => j.cell === of.cell && j.changes && isBetween(j, of, rollback));
+  const done = jobsOn(facts, of.cell).filter((j) => j.changes && isBetween(j, of, rollback));
   const isBack = done.findLast((j) => j.kind !== 'post_deploy_migrations');
   const again = isBack?.kind === 'rollback' && isBack.state === 'succeeded';
   if (again) return violation(rollback, `goes to what ${isBack.id} had already brought back`, [isBack]);

@@ -1,5 +1,6 @@
-import { type Facts, type Job, say, short } from '../facts.js';
+import { type Facts, grouped, type Job, say, short } from '../facts.js';
 import { runsAt } from '../history.js';
+import { once } from '../once.js';
 import { isOlder } from '../packages.js';
 import type { Violation } from '../types.js';
 
@@ -18,16 +19,16 @@ function downgrade(job: Job): Violation[] | null {
   return [{ rule: 10, message, jobs: [job.id] }];
 }
 
+/** Our own deployments of a ring, by package. */
+const deploymentsIn = once((facts, ring) => {
+  const ours = facts.jobs.filter((j) => j.ours && j.kind === 'configure' && String(j.ring) === ring);
+  return new Map(grouped(ours, (j) => j.version).map((jobs) => [jobs[0]?.version ?? '', jobs]));
+});
+
 /** Newer by one of our own jobs in that ring: under way, or still there. */
 function overtaken(facts: Facts, job: Job): Violation[] | null {
-  const newer = facts.jobs.filter(
-    (j) =>
-      j.ours &&
-      j.kind === 'configure' &&
-      j.ring === job.ring &&
-      j.createdMs < job.createdMs &&
-      isOlder(job.version, j.version),
-  );
+  const packages = [...deploymentsIn(facts, String(job.ring))].filter(([version]) => isOlder(job.version, version));
+  const newer = packages.flatMap(([, jobs]) => jobs.filter((j) => j.createdMs < job.createdMs));
   const stands = newer.find((j) => isUnderWay(j, job) || isOlder(job.version, runsAt(facts, j.cell, job.createdMs)));
   if (!stands) return null;
   const message = `${say(job)} although ring ${job.ring} has, or is getting, a newer package: ${say(stands)}`;

@@ -1,4 +1,4 @@
-import { type Act, actsFor, askedBetween, type Facts, grouped, type Job, say } from '../facts.js';
+import { type Act, actsFor, askedBetween, type Facts, grouped, type Job, jobsOn, say } from '../facts.js';
 import { same } from '../packages.js';
 import type { Violation } from '../types.js';
 
@@ -52,18 +52,14 @@ function isAllowed(facts: Facts, before: Job, job: Job): boolean {
   if (askedBetween(reconciles(facts, job), before.createdMs, job.createdMs, facts)) return true;
   // Somebody changed the cell without a job.
   if (before.kind === 'configure' && before.state === 'succeeded' && !same(job.from, job.version)) return true;
-  const between = facts.jobs.filter(
-    (j) => j !== before && j !== job && j.cell === job.cell && isBetween(j, before, job),
-  );
+  const between = jobsOn(facts, job.cell).filter((j) => j !== before && j !== job && isBetween(j, before, job));
   return between.some((j) => isReason(before, j));
 }
 
 function isTriedAgain(facts: Facts, job: Job): boolean {
   const [asked] = actsFor(facts, 'rollback', packageBehind(facts, job)).slice(-1);
   if (!asked || asked.askedMs > job.createdMs) return false;
-  const tries = facts.jobs.filter(
-    (j) => j.ours && j.kind === 'rollback' && j.cell === job.cell && j.createdMs >= asked.askedMs,
-  );
+  const tries = jobsOn(facts, job.cell).filter((j) => j.ours && j.kind === 'rollback' && j.createdMs >= asked.askedMs);
   return tries.indexOf(job) < TRIES;
 }
 
@@ -81,9 +77,7 @@ const isBetween = (j: Job, before: Job, after: Job): boolean =>
 /** A rollback carries the version that it goes to; the acts speak of the package that it takes back. */
 function packageBehind(facts: Facts, job: Job): string {
   if (job.kind !== 'rollback') return job.version;
-  const earlier = facts.jobs.filter(
-    (j) => j.cell === job.cell && j.kind === 'configure' && j.createdMs < job.createdMs,
-  );
+  const earlier = jobsOn(facts, job.cell).filter((j) => j.kind === 'configure' && j.createdMs < job.createdMs);
   return earlier.at(-1)?.version ?? job.version;
 }
 
