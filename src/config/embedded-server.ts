@@ -17,6 +17,9 @@ import { type Environment, resolveTemporalCli } from './temporal-cli.js';
 const HOST = '127.0.0.1';
 const START_TIMEOUT_MS = 60_000;
 const START_ATTEMPTS = 3;
+/** Of what a server says that does not start: the cause comes first, and Go's traces are long. */
+const FIRST_LINES = 10;
+const LAST_LINES = 20;
 /** How `temporal server start-dev --search-attribute` writes the types that we use. */
 const CLI_TYPE = { KEYWORD: 'Keyword', INT: 'Int' } as const;
 
@@ -90,7 +93,7 @@ async function startOnce(
   const watchdog = spawnWatchdog(temporaryFolder, command, serverArgs(dbFile, port, uiPort, options.extraArgs ?? []));
   const keep = (line: string) => {
     output.push(line);
-    if (output.length > 20) output.shift();
+    if (output.length > FIRST_LINES + LAST_LINES) output.splice(FIRST_LINES, 1);
   };
   // On its standard output the server only greets.
   forEachLine(watchdog.stdout, keep);

@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -8,6 +8,7 @@ import { execa } from 'execa';
 import { afterAll, beforeAll, describe, expect, inject, it, vi } from 'vitest';
 import { startEmbeddedServer } from '../../src/config/embedded-server.js';
 import { missingSearchAttributes, setupNamespace } from '../../src/config/namespace.js';
+import { resolveTemporalCli } from '../../src/config/temporal-cli.js';
 import { SEARCH_ATTRIBUTE_NAMES } from '../../src/contract/search-attributes.js';
 
 const MODULE = pathToFileURL(join(import.meta.dirname, '../../src/config/embedded-server.ts')).href;
@@ -111,6 +112,31 @@ describe('the embedded server', () => {
 
   it('says what the server said when it does not start', async () => {
     await expect(startEmbeddedServer({ extraArgs: ['--no-such-flag'] })).rejects.toThrow(/no-such-flag/);
+  });
+
+  it('tries another port where somebody took the free one, however much the server says of its end', async () => {
+    const real = await resolveTemporalCli({ env: process.env, log: () => {} });
+    const cli = join(folder, 'temporal');
+    const trace = Array.from({ length: 60 }, (_, i) => `console.error('\tserver.go:${i}');`).join('\n');
+    const taken = `console.error('level=ERROR msg="Failed to start" error="listen tcp: bind: address already in use"');`;
+    const once = `#!${process.execPath}
+      const { existsSync, writeFileSync } = require('node:fs');
+      const { spawn } = require('node:child_process');
+      const args = process.argv.slice(2);
+      if (args[0] === 'server' && !existsSync(__dirname + '/tried')) {
+        writeFileSync(__dirname + '/tried', '');
+        ${taken}
+        ${trace}
+        process.exit(2);
+      }
+      const child = spawn(${JSON.stringify(real)}, args, { stdio: 'inherit' });
+      process.on('SIGTERM', () => child.kill('SIGTERM'));
+      child.on('exit', (code) => process.exit(code ?? 1));`;
+    await writeFile(cli, once, { mode: 0o755 });
+    const server = await startEmbeddedServer({ env: { ...process.env, TEMPORAL_CLI: cli } });
+    expect(existsSync(join(folder, 'tried'))).toBe(true);
+    await withClient(server.address, (client) => client.workflow.count());
+    await server.stop();
   });
 
   it.each<[string, string, NodeJS.Signals | null]>([
