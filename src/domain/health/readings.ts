@@ -1,6 +1,6 @@
 import type { CellObservation, HealthPolicy, Sample, Signal } from '../../contract/health.js';
+import { rangeOfQuery } from '../promql.js';
 
-const UNIT_MS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
 /** Samples of one signal of one cell that may count at all: finite, in order, none from the future. */
 export interface Reading {
@@ -66,16 +66,6 @@ export const wholeOf = (slo: number): number => (slo < 1 ? 1 : 100);
 
 /** The share of bad events that an objective allows, in the objective's unit. */
 export const budgetOf = (slo: number, worse: Signal['worse']): number => (worse === 'lower' ? wholeOf(slo) - slo : slo);
-
-/**
- * How far back a sample of this query looks, in ms: the longest range in brackets (`[5m]`) or in the name of a recording
- * rule (`ratio_5m`, `rate5m`); 0 where it says none.
- */
-export function rangeOfQuery(query: string): number {
-  const code = query.replace(/"(\\.|[^"\\])*"|'(\\.|[^'\\])*'|`[^`]*`/g, '""');
-  const ranges = [...code.matchAll(/(?:\[|[a-z]_?)(\d{1,6})([smhd])(?=[\]:{()\s]|$)/g)];
-  return Math.max(0, ...ranges.map(([, count = '0', unit = '']) => Number(count) * (UNIT_MS[unit] ?? 0)));
-}
 
 /** Samples after `afterMs` and up to `untilMs`, of samples in order. */
 export function within(samples: readonly Sample[], afterMs: number, untilMs: number): readonly Sample[] {

@@ -1,7 +1,8 @@
 import type { CellObservation, HealthPolicy, Sample, Signal } from '../../contract/health.js';
+import { rangeOfQuery } from '../promql.js';
 import type { Move } from './common.js';
 import { type Past, pastOf } from './past.js';
-import { type Reading, rangeOfQuery, readingOf } from './readings.js';
+import { type Reading, readingOf } from './readings.js';
 import { type Direction, type Scale, scaleOf } from './scale.js';
 
 /** One signal of one cell, in one direction, ready to be compared with its own past. */
