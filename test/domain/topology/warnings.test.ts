@@ -38,3 +38,18 @@ describe('a baseline', () => {
     expect(warned(health, long)).toEqual([]);
   });
 });
+
+describe('a signal', () => {
+  const BARE = { query: 'x{cell="{{cell}}"}', worse: 'higher' };
+
+  it('that has nothing to be judged by is named, unless a quiet cell is known by it', () => {
+    // biome-ignore lint/suspicious/noThenProperty: the topology's word; the value beside it is no function.
+    const quiet = { signal: 'traffic', below: 0.1, for: '5m', then: 'smoke-tests' };
+    expect(warned({ quiet, signals: { ...SIGNALS, bare: BARE, traffic: BARE } })).toEqual([
+      expect.stringMatching(/^ring 0: health.signals.bare has neither slo nor zScore, max or min/),
+      expect.stringMatching(/^ring 1: health.signals.bare/),
+      expect.stringMatching(/^ring 2: health.signals.bare/),
+    ]);
+    expect(warned({ signals: { ...SIGNALS, bare: { ...BARE, zScore: 3 } } })).toEqual([]);
+  });
+});
