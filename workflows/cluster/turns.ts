@@ -37,7 +37,7 @@ import {
 } from '../../src/domain/cluster/holders.js';
 import { laneIsGone } from '../../src/domain/cluster/lanes.js';
 import { noteChart } from '../../src/domain/cluster/packages.js';
-import { whyQuarantined } from '../../src/domain/cluster/quarantine.js';
+import { cellsInAutomation } from '../../src/domain/cluster/quarantine.js';
 import {
   cameTo,
   cellsOfPass,
@@ -69,7 +69,6 @@ import {
   absolutePolicy,
   DEFAULT_POLICY,
   type DeployableCell,
-  deployableCells,
   type LeftOutCell,
   type Ring,
   resolveCoordination,
@@ -220,7 +219,8 @@ export class Turns {
     if (isTaken) return this.noEntry(ring, 'a rollback waits for the ring');
     const isOut = (cell: string) => this.ctx.state.quarantined[cell] !== undefined;
     const policy = resolvePolicy(topology, ring, lane, Date.now(), isOut);
-    const all = this.cellsIn(found);
+    // A pass that only observes looks at the same cells as one that acts.
+    const all = cellsInAutomation(this.ctx.state, found, Date.now(), 'act');
     const { cells, leftOut } = request.cells ? onlyThese(all.cells, request.cells) : all;
     return {
       ...this.noEntry(ring, null),
@@ -243,21 +243,6 @@ export class Turns {
   private brakesOfPackage(request: QueuedRequest): Pick<RingEntry, 'packageBrakes'> {
     const braked = isReconcile(request) ? this.ctx.state.rollouts[request.version]?.braked : undefined;
     return braked ? { packageBrakes: braked } : {};
-  }
-
-  /**
-   * What a person quarantined is left alone beside what the topology leaves alone. A pass that only observes looks at the
-   * same cells as one that acts.
-   */
-  private cellsIn(ring: Ring): { cells: DeployableCell[]; leftOut: LeftOutCell[] } {
-    const { state } = this.ctx;
-    const deployable = deployableCells(ring, Date.now(), 'act');
-    const cells = deployable.cells.filter(({ id }) => !state.quarantined[id]);
-    const out = deployable.cells.flatMap((cell) => {
-      const reason = whyQuarantined(state, cell.id);
-      return reason === null ? [] : [{ cell, state: 'quarantined' as const, reason }];
-    });
-    return { cells, leftOut: [...deployable.leftOut, ...out] };
   }
 
   private noEntry(ring: number, refused: string | null): RingEntry {

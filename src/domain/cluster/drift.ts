@@ -3,9 +3,10 @@ import type { ClusterStatus } from '../../contract/status.js';
 import { covers, holding } from '../brake.js';
 import { earliest, expiryOf, judgeExpiry } from '../instant.js';
 import { comparePackages, isNewer, isPackage, newest } from '../package-version.js';
-import { deployableCells, layeredPolicy, resolveCoordination, type Topology } from '../topology/index.js';
+import { layeredPolicy, resolveCoordination, type Topology } from '../topology/index.js';
 import { blockOf } from './blocks.js';
 import { isShut } from './calendars.js';
+import { cellsInAutomation } from './quarantine.js';
 import { packageBrake } from './reconcile.js';
 import type { ClusterState } from './state.js';
 
@@ -30,7 +31,7 @@ function outerRings(state: ClusterState, topology: Topology, now: number): numbe
     if (ring.ring <= topology.perimeter) return false;
     const { mode } = layeredPolicy(topology, ring.ring, null);
     if (mode === 'observe') return false;
-    return deployableCells(ring, now, mode).cells.some(({ id }) => !state.quarantined[id]);
+    return cellsInAutomation(state, ring, now, mode).cells.length > 0;
   });
   return outer.map(({ ring }) => ring).sort((a, b) => a - b);
 }

@@ -1,10 +1,10 @@
 import type { IsEverywhere } from '../../contract/messages.js';
 import type { DifferenceKind, Everywhere, MissingCell } from '../../contract/status.js';
 import { comparePackages, isNewer, isPackage, sameVersion } from '../package-version.js';
-import { deployableCells, type Ring, ringOf, type Topology } from '../topology/index.js';
+import { type Ring, ringOf, type Topology } from '../topology/index.js';
 import { blockOf } from './blocks.js';
 
-import { whyQuarantined } from './quarantine.js';
+import { cellsInAutomation } from './quarantine.js';
 import { exceptionsWith } from './reconcile.js';
 import type { ClusterState, RingRecord } from './state.js';
 
@@ -41,16 +41,15 @@ function missingIn(state: ClusterState, topology: Topology, ring: number, versio
   if (found.deployedBy === 'external')
     return whole('unknown', 'other tools deploy it: what runs there is not known here');
   const named = namedIn(state, found, now);
-  const { cells } = deployableCells(found, now);
-  const inAutomation = cells.filter(({ id }) => !state.quarantined[id]);
-  if (inAutomation.length === 0) return named;
+  const { cells } = cellsInAutomation(state, found, now);
+  if (cells.length === 0) return named;
   if (!hasConverged(record, version)) {
     const { converged, observed } = record;
     const on = countOn(observed, version);
     const detail = `${on} of ${record.total} cells run it or a newer one; the ring converged on ${converged ?? 'none yet'}`;
     return [...whole(state.turns[ring]?.state ?? record.state, detail), ...named];
   }
-  return [...named, ...unnamed(record, version, inAutomation.length, named, ring)];
+  return [...named, ...unnamed(record, version, cells.length, named, ring)];
 }
 
 /** The whole ring converged on the package, or on a newer one. */
@@ -63,20 +62,15 @@ const countOn = (observed: Record<string, number>, version: string): number =>
 /** Cells that are out of automation, and those of which it is known that they do not stand where their ring does. */
 function namedIn(state: ClusterState, found: Ring, now: number): MissingCell[] {
   const { ring } = found;
-  const { cells, leftOut } = deployableCells(found, now);
+  const { cells, leftOut } = cellsInAutomation(state, found, now);
   const out = leftOut.map(({ cell, state: at, reason }) => ({ ring, cell: cell.id, state: at, reason }));
-  const quarantined = cells.flatMap(({ id }): MissingCell[] => {
-    const reason = whyQuarantined(state, id);
-    return reason === null ? [] : [{ ring, cell: id, state: 'quarantined', reason }];
-  });
-  const known = new Set([...out, ...quarantined].map(({ cell }) => cell));
   const isIn = new Set(cells.map(({ id }) => id));
   const differ = state.reconcile?.found[ring] ?? [];
   const fine = new Set(differ.filter(({ kind }) => IS_THERE.has(kind)).map(({ cell }) => cell));
   const record = state.rings[ring];
   const said = record ? exceptionsWith(record.exceptions, differ) : [];
-  const exceptions = said.filter(({ cell }) => isIn.has(cell) && !known.has(cell) && !fine.has(cell));
-  return [...out, ...quarantined, ...exceptions.map((e) => ({ ring, cell: e.cell, state: e.state, reason: e.reason }))];
+  const exceptions = said.filter(({ cell }) => isIn.has(cell) && !fine.has(cell));
+  return [...out, ...exceptions.map((e) => ({ ring, cell: e.cell, state: e.state, reason: e.reason }))];
 }
 
 /** More cells than are named were last seen on something older. */

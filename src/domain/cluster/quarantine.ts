@@ -3,7 +3,7 @@ import type { ClusterStatus } from '../../contract/status.js';
 import { COORDINATOR } from '../brake.js';
 import { earliest, expiryOf, judgeExpiry } from '../instant.js';
 import { isPackage } from '../package-version.js';
-import { findCell, type Topology } from '../topology/index.js';
+import { deployableCells, findCell, type Ring, type Topology } from '../topology/index.js';
 import type { ClusterState } from './state.js';
 
 /**
@@ -162,4 +162,22 @@ export function viewOfQuarantines(state: ClusterState, topology: Topology | null
 export function whyQuarantined(state: ClusterState, cell: string): string | null {
   const known = state.quarantined[cell];
   return known ? `quarantined by ${known.by}: ${known.reason}` : null;
+}
+
+/**
+ * The cells of a ring that automation takes care of, and those that count and are left alone: by the topology, or in
+ * quarantine. `mode` as in `deployableCells`.
+ */
+export function cellsInAutomation(
+  state: ClusterState,
+  ring: Ring,
+  now: number,
+  mode?: 'act' | 'observe',
+): ReturnType<typeof deployableCells> {
+  const { cells, leftOut } = deployableCells(ring, now, mode);
+  const quarantined = cells.flatMap((cell) => {
+    const reason = whyQuarantined(state, cell.id);
+    return reason === null ? [] : [{ cell, state: 'quarantined' as const, reason }];
+  });
+  return { cells: cells.filter(({ id }) => !state.quarantined[id]), leftOut: [...leftOut, ...quarantined] };
 }

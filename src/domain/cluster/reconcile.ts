@@ -3,9 +3,10 @@ import type { PackageBrakes, RingReport } from '../../contract/internal.js';
 import type { BrakeStatus, CellException, CellState, Difference, DifferenceKind } from '../../contract/status.js';
 import { holding, isOlderList } from '../brake.js';
 import { isNewer, isPackage } from '../package-version.js';
-import { deployableCells, resolvePolicy, ringOf, type Topology } from '../topology/index.js';
+import { resolvePolicy, ringOf, type Topology } from '../topology/index.js';
 import { blockOf } from './blocks.js';
 import type { Ask, Standing } from './differences.js';
+import { cellsInAutomation } from './quarantine.js';
 import type { ClusterState, QueuedRequest, RingRecord } from './state.js';
 
 /** Keeping every ring on the package on which the whole of it last converged: what is asked, found, and done. */
@@ -69,8 +70,7 @@ export function nextRequestId(reconcile: ReconcileState, run: string): string {
 /** Cells of a ring that automation takes care of. */
 export function deployableIds(state: ClusterState, topology: Topology, ring: number, now: number): Set<string> {
   const found = ringOf(topology, ring);
-  const ids = found ? deployableCells(found, now).cells.map(({ id }) => id) : [];
-  return new Set(ids.filter((id) => !state.quarantined[id]));
+  return new Set(found ? cellsInAutomation(state, found, now).cells.map(({ id }) => id) : []);
 }
 
 /** The ring of every cell that automation takes care of. */
