@@ -45,6 +45,19 @@ describe('the gates before a ring', () => {
     expect(gates(2).map((gate) => gate.bears)).toEqual([0, 2]);
   });
 
+  it('bear of the cells that are asked the share that the budget bears of all', () => {
+    const rings = [
+      { ring: 2, policy: { failureBudget: '10%' }, cells: cells(2, 1_000) },
+      { ring: 3, policy: { failureBudget: 60 }, cells: cells(3, 400) },
+      { ring: 4, policy: { failureBudget: 1 }, cells: [{ ...cells(4)[0], quarantined: { reason: 'x' } }, cells(4)[1]] },
+    ];
+    expect(gates(4, topology({ rings })).map(({ cells: { length }, bears }) => [length, bears])).toEqual([
+      [100, 10],
+      [100, 15],
+      [1, 1],
+    ]);
+  });
+
   it('ask at most a hundred cells of a ring, from all over it', () => {
     const [, , last] = gates(3);
     expect(last?.cells).toHaveLength(100);
