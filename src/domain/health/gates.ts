@@ -43,10 +43,14 @@ export function gatesBefore(topology: Topology, ring: number, now = Number.NEGAT
 export function gateOf(topology: Topology, found: Ring, now = Number.NEGATIVE_INFINITY): Gate | null {
   const policy = healthOf(topology, found.ring);
   const all = found.cells.flatMap((cell) => (whyLeftOut(cell, now, 'act') ? [] : [asked(cell, found)]));
-  if (!policy || policy.mode === 'shadow' || all.length === 0 || !hasOwn(found)) return null;
+  if (!policy || !isObeyed(policy) || all.length === 0 || !hasOwn(found)) return null;
   const cells = spread(all);
   return { ring: found.ring, policy, cells, bears: bearsOf(topology, found, [cells.length, all.length]) };
 }
+
+/** Of a ring whose signals are all in shadow nothing would ever be known. */
+const isObeyed = ({ mode, signals }: HealthPolicy): boolean =>
+  mode === 'enforce' && Object.values(signals).some((signal) => signal.mode !== 'shadow');
 
 /** What is measured on cells of the coordinator does not exist on those that other tools deploy. */
 const hasOwn = ({ deployedBy, health }: Ring): boolean =>

@@ -64,6 +64,17 @@ describe('the gates before a ring', () => {
     expect(last?.cells.at(-1)?.id).toBe('c3-495');
   });
 
+  it('are not rings whose signals are all in shadow: nobody would ever know that they are healthy', () => {
+    const shadow = { errors: { ...SIGNALS.errors, mode: 'shadow' } };
+    const external = { deployedBy: 'external', cells: [LEGACY] };
+    const rings = [
+      { ...external, ring: 2, health: { signals: shadow } },
+      { ...external, ring: 3, health: { signals: { ...shadow, apdex: SIGNALS.errors } } },
+      { ring: 4, health: { signals: shadow }, cells: cells(4) },
+    ];
+    expect(gates(4, topology({ rings })).map((gate) => gate.ring)).toEqual([3]);
+  });
+
   it('leave out cells that people took out, and rings in shadow or without signals', () => {
     const rings = [
       { ring: 2, cells: [{ ...cells(2)[0], quarantined: { reason: 'x' } }, cells(2)[1]] },
