@@ -70,20 +70,28 @@ export class CellHealth {
     if (observed.outcome === 'unavailable') return unavailable(this.judged, observed.reason);
     const [observation] = observed.observations;
     if (!observation) return unavailable(this.judged, 'the cell was not observed');
-    const unknown = pastProblem(observed.problems);
+    const unknown = pastProblem(observed.problems, policy);
     if (unknown === null) this.baseline = observation.baseline;
     const verdict = judgeCell(observation, policy, { memo: this.memo });
     return unknown !== null && verdict.verdict === 'healthy' ? withoutPast(verdict, unknown) : verdict;
   }
 }
 
-/** Why the past of some cell could not be measured, or null: a past that is not known is not the same as none. */
-export function pastProblem(problems: readonly ObservationProblem[]): string | null {
+/**
+ * Why the past of some cell could not be measured, or null: a past that is not known is not the same as none. Of a signal
+ * that is left out of the verdict it is not missed.
+ */
+export function pastProblem(problems: readonly ObservationProblem[], policy: HealthPolicy): string | null {
   for (const found of problems) {
-    if (found.signal !== null && found.window === 'baseline') return `${found.cell}, ${found.signal}: ${found.problem}`;
+    const isPast = found.signal !== null && found.window === 'baseline';
+    if (isPast && isObeyed(found.signal, policy)) return `${found.cell}, ${found.signal}: ${found.problem}`;
   }
   return null;
 }
+
+/** Where the ring is in shadow, all its signals are judged alike; and by a signal in shadow, too, a cell may be quiet. */
+const isObeyed = (name: string, { mode, quiet, signals }: HealthPolicy): boolean =>
+  mode === 'shadow' || signals[name]?.mode !== 'shadow' || quiet?.signal === name;
 
 /** Nothing is healthy whose past could not be measured. */
 export const withoutPast = <V extends CellVerdict | RingVerdict>(verdict: V, problem: string): V => ({

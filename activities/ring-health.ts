@@ -145,8 +145,13 @@ class RingWatch {
     const observed = await this.observe({ cells: [...news, ...olds], policy }, signal);
     if (observed.outcome === 'unavailable') return this.unknown(observed.reason);
     const { observations } = observed;
-    const unknown = pastProblem(observed.problems);
-    const bare = new Set(observed.problems.flatMap((p) => (pastProblem([p]) === null ? [] : [p.cell])));
+    const bare = new Set(observed.problems.flatMap((p) => (pastProblem([p], policy) === null ? [] : [p.cell])));
+    // Others are there to be compared with: without one of them there is one less.
+    const judgedHere = new Set(news.map(({ id }) => id));
+    const unknown = pastProblem(
+      observed.problems.filter(({ cell }) => judgedHere.has(cell)),
+      policy,
+    );
     [...news, ...olds].forEach((cell, i) => {
       if (!bare.has(cell.id)) this.keepPast(keyOf(cell), observations[i]?.baseline ?? {});
     });
