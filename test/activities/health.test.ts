@@ -1,13 +1,14 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ampOverHttp } from '../../activities/amp-http.js';
 import { cellsOverHttp } from '../../activities/cell-http.js';
+import { createAwaitHealthyRings, createJudgeRing } from '../../activities/gate.js';
 import { createJudgeCell } from '../../activities/health.js';
 import { prometheusOverHttp } from '../../activities/prometheus-http.js';
 import { createWatchRing } from '../../activities/ring-health.js';
 import type { CellRef, WatchRingOrder } from '../../src/contract/activities.js';
 import type { HealthPolicy, LooksState, Signal } from '../../src/contract/health.js';
 import type { RingHealthMessage, WatchedCells } from '../../src/contract/internal.js';
-import { packCells } from '../../src/domain/snapshot.js';
+import { pack, packCells } from '../../src/domain/snapshot.js';
 import { attempt, SHORT_PATIENCE } from './environment.js';
 import { FakeAmp, NEW } from './fake-amp.js';
 import { FakePrometheus } from './fake-prometheus.js';
@@ -93,6 +94,32 @@ describe('a cell as it is', () => {
       verdict: 'inconclusive',
       sentence: expect.stringContaining('the past could not be measured: c1, saturation'),
     });
+  });
+});
+
+describe('a ring as a gate', () => {
+  const topology = () => {
+    const cells = [amp.addCell('c1', NEW), amp.addCell('c2', NEW)];
+    const health = { signals: { saturation: SATURATION } };
+    return { gzip: pack({ cluster: 'prod', perimeter: 1, health, rings: [{ ring: 2, cells }] }) };
+  };
+  const words = async () => {
+    const dependencies = dependenciesOf(temporal(topology));
+    return {
+      ring: await attempt().run(createJudgeRing(dependencies), { ring: 2 }),
+      gate: await attempt().run(createAwaitHealthyRings(dependencies), { ring: 2, requestId: 'r', once: true }),
+    };
+  };
+
+  it('is open where its cells are as they were', async () => {
+    expect(await words()).toEqual({ ring: { healthy: true, sentence: 'ring 2 is healthy' }, gate: null });
+  });
+
+  it('is not known to be healthy where the past of its cells could not be asked for', async () => {
+    refusePast();
+    server.behind = () => [{ at: moving(0.95) }];
+    const sentence = expect.stringContaining('ring 2 is not known to be healthy (c1, c2): the past could not be');
+    expect(await words()).toEqual({ ring: { healthy: null, sentence }, gate: sentence });
   });
 });
 
