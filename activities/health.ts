@@ -23,16 +23,17 @@ export interface Judged {
   deployedAtMs: number | null;
   smokeTests: 'passed' | 'failed' | null;
   before: CellVerdict | null;
+  onlyTold?: boolean | undefined;
 }
 
 /** `judgeCell`: a cell's health as it is. See `Activities`. */
 export function createJudgeCell(dependencies: HealthDependencies): Activities['judgeCell'] {
-  return ({ cell, policy, untilMs }) =>
+  return ({ cell, policy, untilMs, onlyTold }) =>
     heartbeating(
       () => undefined,
       async ({ signal }) => {
         const none = { expected: null, begunAtMs: null, deployedAtMs: null, smokeTests: null, before: null };
-        const health = new CellHealth(dependencies, { cell, policy, ...none });
+        const health = new CellHealth(dependencies, { cell, policy, onlyTold, ...none });
         return await health.until(({ verdict, atMs }) => verdict !== 'inconclusive' || atMs >= untilMs, signal);
       },
     );
@@ -60,9 +61,9 @@ export class CellHealth {
     }
   }
 
-  /** @throws `HealthUnavailable`, where that is to be obeyed; in shadow nobody waits for it */
+  /** @throws `HealthUnavailable`, where that is to be obeyed; for what is only told nobody waits */
   private async look(signal: AbortSignal): Promise<CellVerdict> {
-    const { cell, policy, ...known } = this.judged;
+    const { cell, policy, onlyTold: _, ...known } = this.judged;
     if (!this.observe) return unavailable(this.judged, 'there is no Prometheus: PROMETHEUS_URL is not set');
     const { id, tenant, url, labels } = cell;
     const one = { id, tenant, url, labels, ...known, baseline: this.baseline };
@@ -100,8 +101,9 @@ export const withoutPast = <V extends CellVerdict | RingVerdict>(verdict: V, pro
   sentence: `the past could not be measured: ${problem}`,
 });
 
-function unavailable({ cell, policy }: Judged, reason: string): CellVerdict {
-  if (policy.mode === 'enforce') throw ApplicationFailure.nonRetryable(reason, FAILURE.healthUnavailable, {});
+function unavailable({ cell, policy, onlyTold = false }: Judged, reason: string): CellVerdict {
+  if (policy.mode === 'enforce' && !onlyTold)
+    throw ApplicationFailure.nonRetryable(reason, FAILURE.healthUnavailable, {});
   const sentence = `nothing is known of ${cell.id}: ${reason}`;
   return {
     cell: cell.id,

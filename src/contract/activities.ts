@@ -176,6 +176,8 @@ export interface HealthWatch {
 export interface JudgeOrder {
   cell: CellRef;
   policy: HealthPolicy;
+  /** What is answered stops nothing: where its signals cannot be asked for, too little is known of it. */
+  onlyTold?: boolean;
   /** A cell about which not enough is known is looked at until then, epoch ms; once at least. */
   untilMs: number;
 }
@@ -327,7 +329,10 @@ export interface Activities {
    * `HealthUnavailable` where its signals cannot be asked for.
    */
   verifyCell(order: VerifyOrder): Promise<Verification>;
-  /** Judges a cell as it is, by what it runs. Fails with `HealthUnavailable` where its signals cannot be asked for. */
+  /**
+   * Judges a cell as it is, by what it runs. Fails with `HealthUnavailable` where its signals cannot be asked for, unless
+   * its answer is only told.
+   */
   judgeCell(order: JudgeOrder): Promise<CellVerdict>;
   /**
    * Watches the health of a ring while a package rolls over it and bakes, asking the pass at each look which cells run

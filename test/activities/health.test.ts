@@ -6,6 +6,7 @@ import { createJudgeCell } from '../../activities/health.js';
 import { prometheusOverHttp } from '../../activities/prometheus-http.js';
 import { createWatchRing } from '../../activities/ring-health.js';
 import type { CellRef, WatchRingOrder } from '../../src/contract/activities.js';
+import { FAILURE } from '../../src/contract/failures.js';
 import type { HealthPolicy, LooksState, Signal } from '../../src/contract/health.js';
 import type { RingHealthMessage, WatchedCells } from '../../src/contract/internal.js';
 import { pack, packCells } from '../../src/domain/snapshot.js';
@@ -76,14 +77,15 @@ const temporal = (query: () => unknown, signal: (message: unknown) => void = () 
   withAbortSignal: <T>(_: AbortSignal, call: () => T) => call(),
 });
 
-describe('a cell as it is', () => {
-  const judge = (signals: Record<string, Signal>) =>
-    attempt().run(createJudgeCell(dependenciesOf()), {
-      cell: amp.addCell('c1', NEW),
-      policy: policyOf(signals),
-      untilMs: 0,
-    });
+const judge = (signals: Record<string, Signal>, onlyTold = false) =>
+  attempt().run(createJudgeCell(dependenciesOf()), {
+    cell: amp.addCell('c1', NEW),
+    policy: policyOf(signals),
+    untilMs: 0,
+    onlyTold,
+  });
 
+describe('a cell as it is', () => {
   it('is healthy whatever is wrong with a signal in shadow', async () => {
     expect(await judge({ saturation: SATURATION, fresh: SHADOW })).toMatchObject({ verdict: 'healthy' });
   });
@@ -94,6 +96,20 @@ describe('a cell as it is', () => {
       verdict: 'inconclusive',
       sentence: expect.stringContaining('the past could not be measured: c1, saturation'),
     });
+  });
+});
+
+describe('a verdict that is only told', () => {
+  it('goes by the same signals as one that is obeyed', async () => {
+    const shadow: Signal = { ...SATURATION, mode: 'shadow', max: 0.1 };
+    expect(await judge({ saturation: SATURATION, shadow }, true)).toMatchObject({ verdict: 'healthy' });
+  });
+
+  it('is that too little is known, where a Prometheus cannot be asked', async () => {
+    server.instead = () => ({ status: 503, json: {} });
+    const signals = { saturation: SATURATION };
+    expect(await judge(signals, true)).toMatchObject({ verdict: 'inconclusive' });
+    await expect(judge(signals)).rejects.toMatchObject({ type: FAILURE.healthUnavailable });
   });
 });
 
