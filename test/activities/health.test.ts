@@ -180,6 +180,18 @@ describe('the watch of a ring', () => {
     expect(await told({ saturation: LABELLED }, cellsOf(3, 5, {}))).toMatchObject({ verdict: 'healthy' });
   });
 
+  it('hands on what its looks spent in steps: a watch that begins anew does not double it', async () => {
+    const others = cellsOf(3, 9, { region: 'eu' });
+    let looks: LooksState | null = null;
+    const spent: number[] = [];
+    for (let watch = 0; watch < 3; watch += 1) {
+      looks = (await told({ saturation: SATURATION }, others, looks))?.looks ?? null;
+      spent.push(looks?.spent ?? 0);
+      looks = looks && { ...looks, lastMs: 0 };
+    }
+    expect(spent).toEqual([16, 32, 48]);
+  });
+
   it('does not know it where the past of a cell on the package is not known', async () => {
     refusePast();
     expect(await told({ saturation: SATURATION }, [])).toMatchObject({
