@@ -120,6 +120,8 @@ export interface JobFacts {
   /** Null where the job never started: then it changed nothing. */
   startedAt: string | null;
   finishedAt: string | null;
+  /** The same by the clock of whoever read it, epoch ms, and never earlier: what is measured is measured by ours. */
+  finishedMs?: number;
   error: string | null;
   logUrl: string | null;
 }

@@ -156,8 +156,8 @@ const itself = (verdict: CellVerdict): CellVerdict => verdict;
 const asksForSmokeTests = (seen: Verification | null, then: 'smoke-tests' | 'hold' | undefined): boolean =>
   then === 'smoke-tests' && seen?.health?.quiet === true && seen.health.verdict === 'inconclusive';
 
-/** When a job began and ended, epoch ms, by AMP's clock. */
-function timesOf({ startedAt, finishedAt }: JobFacts): { begunAtMs: number; endedAtMs: number } {
-  const endedAtMs = finishedAt === null ? Date.now() : Date.parse(finishedAt);
+/** When a job began and ended, epoch ms: by AMP's clock, and its end by ours where that is known. */
+function timesOf({ startedAt, finishedAt, finishedMs }: JobFacts): { begunAtMs: number; endedAtMs: number } {
+  const endedAtMs = finishedMs ?? (finishedAt === null ? Date.now() : Date.parse(finishedAt));
   return { begunAtMs: startedAt === null ? endedAtMs : Date.parse(startedAt), endedAtMs };
 }
