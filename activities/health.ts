@@ -23,16 +23,17 @@ export interface Judged {
   deployedAtMs: number | null;
   smokeTests: 'passed' | 'failed' | null;
   before: CellVerdict | null;
+  onlyTold?: boolean | undefined;
 }
 
 /** `judgeCell`: a cell's health as it is. See `Activities`. */
 export function createJudgeCell(dependencies: HealthDependencies): Activities['judgeCell'] {
-  return ({ cell, policy, untilMs }) =>
+  return ({ cell, policy, untilMs, onlyTold }) =>
     heartbeating(
       () => undefined,
       async ({ signal }) => {
         const none = { expected: null, begunAtMs: null, deployedAtMs: null, smokeTests: null, before: null };
-        const health = new CellHealth(dependencies, { cell, policy, ...none });
+        const health = new CellHealth(dependencies, { cell, policy, onlyTold, ...none });
         return await health.until(({ verdict, atMs }) => verdict !== 'inconclusive' || atMs >= untilMs, signal);
       },
     );
@@ -60,9 +61,9 @@ export class CellHealth {
     }
   }
 
-  /** @throws `HealthUnavailable`, where that is to be obeyed; in shadow nobody waits for it */
+  /** @throws `HealthUnavailable`, where that is to be obeyed; for what is only told nobody waits */
   private async look(signal: AbortSignal): Promise<CellVerdict> {
-    const { cell, policy, ...known } = this.judged;
+    const { cell, policy, onlyTold: _, ...known } = this.judged;
     if (!this.observe) return unavailable(this.judged, 'there is no Prometheus: PROMETHEUS_URL is not set');
     const { id, tenant, url, labels } = cell;
     const one = { id, tenant, url, labels, ...known, baseline: this.baseline };
@@ -70,20 +71,28 @@ export class CellHealth {
     if (observed.outcome === 'unavailable') return unavailable(this.judged, observed.reason);
     const [observation] = observed.observations;
     if (!observation) return unavailable(this.judged, 'the cell was not observed');
-    const unknown = pastProblem(observed.problems);
+    const unknown = pastProblem(observed.problems, policy);
     if (unknown === null) this.baseline = observation.baseline;
     const verdict = judgeCell(observation, policy, { memo: this.memo });
     return unknown !== null && verdict.verdict === 'healthy' ? withoutPast(verdict, unknown) : verdict;
   }
 }
 
-/** Why the past of some cell could not be measured, or null: a past that is not known is not the same as none. */
-export function pastProblem(problems: readonly ObservationProblem[]): string | null {
+/**
+ * Why the past of some cell could not be measured, or null: a past that is not known is not the same as none. Of a signal
+ * that is left out of the verdict it is not missed.
+ */
+export function pastProblem(problems: readonly ObservationProblem[], policy: HealthPolicy): string | null {
   for (const found of problems) {
-    if (found.signal !== null && found.window === 'baseline') return `${found.cell}, ${found.signal}: ${found.problem}`;
+    const isPast = found.signal !== null && found.window === 'baseline';
+    if (isPast && isObeyed(found.signal, policy)) return `${found.cell}, ${found.signal}: ${found.problem}`;
   }
   return null;
 }
+
+/** Where the ring is in shadow, all its signals are judged alike; and by a signal in shadow, too, a cell may be quiet. */
+const isObeyed = (name: string, { mode, quiet, signals }: HealthPolicy): boolean =>
+  mode === 'shadow' || signals[name]?.mode !== 'shadow' || quiet?.signal === name;
 
 /** Nothing is healthy whose past could not be measured. */
 export const withoutPast = <V extends CellVerdict | RingVerdict>(verdict: V, problem: string): V => ({
@@ -92,8 +101,9 @@ export const withoutPast = <V extends CellVerdict | RingVerdict>(verdict: V, pro
   sentence: `the past could not be measured: ${problem}`,
 });
 
-function unavailable({ cell, policy }: Judged, reason: string): CellVerdict {
-  if (policy.mode === 'enforce') throw ApplicationFailure.nonRetryable(reason, FAILURE.healthUnavailable, {});
+function unavailable({ cell, policy, onlyTold = false }: Judged, reason: string): CellVerdict {
+  if (policy.mode === 'enforce' && !onlyTold)
+    throw ApplicationFailure.nonRetryable(reason, FAILURE.healthUnavailable, {});
   const sentence = `nothing is known of ${cell.id}: ${reason}`;
   return {
     cell: cell.id,

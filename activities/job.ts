@@ -321,7 +321,8 @@ class JobRun {
   // ── the report ─────────────────────────────────────────────────────────────
 
   async #report(job: AmpJob): Promise<JobReport> {
-    const facts = await this.#jobFacts(job);
+    const ended = finishedByOurClock(job);
+    const facts = { ...(await this.#jobFacts(job)), ...(ended === null ? {} : { finishedMs: ended }) };
     if (job.state === 'succeeded' || job.state === 'failed') return { outcome: job.state, job: facts };
     return { outcome: this.#memory.timingOut ? 'timed-out' : 'canceled', job: facts };
   }
@@ -398,6 +399,15 @@ const notOrdered = (why: NotOrdered, detail: string, seen: TenantFacts | null): 
   detail,
   seen,
 });
+
+/**
+ * When a job that was read just now ended. AMP's clock may be behind ours: what is measured until then was measured before
+ * the job's end, and says nothing about what it brought.
+ */
+function finishedByOurClock({ finishedAt, asOfMs }: AmpJob): number | null {
+  const finishedMs = Date.parse(finishedAt ?? '');
+  return Number.isNaN(finishedMs) ? null : Math.max(finishedMs, finishedMs + Date.now() - asOfMs);
+}
 
 const factsOf = (id: string, job: AmpJob | null, fromChartVersion: string | null): JobFacts => ({
   id,

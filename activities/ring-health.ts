@@ -23,6 +23,9 @@ export interface RingHealthDependencies extends HealthDependencies {
 /** A day of five signals of a thousand cells is some hundred megabytes. */
 const PASTS_KEPT = 1_000;
 
+/** Looks that count are minutes apart: with the usual window the pass is told of them every hour or so. */
+const LOOKS_STEP = 16;
+
 const memorySchema = z.object({ looks: z.object({ spent: z.number(), lastMs: z.number() }).nullable() });
 
 /** `watchRing`: the health of a ring under a package. See `Activities`. */
@@ -60,8 +63,8 @@ class RingWatch {
   /** What the pass was told last. */
   private told: RingHealthNote | null = null;
   /**
-   * So many looks the pass counts as spent. Twice as many as were, so that it is told of the n-th look's in about log n words;
-   * a watch that begins anew with them errs to the safe side.
+   * So many looks the pass counts as spent: as many as were, rounded up, so that it is not told of each. A watch that begins
+   * anew with them errs to the safe side, by one step at most.
    */
   private reserved: number;
 
@@ -110,7 +113,7 @@ class RingWatch {
     const isNewCount = isShadow && this.tally.note(judged, watched, this.cells);
     const isNews = this.isNews(note, watched);
     if (isNews || isNewCount || this.looks.spent > this.reserved) {
-      this.reserved = Math.max(this.reserved, 2 * this.looks.spent);
+      this.reserved = Math.max(this.reserved, LOOKS_STEP * Math.ceil(this.looks.spent / LOOKS_STEP));
       const looks = { ...this.looks, spent: this.reserved };
       const beside = { looks, ...(isShadow ? { cells: this.tally.counts } : {}) };
       await tellPass(this.client, this.order, 'ringHealth', { ...note, ...beside }, signal);
@@ -145,8 +148,13 @@ class RingWatch {
     const observed = await this.observe({ cells: [...news, ...olds], policy }, signal);
     if (observed.outcome === 'unavailable') return this.unknown(observed.reason);
     const { observations } = observed;
-    const unknown = pastProblem(observed.problems);
-    const bare = new Set(observed.problems.flatMap((p) => (pastProblem([p]) === null ? [] : [p.cell])));
+    const bare = new Set(observed.problems.flatMap((p) => (pastProblem([p], policy) === null ? [] : [p.cell])));
+    // Others are there to be compared with: without one of them there is one less.
+    const judgedHere = new Set(news.map(({ id }) => id));
+    const unknown = pastProblem(
+      observed.problems.filter(({ cell }) => judgedHere.has(cell)),
+      policy,
+    );
     [...news, ...olds].forEach((cell, i) => {
       if (!bare.has(cell.id)) this.keepPast(keyOf(cell), observations[i]?.baseline ?? {});
     });

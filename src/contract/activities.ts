@@ -120,6 +120,8 @@ export interface JobFacts {
   /** Null where the job never started: then it changed nothing. */
   startedAt: string | null;
   finishedAt: string | null;
+  /** The same by the clock of whoever read it, epoch ms, and never earlier: what is measured is measured by ours. */
+  finishedMs?: number;
   error: string | null;
   logUrl: string | null;
 }
@@ -176,6 +178,8 @@ export interface HealthWatch {
 export interface JudgeOrder {
   cell: CellRef;
   policy: HealthPolicy;
+  /** What is answered stops nothing: where its signals cannot be asked for, too little is known of it. */
+  onlyTold?: boolean;
   /** A cell about which not enough is known is looked at until then, epoch ms; once at least. */
   untilMs: number;
 }
@@ -327,7 +331,10 @@ export interface Activities {
    * `HealthUnavailable` where its signals cannot be asked for.
    */
   verifyCell(order: VerifyOrder): Promise<Verification>;
-  /** Judges a cell as it is, by what it runs. Fails with `HealthUnavailable` where its signals cannot be asked for. */
+  /**
+   * Judges a cell as it is, by what it runs. Fails with `HealthUnavailable` where its signals cannot be asked for, unless
+   * its answer is only told.
+   */
   judgeCell(order: JudgeOrder): Promise<CellVerdict>;
   /**
    * Watches the health of a ring while a package rolls over it and bakes, asking the pass at each look which cells run

@@ -329,7 +329,7 @@ export interface WatchedRing {
   at: string;
   /** The package that would go there; null: none would. */
   version: string | null;
-  /** So many cells would be deployed. */
+  /** So many cells would be deployed; at most so many, where others are left alone. */
   would: number;
   /** null: that is not known, or nothing is measured there. */
   healthy: boolean | null;

@@ -88,6 +88,23 @@ describe('the good path', () => {
     expect(amp.count(/^GET \/v1\/jobs\/[^?]/)).toBeLessThanOrEqual(4);
   });
 
+  it.each([
+    ['behind ours: it is taken to ours', -15, 15],
+    ['ahead of ours: it is left as it is', 15, 0],
+  ])('knows when it ended where the clock of AMP is %s', async (_, minutes, laterMinutes) => {
+    const shiftMs = minutes * 60_000;
+    const date = new Date(Date.now() + shiftMs).toUTCString();
+    const ended = new Date(Date.now() + shiftMs - 5_000).toISOString();
+    const job = amp.begin(cell, keyOf('pass-1'), 60_000);
+    Object.assign(job, { state: 'succeeded', finished_at: ended });
+    amp.fault(/^GET \/v1\/jobs/, { status: 200, headers: { date }, body: { jobs: [job] } });
+    const report = await run({ findOnly: true });
+    if (report.outcome !== 'succeeded') throw new Error(report.outcome);
+    expect(report.job.finishedAt).toBe(ended);
+    const laterMs = (report.job.finishedMs ?? 0) - Date.parse(ended);
+    expect(Math.round(laterMs / 60_000)).toBe(laterMinutes);
+  });
+
   it('reports a job that fails with the words of AMP', async () => {
     amp.next = { takesMs: 50, ends: 'failed' };
     expect(await run()).toMatchObject({ outcome: 'failed', job: { error: 'it broke' } });

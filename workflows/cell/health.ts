@@ -51,9 +51,9 @@ export class CellHealth {
     // What was said of it before an earlier try is no word on it now.
     this.before = null;
     const mayHold = !policy.deployToUnhealthy && !this.input.soft;
-    // What is only told waits for nobody.
-    const asked: HealthPolicy = mayHold ? health : { ...health, mode: 'shadow' };
-    const verdict = await this.untilKnown(mayHold, (waitMs) => this.errands.judge(asked, waitMs), itself);
+    // What is only told waits for nobody, and is judged as it will be after.
+    const judge = (waitMs: number) => this.errands.judge(health, { waitMs, onlyTold: !mayHold });
+    const verdict = await this.untilKnown(mayHold, judge, itself);
     const isWaived = this.errands.waived;
     // What a person said of the cell before its deployment is not said of it after.
     this.errands.waived = false;
@@ -156,8 +156,8 @@ const itself = (verdict: CellVerdict): CellVerdict => verdict;
 const asksForSmokeTests = (seen: Verification | null, then: 'smoke-tests' | 'hold' | undefined): boolean =>
   then === 'smoke-tests' && seen?.health?.quiet === true && seen.health.verdict === 'inconclusive';
 
-/** When a job began and ended, epoch ms, by AMP's clock. */
-function timesOf({ startedAt, finishedAt }: JobFacts): { begunAtMs: number; endedAtMs: number } {
-  const endedAtMs = finishedAt === null ? Date.now() : Date.parse(finishedAt);
+/** When a job began and ended, epoch ms: by AMP's clock, and its end by ours where that is known. */
+function timesOf({ startedAt, finishedAt, finishedMs }: JobFacts): { begunAtMs: number; endedAtMs: number } {
+  const endedAtMs = finishedMs ?? (finishedAt === null ? Date.now() : Date.parse(finishedAt));
   return { begunAtMs: startedAt === null ? endedAtMs : Date.parse(startedAt), endedAtMs };
 }

@@ -1,8 +1,8 @@
 import type { RingHealth } from '../../contract/activities.js';
 import type { WatchedRing } from '../../contract/status.js';
 import type { Decision } from '../ledger/decisions.js';
-import { isNewer, isPackage } from '../package-version.js';
-import { layeredPolicy, ringOf, type Topology } from '../topology/index.js';
+import { isNewer, isPackage, sameVersion } from '../package-version.js';
+import { deployableCells, layeredPolicy, ringOf, type Topology } from '../topology/index.js';
 import { newestAllowed } from './drift.js';
 import type { ClusterState } from './state.js';
 
@@ -34,9 +34,12 @@ export function watchedAs(
   const version = wantedIn(state, topology, ring);
   const seen = Object.entries(state.rings[ring]?.observed ?? {});
   const total = seen.reduce((sum, [, cells]) => sum + cells, 0);
-  const behind = seen.filter(([runs]) => version !== null && runs !== version && !isAhead(runs, version));
-  const would = behind.reduce((sum, [, cells]) => sum + cells, 0);
-  const act = version === null ? 'no package would go there yet' : actOn(version, would, total);
+  const isBehind = (runs: string) => version !== null && !sameVersion(runs, version) && !isAhead(runs, version);
+  const behind = seen.reduce((sum, [runs, cells]) => sum + (isBehind(runs) ? cells : 0), 0);
+  const alone = leftAlone(state, topology, ring, now);
+  // Which cells run what is not kept: no more than are not left alone can be meant.
+  const would = Math.min(behind, Math.max(0, total - alone));
+  const act = version === null ? 'no package would go there yet' : actOn(version, { total, behind, alone, would });
   return {
     at: new Date(now).toISOString(),
     version,
@@ -48,10 +51,28 @@ export function watchedAs(
 
 const isAhead = (runs: string, version: string): boolean => isPackage(runs) && isNewer(runs, version);
 
-const actOn = (version: string, would: number, total: number): string =>
-  would > 0
-    ? `would deploy ${version} to ${would} of ${total} cells`
-    : `nothing to deploy: all ${total} cells run ${version}, or newer`;
+/** How many cells of the ring automation leaves alone. */
+function leftAlone(state: ClusterState, topology: Topology, ring: number, now: number): number {
+  const found = ringOf(topology, ring);
+  if (!found) return 0;
+  const { cells, leftOut } = deployableCells(found, now, 'act');
+  return leftOut.length + cells.filter(({ id }) => state.quarantined[id]).length;
+}
+
+interface Counted {
+  total: number;
+  behind: number;
+  alone: number;
+  would: number;
+}
+
+function actOn(version: string, { total, behind, alone, would }: Counted): string {
+  if (behind === 0) return `nothing to deploy: all ${total} cells run ${version}, or newer`;
+  if (would === 0) return `nothing to deploy: all ${total} cells are left alone`;
+  if (alone === 0) return `would deploy ${version} to ${would} of ${total} cells`;
+  const atMost = behind === total ? '' : 'at most ';
+  return `would deploy ${version} to ${atMost}${would} of ${total} cells (${alone} left alone)`;
+}
 
 function sentenceOf(act: string, { healthy, sentence }: RingHealth): string {
   if (healthy === false) return `only observed: ${act}; would stop for this: ${sentence}`;

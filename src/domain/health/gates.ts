@@ -11,7 +11,7 @@ export interface Gate {
   policy: HealthPolicy;
   /** At most a hundred, spread evenly over the ring. */
   cells: { id: string; tenant: string | null; url: string; labels?: Record<string, string> | undefined }[];
-  /** So many unhealthy cells its failure budget bears. */
+  /** So many unhealthy cells among these its failure budget bears. */
   bears: number;
 }
 
@@ -42,10 +42,15 @@ export function gatesBefore(topology: Topology, ring: number, now = Number.NEGAT
 /** A ring as a gate; null: it has no signals that are to be obeyed, or nobody to ask. */
 export function gateOf(topology: Topology, found: Ring, now = Number.NEGATIVE_INFINITY): Gate | null {
   const policy = healthOf(topology, found.ring);
-  const cells = spread(found.cells.flatMap((cell) => (whyLeftOut(cell, now, 'act') ? [] : [asked(cell, found)])));
-  if (!policy || policy.mode === 'shadow' || cells.length === 0 || !hasOwn(found)) return null;
-  return { ring: found.ring, policy, cells, bears: bearsOf(topology, found) };
+  const all = found.cells.flatMap((cell) => (whyLeftOut(cell, now, 'act') ? [] : [asked(cell, found)]));
+  if (!policy || !isObeyed(policy) || all.length === 0 || !hasOwn(found)) return null;
+  const cells = spread(all);
+  return { ring: found.ring, policy, cells, bears: bearsOf(topology, found, [cells.length, all.length]) };
 }
+
+/** Of a ring whose signals are all in shadow nothing would ever be known. */
+const isObeyed = ({ mode, signals }: HealthPolicy): boolean =>
+  mode === 'enforce' && Object.values(signals).some((signal) => signal.mode !== 'shadow');
 
 /** What is measured on cells of the coordinator does not exist on those that other tools deploy. */
 const hasOwn = ({ deployedBy, health }: Ring): boolean =>
@@ -63,8 +68,10 @@ const asked = (cell: Cell, { deployedBy }: Ring): Gate['cells'][number] => ({
   labels: cell.labels,
 });
 
-function bearsOf(topology: Topology, { ring, cells }: Ring): number {
-  return resolveDown(layeredPolicy(topology, ring, null).failureBudget, cells.length);
+/** Where only a share of the ring is asked, so large a share of its budget: all of it may be more cells than are asked. */
+function bearsOf(topology: Topology, { ring, cells }: Ring, [some, all]: [number, number]): number {
+  const budget = resolveDown(layeredPolicy(topology, ring, null).failureBudget, cells.length);
+  return Math.floor((budget * some) / all);
 }
 
 function spread<T>(items: readonly T[]): T[] {

@@ -46,6 +46,37 @@ describe('a ring that is only observed', () => {
     expect(watched(cluster({ [V0]: 1, unknown: 2 })).would).toBe(3);
   });
 
+  it('would get it on no cell that people took out', () => {
+    const state = cluster({ [V0]: 3 });
+    state.quarantined['c2-1'] = { by: 'alice', reason: 'disk' } as never;
+    expect(watched(state)).toMatchObject({
+      would: 2,
+      sentence: expect.stringContaining(`would deploy ${V1} to 2 of 3 cells (1 left alone)`),
+    });
+    const of = topology();
+    const [, pinned, held] = of.rings.find(({ ring }) => ring === 2)?.cells ?? [];
+    if (pinned) pinned.pinned = { reason: 'a test', until: '2026-01-03T00:00:00Z' };
+    const seen = (observed: Record<string, number>, now = NOW) =>
+      watchedAs({ ...state, rings: cluster(observed).rings }, of, 2, WELL, now);
+    // Which of them run what is not known here.
+    expect(seen({ [V0]: 2, [V1]: 1 })).toMatchObject({
+      would: 1,
+      sentence: expect.stringContaining('at most 1 of 3 cells (2 left alone)'),
+    });
+    expect(seen({ [V0]: 3 }, NOW + 2 * 86_400_000).would).toBe(2);
+    if (held) held.quarantined = { reason: 'dns' };
+    expect(seen({ [V0]: 3 })).toMatchObject({
+      would: 0,
+      sentence: expect.stringContaining('all 3 cells are left alone'),
+    });
+    expect(seen({ [V1]: 3 }).sentence).toContain(`all 3 cells run ${V1}, or newer`);
+  });
+
+  it('takes a package for the same where its shas are written longer', () => {
+    const longer = V1.replace('6a387d336a7.', '6a387d336a7abcd.');
+    expect(watched(cluster({ [longer]: 3 })).would).toBe(0);
+  });
+
   it('says what would stop it', () => {
     expect(watched(cluster({ [V1]: 3 }), ILL)).toMatchObject({
       would: 0,

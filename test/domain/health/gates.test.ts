@@ -45,10 +45,34 @@ describe('the gates before a ring', () => {
     expect(gates(2).map((gate) => gate.bears)).toEqual([0, 2]);
   });
 
+  it('bear of the cells that are asked the share that the budget bears of all', () => {
+    const rings = [
+      { ring: 2, policy: { failureBudget: '10%' }, cells: cells(2, 1_000) },
+      { ring: 3, policy: { failureBudget: 60 }, cells: cells(3, 400) },
+      { ring: 4, policy: { failureBudget: 1 }, cells: [{ ...cells(4)[0], quarantined: { reason: 'x' } }, cells(4)[1]] },
+    ];
+    expect(gates(4, topology({ rings })).map(({ cells: { length }, bears }) => [length, bears])).toEqual([
+      [100, 10],
+      [100, 15],
+      [1, 1],
+    ]);
+  });
+
   it('ask at most a hundred cells of a ring, from all over it', () => {
     const [, , last] = gates(3);
     expect(last?.cells).toHaveLength(100);
     expect(last?.cells.at(-1)?.id).toBe('c3-495');
+  });
+
+  it('are not rings whose signals are all in shadow: nobody would ever know that they are healthy', () => {
+    const shadow = { errors: { ...SIGNALS.errors, mode: 'shadow' } };
+    const external = { deployedBy: 'external', cells: [LEGACY] };
+    const rings = [
+      { ...external, ring: 2, health: { signals: shadow } },
+      { ...external, ring: 3, health: { signals: { ...shadow, apdex: SIGNALS.errors } } },
+      { ring: 4, health: { signals: shadow }, cells: cells(4) },
+    ];
+    expect(gates(4, topology({ rings })).map((gate) => gate.ring)).toEqual([3]);
   });
 
   it('leave out cells that people took out, and rings in shadow or without signals', () => {
