@@ -26,6 +26,13 @@ export const mean = (values: readonly number[]): number => values.reduce((sum, v
 
 export const clamp = (value: number, low: number, high: number): number => Math.min(high, Math.max(low, value));
 
+/** So many deviations stand for any number of them: two without bound would have no difference. */
+export const WITHOUT_BOUND = 1e6;
+
+/** A change in deviations; none is none whatever they are, and any that is there lies without bound beyond none at all. */
+export const deviations = (change: number, spread: number): number =>
+  change === 0 ? 0 : clamp(change / spread, -WITHOUT_BOUND, WITHOUT_BOUND);
+
 /**
  * The number that a standard normal variable exceeds with probability `p`, from 1e-12 to 0.5, within 5e-4: rational
  * approximation 26.2.23 of Abramowitz & Stegun, Handbook of Mathematical Functions (1964).

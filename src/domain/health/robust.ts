@@ -3,7 +3,7 @@ import { beyondOthers, type CommonChange, freedomAmong } from './common.js';
 import { type Comparisons, lineAt, USUAL_Z_SCORE } from './error-control.js';
 import { type Finding, shown } from './evidence.js';
 import { leastChange } from './least-change.js';
-import { quantileOfSorted } from './numbers.js';
+import { deviations, quantileOfSorted, WITHOUT_BOUND } from './numbers.js';
 import { type Change, freedomOfPast, type Past, type Usual, usualChange } from './past.js';
 import { isWhole, type Reading, within } from './readings.js';
 import type { Scale } from './scale.js';
@@ -62,9 +62,11 @@ export function deviationOf(
   const rise = now - level;
   // Looked up only where it can take anything off that matters.
   const rhythm = rise > leastSpread ? rhythmOf(past, usual, change) : 0;
+  const [z, worstZ] = [deviations(rise - rhythm, spread), deviations(rise - rhythm, leastSpread)];
+  if (Number.isNaN(z) || Number.isNaN(worstZ)) return null;
   return {
-    z: over(rise - rhythm, spread),
-    worstZ: over(rise - rhythm, leastSpread),
+    z,
+    worstZ,
     level,
     now,
     spread,
@@ -280,7 +282,8 @@ function findingOf({ reading, scale }: Subject, { verdict, deviation: found, lin
   const [value, baseline] = [scale.value(found.now), scale.value(found.level)];
   const threshold = scale.value(found.level + line * found.spread);
   const side = scale.direction === 'lower' ? 'below' : 'above';
-  const words = found.z < 0 ? 'no worse than before' : `${shown(found.z)} robust deviations ${side} what it was before`;
+  const far = found.z < WITHOUT_BOUND ? `${shown(found.z)} robust deviations` : 'beyond measure';
+  const words = found.z < 0 ? 'no worse than before' : `${far} ${side} what it was before`;
   const sentence = `${name} is ${shown(value)}, ${words} (${shown(baseline)}); the line is ${shown(Number(line.toPrecision(3)))}`;
   return { signal: name, rule: 'z-score', verdict, sentence, window: found.window, value, baseline, threshold };
 }
@@ -308,6 +311,3 @@ function middleOf(blocks: Float64Array, first: number, last: number): number {
   const present = blocks.subarray(Math.max(0, first), Math.max(0, last + 1)).filter((v) => !Number.isNaN(v));
   return quantileOfSorted(present.sort(), 0.5);
 }
-
-/** 0 over 0 is no deviation; anything over 0 is one without bound. */
-const over = (change: number, spread: number): number => (change === 0 ? 0 : change / spread);

@@ -137,6 +137,20 @@ describe('the robust z-score', () => {
     expect(verdictOf([() => 100, () => 150], 40 * MINUTE, TRAFFIC)).toBe('unhealthy');
   });
 
+  test.each([
+    [0.001, 10, 'inconclusive'],
+    [1e6, 10, 'inconclusive'],
+    [0.001, 40, 'unhealthy'],
+    [1e6, 40, 'unhealthy'],
+    [0, 40, 'healthy'],
+  ])(
+    'knows that a signal without an objective that never was above 0 has gone to %d, after %d min',
+    (to, min, verdict) => {
+      const signal: Signal = { query: 'dead:rate_5m', worse: 'higher', zScore: 3 };
+      expect(verdictOf([() => 0, around(to)], min * MINUTE, signal)).toBe(verdict);
+    },
+  );
+
   describe('with a daily rhythm', () => {
     const hoursOf = (at: number) => (at / HOUR) % 24;
     const smooth: Course = (at) =>
