@@ -277,6 +277,18 @@ describe('a quiet cell', () => {
     expect(lost.evidence.map((e) => e.sentence).join()).toMatch(/lost, not quiet/);
   });
 
+  it('is not convicted for lost traffic by a signal in shadow, nor acquitted', () => {
+    const inShadow = { ...policy, signals: { ...policy.signals, traffic: { ...TRAFFIC, mode: 'shadow' as const } } };
+    for (const ageMs of [11 * MINUTE, 40 * MINUTE, HOUR]) {
+      const lost = sunday(cellOf({ traffic: [around(30), around(0.2)], saturation: around(0.2) }, { ageMs }));
+      expect(judged(lost, inShadow).verdict).toBe('inconclusive');
+      const found = judged(lost, inShadow).evidence.find((e) => e.signal === 'traffic' && e.rule === 'z-score');
+      expect(found?.shadow).toBe(true);
+    }
+    const lost = sunday(cellOf({ traffic: [around(30), around(0.2)], saturation: around(0.2) }, { ageMs: HOUR }));
+    expect(judged(lost, policy).verdict).toBe('unhealthy');
+  });
+
   it('may fall silent at the hour at which it did the day before', () => {
     const evening: Course = (at) =>
       ((at - DEPLOYED) % DAY >= 0 || (at - DEPLOYED) % DAY < -12 * HOUR ? 0.2 : 20) * around(1)(at);
