@@ -336,6 +336,38 @@ describe('a cell that was unhealthy before its deployment', () => {
     expect(judged(cell(0.95), policyOf({ signals })).verdict).toBe('unhealthy');
   });
 
+  describe('and whose other signal is bad now', () => {
+    const signals = { errors: ERRORS, saturation: SATURATION };
+    const full = (ageMs: number, before: CellVerdict | null) => {
+      // Full since fifteen minutes: too late to be laid to the deployment by what was before.
+      const late: Course = (at) => (at < DEPLOYED + ageMs - 15 * MINUTE ? around(0.3) : around(0.99, 0.005))(at);
+      const cell = cellOf({ errors: STEADY, saturation: [around(0.3), late] }, { ageMs, before });
+      return judged(cell, policyOf({ signals })).evidence.find((e) => e.signal === 'saturation');
+    };
+    const nameless = { ...beforehand, evidence: beforehand.evidence.map((e) => ({ ...e, signal: null })) };
+
+    test.each([60, 120, 180])('breaks its line, after %d minutes', (minutes) => {
+      for (const before of [null, beforehand, nameless])
+        expect(full(minutes * MINUTE, before)).toMatchObject({ verdict: 'unhealthy', rule: 'max' });
+    });
+
+    it('is held to the line that it broke before', () => {
+      const wasFull = judged(oldCellOf({ errors: STEADY, saturation: around(0.95, 0.01) }), policyOf({ signals }));
+      const cell = cellOf(
+        { errors: STEADY, saturation: around(0.95, 0.01) },
+        { ageMs: 40 * MINUTE, before: { ...wasFull, evidence: wasFull.evidence.filter((e) => e.signal !== null) } },
+      );
+      expect(judged(cell, policyOf({ signals })).verdict).toBe('healthy');
+    });
+  });
+
+  it('is held to what it was by one rule where another finds the same signal', () => {
+    const byPast = { ...beforehand, evidence: beforehand.evidence.map((e) => ({ ...e, rule: 'z-score' as const })) };
+    const cell = cellOf({ errors: [red, around(0.02)] }, { ageMs: 20 * MINUTE, before: byPast });
+    expect(judged(cell, policy).verdict).toBe('healthy');
+    expect(judged({ ...cell, before: null }, policy).evidence[0]?.rule).toBe('burn-rate');
+  });
+
   it('where nothing is known of before, is not known to be no worse', () => {
     const cell = cellOf({ errors: [red, around(0.02)] }, { before: beforehand, bornMs: DEPLOYED - 30 * DAY });
     expect(judged({ ...cell, baseline: { errors: [] } }, policy).verdict).toBe('inconclusive');
