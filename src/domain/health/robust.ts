@@ -123,7 +123,8 @@ function windowOf({ since, rangeMs }: Reading, untilMs: number, lengthMs: number
  *
  * The context tells how far other cells went at the same time, window by window, and what the cell's own traffic explains;
  * it is asked only where it matters: that, the deployment did not do. `comparisons` are those of all cells at one look. null: the signal is not
- * to be compared with a past.
+ * to be compared with a past, or fewer samples than are enough were measured since, which is told of anyway. Less than one
+ * block of the past is nothing to compare it with: of a `baseline` of a week that is more than the usual window.
  */
 export function zScoreFinding(
   subject: Subject,
@@ -134,8 +135,9 @@ export function zScoreFinding(
   const { zScore } = subject.reading.signal;
   if (zScore === undefined || subject.young) return null;
   const compared = compareWithPast(subject, policy, { ...context, zScore, comparisons });
-  if (compared === null) return blocksSince(subject, policy) < 1 ? null : pastMissing(subject);
-  return findingOf(subject, compared);
+  if (compared !== null) return findingOf(subject, compared);
+  if (blocksSince(subject, policy) >= 1) return pastMissing(subject);
+  return subject.reading.since.length < policy.minSamples ? null : tooSoon(subject);
 }
 
 export interface Compared {
@@ -292,6 +294,12 @@ function findingOf({ reading, scale }: Subject, { verdict, deviation: found, lin
 function pastMissing({ reading, past }: Subject): Finding {
   const sentence = `${reading.name} has too little of a past to compare with: much of ${past.blocks.length} blocks is missing`;
   return { signal: reading.name, rule: 'data', verdict: 'inconclusive', sentence, window: reading.past };
+}
+
+function tooSoon({ reading, past }: Subject): Finding {
+  const minutes = Math.round(past.blockMs / 60_000);
+  const sentence = `${reading.name} is not compared with its past yet: that is looked at in steps of ${minutes} min`;
+  return { signal: reading.name, rule: 'data', verdict: 'inconclusive', sentence, window: reading.since };
 }
 
 /** A rise of the day before is taken for rhythm where it is more than so many deviations. */
