@@ -2,6 +2,7 @@ import type { HealthPolicy, Sample, Verdict } from '../../contract/health.js';
 import { type Finding, shown } from './evidence.js';
 import { poissonTail } from './numbers.js';
 import { baselineStepMs, budgetOf, isWhole, type Reading, wholeOf, within } from './readings.js';
+import { stepOf } from './step.js';
 
 const MINUTE_MS = 60_000;
 
@@ -124,9 +125,10 @@ const ageOf = ({ nowMs, rangeMs, cleanFromMs, clean }: Reading): number =>
   nowMs - (Number.isFinite(cleanFromMs) ? cleanFromMs : (clean[0]?.[0] ?? nowMs)) + rangeMs;
 
 /** Whether there is a sample in each interval of the window. */
-function isMeasured({ clean, nowMs, rangeMs, cleanFromMs }: Reading, lengthMs: number, policy: HealthPolicy): boolean {
+function isMeasured(reading: Reading, lengthMs: number, policy: HealthPolicy): boolean {
+  const { clean, nowMs, rangeMs, cleanFromMs } = reading;
   const beganMs = Number.isFinite(cleanFromMs) ? cleanFromMs : (clean[0]?.[0] ?? nowMs);
-  return isWhole(clean, Math.max(beganMs, nowMs - Math.max(0, lengthMs - rangeMs)), nowMs, policy.intervalMs);
+  return isWhole(clean, Math.max(beganMs, nowMs - Math.max(0, lengthMs - rangeMs)), nowMs, stepOf(reading, policy));
 }
 
 /** A sample looks back by `rangeMs` itself; the newest always counts. */

@@ -7,6 +7,7 @@ import { deviations, quantileOfSorted, WITHOUT_BOUND } from './numbers.js';
 import { type Change, freedomOfPast, type Past, type Usual, usualChange } from './past.js';
 import { isWhole, type Reading, within } from './readings.js';
 import type { Scale } from './scale.js';
+import { stepOf } from './step.js';
 import type { Subject } from './subject.js';
 
 /** How far a signal went from its own past over one stretch, in robust standard deviations for the worse. */
@@ -208,11 +209,7 @@ interface Windows extends Context {
  * Windows in a row: unhealthy where each lies beyond `zScore`, and all of them as one beyond the line; inconclusive where
  * those that were measured do, and something of the others is missing.
  */
-function trialOver(
-  subject: Subject,
-  { intervalMs }: HealthPolicy,
-  windows: Windows,
-): { verdict: Verdict; whole?: Deviation } {
+function trialOver(subject: Subject, policy: HealthPolicy, windows: Windows): { verdict: Verdict; whole?: Deviation } {
   const { nowMs, since } = subject.reading;
   const lengthMs = windows.window * subject.past.blockMs;
   let isMeasured = true;
@@ -221,7 +218,7 @@ function trialOver(
     const untilMs = nowMs - i * lengthMs;
     const found = deviationOf(subject, windows.window, untilMs);
     const isOne = found !== null && isGuilty(subject, found, untilMs, () => windows.zScore, windows);
-    const hasAll = isWhole(since, untilMs - lengthMs, untilMs, intervalMs);
+    const hasAll = isWhole(since, untilMs - lengthMs, untilMs, stepOf(subject.reading, policy));
     if (!isOne && hasAll) return { verdict: 'healthy' };
     isMeasured &&= hasAll;
     areGuilty &&= isOne;

@@ -142,6 +142,29 @@ describe('what was not measured well is never healthy', () => {
     expect(judged({ ...healthy, nowMs: DEPLOYED - MINUTE }).verdict).toBe('inconclusive');
   });
 
+  it.each([1, 2, 3, 10])(
+    'a value stands still where it is repeated, if %d samples are enough as well',
+    (minSamples) => {
+      const policy = policyOf({ minSamples, signals: { errors: ERRORS, saturation: SATURATION } });
+      const moving = cellOf({ errors: around(0.0001), saturation: around(0.3) }, { ageMs: HOUR });
+      expect(judged(moving, policy).verdict).toBe('healthy');
+      const still = cellOf({ errors: [around(0.0001), () => 0.0001], saturation: around(0.3) }, { ageMs: HOUR });
+      expect(judged(still, policy).sentence).toMatch(/stands still at 0.0001/);
+    },
+  );
+
+  it('in the step in which it was measured: the samples of many hours lie further apart', () => {
+    const intervalMs = 5_000;
+    const policy = policyOf({ intervalMs, minSamples: 60 });
+    const ageMs = 16 * HOUR;
+    const stepMs = Math.ceil(ageMs / 11_000);
+    const cell = cellOf({ errors: STEADY }, { ageMs });
+    const errors = samples(STEADY, DEPLOYED + stepMs, DEPLOYED + ageMs, stepMs);
+    expect(judged({ ...cell, after: { errors } }, policy).verdict).toBe('healthy');
+    const holed = errors.filter(([at]) => at < cell.nowMs - 5 * MINUTE || at > cell.nowMs - 4 * MINUTE);
+    expect(judged({ ...cell, after: { errors: holed } }, policy).sentence).toMatch(/has holes/);
+  });
+
   it('a hole is waited out', () => {
     const cell = cellOf({ errors: STEADY }, { ageMs: 50 * MINUTE });
     const errors = (cell.after.errors ?? []).filter(([at]) => Math.abs(at - (DEPLOYED + 20 * MINUTE)) > 5 * MINUTE);
