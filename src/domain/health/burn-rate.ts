@@ -2,6 +2,7 @@ import type { HealthPolicy, Sample, Verdict } from '../../contract/health.js';
 import { type Finding, shown } from './evidence.js';
 import { poissonTail } from './numbers.js';
 import { baselineStepMs, budgetOf, isWhole, type Reading, wholeOf, within } from './readings.js';
+import { stepOf } from './step.js';
 
 const MINUTE_MS = 60_000;
 
@@ -12,6 +13,8 @@ const PAIRS = [
 ] as const;
 
 const WINDOWS_UNTIL_FULL = 2;
+/** So far from the objective to nothing good at all is far enough, where the factor asks for more than there is. */
+const NEARLY_ALL = 0.9;
 
 /** Of a signal that often has no bad event at all. */
 export interface FewEvents {
@@ -35,6 +38,9 @@ const MANY_EVENTS: FewEvents = { oneEvent: 0, byChance: 1 };
  * the defaults) the line is further out, so that it takes as much of the budget as after those (the Workbook's lines are shares of the budget
  * spent): one burst of a few minutes fills both windows then. What burns faster than the factor is waited for.
  *
+ * An objective below 93 % allows more than a fourteenth of all events: nothing can burn that 14.4 times too fast. There it is
+ * the line that next to nothing is good any more.
+ *
  * On a cell with little traffic single errors burn fast (the Workbook, same chapter, "Low-Traffic Services and Error Budget
  * Alerting"). Where what one event makes is known, so many must have been seen that they are no chance at the rate that
  * the objective allows, which is a Poisson process; fewer are waited for.
@@ -53,7 +59,7 @@ export function burnRate(reading: Reading, policy: HealthPolicy, few: FewEvents 
 }
 
 function pairOf(
-  { factor, longMs, shortMs: usualMs, fromMs }: (typeof PAIRS)[number],
+  { factor: usualFactor, longMs, shortMs: usualMs, fromMs }: (typeof PAIRS)[number],
   reading: Reading,
   slo: number,
   policy: HealthPolicy,
@@ -68,6 +74,7 @@ function pairOf(
   const whole = signal.worse === 'lower' ? wholeOf(slo) : null;
   const burns = [long, short].map((window) => badShare(window, whole) / budget);
   const burn = Math.min(...burns);
+  const factor = Math.min(usualFactor, mostOf(reading, slo, budget));
   const line = factor * Math.max(1, (WINDOWS_UNTIL_FULL * policy.windowMs) / ageOf(reading));
   const innocent = [longMs, shortMs].some((ms, i) => (burns[i] ?? 0) <= factor && isMeasured(reading, ms, policy));
   const isChance = mayBeChance(burns[0] ?? 0, budget, lengthOf(long, reading) / baselineStepMs(policy), few);
@@ -86,6 +93,14 @@ function pairOf(
     baseline: slo,
     threshold,
   };
+}
+
+/** How many times too fast it burns where next to everything is bad. */
+function mostOf({ signal, since }: Reading, slo: number, budget: number): number {
+  const all = wholeOf(slo);
+  // Bad events that were seen above all there is are in percent, or no share, whatever their objective looks like.
+  const isShare = signal.worse === 'lower' || (slo < all && since.every(([, value]) => value <= all));
+  return isShare ? 1 + (NEARLY_ALL * (all - budget)) / budget : Number.POSITIVE_INFINITY;
 }
 
 function inWords(verdict: Verdict, budget: string, burn: string, minutes: number): string {
@@ -110,9 +125,10 @@ const ageOf = ({ nowMs, rangeMs, cleanFromMs, clean }: Reading): number =>
   nowMs - (Number.isFinite(cleanFromMs) ? cleanFromMs : (clean[0]?.[0] ?? nowMs)) + rangeMs;
 
 /** Whether there is a sample in each interval of the window. */
-function isMeasured({ clean, nowMs, rangeMs, cleanFromMs }: Reading, lengthMs: number, policy: HealthPolicy): boolean {
+function isMeasured(reading: Reading, lengthMs: number, policy: HealthPolicy): boolean {
+  const { clean, nowMs, rangeMs, cleanFromMs } = reading;
   const beganMs = Number.isFinite(cleanFromMs) ? cleanFromMs : (clean[0]?.[0] ?? nowMs);
-  return isWhole(clean, Math.max(beganMs, nowMs - Math.max(0, lengthMs - rangeMs)), nowMs, policy.intervalMs);
+  return isWhole(clean, Math.max(beganMs, nowMs - Math.max(0, lengthMs - rangeMs)), nowMs, stepOf(reading, policy));
 }
 
 /** A sample looks back by `rangeMs` itself; the newest always counts. */

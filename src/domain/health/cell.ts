@@ -115,12 +115,15 @@ class CellJudge {
     if (gap !== null && wasQuiet(reading, quiet))
       return [this.counted(gap, false), ...asked.flatMap((name) => this.ofSignal(name))];
     if (stillness === 'no') return this.names.flatMap((name) => this.ofSignal(name));
-    const findings =
-      stillness === 'quiet'
-        ? quietFindings(reading, quiet, this.observation)
-        : [lostFinding(reading, quiet, this.policy), ...this.zScores(quiet.signal, traffic)];
+    const isLost = stillness === 'lost';
+    const instead = isLost
+      ? [lostFinding(reading, quiet, this.policy)]
+      : quietFindings(reading, quiet, this.observation);
+    const compared = isLost ? this.zScores(quiet.signal, traffic) : [];
     return [
-      ...findings.map((finding) => this.counted(finding, false)),
+      // What stands for the ratios that are not asked counts, whatever counts of the signal itself.
+      ...instead.map((finding) => this.counted(finding, false)),
+      ...compared.map((finding) => this.counted(finding, this.isShadow(traffic))),
       ...asked.flatMap((name) => this.ofSignal(name)),
     ];
   }
@@ -133,7 +136,7 @@ class CellJudge {
     const asked = this.quiet ? [] : this.zScores(name, signal);
     const burning = this.burnRate(name, signal);
     const findings = [...asked, ...(burning ? [burning] : []), ...limits(reading, this.policy)];
-    const shadow = signal.mode === 'shadow' && this.policy.mode === 'enforce';
+    const shadow = this.isShadow(signal);
     const guilty = findings.filter(({ verdict }) => verdict === 'unhealthy');
     const repeated = guilty.length > 0 ? stoodStill(reading, this.policy) : null;
     // What is missing acquits nothing, and excuses nothing either.
@@ -206,6 +209,10 @@ class CellJudge {
     const found =
       rule === 'burn-rate' ? burnRate(reading, this.policy) : limits(reading, this.policy).find((f) => f.rule === rule);
     return found?.verdict === 'unhealthy';
+  }
+
+  private isShadow({ mode }: Signal): boolean {
+    return mode === 'shadow' && this.policy.mode === 'enforce';
   }
 
   private allStill(): boolean {

@@ -1,6 +1,6 @@
 import { USUAL_Z_SCORE } from './error-control.js';
 import { leastChange } from './least-change.js';
-import { freedomOf, MAD_TO_SIGMA, median, P95_TO_SIGMA, quantile } from './numbers.js';
+import { deviations, freedomOf, MAD_TO_SIGMA, median, P95_TO_SIGMA, quantile } from './numbers.js';
 import { type Change, usualChange } from './past.js';
 import { amountBetween } from './readings.js';
 import type { Subject } from './subject.js';
@@ -115,7 +115,7 @@ export function beyondOthers(
   if (middle >= (signal.zScore ?? USUAL_Z_SCORE)) return 0;
   const amount = scale.amount(scale.value(level));
   const likewise = Math.max(scale.counts ? amount * factor : amount, amount + (signal.slo === undefined ? 0 : added));
-  const explained = (scale.level(likewise) - scale.level(amount)) / spread;
+  const explained = deviations(scale.level(likewise) - scale.level(amount), spread);
   return (z - Math.max(0, 2 * middle, explained)) / apart;
 }
 
@@ -147,8 +147,7 @@ function moveUpTo(subject: Subject, change: Change, nowMs: number): Move | null 
   if (usual === null || level === null || lately === null) return null;
   const floor = leastChange(reading, scale, level) / (reading.signal.zScore ?? USUAL_Z_SCORE);
   const spread = Math.max(usual.spread, floor);
-  if (!(spread > 0)) return null;
-  return { z: (scale.level(lately) - level) / spread, before: scale.amount(scale.value(level)), now: lately };
+  return { z: deviations(scale.level(lately) - level, spread), before: scale.amount(scale.value(level)), now: lately };
 }
 
 /** The level before an instant: the median over three groups of blocks, as before a deployment. */

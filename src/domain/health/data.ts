@@ -1,6 +1,7 @@
 import type { HealthPolicy, Sample, Signal } from '../../contract/health.js';
 import type { Finding } from './evidence.js';
-import { baselineStepMs, filledIntervals, type Reading, sinceWhen, sustainedMs, wholeOf } from './readings.js';
+import { baselineStepMs, filledIntervals, type Reading, sinceWhen, wholeOf } from './readings.js';
+import { stepOf } from './step.js';
 
 /** After a deployment every interval of so many blocks must have been measured: 20 minutes with the defaults. */
 const WHOLE_BLOCKS = 4;
@@ -24,24 +25,26 @@ export function gapOf(reading: Reading, policy: HealthPolicy, allStill: boolean)
 function whyNotEnough(reading: Reading, clean: readonly Sample[], policy: HealthPolicy): string | null {
   const { name, nowMs } = reading;
   const when = sinceWhen(reading);
-  const { minSamples, intervalMs } = policy;
+  const { minSamples } = policy;
+  const stepMs = stepOf(reading, policy);
   const newest = clean.at(-1)?.[0];
   if (newest === undefined) return `${name} has no sample ${when}`;
   const needed = intervalsNeeded(reading, policy);
-  const { filled } = filledIntervals(clean, nowMs - needed * intervalMs, nowMs, intervalMs);
+  const { filled } = filledIntervals(clean, nowMs - needed * stepMs, nowMs, stepMs);
   if (filled >= needed) return null;
   const ageS = Math.round((nowMs - newest) / 1000);
-  if (nowMs - newest >= intervalMs) return `${name} was measured last ${ageS} s ago`;
+  if (nowMs - newest >= stepMs) return `${name} was measured last ${ageS} s ago`;
   const few = clean.length < minSamples;
   if (few) return `${name} has ${clean.length} samples ${when}, of ${minSamples} needed`;
   return `${name} has holes: ${filled} of the last ${needed} samples`;
 }
 
-function intervalsNeeded({ cleanFromMs, nowMs }: Reading, policy: HealthPolicy): number {
-  const { minSamples, intervalMs } = policy;
+function intervalsNeeded(reading: Reading, policy: HealthPolicy): number {
+  const { cleanFromMs, nowMs } = reading;
+  const { minSamples } = policy;
   if (!Number.isFinite(cleanFromMs)) return minSamples;
   const lengthMs = Math.min(nowMs - cleanFromMs, WHOLE_BLOCKS * baselineStepMs(policy));
-  return Math.max(minSamples, Math.floor(lengthMs / intervalMs));
+  return Math.max(minSamples, Math.floor(lengthMs / stepOf(reading, policy)));
 }
 
 const frozen = ({ name, since }: Reading): string =>
@@ -63,7 +66,7 @@ export function stoodStill(reading: Reading, policy: HealthPolicy): Finding | nu
   const { name, signal, since, past, nowMs } = reading;
   if (signal.slo === undefined || past.length === 0) return null;
   const fromMs = nowMs - CONVICTING_BLOCKS * baselineStepMs(policy);
-  const least = Math.max(sustainedMs(policy) - policy.intervalMs, longestStillness(reading) + 1);
+  const least = Math.max(stillMs(policy), longestStillness(reading) + 1);
   const still = runsOf(since).find(
     (run) => run.toMs > fromMs && run.toMs - run.fromMs >= least && !isEnd(run.value, signal),
   );
@@ -99,10 +102,16 @@ const bestOf = ({ slo, worse }: Signal): number | null =>
 const isEnd = (value: number, signal: Signal): boolean =>
   value === bestOf(signal) || (signal.worse === 'lower' ? value === 0 : value >= wholeOf(signal.slo ?? 0));
 
+/** Fewer equal values in a row than five are chance, however few samples are enough. */
+const FEWEST_REPEATS = 4;
+
+/** How long a value must stay the same to stand still. */
+const stillMs = ({ minSamples, intervalMs }: HealthPolicy): number =>
+  Math.max(minSamples - 1, FEWEST_REPEATS) * intervalMs;
+
 /** Whether the newest values have been the same for as long as counts. */
 export const isStill = (reading: Reading, policy: HealthPolicy): boolean =>
-  stillFor(reading) >= sustainedMs(policy) - policy.intervalMs &&
-  reading.nowMs - (reading.since.at(-1)?.[0] ?? 0) < policy.intervalMs;
+  stillFor(reading) >= stillMs(policy) && reading.nowMs - (reading.since.at(-1)?.[0] ?? 0) < stepOf(reading, policy);
 
 /** For how long the newest values have been the same, in ms: since there was another one, or since the deployment. */
 function stillFor({ since, cleanFromMs, rangeMs }: Reading): number {

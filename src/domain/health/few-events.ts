@@ -63,6 +63,7 @@ function withAny(blocks: Float64Array, dust: number): number {
 
 /** The probability of `count` or more out of `of`. */
 function tail(count: number, of: number, p: number): number {
+  if (count <= 0 || p >= 1) return 1;
   let term = (1 - p) ** of;
   let below = 0;
   for (let k = 0; k < count; k++) {

@@ -1,4 +1,4 @@
-import { median } from './numbers.js';
+import { deviations, median } from './numbers.js';
 import { amountBetween } from './readings.js';
 import type { Deviation } from './robust.js';
 import type { Subject } from './subject.js';
@@ -30,7 +30,7 @@ export function explainedByLoad(subject: Subject, traffic: Subject, found: Devia
     if (!Number.isNaN(amount) && (traffic.past.blocks[k] ?? Number.NaN) >= NEARLY * now) alike.push(amount);
   });
   if (alike.length < FEWEST_BLOCKS) return 0;
-  return Math.max(0, scale.level(median(alike)) - found.level) / found.spread;
+  return deviations(Math.max(0, scale.level(median(alike)) - found.level), found.spread);
 }
 
 const present = (blocks: Float64Array): number[] => [...blocks].filter((amount) => !Number.isNaN(amount));

@@ -1,4 +1,4 @@
-import type { CellObservation, HealthPolicy, HealthRule } from '../../contract/health.js';
+import type { CellObservation, CellVerdict, Evidence, HealthPolicy, HealthRule } from '../../contract/health.js';
 import { NOTHING_COMMON } from './common.js';
 import { type Comparisons, USUAL_Z_SCORE } from './error-control.js';
 import { type Finding, shown } from './evidence.js';
@@ -7,13 +7,15 @@ import { directionsOf } from './scale.js';
 import type { Memo } from './subject.js';
 
 const OF_SIGNALS: ReadonlySet<HealthRule> = new Set(['z-score', 'burn-rate', 'max', 'min']);
+const OF_LINES: ReadonlySet<HealthRule> = new Set(['max', 'min']);
 const OF_CELL: ReadonlySet<HealthRule> = new Set(['readiness', 'smoke-tests', 'quiet']);
 
 /**
  * A cell that was unhealthy before its deployment is judged against itself: what was wrong then and is not worse now is
  * no reason to go back, so that a fix is never rolled back for the fault that it came to mend. Worse is what the z-score
- * convicts against the hour before the deployment (held to 3 where the signal has none). Other findings, and all
- * findings on a cell that was not unhealthy, stay as they are.
+ * convicts against the hour before the deployment (held to 3 where the signal has none). Other findings, those on signals
+ * that were not bad, or kept the line that is broken now, and all findings on a cell that was not unhealthy, stay as they
+ * are.
  */
 export function notWorse(
   finding: Finding,
@@ -23,13 +25,24 @@ export function notWorse(
   comparisons: Comparisons,
 ): Finding {
   if (finding.verdict === 'healthy' || observation.before?.verdict !== 'unhealthy') return finding;
-  if (OF_CELL.has(finding.rule)) return wasSo(finding, observation) ? passed(finding) : finding;
+  if (!wasBad(finding, observation.before)) return finding;
+  if (OF_CELL.has(finding.rule)) return passed(finding);
   if (!OF_SIGNALS.has(finding.rule) || finding.signal === null) return finding;
   return comparedWithBefore(finding, finding.signal, observation, policy, memo, comparisons);
 }
 
-const wasSo = ({ rule }: Finding, { before }: CellObservation): boolean =>
-  before?.evidence.some((e) => e.rule === rule && e.verdict === 'unhealthy') ?? false;
+const wasBad = (finding: Finding, { evidence }: CellVerdict): boolean =>
+  evidence.some((known) => known.verdict === 'unhealthy' && excuses(known, finding));
+
+/** Of a cell, and of a line, what was broken already; of a signal that was bad, by whichever rule that was seen. */
+function excuses(known: Evidence, { signal, rule }: Finding): boolean {
+  if (known.rule === rule) return known.signal === null || known.signal === signal;
+  if (OF_CELL.has(rule) || OF_LINES.has(rule)) return false;
+  // Where only rules were kept, a line of some signal says nothing of the others.
+  return known.signal === null ? isOfPast(known.rule) : known.signal === signal;
+}
+
+const isOfPast = (rule: HealthRule): boolean => OF_SIGNALS.has(rule) && !OF_LINES.has(rule);
 
 function comparedWithBefore(
   finding: Finding,

@@ -26,6 +26,13 @@ export const mean = (values: readonly number[]): number => values.reduce((sum, v
 
 export const clamp = (value: number, low: number, high: number): number => Math.min(high, Math.max(low, value));
 
+/** So many deviations stand for any number of them: two without bound would have no difference. */
+export const WITHOUT_BOUND = 1e6;
+
+/** A change in deviations; none is none whatever they are, and any that is there lies without bound beyond none at all. */
+export const deviations = (change: number, spread: number): number =>
+  change === 0 ? 0 : clamp(change / spread, -WITHOUT_BOUND, WITHOUT_BOUND);
+
 /**
  * The number that a standard normal variable exceeds with probability `p`, from 1e-12 to 0.5, within 5e-4: rational
  * approximation 26.2.23 of Abramowitz & Stegun, Handbook of Mathematical Functions (1964).
@@ -66,13 +73,35 @@ export function freedomOf(parts: readonly Part[]): number {
   return squares === 0 ? Number.POSITIVE_INFINITY : sum ** 2 / squares;
 }
 
-/** The probability that a Poisson variable with this mean is `count` or more. */
+/** From this mean on the first term of a Poisson sum is too small for a number, and a root of it is normal. */
+const LARGE_MEAN = 500;
+/** A term that adds nothing to a sum that is close to 1. */
+const NEGLIGIBLE = 1e-17;
+
+/**
+ * The probability that a Poisson variable with this mean is `count` or more. For a large mean by the cube root, which is
+ * nearly normal then (Wilson & Hilferty, The Distribution of Chi-Square, 1931).
+ */
 export function poissonTail(count: number, mean: number): number {
+  if (count <= 0) return 1;
+  if (count === Number.POSITIVE_INFINITY) return 0;
+  if (mean > LARGE_MEAN) return normalTail(3 * Math.sqrt(count) * (1 - 1 / (9 * count) - Math.cbrt(mean / count)));
   let term = Math.exp(-mean);
   let below = 0;
-  for (let k = 0; k < count; k++) {
+  for (let k = 0; k < count && (k < mean || term > NEGLIGIBLE); k++) {
     below += term;
     term *= mean / (k + 1);
   }
   return Math.max(0, 1 - below);
+}
+
+/** Levels of the fraction below: enough from a tenth of a deviation on, and closer to the middle nobody asks. */
+const LEVELS = 100;
+
+/** The probability that a standard normal variable exceeds `z`: the continued fraction 26.2.14 of Abramowitz & Stegun. */
+export function normalTail(z: number): number {
+  if (z < 0) return 1 - normalTail(-z);
+  let rest = z + 1;
+  for (let level = LEVELS; level > 0; level--) rest = z + level / rest;
+  return Math.min(0.5, Math.exp(-(z ** 2) / 2) / Math.sqrt(2 * Math.PI) / rest);
 }

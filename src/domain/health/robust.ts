@@ -3,10 +3,11 @@ import { beyondOthers, type CommonChange, freedomAmong } from './common.js';
 import { type Comparisons, lineAt, USUAL_Z_SCORE } from './error-control.js';
 import { type Finding, shown } from './evidence.js';
 import { leastChange } from './least-change.js';
-import { quantileOfSorted } from './numbers.js';
+import { deviations, quantileOfSorted, WITHOUT_BOUND } from './numbers.js';
 import { type Change, freedomOfPast, type Past, type Usual, usualChange } from './past.js';
 import { isWhole, type Reading, within } from './readings.js';
 import type { Scale } from './scale.js';
+import { stepOf } from './step.js';
 import type { Subject } from './subject.js';
 
 /** How far a signal went from its own past over one stretch, in robust standard deviations for the worse. */
@@ -62,9 +63,11 @@ export function deviationOf(
   const rise = now - level;
   // Looked up only where it can take anything off that matters.
   const rhythm = rise > leastSpread ? rhythmOf(past, usual, change) : 0;
+  const [z, worstZ] = [deviations(rise - rhythm, spread), deviations(rise - rhythm, leastSpread)];
+  if (Number.isNaN(z) || Number.isNaN(worstZ)) return null;
   return {
-    z: over(rise - rhythm, spread),
-    worstZ: over(rise - rhythm, leastSpread),
+    z,
+    worstZ,
     level,
     now,
     spread,
@@ -121,7 +124,8 @@ function windowOf({ since, rangeMs }: Reading, untilMs: number, lengthMs: number
  *
  * The context tells how far other cells went at the same time, window by window, and what the cell's own traffic explains;
  * it is asked only where it matters: that, the deployment did not do. `comparisons` are those of all cells at one look. null: the signal is not
- * to be compared with a past.
+ * to be compared with a past, or fewer samples than are enough were measured since, which is told of anyway. Less than one
+ * block of the past is nothing to compare it with: of a `baseline` of a week that is more than the usual window.
  */
 export function zScoreFinding(
   subject: Subject,
@@ -132,8 +136,9 @@ export function zScoreFinding(
   const { zScore } = subject.reading.signal;
   if (zScore === undefined || subject.young) return null;
   const compared = compareWithPast(subject, policy, { ...context, zScore, comparisons });
-  if (compared === null) return blocksSince(subject, policy) < 1 ? null : pastMissing(subject);
-  return findingOf(subject, compared);
+  if (compared !== null) return findingOf(subject, compared);
+  if (blocksSince(subject, policy) >= 1) return pastMissing(subject);
+  return subject.reading.since.length < policy.minSamples ? null : tooSoon(subject);
 }
 
 export interface Compared {
@@ -204,11 +209,7 @@ interface Windows extends Context {
  * Windows in a row: unhealthy where each lies beyond `zScore`, and all of them as one beyond the line; inconclusive where
  * those that were measured do, and something of the others is missing.
  */
-function trialOver(
-  subject: Subject,
-  { intervalMs }: HealthPolicy,
-  windows: Windows,
-): { verdict: Verdict; whole?: Deviation } {
+function trialOver(subject: Subject, policy: HealthPolicy, windows: Windows): { verdict: Verdict; whole?: Deviation } {
   const { nowMs, since } = subject.reading;
   const lengthMs = windows.window * subject.past.blockMs;
   let isMeasured = true;
@@ -217,7 +218,7 @@ function trialOver(
     const untilMs = nowMs - i * lengthMs;
     const found = deviationOf(subject, windows.window, untilMs);
     const isOne = found !== null && isGuilty(subject, found, untilMs, () => windows.zScore, windows);
-    const hasAll = isWhole(since, untilMs - lengthMs, untilMs, intervalMs);
+    const hasAll = isWhole(since, untilMs - lengthMs, untilMs, stepOf(subject.reading, policy));
     if (!isOne && hasAll) return { verdict: 'healthy' };
     isMeasured &&= hasAll;
     areGuilty &&= isOne;
@@ -280,7 +281,8 @@ function findingOf({ reading, scale }: Subject, { verdict, deviation: found, lin
   const [value, baseline] = [scale.value(found.now), scale.value(found.level)];
   const threshold = scale.value(found.level + line * found.spread);
   const side = scale.direction === 'lower' ? 'below' : 'above';
-  const words = found.z < 0 ? 'no worse than before' : `${shown(found.z)} robust deviations ${side} what it was before`;
+  const far = found.z < WITHOUT_BOUND ? `${shown(found.z)} robust deviations` : 'beyond measure';
+  const words = found.z < 0 ? 'no worse than before' : `${far} ${side} what it was before`;
   const sentence = `${name} is ${shown(value)}, ${words} (${shown(baseline)}); the line is ${shown(Number(line.toPrecision(3)))}`;
   return { signal: name, rule: 'z-score', verdict, sentence, window: found.window, value, baseline, threshold };
 }
@@ -289,6 +291,12 @@ function findingOf({ reading, scale }: Subject, { verdict, deviation: found, lin
 function pastMissing({ reading, past }: Subject): Finding {
   const sentence = `${reading.name} has too little of a past to compare with: much of ${past.blocks.length} blocks is missing`;
   return { signal: reading.name, rule: 'data', verdict: 'inconclusive', sentence, window: reading.past };
+}
+
+function tooSoon({ reading, past }: Subject): Finding {
+  const minutes = Math.round(past.blockMs / 60_000);
+  const sentence = `${reading.name} is not compared with its past yet: that is looked at in steps of ${minutes} min`;
+  return { signal: reading.name, rule: 'data', verdict: 'inconclusive', sentence, window: reading.since };
 }
 
 /** A rise of the day before is taken for rhythm where it is more than so many deviations. */
@@ -308,6 +316,3 @@ function middleOf(blocks: Float64Array, first: number, last: number): number {
   const present = blocks.subarray(Math.max(0, first), Math.max(0, last + 1)).filter((v) => !Number.isNaN(v));
   return quantileOfSorted(present.sort(), 0.5);
 }
-
-/** 0 over 0 is no deviation; anything over 0 is one without bound. */
-const over = (change: number, spread: number): number => (change === 0 ? 0 : change / spread);

@@ -7,6 +7,7 @@ import { leastChange } from './least-change.js';
 import { freedomOf, MAD_TO_SIGMA, median, P95_TO_SIGMA, quantileOfSorted } from './numbers.js';
 import { freedomOfPast } from './past.js';
 import { within } from './readings.js';
+import { stepOf } from './step.js';
 import type { Subject } from './subject.js';
 
 /** One signal of one cell, and the signal that tells of its traffic, where there is one. */
@@ -272,8 +273,9 @@ export function blocksOf(subject: Subject, length: number, policy: HealthPolicy,
 }
 
 /** A block has all its samples where there is one in each interval, and counts by its newest one, as in the past. */
-function newestBlocks({ reading, past, scale }: Subject, { intervalMs }: HealthPolicy): Float64Array {
+function newestBlocks({ reading, past, scale }: Subject, policy: HealthPolicy): Float64Array {
   const { nowMs, since } = reading;
+  const intervalMs = stepOf(reading, policy);
   const intervals = Math.floor(past.blockMs / intervalMs);
   const blocks = new Float64Array(2 * LONGEST).fill(Number.NaN);
   const filled = new Uint32Array(2 * LONGEST);

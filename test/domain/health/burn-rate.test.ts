@@ -44,6 +44,25 @@ describe('the burn rate', () => {
     expect(burning(() => 100 * value, 20 * MINUTE, { ...APDEX, slo: 99.8 })?.verdict).toBe(verdict);
   });
 
+  test.each([
+    ['an apdex', 'lower', 0.9, 0.02, 10, 'inconclusive'],
+    ['an apdex', 'lower', 0.9, 0.02, 20, 'unhealthy'],
+    ['an apdex', 'lower', 0.93, 0.02, 20, 'unhealthy'],
+    ['an apdex', 'lower', 0.5, 0.02, 20, 'unhealthy'],
+    ['an apdex', 'lower', 0.9, 0.5, 20, 'healthy'],
+    ['an apdex', 'lower', 90, 2, 20, 'unhealthy'],
+    ['errors', 'higher', 0.1, 0.99, 10, 'inconclusive'],
+    ['errors', 'higher', 0.1, 0.99, 20, 'unhealthy'],
+    ['errors', 'higher', 0.1, 0.5, 20, 'healthy'],
+    ['errors in percent', 'higher', 0.1, 1.3, 20, 'healthy'],
+    ['errors a second', 'higher', 200, 90, 20, 'healthy'],
+  ] as const)(
+    'of %s (worse: %s) with the objective %d: %d after %d min is %s',
+    (_what, worse, slo, value, min, verdict) => {
+      expect(burning(() => value, min * MINUTE, { query: 'ratio_5m', worse, slo })?.verdict).toBe(verdict);
+    },
+  );
+
   it('is not asked without an objective, or while too little was measured wholly after the deployment', () => {
     expect(burning(times(100), 10 * MINUTE, { query: 'x', worse: 'higher' })).toBeNull();
     expect(burning(times(100), 9 * MINUTE)).toBeNull();

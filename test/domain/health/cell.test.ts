@@ -142,6 +142,29 @@ describe('what was not measured well is never healthy', () => {
     expect(judged({ ...healthy, nowMs: DEPLOYED - MINUTE }).verdict).toBe('inconclusive');
   });
 
+  it.each([1, 2, 3, 10])(
+    'a value stands still where it is repeated, if %d samples are enough as well',
+    (minSamples) => {
+      const policy = policyOf({ minSamples, signals: { errors: ERRORS, saturation: SATURATION } });
+      const moving = cellOf({ errors: around(0.0001), saturation: around(0.3) }, { ageMs: HOUR });
+      expect(judged(moving, policy).verdict).toBe('healthy');
+      const still = cellOf({ errors: [around(0.0001), () => 0.0001], saturation: around(0.3) }, { ageMs: HOUR });
+      expect(judged(still, policy).sentence).toMatch(/stands still at 0.0001/);
+    },
+  );
+
+  it('in the step in which it was measured: the samples of many hours lie further apart', () => {
+    const intervalMs = 5_000;
+    const policy = policyOf({ intervalMs, minSamples: 60 });
+    const ageMs = 16 * HOUR;
+    const stepMs = Math.ceil(ageMs / 11_000);
+    const cell = cellOf({ errors: STEADY }, { ageMs });
+    const errors = samples(STEADY, DEPLOYED + stepMs, DEPLOYED + ageMs, stepMs);
+    expect(judged({ ...cell, after: { errors } }, policy).verdict).toBe('healthy');
+    const holed = errors.filter(([at]) => at < cell.nowMs - 5 * MINUTE || at > cell.nowMs - 4 * MINUTE);
+    expect(judged({ ...cell, after: { errors: holed } }, policy).sentence).toMatch(/has holes/);
+  });
+
   it('a hole is waited out', () => {
     const cell = cellOf({ errors: STEADY }, { ageMs: 50 * MINUTE });
     const errors = (cell.after.errors ?? []).filter(([at]) => Math.abs(at - (DEPLOYED + 20 * MINUTE)) > 5 * MINUTE);
@@ -277,6 +300,18 @@ describe('a quiet cell', () => {
     expect(lost.evidence.map((e) => e.sentence).join()).toMatch(/lost, not quiet/);
   });
 
+  it('is not convicted for lost traffic by a signal in shadow, nor acquitted', () => {
+    const inShadow = { ...policy, signals: { ...policy.signals, traffic: { ...TRAFFIC, mode: 'shadow' as const } } };
+    for (const ageMs of [11 * MINUTE, 40 * MINUTE, HOUR]) {
+      const lost = sunday(cellOf({ traffic: [around(30), around(0.2)], saturation: around(0.2) }, { ageMs }));
+      expect(judged(lost, inShadow).verdict).toBe('inconclusive');
+      const found = judged(lost, inShadow).evidence.find((e) => e.signal === 'traffic' && e.rule === 'z-score');
+      expect(found?.shadow).toBe(true);
+    }
+    const lost = sunday(cellOf({ traffic: [around(30), around(0.2)], saturation: around(0.2) }, { ageMs: HOUR }));
+    expect(judged(lost, policy).verdict).toBe('unhealthy');
+  });
+
   it('may fall silent at the hour at which it did the day before', () => {
     const evening: Course = (at) =>
       ((at - DEPLOYED) % DAY >= 0 || (at - DEPLOYED) % DAY < -12 * HOUR ? 0.2 : 20) * around(1)(at);
@@ -322,6 +357,38 @@ describe('a cell that was unhealthy before its deployment', () => {
       );
     expect(judged(cell(0.5), policyOf({ signals })).verdict).toBe('healthy');
     expect(judged(cell(0.95), policyOf({ signals })).verdict).toBe('unhealthy');
+  });
+
+  describe('and whose other signal is bad now', () => {
+    const signals = { errors: ERRORS, saturation: SATURATION };
+    const full = (ageMs: number, before: CellVerdict | null) => {
+      // Full since fifteen minutes: too late to be laid to the deployment by what was before.
+      const late: Course = (at) => (at < DEPLOYED + ageMs - 15 * MINUTE ? around(0.3) : around(0.99, 0.005))(at);
+      const cell = cellOf({ errors: STEADY, saturation: [around(0.3), late] }, { ageMs, before });
+      return judged(cell, policyOf({ signals })).evidence.find((e) => e.signal === 'saturation');
+    };
+    const nameless = { ...beforehand, evidence: beforehand.evidence.map((e) => ({ ...e, signal: null })) };
+
+    test.each([60, 120, 180])('breaks its line, after %d minutes', (minutes) => {
+      for (const before of [null, beforehand, nameless])
+        expect(full(minutes * MINUTE, before)).toMatchObject({ verdict: 'unhealthy', rule: 'max' });
+    });
+
+    it('is held to the line that it broke before', () => {
+      const wasFull = judged(oldCellOf({ errors: STEADY, saturation: around(0.95, 0.01) }), policyOf({ signals }));
+      const cell = cellOf(
+        { errors: STEADY, saturation: around(0.95, 0.01) },
+        { ageMs: 40 * MINUTE, before: { ...wasFull, evidence: wasFull.evidence.filter((e) => e.signal !== null) } },
+      );
+      expect(judged(cell, policyOf({ signals })).verdict).toBe('healthy');
+    });
+  });
+
+  it('is held to what it was by one rule where another finds the same signal', () => {
+    const byPast = { ...beforehand, evidence: beforehand.evidence.map((e) => ({ ...e, rule: 'z-score' as const })) };
+    const cell = cellOf({ errors: [red, around(0.02)] }, { ageMs: 20 * MINUTE, before: byPast });
+    expect(judged(cell, policy).verdict).toBe('healthy');
+    expect(judged({ ...cell, before: null }, policy).evidence[0]?.rule).toBe('burn-rate');
   });
 
   it('where nothing is known of before, is not known to be no worse', () => {

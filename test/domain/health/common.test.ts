@@ -1,7 +1,15 @@
 import { describe, expect, it } from 'vitest';
-import { beyondOthers, commonOf, freedomAmong, NOTHING_COMMON } from '../../../src/domain/health/common.js';
+import type { Signal } from '../../../src/contract/health.js';
+import {
+  beyondOthers,
+  commonChange,
+  commonOf,
+  freedomAmong,
+  NOTHING_COMMON,
+} from '../../../src/domain/health/common.js';
 import { Memo } from '../../../src/domain/health/index.js';
-import { around, cellOf, ERRORS, policyOf } from './observations.js';
+import type { Subject } from '../../../src/domain/health/subject.js';
+import { around, cellOf, DEPLOYED, ERRORS, MINUTE, oldCellOf, policyOf } from './observations.js';
 
 const subject = new Memo().subject('s', ERRORS, 'higher', cellOf({ s: around(0.0001) }), policyOf());
 /** From one bad event in ten thousand, on a cell so busy that each deviation is a tenth of that level. */
@@ -51,6 +59,23 @@ describe('a change beyond that of others', () => {
   it('is none while most of them are beyond the line of the signal themselves', () => {
     expect(beyondOthers(subject, busy, { ...NOTHING_COMMON, middle: 2.9 }, 1)).toBeGreaterThan(14);
     expect(beyondOthers(subject, busy, { ...NOTHING_COMMON, middle: 3 }, 1)).toBe(0);
+  });
+});
+
+describe('where nothing ever was', () => {
+  const dead: Signal = { query: 'dead:rate_5m', worse: 'higher', zScore: 3 };
+  const others = Array.from({ length: 5 }, (_, i) =>
+    new Memo().subject('s', dead, 'higher', oldCellOf({ s: [() => 0, () => 1e6] }, { cell: `${i}` }), policyOf()),
+  );
+
+  it('nothing is explained by others that did not change', () => {
+    expect(beyondOthers(others[0] as Subject, { z: 1e6, level: 0, spread: 0 }, NOTHING_COMMON, 1)).toBe(1e6);
+  });
+
+  it('others that rose as well are seen', () => {
+    const change = { lag: 2, stretch: 1 };
+    const common = commonChange({ onOld: others, onNew: [] }, change, DEPLOYED + 10 * MINUTE);
+    expect(common).toMatchObject({ cells: 5, middle: 1e6 });
   });
 });
 

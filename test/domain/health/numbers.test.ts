@@ -3,6 +3,7 @@ import {
   clamp,
   freedomOf,
   median,
+  normalTail,
   normalUpper,
   poissonTail,
   quantile,
@@ -76,6 +77,39 @@ describe('numbers', () => {
     [4, 1, 0.01899],
   ])('%d or more of a Poisson variable with mean %d', (count, mean, expected) => {
     expect(poissonTail(count, mean)).toBeCloseTo(expected, 4);
+  });
+
+  test.each([
+    [800, 700, 1.154e-4],
+    [2_000, 1_900, 0.0116],
+    [700, 800, 0.9998],
+    [20_000, 2_000, 0],
+    [1e12, 1e12, 0.5],
+    [2e12, 1e12, 0],
+    [1e12, 5, 0],
+    [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY, 0],
+  ])('%d or more of a Poisson variable with the large mean %d, at once', (count, mean, expected) => {
+    const began = performance.now();
+    const probability = poissonTail(count, mean);
+    expect(performance.now() - began).toBeLessThan(200);
+    expect(Math.abs(probability - expected)).toBeLessThanOrEqual(0.03 * expected);
+  });
+
+  it('the tail of a Poisson variable is much the same on both sides of where it is worked out otherwise', () => {
+    for (const count of [470, 500, 530, 560, 600]) {
+      const [below, above] = [poissonTail(count, 499.999), poissonTail(count, 500.001)];
+      expect(above / below).toBeCloseTo(1, 1);
+    }
+  });
+
+  test.each([
+    [0.5, 0.308538],
+    [1.959964, 0.025],
+    [4.753424, 1e-6],
+    [-1.959964, 0.975],
+    [40, 0],
+  ])('a normal variable exceeds %d with the probability that tables say', (z, expected) => {
+    expect(Math.abs(normalTail(z) - expected)).toBeLessThanOrEqual(1e-3 * expected);
   });
 
   it('clamps', () => {

@@ -83,6 +83,22 @@ describe('a ring', () => {
     expect(judged(news(4, raised(0.05)), olds(8, steady))).toMatchObject({ verdict: 'unhealthy', scope: 'systemic' });
   });
 
+  it('has a systemic one where all cells have what there never was, unless the others have it too', () => {
+    const policy = policyOf({ signals: { errors: { query: 'dead:rate_5m', worse: 'higher', zScore: 3 } } });
+    const risen = news(8, () => [() => 0, around(1e6)]);
+    expect(
+      judged(
+        risen,
+        olds(8, () => () => 0),
+        policy,
+      ),
+    ).toMatchObject({ verdict: 'unhealthy', scope: 'systemic' });
+    const onOld = Array.from({ length: 8 }, (_, i) =>
+      oldCellOf({ errors: [() => 0, around(1e6)] }, { ageMs: AGE, cell: `old-${i}` }),
+    );
+    expect(judged(risen, onOld, policy).verdict).toBe('healthy');
+  });
+
   it('cannot tell by one cell alone', () => {
     expect(judged(news(1, raised(0.05)), olds(8, steady))).toMatchObject({ verdict: 'unhealthy', scope: 'local' });
   });

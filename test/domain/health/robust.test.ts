@@ -6,7 +6,9 @@ import { zScoreFinding } from '../../../src/domain/health/robust.js';
 import { directionsOf } from '../../../src/domain/health/scale.js';
 import {
   APDEX,
+  after,
   around,
+  BEGUN,
   type Course,
   cellOf,
   chance,
@@ -17,6 +19,7 @@ import {
   MINUTE,
   policyOf,
   STEP,
+  samples,
   TRAFFIC,
 } from './observations.js';
 
@@ -137,6 +140,20 @@ describe('the robust z-score', () => {
     expect(verdictOf([() => 100, () => 150], 40 * MINUTE, TRAFFIC)).toBe('unhealthy');
   });
 
+  test.each([
+    [0.001, 10, 'inconclusive'],
+    [1e6, 10, 'inconclusive'],
+    [0.001, 40, 'unhealthy'],
+    [1e6, 40, 'unhealthy'],
+    [0, 40, 'healthy'],
+  ])(
+    'knows that a signal without an objective that never was above 0 has gone to %d, after %d min',
+    (to, min, verdict) => {
+      const signal: Signal = { query: 'dead:rate_5m', worse: 'higher', zScore: 3 };
+      expect(verdictOf([() => 0, around(to)], min * MINUTE, signal)).toBe(verdict);
+    },
+  );
+
   describe('with a daily rhythm', () => {
     const hoursOf = (at: number) => (at / HOUR) % 24;
     const smooth: Course = (at) =>
@@ -168,6 +185,26 @@ describe('the robust z-score', () => {
     expect(verdictOf(moved, 20 * MINUTE, ERRORS, 0.5)).toBe('unhealthy');
     expect(verdictOf(moved, 20 * MINUTE, ERRORS, 50)).toBe('healthy');
     expect(verdictOf(moved, 20 * MINUTE, ERRORS, -50)).toBe('unhealthy');
+  });
+
+  it('waits for a whole block, however long those of a long baseline are', () => {
+    const week = policyOf({ baselineMs: 7 * DAY });
+    const of = (ageMs: number, course: Course) => {
+      const cell = cellOf({}, { ageMs });
+      const stepMs = Math.ceil((7 * DAY) / 288);
+      cell.baseline.s = samples(around(100), BEGUN - 7 * DAY + stepMs, BEGUN, stepMs);
+      cell.after.s = after(course, ageMs);
+      const subject = new Memo().subject('s', TRAFFIC, 'lower', cell, week);
+      return zScoreFinding(subject, week, { common: () => NOTHING_COMMON }, { cells: 1, perCell: 1 });
+    };
+    for (const minutes of [10, 34])
+      expect(of(minutes * MINUTE, around(1))).toMatchObject({
+        verdict: 'inconclusive',
+        sentence: 's is not compared with its past yet: that is looked at in steps of 35 min',
+      });
+    expect(of(4 * MINUTE, around(1))).toBeNull();
+    expect(of(40 * MINUTE, around(1))?.rule).toBe('z-score');
+    expect(of(40 * MINUTE, around(100))?.verdict).toBe('healthy');
   });
 
   it('is not asked of a signal without one, nor of a young cell; a past that is missing is another thing', () => {
