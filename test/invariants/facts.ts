@@ -71,13 +71,14 @@ export function factsOf(evidence: Evidence, leeway: Leeway): Facts {
 
 interface Applied {
   topology: Topology;
-  askedMs: number;
+  /** Until its answer, what was there before may still be in force. */
+  inForceMs: number;
 }
 
 const appliedLater = (acts: Act[]): Applied[] =>
-  acts.flatMap(({ act, refused, payload, askedMs }) =>
+  acts.flatMap(({ act, refused, payload, askedMs, answeredMs }) =>
     act === 'applyTopology' && !refused && payload.topology
-      ? [{ topology: payload.topology as Topology, askedMs }]
+      ? [{ topology: payload.topology as Topology, inForceMs: answeredMs ?? askedMs }]
       : [],
   );
 
@@ -98,7 +99,7 @@ function readAct({ act, version, payload, askedAt, answeredAt, answer, error }: 
 
 function readJob(log: LoggedJob, topologies: Topology[], applied: Applied[]): Job {
   // A cell may have moved: it counts where it was by then.
-  const byThen = applied.filter(({ askedMs }) => askedMs <= Date.parse(log.created_at)).map((a) => a.topology);
+  const byThen = applied.filter(({ inForceMs }) => inForceMs <= Date.parse(log.created_at)).map((a) => a.topology);
   const place = placeOf(log.tenant, [...byThen.reverse(), ...topologies]);
   const key = log.idempotency_key;
   const cell = place?.cell ?? log.tenant;

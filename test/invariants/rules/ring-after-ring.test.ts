@@ -7,6 +7,8 @@ const both = [job({ cell: 'a1', at: 0 }), job({ cell: 'a2', at: 1 })];
 const next = (seconds: number, more = {}) => job({ cell: 'b1', at: seconds, ...more });
 const first = (seconds: number) => [`configure-b1-${seconds}`];
 
+/** `a1` has gone from ring 2 to ring 3. */
+const moved = topology({}, { 2: { cells: [cell('a2')] }, 3: { cells: [cell('b1'), cell('a1')] } });
 const shared = (policy: object) => topology({}, { 2: { cells: [cell('a1'), cell('a2')], policy } });
 
 describe('a ring may begin', () => {
@@ -71,6 +73,13 @@ describe('a ring may begin', () => {
         jobs: [...both, next(4)],
         acts: [act('graduate', 0, { lane: 'urgent' })],
         topology: topology({ lanes: { urgent: { bakeTime: '1s' } } }),
+      },
+    ],
+    [
+      'on a cell that moves from the ring before, while nobody has said yet that it has moved',
+      {
+        jobs: [job({ cell: 'a1', at: 5.2 }), job({ cell: 'a2', at: 8 })],
+        acts: [act('applyTopology', 5, { topology: moved }, { version: null })],
       },
     ],
     [

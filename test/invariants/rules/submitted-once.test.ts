@@ -1,10 +1,15 @@
 import { expect, test } from 'vitest';
-import { act, job, judged, type Log, pdm, rollback, V1, V2 } from '../logs.js';
+import { act, cell, job, judged, type Log, pdm, rollback, topology, V1, V2 } from '../logs.js';
 import { submittedOnce } from './submitted-once.js';
 
 const cancelled = { cell: 'a1', at: 0, state: 'canceled' } as const;
 const failed = { cell: 'a1', at: 0, state: 'failed' } as const;
 const again = job({ cell: 'a1', at: 20 });
+/** `a1` goes from ring 2 to ring 3. */
+const moved = (seconds: number) => {
+  const after = topology({}, { 2: { cells: [cell('a2')] }, 3: { cells: [cell('b1'), cell('a1')] } });
+  return act('applyTopology', seconds, { topology: after }, { version: null });
+};
 const onItAlready = job({ cell: 'a1', at: 20, from: V1 });
 
 test.each<[string, Log]>([
@@ -61,6 +66,16 @@ test.each<[string, Log]>([
       ],
     },
   ],
+  [
+    'with migrations, after the cell moved to a ring where they are part of it',
+    {
+      jobs: [
+        job({ cell: 'a1', at: 0, more: { post_deploy_migrations: 'skip' } }),
+        job({ cell: 'a1', at: 20, from: V1, more: { post_deploy_migrations: 'include' } }),
+      ],
+      acts: [moved(10)],
+    },
+  ],
 ])('work %s is no work twice', (_what, evidence) => {
   expect(judged(submittedOnce, evidence)).toEqual([]);
 });
@@ -68,6 +83,15 @@ test.each<[string, Log]>([
 test.each<[string, Log]>([
   ['under one key', { jobs: [job({ cell: 'a1', at: 0, key: 'k' }), pdm({ cell: 'a1', at: 2, key: 'k' })] }],
   ['that had succeeded', { jobs: [job({ cell: 'a1', at: 0 }), onItAlready] }],
+  [
+    'with migrations, in the ring where it was',
+    {
+      jobs: [
+        job({ cell: 'a1', at: 0, more: { post_deploy_migrations: 'skip' } }),
+        job({ cell: 'a1', at: 20, from: V1, more: { post_deploy_migrations: 'include' } }),
+      ],
+    },
+  ],
   ['whose PDM had succeeded', { jobs: [pdm({ cell: 'a1', at: 0 }), pdm({ cell: 'a1', at: 20 })] }],
   [
     'that had succeeded, with only its PDM in between',

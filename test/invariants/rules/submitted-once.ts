@@ -50,6 +50,7 @@ function isAllowed(facts: Facts, before: Job, job: Job): boolean {
   const cancelled = before.state === 'canceled' && before.kind === 'configure';
   if (cancelled && askedBetween(cancels(facts), before.createdMs - ON_ITS_WAY_MS, job.createdMs, facts)) return true;
   if (askedBetween(reconciles(facts, job), before.createdMs, job.createdMs, facts)) return true;
+  if (isElsewhere(before, job)) return true;
   // Somebody changed the cell without a job.
   if (before.kind === 'configure' && before.state === 'succeeded' && !same(job.from, job.version)) return true;
   const between = jobsOn(facts, job.cell).filter((j) => j !== before && j !== job && isBetween(j, before, job));
@@ -62,6 +63,12 @@ function isTriedAgain(facts: Facts, job: Job): boolean {
   const tries = jobsOn(facts, job.cell).filter((j) => j.ours && j.kind === 'rollback' && j.createdMs >= asked.askedMs);
   return tries.indexOf(job) < TRIES;
 }
+
+/** The cell has moved to a ring where migrations are part of a deployment, and its own were not. */
+const isElsewhere = (before: Job, job: Job): boolean =>
+  before.ring !== job.ring &&
+  job.log.post_deploy_migrations === 'include' &&
+  before.log.post_deploy_migrations === 'skip';
 
 /** What in between makes the same work due again. That a deployment went back is a reason only where it had worked. */
 function isReason(before: Job, other: Job): boolean {
