@@ -70,7 +70,6 @@ import {
   DEFAULT_POLICY,
   type DeployableCell,
   type LeftOutCell,
-  type Ring,
   resolveCoordination,
   resolvePolicy,
   ringOf,

@@ -1,7 +1,6 @@
 import type { CellObservation, HealthPolicy, Sample, Signal } from '../../contract/health.js';
 import { rangeOfQuery } from '../promql.js';
 
-
 /** Samples of one signal of one cell that may count at all: finite, in order, none from the future. */
 export interface Reading {
   name: string;
