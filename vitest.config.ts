@@ -15,8 +15,6 @@ export default defineConfig({
     maxWorkers: Math.max(3, availableParallelism()),
     // A shared machine can be slow for a moment. What needed its second try is named in the output, and is still a fault.
     retry: process.env.CI ? 1 : 0,
-    // A Temporal server of the tests' own is one of several on few cores: with a thread for each core it costs more.
-    env: { GOMAXPROCS: '1' },
     testTimeout: 60_000,
     hookTimeout: 60_000,
     globalSetup: ['test/support/global-setup.ts'],

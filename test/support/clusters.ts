@@ -10,7 +10,7 @@ export interface ClusterPlace {
  * A server's work for a task grows with the namespaces that were in use, by its own metrics. Namespaces are made at its
  * start: made later, their search attributes would take ten seconds each.
  */
-const NAMESPACES = 12;
+const NAMESPACES = 24;
 
 interface Server {
   started: Promise<EmbeddedServer>;
