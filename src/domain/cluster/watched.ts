@@ -2,8 +2,9 @@ import type { RingHealth } from '../../contract/activities.js';
 import type { WatchedRing } from '../../contract/status.js';
 import type { Decision } from '../ledger/decisions.js';
 import { isNewer, isPackage, sameVersion } from '../package-version.js';
-import { deployableCells, layeredPolicy, ringOf, type Topology } from '../topology/index.js';
+import { layeredPolicy, ringOf, type Topology } from '../topology/index.js';
 import { newestAllowed } from './drift.js';
+import { cellsInAutomation } from './quarantine.js';
 import type { ClusterState } from './state.js';
 
 /**
@@ -54,9 +55,7 @@ const isAhead = (runs: string, version: string): boolean => isPackage(runs) && i
 /** How many cells of the ring automation leaves alone. */
 function leftAlone(state: ClusterState, topology: Topology, ring: number, now: number): number {
   const found = ringOf(topology, ring);
-  if (!found) return 0;
-  const { cells, leftOut } = deployableCells(found, now, 'act');
-  return leftOut.length + cells.filter(({ id }) => state.quarantined[id]).length;
+  return found ? cellsInAutomation(state, found, now, 'act').leftOut.length : 0;
 }
 
 interface Counted {
