@@ -1,4 +1,4 @@
-import { backoffMs, type Patience, pauseFor } from './patience.js';
+import { backoffMs, notBefore, type Patience, pauseFor } from './patience.js';
 import { PrometheusError, type PrometheusTrouble } from './ports.js';
 
 /** 20 s: longer than a restart of Prometheus takes to answer again, short enough that a held ring says so soon. */
@@ -51,7 +51,7 @@ export class ErrorBudget {
       } catch (error) {
         if (!(error instanceof PrometheusError) || !isPrometheusTrouble(error)) throw error;
         if (error.trouble.kind === 'denied' && tries >= MAX_DENIED_IN_A_ROW) throw error;
-        const pause = Math.max(retryAfterOf(error), backoffMs(this.#patience, tries));
+        const pause = notBefore(retryAfterOf(error), backoffMs(this.#patience, tries));
         this.spend(error, pause);
         await pauseFor(pause, signal);
       }

@@ -1,9 +1,15 @@
 import { Context } from '@temporalio/activity';
 import { ApplicationFailure, ApplicationFailureCategory } from '@temporalio/common';
 import { FAILURE } from '../src/contract/failures.js';
+import { pauseFor } from './patience.js';
 
 /** Well under the shortest heartbeat timeout in use (10 s), whatever the activity waits for. */
 const EVERY_MS = 2_000;
+/**
+ * When a worker comes back, everything that ran is attempted again at one moment. So much later at most each of it begins:
+ * long enough that AMP and Prometheus are not asked by all at once, short enough that jobs are watched again soon.
+ */
+const RESUMED_WITHIN_MS = 2_000;
 
 export interface Heartbeat {
   /** Ends every wait of this activity: its cancel, a worker's shutdown, a timeout, a run that is gone. */
@@ -15,7 +21,8 @@ export interface Heartbeat {
 }
 
 /**
- * Runs the body of a long activity with a heartbeat every two seconds, from its first step until its last.
+ * Runs the body of a long activity with a heartbeat every two seconds, from its first step until its last. A further
+ * attempt begins after a random pause.
  * @param details what the next attempt shall find in `info.heartbeatDetails`; read at every beat
  * @throws what the body throws; where anything but a cancel request stopped it: `WatchInterrupted`, retryable
  */
@@ -33,6 +40,8 @@ export async function heartbeating<T>(details: () => unknown, body: (heart: Hear
   // Not at once: most activities are over before the first beat is due, and each one is a call to the server.
   const timer = setInterval(beat, EVERY_MS);
   try {
+    // A cancel is for the body: what it has ordered may have to be cancelled, too.
+    if (context.info.attempt > 1) await pauseFor(Math.random() * RESUMED_WITHIN_MS, signal).catch(() => undefined);
     return await body({ signal, cancelRequested: () => requested, beat });
   } catch (error) {
     if (signal.aborted && error === signal.reason && !requested) throw interrupted();

@@ -7,7 +7,7 @@ import { z } from '../src/contract/zod.js';
 import { sameVersion } from '../src/domain/package-version.js';
 import { readinessOf } from './cell-answers.js';
 import { type Heartbeat, heartbeating } from './heartbeat.js';
-import { askAmp, backoffMs, jittered, type Patience, pauseFor, retryAfterOf } from './patience.js';
+import { askAmp, backoffMs, jittered, notBefore, type Patience, pauseFor, retryAfterOf } from './patience.js';
 import { type AmpDriver, AmpError, type AmpJob, type AmpTenant, type CellApi } from './ports.js';
 import { isOurs, mismatchOf, orNull } from './tenants.js';
 
@@ -310,7 +310,7 @@ class JobRun {
       } catch (error) {
         if (!(error instanceof AmpError)) throw error;
         troubles += 1;
-        pauseMs = Math.max(backoffMs(this.#patience, troubles), retryAfterOf(error) ?? 0);
+        pauseMs = notBefore(retryAfterOf(error), backoffMs(this.#patience, troubles));
       }
       const leftMs = untilMs - Date.now();
       if (leftMs <= 0) return null;

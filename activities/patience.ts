@@ -43,7 +43,7 @@ export async function askAmp<T>(ask: () => Promise<T>, how: Ask): Promise<T> {
       const denied = error.trouble.kind === 'denied';
       if (lastTry || (denied && tries >= MAX_DENIED_TRIES)) throw failureOf(error, how);
       const asked = retryAfterOf(error);
-      const pause = Math.max(asked ?? 0, backoffMs(how.patience, tries));
+      const pause = notBefore(asked, backoffMs(how.patience, tries));
       lastTry = Date.now() - since + pause > how.patience.totalMs;
       // AMP that says when to come back is there: it gets that one more try, even after the time is over.
       if (lastTry && asked === null) throw failureOf(error, how);
@@ -74,6 +74,18 @@ export const jittered = (ms: number): number => ms * (0.8 + 0.4 * Math.random())
 /** How long to wait before try number `tries + 1`, in milliseconds. */
 export const backoffMs = (patience: Patience, tries: number): number =>
   jittered(Math.min(patience.maxPauseMs, patience.firstPauseMs * 2 ** (tries - 1)));
+
+/** `Retry-After` was the same for many: so much of it, behind it, is what spreads them. */
+const SPREAD_BEHIND = 0.25;
+
+/**
+ * How long to wait, in milliseconds, where we would wait for `pauseMs` and were asked to stay away for `retryAfterMs`: never
+ * less than that, and each a little longer, by chance.
+ */
+export function notBefore(retryAfterMs: number | null, pauseMs: number): number {
+  const asked = retryAfterMs ?? 0;
+  return Math.max(pauseMs, asked + Math.random() * Math.max(pauseMs, asked * SPREAD_BEHIND));
+}
 
 /** The failure that says that AMP cannot be asked, and nothing about any cell. */
 export function failureOf(error: AmpError, how: Pick<Ask, 'jobId'>): ApplicationFailure {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { backoffMs, DEFAULT_PATIENCE, jittered } from '../../activities/patience.js';
+import { backoffMs, DEFAULT_PATIENCE, jittered, notBefore } from '../../activities/patience.js';
 
 const MANY = 1_000;
 const draws = (draw: () => number): number[] => Array.from({ length: MANY }, draw).sort((a, b) => a - b);
@@ -21,6 +21,18 @@ describe('when everything resumes at once', () => {
     const pauses = draws(() => backoffMs(DEFAULT_PATIENCE, tries));
     expect(mostAtOnce(pauses)).toBeLessThan(MANY / 4);
     expect(pauses.at(-1)).toBeLessThanOrEqual(DEFAULT_PATIENCE.maxPauseMs * 1.2);
+  });
+
+  it.each([1_000, 30_000])('all who were told to stay away for %i ms come back after it, and not together', (asked) => {
+    const pauses = draws(() => notBefore(asked, backoffMs(DEFAULT_PATIENCE, 1)));
+    expect(pauses[0]).toBeGreaterThanOrEqual(asked);
+    expect(mostAtOnce(pauses)).toBeLessThan(MANY / 4);
+    expect((pauses.at(-1) ?? 0) - (pauses[0] ?? 0)).toBeGreaterThan(asked / 5);
+    expect(pauses.at(-1)).toBeLessThanOrEqual(asked * 1.31);
+  });
+
+  it('who was not told to stay away waits as it would', () => {
+    for (const asked of [null, 0]) expect(notBefore(asked, 700)).toBe(700);
   });
 
   it('each further try waits longer, up to a limit', () => {
