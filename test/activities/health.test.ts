@@ -111,6 +111,27 @@ describe('a verdict that is only told', () => {
     expect(await judge(signals, true)).toMatchObject({ verdict: 'inconclusive' });
     await expect(judge(signals)).rejects.toMatchObject({ type: FAILURE.healthUnavailable });
   });
+
+  it('is that too little is known, where there is no Prometheus', async () => {
+    const cell = amp.addCell('c1', NEW);
+    const dependencies = { ...dependenciesOf(), prometheus: null };
+    const told = (onlyTold: boolean) =>
+      attempt().run(createJudgeCell(dependencies), { cell, policy: policyOf({}), untilMs: 0, onlyTold });
+    expect(await told(true)).toMatchObject({
+      verdict: 'inconclusive',
+      sentence: expect.stringContaining('nothing is known of c1: there is no Prometheus'),
+    });
+    await expect(told(false)).rejects.toMatchObject({ type: FAILURE.healthUnavailable });
+  });
+
+  it('is waited for by nobody, however long is left', async () => {
+    const cell = amp.addCell('c1', NEW);
+    amp.cell('c1').readiness = 'silent';
+    const order = { cell, policy: policyOf({}), untilMs: Date.now() + 60 * MINUTE };
+    const told = attempt().run(createJudgeCell(dependenciesOf()), { ...order, onlyTold: true });
+    expect(await told).toMatchObject({ verdict: 'inconclusive' });
+    expect(amp.count(/tenants.*c1/)).toBe(1);
+  });
 });
 
 describe('a cell that says once that it is not ready', () => {
