@@ -2,7 +2,7 @@ import { ApplicationFailure } from '@temporalio/common';
 import type { Activities, CellRef } from '../src/contract/activities.js';
 import { FAILURE } from '../src/contract/failures.js';
 import type { CellObservation, CellVerdict, HealthPolicy, RingVerdict } from '../src/contract/health.js';
-import { judgeCell, Memo } from '../src/domain/health/index.js';
+import { judgeCell, Memo, NotReadyLooks } from '../src/domain/health/index.js';
 import { heartbeating } from './heartbeat.js';
 import { createObserve, type ObservationProblem, type Observe, type ObserveDependencies } from './observe.js';
 import { jittered, pauseFor } from './patience.js';
@@ -24,6 +24,8 @@ export interface Judged {
   smokeTests: 'passed' | 'failed' | null;
   before: CellVerdict | null;
   onlyTold?: boolean | undefined;
+  /** Nobody looks again: what one answer says is all that there is. */
+  looksOnce?: boolean;
 }
 
 /** `judgeCell`: a cell's health as it is. See `Activities`. */
@@ -33,8 +35,11 @@ export function createJudgeCell(dependencies: HealthDependencies): Activities['j
       () => undefined,
       async ({ signal }) => {
         const none = { expected: null, begunAtMs: null, deployedAtMs: null, smokeTests: null, before: null };
-        const health = new CellHealth(dependencies, { cell, policy, onlyTold, ...none });
-        return await health.until(({ verdict, atMs }) => verdict !== 'inconclusive' || atMs >= untilMs, signal);
+        // For what is only told nobody waits.
+        const looksOnce = onlyTold === true || Date.now() >= untilMs;
+        const health = new CellHealth(dependencies, { cell, policy, onlyTold, looksOnce, ...none });
+        const isEnough = ({ verdict, atMs }: CellVerdict) => verdict !== 'inconclusive' || atMs >= untilMs;
+        return await health.until((verdict) => looksOnce || isEnough(verdict), signal);
       },
     );
 }
@@ -43,6 +48,7 @@ export function createJudgeCell(dependencies: HealthDependencies): Activities['j
 export class CellHealth {
   private readonly observe: Observe | null;
   private readonly memo = new Memo();
+  private readonly notReady = new NotReadyLooks();
   private baseline: CellObservation['baseline'] | undefined;
 
   constructor(
@@ -63,7 +69,7 @@ export class CellHealth {
 
   /** @throws `HealthUnavailable`, where that is to be obeyed; for what is only told nobody waits */
   private async look(signal: AbortSignal): Promise<CellVerdict> {
-    const { cell, policy, onlyTold: _, ...known } = this.judged;
+    const { cell, policy, onlyTold: _, looksOnce, ...known } = this.judged;
     if (!this.observe) return unavailable(this.judged, 'there is no Prometheus: PROMETHEUS_URL is not set');
     const { id, tenant, url, labels } = cell;
     const one = { id, tenant, url, labels, ...known, baseline: this.baseline };
@@ -73,7 +79,8 @@ export class CellHealth {
     if (!observation) return unavailable(this.judged, 'the cell was not observed');
     const unknown = pastProblem(observed.problems, policy);
     if (unknown === null) this.baseline = observation.baseline;
-    const verdict = judgeCell(observation, policy, { memo: this.memo });
+    const counted = looksOnce ? observation : this.notReady.counted(observation);
+    const verdict = judgeCell(counted, policy, { memo: this.memo });
     return unknown !== null && verdict.verdict === 'healthy' ? withoutPast(verdict, unknown) : verdict;
   }
 }

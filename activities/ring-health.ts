@@ -5,7 +5,7 @@ import type { CellObservation, LooksState, RingVerdict } from '../src/contract/h
 import { ringRolloutId } from '../src/contract/ids.js';
 import type { RingHealthNote, WatchedCells } from '../src/contract/internal.js';
 import { z } from '../src/contract/zod.js';
-import { judgeRing, Memo, type RingJudgement } from '../src/domain/health/index.js';
+import { judgeRing, Memo, NotReadyLooks, type RingJudgement } from '../src/domain/health/index.js';
 import { asksForAct, beforeOf, noteOf } from '../src/domain/ring/health.js';
 import { unpackCells } from '../src/domain/snapshot.js';
 import { type TemporalClient, tellPass, whileWanted } from './ask-temporal.js';
@@ -52,6 +52,7 @@ class RingWatch {
   private readonly observe: Observe | null;
   private readonly cells;
   private readonly memo = new Memo();
+  private readonly notReady = new NotReadyLooks();
   private readonly tally: ShadowTally;
   /** Pasts that were measured: by cell, and by the deployment that ended them. */
   private readonly baselines = new Map<string, CellObservation['baseline']>();
@@ -159,7 +160,7 @@ class RingWatch {
       if (!bare.has(cell.id)) this.keepPast(keyOf(cell), observations[i]?.baseline ?? {});
     });
     const verdict = judgeRing({
-      onNew: observations.slice(0, news.length),
+      onNew: observations.slice(0, news.length).map((observation) => this.notReady.counted(observation)),
       onOld: observations.slice(news.length),
       policy,
       looks: this.looks,

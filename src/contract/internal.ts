@@ -433,6 +433,12 @@ export interface PackedTopology {
   gzip: string | null;
 }
 
+/**
+ * By which rule a cell was unhealthy, and of which signal. The rule alone: of the cell as such; or, from an older worker, of
+ * some signal.
+ */
+export type KnownFault = HealthRule | [rule: HealthRule, signal: string];
+
 /** What a pass answers to whoever watches its cells' health; cells by their index in its snapshot. */
 export interface WatchedCells {
   requestId: string;
@@ -444,8 +450,8 @@ export interface WatchedCells {
   onNew: [index: number, begunAtMs: number | null, endedAtMs: number | null, smokeTested: 0 | 1][];
   /** To be deployed yet. */
   onOld: number[];
-  /** Of these, the ones that were unhealthy before their deployment, and by which rules. */
-  before: Record<number, HealthRule[]>;
+  /** Of these, the ones that were unhealthy before their deployment, and by what. */
+  before: Record<number, KnownFault[]>;
   /** After so many looks in a row each cell on the package has been in one of them. */
   rounds: number;
   /** From then on the pass waits for a word, epoch ms; null: it does not. */

@@ -52,3 +52,10 @@ export function targetBefore(job: JobFacts, facts: TenantFacts | null, target: T
   if (!facts?.previousVersion || sameVersion(facts.previousVersion, target.version)) return null;
   return { version: facts.previousVersion, chartVersion: facts.previousChartVersion };
 }
+
+/** When a job began and ended, epoch ms: by AMP's clock, and its end by ours where that is known. */
+export function timesOf(job: JobFacts, nowMs: number): { begunAtMs: number; endedAtMs: number } {
+  const { startedAt, finishedAt, finishedMs } = job;
+  const endedAtMs = finishedMs ?? (finishedAt === null ? nowMs : Date.parse(finishedAt));
+  return { begunAtMs: startedAt === null ? endedAtMs : Date.parse(startedAt), endedAtMs };
+}

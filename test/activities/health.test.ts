@@ -2,12 +2,12 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ampOverHttp } from '../../activities/amp-http.js';
 import { cellsOverHttp } from '../../activities/cell-http.js';
 import { createAwaitHealthyRings, createJudgeRing } from '../../activities/gate.js';
-import { createJudgeCell } from '../../activities/health.js';
+import { CellHealth, createJudgeCell } from '../../activities/health.js';
 import { prometheusOverHttp } from '../../activities/prometheus-http.js';
 import { createWatchRing } from '../../activities/ring-health.js';
 import type { CellRef, WatchRingOrder } from '../../src/contract/activities.js';
 import { FAILURE } from '../../src/contract/failures.js';
-import type { HealthPolicy, LooksState, Signal } from '../../src/contract/health.js';
+import type { CellVerdict, HealthPolicy, LooksState, Signal } from '../../src/contract/health.js';
 import type { RingHealthMessage, WatchedCells } from '../../src/contract/internal.js';
 import { pack, packCells } from '../../src/domain/snapshot.js';
 import { attempt, SHORT_PATIENCE } from './environment.js';
@@ -111,6 +111,66 @@ describe('a verdict that is only told', () => {
     expect(await judge(signals, true)).toMatchObject({ verdict: 'inconclusive' });
     await expect(judge(signals)).rejects.toMatchObject({ type: FAILURE.healthUnavailable });
   });
+
+  it('is that too little is known, where there is no Prometheus', async () => {
+    const cell = amp.addCell('c1', NEW);
+    const dependencies = { ...dependenciesOf(), prometheus: null };
+    const told = (onlyTold: boolean) =>
+      attempt().run(createJudgeCell(dependencies), { cell, policy: policyOf({}), untilMs: 0, onlyTold });
+    expect(await told(true)).toMatchObject({
+      verdict: 'inconclusive',
+      sentence: expect.stringContaining('nothing is known of c1: there is no Prometheus'),
+    });
+    await expect(told(false)).rejects.toMatchObject({ type: FAILURE.healthUnavailable });
+  });
+
+  it('is waited for by nobody, however long is left', async () => {
+    const cell = amp.addCell('c1', NEW);
+    amp.cell('c1').readiness = 'silent';
+    const order = { cell, policy: policyOf({}), untilMs: Date.now() + 60 * MINUTE };
+    const told = attempt().run(createJudgeCell(dependenciesOf()), { ...order, onlyTold: true });
+    expect(await told).toMatchObject({ verdict: 'inconclusive' });
+    expect(amp.count(/tenants.*c1/)).toBe(1);
+  });
+});
+
+describe('a cell that says once that it is not ready', () => {
+  const policy = policyOf({}, { intervalMs: 20 });
+
+  /** What is said of a cell at each look after its deployment, where its readiness answers so. */
+  async function seen(...answers: ('ready' | 'not-ready')[]): Promise<CellVerdict['verdict'][]> {
+    const cell = amp.addCell('c1', NEW);
+    const times = { begunAtMs: Date.now() - 2 * MINUTE, deployedAtMs: Date.now() - MINUTE };
+    const judged = { cell, policy, expected: NEW, ...times, smokeTests: null, before: null };
+    const health = new CellHealth(dependenciesOf(), judged);
+    const verdicts: CellVerdict['verdict'][] = [];
+    const answer = () => {
+      const next = answers[verdicts.length];
+      if (next) amp.cell('c1').readiness = next;
+      return next === undefined;
+    };
+    answer();
+    await health.until(({ verdict }) => {
+      verdicts.push(verdict);
+      return answer();
+    }, new AbortController().signal);
+    return verdicts;
+  }
+
+  it('is in doubt while it is watched, and unhealthy at the third look in a row', async () => {
+    expect(await seen('not-ready', 'not-ready', 'ready')).toEqual(['inconclusive', 'inconclusive', 'healthy']);
+    expect(await seen('not-ready', 'not-ready', 'not-ready')).toEqual(['inconclusive', 'inconclusive', 'unhealthy']);
+  });
+
+  it('is unhealthy where nobody looks again', async () => {
+    const cell = amp.addCell('c1', NEW);
+    amp.cell('c1').readiness = 'not-ready';
+    for (const onlyTold of [false, true]) {
+      const order = { cell, policy, untilMs: onlyTold ? Date.now() + MINUTE : 0, onlyTold };
+      expect(await attempt().run(createJudgeCell(dependenciesOf()), order)).toMatchObject({ verdict: 'unhealthy' });
+    }
+    expect(amp.count(/c1.*readiness/)).toBe(2);
+  });
 });
 
 describe('a ring as a gate', () => {
@@ -197,6 +257,45 @@ describe('the watch of a ring', () => {
     expect(await told({ saturation: SATURATION }, [])).toMatchObject({
       verdict: 'inconclusive',
       sentence: expect.stringContaining('the past could not be measured'),
+    });
+  });
+
+  describe('with a cell that is not ready', () => {
+    /** Looks until something must be done, or it was told so often; `answers`: of one cell, look by look. */
+    async function watched(answers: ('ready' | 'not-ready')[], words: number) {
+      const cells = [0, 1, 2].map((i) => amp.addCell(`c${i}`, NEW));
+      const [beganMs, endedMs] = [Date.now() - 60 * MINUTE, Date.now() - 50 * MINUTE];
+      const onNew = cells.map((_, index) => [index, beganMs, endedMs, 1]);
+      const heard: RingHealthMessage[] = [];
+      let looks = 0;
+      const client = temporal(
+        () => {
+          const over = heard.length === words;
+          amp.cell('c1').readiness = answers[looks] ?? 'ready';
+          if (!over) looks += 1;
+          const rest = { isSystemic: false, onOld: [], before: {}, rounds: 1, tellAfterMs: null };
+          return { requestId: 'r', over, onNew, ...rest };
+        },
+        (message) => heard.push(message as RingHealthMessage),
+      );
+      const policy = policyOf({}, { intervalMs: 20 });
+      const cellsGz = packCells(cells);
+      const order: WatchRingOrder = { requestId: 'r', ring: 2, version: NEW, policy, cellsGz, looks: null };
+      const verdict = await attempt().run(createWatchRing(dependenciesOf(client)), order);
+      return { verdict, looks, told: heard.map((word) => word.verdict) };
+    }
+
+    it('sends it back at the third look in a row, and is in doubt until then', async () => {
+      const seen = await watched(Array(3).fill('not-ready'), 9);
+      expect(seen).toMatchObject({ looks: 3, told: ['inconclusive'] });
+      expect(seen.verdict).toMatchObject({ scope: 'local', cells: [{ cell: 'c1', verdict: 'unhealthy' }] });
+    });
+
+    it('sends none back that comes and goes', async () => {
+      const answers = ['ready', 'not-ready', 'not-ready', 'ready', 'not-ready', 'not-ready', 'ready'] as const;
+      const { verdict, told } = await watched([...answers], 5);
+      expect(verdict).toBeNull();
+      expect(told).toEqual(['healthy', 'inconclusive', 'healthy', 'inconclusive', 'healthy']);
     });
   });
 });

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { JobFacts, TenantFacts } from '../../src/contract/activities.js';
 import type { CellPurpose } from '../../src/contract/internal.js';
 import type { RingPolicy } from '../../src/contract/policy.js';
-import { cancellable, judgeSeen, targetBefore } from '../../src/domain/cell.js';
+import { cancellable, judgeSeen, targetBefore, timesOf } from '../../src/domain/cell.js';
 import { V0, V1, V2 } from '../support/fleet.js';
 import { policyOf } from './policies.js';
 
@@ -77,5 +77,38 @@ describe('where a cell goes back to', () => {
     ],
   ])('%s', (_, of, facts, expected) => {
     expect(targetBefore(of, facts, target)).toEqual(expected);
+  });
+});
+
+describe('when a job began and ended', () => {
+  const [began, ended] = ['2026-11-21T12:00:00Z', '2026-11-21T12:05:00Z'];
+  const [beganMs, endedMs, nowMs] = [Date.parse(began), Date.parse(ended), Date.parse('2026-11-21T12:30:00Z')];
+  const QUARTER_MS = 15 * 60_000;
+  const job = (more: Partial<JobFacts>): JobFacts => ({
+    ...{ id: 'job-1', fromVersion: V0, fromChartVersion: null, error: null, logUrl: null },
+    ...{ startedAt: began, finishedAt: ended, ...more },
+  });
+
+  it.each<[string, Partial<JobFacts>, { begunAtMs: number; endedAtMs: number }]>([
+    ['is what AMP says', {}, { begunAtMs: beganMs, endedAtMs: endedMs }],
+    [
+      'is the end by our clock, where AMP’s is behind',
+      { finishedMs: endedMs + QUARTER_MS },
+      { begunAtMs: beganMs, endedAtMs: endedMs + QUARTER_MS },
+    ],
+    ['is what AMP says, where its clock is ahead', { finishedMs: endedMs }, { begunAtMs: beganMs, endedAtMs: endedMs }],
+    ['is now, where no end is known', { finishedAt: null }, { begunAtMs: beganMs, endedAtMs: nowMs }],
+    [
+      'is the end by our clock, where AMP has none',
+      { finishedAt: null, finishedMs: endedMs },
+      { begunAtMs: beganMs, endedAtMs: endedMs },
+    ],
+    [
+      'is the end, where it never began',
+      { startedAt: null, finishedMs: endedMs + QUARTER_MS },
+      { begunAtMs: endedMs + QUARTER_MS, endedAtMs: endedMs + QUARTER_MS },
+    ],
+  ])('%s', (_, more, times) => {
+    expect(timesOf(job(more), nowMs)).toEqual(times);
   });
 });

@@ -1,7 +1,7 @@
 import type { HealthWatch, JobFacts, Verification } from '../../src/contract/activities.js';
 import type { CellVerdict, HealthPolicy } from '../../src/contract/health.js';
 import type { CellResult, CellRolloutInput } from '../../src/contract/internal.js';
-import type { Target } from '../../src/domain/cell.js';
+import { type Target, timesOf } from '../../src/domain/cell.js';
 import type { Errands } from './errands.js';
 
 /** What the health of a verified cell asks for: that it counts, that it goes back, or that it stays and has failed. */
@@ -96,7 +96,7 @@ export class CellHealth {
 
   /** The job that brought what the cell runs now. */
   note(job: JobFacts): void {
-    this.times = timesOf(job);
+    this.times = timesOf(job, Date.now());
   }
 
   /** What is to become of a verified cell. */
@@ -142,7 +142,7 @@ export class CellHealth {
   private watch(job: JobFacts, waitMs: number): HealthWatch | null {
     const policy = this.judgedBy;
     if (!policy) return null;
-    const { begunAtMs, endedAtMs } = timesOf(job);
+    const { begunAtMs, endedAtMs } = timesOf(job, Date.now());
     const { before, smokeTests } = this;
     const windowEndsMs = endedAtMs + policy.windowMs;
     const untilMs = waitMs === 0 ? windowEndsMs : Date.now() + waitMs;
@@ -155,9 +155,3 @@ const itself = (verdict: CellVerdict): CellVerdict => verdict;
 /** A cell without traffic is decided by its smoke tests: they are run where they were not. */
 const asksForSmokeTests = (seen: Verification | null, then: 'smoke-tests' | 'hold' | undefined): boolean =>
   then === 'smoke-tests' && seen?.health?.quiet === true && seen.health.verdict === 'inconclusive';
-
-/** When a job began and ended, epoch ms: by AMP's clock, and its end by ours where that is known. */
-function timesOf({ startedAt, finishedAt, finishedMs }: JobFacts): { begunAtMs: number; endedAtMs: number } {
-  const endedAtMs = finishedMs ?? (finishedAt === null ? Date.now() : Date.parse(finishedAt));
-  return { begunAtMs: startedAt === null ? endedAtMs : Date.parse(startedAt), endedAtMs };
-}

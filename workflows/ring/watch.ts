@@ -1,12 +1,12 @@
 import { CancellationScope, isCancellation, log } from '@temporalio/workflow';
 import type { CellRef } from '../../src/contract/activities.js';
+import { BAD_IN_A_ROW } from '../../src/domain/health/readiness.js';
 import { turnedBad } from '../../src/domain/ring/pass.js';
 import { watchCells } from '../shared/activities.js';
 import type { PassContext } from './context.js';
 import type { Flights } from './flights.js';
 
 const BATCH = 100;
-const BAD_IN_A_ROW = 3;
 const LONGEST_INTERVAL_MS = 30_000;
 const SHORTEST_INTERVAL_MS = 500;
 

@@ -1,14 +1,15 @@
 import type { CellObservation, CellVerdict, Evidence, HealthPolicy, Signal, Verdict } from '../../contract/health.js';
-import { isPackage, samePackage } from '../package-version.js';
 import { burnRate } from './burn-rate.js';
 import { commonChange } from './common.js';
 import { gapOf, isStill, stoodStill } from './data.js';
 import { type Comparisons, comparisonsOf, shareOfEach } from './error-control.js';
 import { bounded, compare, evidenceOf, type Finding, shortened, worstOf } from './evidence.js';
+import { otherPackage } from './expected.js';
 import { limits } from './limits.js';
 import { explainedByLoad } from './load.js';
 import { notWorse } from './not-worse.js';
 import { lostFinding, quietFindings, stillnessOf, wasQuiet } from './quiet.js';
+import { readiness } from './readiness.js';
 import type { Reading } from './readings.js';
 import { type Common, type Context, zScoreFinding } from './robust.js';
 import { type Direction, directionsOf } from './scale.js';
@@ -239,23 +240,6 @@ const isLevel = (signal: Signal | undefined): boolean =>
 const worstOfAll = (findings: readonly Finding[]): Verdict =>
   (['unhealthy', 'inconclusive', 'healthy'] as const).find((v) => findings.some(({ verdict }) => verdict === v)) ??
   'healthy';
-
-/** Evidence of another package is none of this one. `expected` is empty where no package is: the cell is only read. */
-function otherPackage({ cell, expected, running }: CellObservation): Finding | null {
-  if (expected === '' || (running !== null && isSame(expected, running))) return null;
-  const seen = running === null ? 'it is not known which package runs' : `${running} runs`;
-  const sentence = `${cell} should run ${expected}, and ${seen}`;
-  return { signal: null, rule: 'data', verdict: 'inconclusive', sentence };
-}
-
-const isSame = (a: string, b: string): boolean => a === b || (isPackage(a) && isPackage(b) && samePackage(a, b));
-
-function readiness({ cell, readiness: answer }: CellObservation): Finding[] {
-  if (answer === 'unasked') return [];
-  const verdict = answer === 'ready' ? 'healthy' : answer === 'silent' ? 'inconclusive' : 'unhealthy';
-  const words = { ready: 'says that it is ready', silent: 'gives no answer', 'not-ready': 'says that it is not ready' };
-  return [{ signal: null, rule: 'readiness', verdict, sentence: `${cell} ${words[answer]}` }];
-}
 
 function smokeTests({ smokeTests: outcome }: CellObservation): Finding[] {
   if (outcome === null) return [];

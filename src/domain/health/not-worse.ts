@@ -38,7 +38,7 @@ const wasBad = (finding: Finding, { evidence }: CellVerdict): boolean =>
 function excuses(known: Evidence, { signal, rule }: Finding): boolean {
   if (known.rule === rule) return known.signal === null || known.signal === signal;
   if (OF_CELL.has(rule) || OF_LINES.has(rule)) return false;
-  // Where only rules were kept, a line of some signal says nothing of the others.
+  // An older worker kept rules alone: then a line of some signal says nothing of the others.
   return known.signal === null ? isOfPast(known.rule) : known.signal === signal;
 }
 

@@ -1,14 +1,8 @@
-import type {
-  CellVerdict,
-  Evidence,
-  HealthPolicy,
-  HealthRule,
-  LooksState,
-  RingVerdict,
-} from '../../contract/health.js';
+import type { CellVerdict, Evidence, HealthPolicy, LooksState, RingVerdict } from '../../contract/health.js';
 import type {
   CellPurpose,
   CellResult,
+  KnownFault,
   RingHealthMessage,
   RingHealthNote,
   WatchedCells,
@@ -35,8 +29,8 @@ export interface PassHealth {
   gate: string | null;
   /** Cells that the package was brought to: when the job began and ended, epoch ms, and whether smoke tests passed. */
   deployed: Record<number, [begunAtMs: number, endedAtMs: number, smokeTested: 0 | 1]>;
-  /** Cells that were unhealthy before their deployment, and by which rules: they must not become worse. */
-  before: Record<number, HealthRule[]>;
+  /** Cells that were unhealthy before their deployment, and by what: they must not become worse. */
+  before: Record<number, KnownFault[]>;
   /** Why the watch sent a cell back. */
   bad: Record<number, { reason: string; evidence: Evidence[] }>;
 }
@@ -74,8 +68,10 @@ export function noteJudged(s: PassState, index: number, result: CellResult): voi
   kept.deployed[index] = [deployed.begunAtMs, deployed.endedAtMs, smokeTests === 'passed' ? 1 : 0];
   delete kept.before[index];
   if (before?.verdict !== 'unhealthy') return;
-  kept.before[index] = before.evidence.flatMap(({ rule, verdict }) => (verdict === 'unhealthy' ? [rule] : []));
+  kept.before[index] = before.evidence.filter(({ verdict }) => verdict === 'unhealthy').map(faultOf);
 }
+
+const faultOf = ({ signal, rule }: Evidence): KnownFault => (signal === null ? rule : [rule, signal]);
 
 /** What is kept of each cell travels compressed: of 10,000 it is hundreds of kilobytes. */
 export type CarriedHealth = Omit<PassHealth, 'deployed' | 'before'> & { cellsGz: string };
@@ -101,12 +97,15 @@ export function judgeAnew({ health: kept }: PassState, index: number, purpose: C
   delete kept.deployed[index];
 }
 
-/** A verdict of which only the rules are known that found the cell unhealthy: all that it is held to later. */
-export function beforeOf(cell: string, rules: HealthRule[] | undefined): CellVerdict | null {
-  if (rules === undefined) return null;
-  const about = { signal: null, cell, package: null, fromMs: 0, toMs: 0, samples: 0 };
+/** A verdict of which only that is known by which it found the cell unhealthy: all that it is held to later. */
+export function beforeOf(cell: string, faults: KnownFault[] | undefined): CellVerdict | null {
+  if (faults === undefined) return null;
+  const about = { verdict: 'unhealthy', cell, package: null, fromMs: 0, toMs: 0, samples: 0 } as const;
   const none = { value: null, baseline: null, threshold: null, sentence: 'unhealthy before the deployment' };
-  const evidence = rules.map((rule): Evidence => ({ ...about, ...none, rule, verdict: 'unhealthy' }));
+  const evidence = faults.map((fault): Evidence => {
+    const [rule, signal] = typeof fault === 'string' ? [fault, null] : fault;
+    return { signal, rule, ...about, ...none };
+  });
   return { cell, verdict: 'unhealthy', quiet: false, package: null, atMs: 0, sentence: none.sentence, evidence };
 }
 

@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import type { CellVerdict, RingVerdict } from '../../../src/contract/health.js';
-import { judgeRing } from '../../../src/domain/health/index.js';
+import { judgeCell, judgeRing } from '../../../src/domain/health/index.js';
 import {
   asksForAct,
+  beforeOf,
   carryHealth,
   haltAsSystemic,
   hasWatched,
@@ -14,7 +15,18 @@ import {
 import { cellEnded, type PassState, sendBack, setMark, takeNext } from '../../../src/domain/ring/pass.js';
 import { resume, retried, skip } from '../../../src/domain/ring/people.js';
 import { advance, isToGoBack } from '../../../src/domain/ring/stages.js';
-import { cellOf, DEPLOYED, policyOf as healthPolicyOf } from '../health/observations.js';
+import {
+  APDEX,
+  around,
+  type Course,
+  cellOf,
+  DEPLOYED,
+  ERRORS,
+  HOUR,
+  policyOf as healthPolicyOf,
+  MINUTE,
+  SATURATION,
+} from '../health/observations.js';
 import { policyOf } from '../policies.js';
 import { FREE, marksOf, NOW, result, rules, standing } from './passes.js';
 
@@ -114,7 +126,7 @@ describe('a ring that is too large for one look', () => {
     for (let i = 0; i < 10_000; i += 1) {
       const begunAtMs = NOW + Math.floor(i / 25) * 600_000 + ((i * 7919) % 300_000);
       health.deployed[i] = [begunAtMs, begunAtMs + 240_000 + ((i * 104_729) % 120_000), 0];
-      health.before[i] = ['z-score', 'burn-rate'];
+      health.before[i] = ['readiness', ['z-score', 'errors'], ['burn-rate', i % 2 ? 'apdex' : 'errors']];
     }
     const carried = carryHealth(health);
     expect(JSON.stringify(carried).length).toBeLessThan(200 * 1024);
@@ -184,7 +196,7 @@ describe('what was known of a cell before it went back', () => {
     const s = measured('>');
     const deployed = { begunAtMs: 1, endedAtMs: 2 };
     cellEnded(s, 0, result('converged', { deployed, before: unhealthy('c') }), policy, NOW);
-    expect(s.health).toMatchObject({ before: { 0: ['z-score'] }, deployed: { 0: [1, 2, 0] } });
+    expect(s.health).toMatchObject({ before: { 0: [['z-score', 'errors']] }, deployed: { 0: [1, 2, 0] } });
     if (s.health) s.health.bad[0] = { reason: 'worse than before', evidence: unhealthy('c').evidence };
     sendBack(s, 0);
     cellEnded(s, 0, result('rolled-back', { purpose: 'rollback' }), policy, NOW);
@@ -212,7 +224,64 @@ describe('what was known of a cell before it went back', () => {
     );
     s.stage = 'migrate';
     expect(takeNext(s, policy, FREE)).toEqual([0]);
-    expect(s.health).toMatchObject({ before: { 0: ['z-score'] }, deployed: { 0: [1, 2, 0] } });
+    expect(s.health).toMatchObject({ before: { 0: [['z-score', 'errors']] }, deployed: { 0: [1, 2, 0] } });
+  });
+});
+
+describe('a cell that was unhealthy before its deployment', () => {
+  const signals = { apdex: APDEX, errors: { ...ERRORS, max: 0.01 }, saturation: SATURATION };
+  const policy = healthPolicyOf({ signals });
+  const AGE = 2 * HOUR;
+  /** Since fifteen minutes: too late to be laid to the deployment by what was before. */
+  const late =
+    (usual: Course, now: Course): Course =>
+    (at) =>
+      (at < DEPLOYED + AGE - 15 * MINUTE ? usual : now)(at);
+  const slow = late(
+    (at) => 1 - around(0.001)(at),
+    (at) => 1 - around(0.05)(at),
+  );
+  const courses = { apdex: slow, errors: around(0.0002), saturation: late(around(0.3), around(0.99, 0.005)) };
+  const held = (before: CellVerdict | null) =>
+    judgeCell(cellOf(courses, { ageMs: AGE, before }), policy)
+      .evidence.filter(({ verdict }) => verdict === 'unhealthy')
+      .map(({ signal, rule }) => [signal, rule]);
+
+  const wasBad = (rules: readonly ('max' | 'z-score' | 'readiness')[], signal: string | null): CellVerdict => {
+    const { evidence, ...verdict } = unhealthy('c');
+    return { ...verdict, evidence: evidence.flatMap((e) => rules.map((rule) => ({ ...e, rule, signal }))) };
+  };
+
+  /** What the watch of the ring holds a cell to that was judged so before its deployment, also after the pass was carried on. */
+  function keptOf(before: CellVerdict): CellVerdict | null {
+    const s = measured('>');
+    const deployed = { begunAtMs: 1, endedAtMs: 2 };
+    cellEnded(s, 0, result('converged', { deployed, before }), policyOf({ firstCells: 0 }), NOW);
+    const carried = s.health && JSON.parse(JSON.stringify(carryHealth(s.health)));
+    const watched = watchedCells({ ...s, health: carried && restoreHealth(carried) });
+    return beforeOf('c', JSON.parse(JSON.stringify(watched)).before[0]);
+  }
+
+  it('is held by the ring to what it was held to by itself, signal by signal', () => {
+    const found = held(null);
+    expect(found).toEqual([
+      ['apdex', 'z-score'],
+      ['saturation', 'max'],
+    ]);
+    for (const signal of ['errors', 'apdex', 'saturation']) {
+      const before = wasBad(['max', 'z-score'], signal);
+      expect(held(before)).toEqual(found.filter(([name]) => name !== signal));
+      expect(held(keptOf(before))).toEqual(held(before));
+    }
+  });
+
+  it('is held to what was kept of the cell as such', () => {
+    expect(keptOf(wasBad(['readiness'], null))?.evidence).toMatchObject([{ rule: 'readiness', signal: null }]);
+  });
+
+  it('of which an older worker kept the rules alone, is held to those of any signal', () => {
+    expect(held(beforeOf('c', ['max', 'z-score']))).toEqual([]);
+    expect(held(beforeOf('c', ['max']))).toEqual([['apdex', 'z-score']]);
   });
 });
 

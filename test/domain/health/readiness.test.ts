@@ -1,0 +1,65 @@
+import { describe, expect, it, test } from 'vitest';
+import type { CellObservation } from '../../../src/contract/health.js';
+import { judgeCell, NotReadyLooks } from '../../../src/domain/health/index.js';
+import { cellOf, DEPLOYED, OLD, policyOf } from './observations.js';
+
+const policy = policyOf({ signals: {} });
+const answered = (readiness: CellObservation['readiness'], more: Partial<CellObservation> = {}) =>
+  cellOf({}, { readiness, ...more });
+const verdictOf = (observation: CellObservation) => judgeCell(observation, policy).verdict;
+
+describe('a cell that is not ready', () => {
+  test.each([
+    [1, 'inconclusive'],
+    [2, 'inconclusive'],
+    [3, 'unhealthy'],
+    [4, 'unhealthy'],
+    [undefined, 'unhealthy'],
+    [Number.NaN, 'unhealthy'],
+  ] as const)('in %s looks in a row is %s', (looks, verdict) => {
+    const more = looks === undefined ? {} : { notReadyInARow: looks };
+    expect(verdictOf(answered('not-ready', more))).toBe(verdict);
+  });
+
+  it('says how often it has said so', () => {
+    const { sentence } = judgeCell(answered('not-ready', { notReadyInARow: 1 }), policy);
+    expect(sentence).toBe('cell-1 is inconclusive: cell-1 says that it is not ready (1 of 3 answers in a row)');
+    expect(judgeCell(answered('not-ready'), policy).sentence).toMatch(/says that it is not ready$/);
+  });
+});
+
+describe('who looks again and again', () => {
+  const looksAt = (...seen: CellObservation[]) => {
+    const looks = new NotReadyLooks();
+    return seen.map((observation) => verdictOf(looks.counted(observation)));
+  };
+  const no = answered('not-ready');
+
+  it('convicts at the third answer in a row', () => {
+    expect(looksAt(no, no, no)).toEqual(['inconclusive', 'inconclusive', 'unhealthy']);
+  });
+
+  it('convicts none that comes and goes, and calls it healthy only while it is ready', () => {
+    const seen = [no, no, answered('ready'), no, no, answered('ready')];
+    expect(looksAt(...seen).map((verdict) => verdict === 'healthy')).toEqual(
+      seen.map(({ readiness }) => readiness === 'ready'),
+    );
+    expect(looksAt(...seen)).not.toContain('unhealthy');
+  });
+
+  it('takes silence for no answer: it neither counts nor begins anew', () => {
+    const silent = answered('silent');
+    expect(looksAt(no, silent, no, silent, silent, no)).toEqual([...Array(5).fill('inconclusive'), 'unhealthy']);
+  });
+
+  it('counts nothing while a job is under way, or another package runs', () => {
+    const seen = [null, OLD, null].map((running) => ({ ...no, running }));
+    expect(looksAt(...seen, no, no, no).slice(3)).toEqual(['inconclusive', 'inconclusive', 'unhealthy']);
+  });
+
+  it('counts each cell by itself, and each deployment', () => {
+    const other = { ...no, cell: 'cell-2' };
+    expect(looksAt(no, other, no, other)).not.toContain('unhealthy');
+    expect(looksAt(no, no, { ...no, deployedAtMs: DEPLOYED + 1 })).not.toContain('unhealthy');
+  });
+});
