@@ -7,6 +7,7 @@ import { z } from '../src/contract/zod.js';
 import { sameVersion } from '../src/domain/package-version.js';
 import { readinessOf } from './cell-answers.js';
 import { type Heartbeat, heartbeating } from './heartbeat.js';
+import { finishedByOurClock } from './job-end.js';
 import { askAmp, backoffMs, jittered, notBefore, type Patience, pauseFor, retryAfterOf } from './patience.js';
 import { type AmpDriver, AmpError, type AmpJob, type AmpTenant, type CellApi } from './ports.js';
 import { isOurs, mismatchOf, orNull } from './tenants.js';
@@ -399,15 +400,6 @@ const notOrdered = (why: NotOrdered, detail: string, seen: TenantFacts | null): 
   detail,
   seen,
 });
-
-/**
- * When a job that was read just now ended. AMP's clock may be behind ours: what is measured until then was measured before
- * the job's end, and says nothing about what it brought.
- */
-function finishedByOurClock({ finishedAt, asOfMs }: AmpJob): number | null {
-  const finishedMs = Date.parse(finishedAt ?? '');
-  return Number.isNaN(finishedMs) ? null : Math.max(finishedMs, finishedMs + Date.now() - asOfMs);
-}
 
 const factsOf = (id: string, job: AmpJob | null, fromChartVersion: string | null): JobFacts => ({
   id,

@@ -77,12 +77,13 @@ function named(lines: string[]): string[] {
 }
 
 async function ofTopology(context: Context, file: string): Promise<Outcome> {
-  const { topology, notInForce } = readTopologyFile(file);
+  const { topology, notInForce, warnings: ofFile } = readTopologyFile(file);
   const parsed = parseTopology(topology);
   if (!parsed.ok) throw new UsageError(`${file} is not a topology`, parsed.problems);
   const { status, before } = await inForce(await context.cells());
   const plan = planTopology(before, parsed.topology, status, context.io.now());
-  const warnings = [...plan.warnings, ...notInForce.map((path) => `${path} is not in force in this version`)];
+  const notObeyed = notInForce.map((path) => `${path} is not in force in this version`);
+  const warnings = [...plan.warnings, ...notObeyed, ...ofFile];
   const exit = plan.refused.length > 0 ? EXIT.failed : EXIT.done;
   return { json: plan, text: topologyLines(plan, file), warnings, exit };
 }

@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { NotFoundError } from '../../src/client/index.js';
 import { parseTopology } from '../../src/domain/topology/index.js';
@@ -30,6 +33,16 @@ it('ends with 1 where the package would be refused', async () => {
 it('shows what a topology would change; of another cluster it is refused', async () => {
   const { exit, stdout } = await run(['plan', FILE], cells());
   expect([exit, stdout]).toEqual([1, expect.stringContaining('refused: it is another cluster than test')]);
+});
+
+it('warns of what a topology allows and will hardly do', async () => {
+  const signals = { errors: { query: 'errors{cell="{{cell}}"}', worse: 'higher', max: 0.1 } };
+  const folder = mkdtempSync(join(tmpdir(), 'plan-'));
+  const file = join(folder, 'topology.json');
+  writeFileSync(file, JSON.stringify(fleet({ 2: 2 }, {}, { health: { minSamples: 1, signals } })));
+  const { exit, stderr } = await run(['plan', file], cells());
+  rmSync(folder, { recursive: true });
+  expect([exit, stderr]).toEqual([0, expect.stringContaining('warning: ring 2: health.minSamples is 1')]);
 });
 
 it('has nothing to compare with where there is no cluster yet', async () => {

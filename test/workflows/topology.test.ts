@@ -37,7 +37,7 @@ scenario(
     expect(foreign.expected).toContain('test');
     const { topologyRevision } = await world.cells.cluster().status();
     const other = changed(world, (t) => Object.assign(ring(t, 2), { name: 'renamed' }));
-    const signals = { errors: { query: 'errors{cell="{{cell}}"}', worse: 'higher', max: 0.1 } };
+    const signals = { errors: { query: 'errors{cell="{{cell}}"}', worse: 'higher', max: 0.1, zScore: 3 } };
     Object.assign(other, { health: { baseline: '5m', signals } });
     const answer = await apply(world, other, { expectRevision: topologyRevision });
     expect(answer.revision).toBe(topologyRevision + 1);

@@ -1,5 +1,6 @@
 import { ampOverHttp } from '../../../activities/amp-http.js';
 import { cellsOverHttp } from '../../../activities/cell-http.js';
+import { finishedByOurClock } from '../../../activities/job-end.js';
 import {
   type CellToObserve,
   createObserve,
@@ -91,7 +92,10 @@ type Deployment = Pick<CellToObserve, 'begunAtMs' | 'deployedAtMs' | 'smokeTests
 
 const NEVER: Deployment = { begunAtMs: null, deployedAtMs: null, smokeTests: null };
 
-/** The last job that changed the tenant, where that is recent, and what came of smoke tests since. */
+/**
+ * The last job that changed the tenant, where that is recent, and what came of smoke tests since. Its end is by our clock,
+ * as far as AMP's answer tells by how much AMP's is behind.
+ */
 async function lastDeployment(
   { amp, patience }: ObserveDependencies,
   tenant: string,
@@ -101,8 +105,8 @@ async function lastDeployment(
   const jobs = await askAmp(() => orNull(amp.listJobs(tenant, JOBS, signal)), { patience, signal });
   const ended = (jobs ?? []).filter((job) => job.startedAt !== null && job.finishedAt !== null);
   const change = ended.find(({ kind }) => kind === 'configure' || kind === 'rollback');
-  const deployedAtMs = Date.parse(change?.finishedAt ?? '');
-  if (!change || !(deployedAtMs > Date.now() - recentMs)) return NEVER;
+  const deployedAtMs = change ? finishedByOurClock(change) : null;
+  if (!change || deployedAtMs === null || deployedAtMs <= Date.now() - recentMs) return NEVER;
   const begunAtMs = Date.parse(change.startedAt ?? '');
   return { begunAtMs, deployedAtMs, smokeTests: smokeTestsOf(ended.slice(0, ended.indexOf(change))) };
 }

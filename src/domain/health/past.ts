@@ -1,6 +1,6 @@
 import type { HealthPolicy, Sample } from '../../contract/health.js';
 import { MAD_TO_SIGMA, P95_TO_SIGMA, quantileOfSorted } from './numbers.js';
-import { baselineStepMs, type Reading } from './readings.js';
+import { BLOCKS_AT_MOST, baselineStepMs, type Reading, sustainedMs } from './readings.js';
 import type { Scale } from './scale.js';
 
 /** The past of one signal in blocks; block 0 is the newest. */
@@ -155,6 +155,30 @@ function absoluteOf(sorted: Float64Array): Float64Array {
 }
 
 const groupOf = (stretch: number): number => Math.max(GROUP_BLOCKS, stretch);
+
+/**
+ * A lag in blocks, coarser the longer it is: how much a signal moves in two hours is much the same as in two and a
+ * quarter, and worked out only once.
+ */
+export function lagOf(blocks: number): number {
+  const coarse = blocks <= 6 ? 1 : 2 ** Math.floor(Math.log2(blocks / 3));
+  return Math.max(0, Math.round(blocks / coarse) * coarse);
+}
+
+/** After so many blocks three windows in a row can convict for the first time: a watch is worth nothing before. */
+const FIRST_CONVICTION = 4;
+
+/**
+ * The shortest baseline, in ms, that a cell can be compared with over a watch of `watchedMs`, where nothing of it is
+ * missing and the deployment took no time. Steps of the past grow with a long baseline, so there it need only be longer
+ * than the watch.
+ */
+export function leastBaselineMs(policy: HealthPolicy, watchedMs: number): number {
+  const stepMs = sustainedMs(policy);
+  const lag = lagOf(Math.max(FIRST_CONVICTION, watchedMs / stepMs));
+  const blocks = lag + GROUP_BLOCKS + FEWEST_CHANGES - 1;
+  return blocks > BLOCKS_AT_MOST ? watchedMs * (1 + 1 / BLOCKS_AT_MOST) : Math.max(watchedMs, blocks * stepMs);
+}
 
 function averagesOf(past: Past, stretch: number): Averages {
   const known = past.averages.get(stretch);

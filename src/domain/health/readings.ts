@@ -128,7 +128,7 @@ function indexAfter(samples: readonly Sample[], ms: number): number {
 export const sustainedMs = (policy: HealthPolicy): number => policy.minSamples * policy.intervalMs;
 
 /** Finer steps of the past are not looked at; a range query for it needs none finer. */
-const BLOCKS_AT_MOST = 288;
+export const BLOCKS_AT_MOST = 288;
 
 /** The step in ms in which the past before a deployment is looked at: five minutes with the defaults. */
 export const baselineStepMs = (policy: HealthPolicy): number =>

@@ -4,7 +4,7 @@ import { type Comparisons, lineAt, USUAL_Z_SCORE } from './error-control.js';
 import { type Finding, shown } from './evidence.js';
 import { leastChange } from './least-change.js';
 import { deviations, quantileOfSorted, WITHOUT_BOUND } from './numbers.js';
-import { type Change, freedomOfPast, type Past, type Usual, usualChange } from './past.js';
+import { type Change, freedomOfPast, lagOf, type Past, type Usual, usualChange } from './past.js';
 import { isWhole, type Reading, within } from './readings.js';
 import type { Scale } from './scale.js';
 import { stepOf } from './step.js';
@@ -74,15 +74,6 @@ export function deviationOf(
     change,
     window,
   };
-}
-
-/**
- * A lag in blocks, coarser the longer it is: how much a signal moves in two hours is much the same as in two and a
- * quarter, and worked out only once.
- */
-function lagOf(blocks: number): number {
-  const coarse = blocks <= 6 ? 1 : 2 ** Math.floor(Math.log2(blocks / 3));
-  return Math.max(0, Math.round(blocks / coarse) * coarse);
 }
 
 const levelOver = (samples: readonly Sample[], scale: Scale): number => {

@@ -1,36 +1,70 @@
+import type { HealthPolicy } from '../../contract/health.js';
 import { formatDuration } from '../duration.js';
+import { leastBaselineMs } from '../health/past.js';
 import { healthOf } from '../health/policy.js';
+import { baselineStepMs } from '../health/readings.js';
 import { absolutePolicy, layeredPolicy } from './policy.js';
 import type { Topology } from './schema.js';
 
+/** With fewer samples, a single outlier or two are all that a verdict is made of. */
+const FEWEST_SAMPLES = 3;
+
 /** What is allowed in a topology and will hardly do what its writer wants, a sentence each. */
 export const topologyWarnings = (topology: Topology): string[] =>
-  topology.rings.flatMap(({ ring }) => [...shortBaseline(topology, ring), ...unjudgedSignals(topology, ring)]);
+  topology.rings.flatMap(({ ring }) => {
+    const health = healthOf(topology, ring);
+    if (health === null) return [];
+    return [...fewSamples(ring, health), ...shortBaseline(topology, ring, health), ...unjudgedSignals(ring, health)];
+  });
+
+function fewSamples(ring: number, { minSamples, intervalMs }: HealthPolicy): string[] {
+  if (minSamples >= FEWEST_SAMPLES) return [];
+  return [
+    `ring ${ring}: health.minSamples is ${minSamples}, which with health.interval is ${formatDuration(minSamples * intervalMs)}: ` +
+      `${minSamples === 1 ? 'a single outlier convicts' : 'two outliers in a row convict'}. Make it at least ${FEWEST_SAMPLES}`,
+  ];
+}
 
 /**
  * A cell is compared with its own past for as long as its ring is watched: window, bake and grace period. With a shorter
- * baseline there is too little past to compare that with, and the ring would wait as inconclusive.
+ * baseline there is too little past to compare that with, and the ring would wait as inconclusive. Only signals with a
+ * `zScore` are compared so.
  */
-function shortBaseline(topology: Topology, ring: number): string[] {
-  const health = healthOf(topology, ring);
+function shortBaseline(topology: Topology, ring: number, health: HealthPolicy): string[] {
+  if (Object.values(health.signals).every(({ zScore }) => zScore === undefined)) return [];
+  const never = pastlessBaseline(ring, health);
+  if (never !== null) return [never];
   const found = topology.rings.find((r) => r.ring === ring);
-  if (health?.mode !== 'enforce' || found?.deployedBy === 'external') return [];
+  if (health.mode !== 'enforce' || found?.deployedBy === 'external') return [];
   const lanes = [null, ...Object.keys(topology.lanes ?? {})];
   const needs = lanes.map((lane) => ({ lane, ms: health.windowMs + watchedMs(topology, ring, lane) }));
   const most = needs.reduce((a, b) => (b.ms > a.ms ? b : a));
-  if (health.baselineMs >= most.ms) return [];
+  const leastMs = leastBaselineMs(health, most.ms);
+  if (health.baselineMs >= leastMs) return [];
   const lane = most.lane === null ? '' : ` in lane ${most.lane}`;
   const parts = ring > topology.perimeter ? 'window, bakeTime and gracePeriod' : 'window and bakeTime';
   return [
     `ring ${ring}: health.baseline is ${formatDuration(health.baselineMs)}, and ${parts}${lane} are ` +
-      `${formatDuration(most.ms)} together: the ring would wait as inconclusive. Make the baseline at least as long`,
+      `${formatDuration(most.ms)} together: the ring would wait as inconclusive. Make the baseline at least ` +
+      `${formatDuration(leastMs)}, and longer by what a deployment takes`,
   ];
 }
 
+/** Of a baseline that is too short for any comparison with it, however short the watch; null: it is not. */
+function pastlessBaseline(ring: number, health: HealthPolicy): string | null {
+  const leastMs = leastBaselineMs(health, 0);
+  if (health.baselineMs >= leastMs) return null;
+  const stepMs = baselineStepMs(health);
+  return (
+    `ring ${ring}: health.baseline is ${formatDuration(health.baselineMs)}, and is looked at in steps of ` +
+    `${formatDuration(stepMs)}, minSamples times interval: those are too few to compare a cell with, and signals with a ` +
+    `zScore become inconclusive. Make the baseline at least ${formatDuration(leastMs)}`
+  );
+}
+
 /** A signal that says nothing of what is too much is asked for, and can never speak against a package. */
-function unjudgedSignals(topology: Topology, ring: number): string[] {
-  const health = healthOf(topology, ring);
-  const signals = Object.entries(health?.signals ?? {}).filter(([name]) => name !== health?.quiet?.signal);
+function unjudgedSignals(ring: number, health: HealthPolicy): string[] {
+  const signals = Object.entries(health.signals).filter(([name]) => name !== health.quiet?.signal);
   const unjudged = signals.filter(([, { slo, zScore, max, min }]) =>
     [slo, zScore, max, min].every((v) => v === undefined),
   );

@@ -1,9 +1,12 @@
 import { describe, expect, it } from 'vitest';
+import { demoTopology } from '../../../src/cli/demo/topology.js';
+import { readTopologyFile } from '../../../src/cli/topology-file.js';
 import { parseTopology } from '../../../src/domain/topology/index.js';
 import { topologyWarnings } from '../../../src/domain/topology/warnings.js';
 import { fleet, type Policy } from '../../support/fleet.js';
 
-const SIGNALS = { errors: { query: 'errors{cell="{{cell}}"}', worse: 'higher', max: 0.1 } };
+const SIGNALS = { errors: { query: 'errors{cell="{{cell}}"}', worse: 'higher', max: 0.1, zScore: 3 } };
+const LIMITS = { errors: { query: 'errors{cell="{{cell}}"}', worse: 'higher', max: 0.1 } };
 
 function warned(health: Record<string, unknown> | null, policy: Policy = {}, more: Record<string, unknown> = {}) {
   const written = health && { health: { window: '10m', signals: SIGNALS, ...health } };
@@ -14,13 +17,17 @@ function warned(health: Record<string, unknown> | null, policy: Policy = {}, mor
 
 describe('a baseline', () => {
   const long = { bakeTime: '2h', gracePeriod: '30m' };
+  const SHORT_UNDER_BAKE = (baseline: string) =>
+    `ring 2: health.baseline is ${baseline}, and window, bakeTime and gracePeriod are 2h 40m together: the ring would ` +
+    'wait as inconclusive. Make the baseline at least 4h 55m, and longer by what a deployment takes';
 
   it.each([
-    ['2h', ['ring 2: health.baseline is 2h, and window, bakeTime and gracePeriod are 2h 40m together']],
-    ['160m', []],
+    ['160m', [SHORT_UNDER_BAKE('2h 40m')]],
+    ['294m', [SHORT_UNDER_BAKE('4h 54m')]],
+    ['295m', []],
     ['1d', []],
   ])('of %s under a bake of two hours and half an hour of grace', (baseline, warnings) => {
-    expect(warned({ baseline }, long)).toEqual(warnings.map((text) => expect.stringContaining(text)));
+    expect(warned({ baseline }, long)).toEqual(warnings);
   });
 
   it('is held against the longest lane, and says which', () => {
@@ -33,10 +40,55 @@ describe('a baseline', () => {
 
   it.each([
     ['nothing is measured', null],
-    ['nothing is obeyed', { baseline: '1h', mode: 'shadow' }],
+    ['nothing is obeyed', { baseline: '3h', mode: 'shadow' }],
+    ['nothing is compared with a past', { baseline: '1m', signals: LIMITS }],
   ])('warns of nothing where %s', (_where, health) => {
     expect(warned(health, long)).toEqual([]);
   });
+});
+
+describe('a baseline that nothing can be compared with', () => {
+  const tooFew = (baseline: string, step: string, least: string) =>
+    [0, 1, 2].map(
+      (ring) =>
+        `ring ${ring}: health.baseline is ${baseline}, and is looked at in steps of ${step}, minSamples times interval: ` +
+        'those are too few to compare a cell with, and signals with a zScore become inconclusive. ' +
+        `Make the baseline at least ${least}`,
+    );
+
+  it.each([
+    [{ baseline: '10m' }, tooFew('10m', '5m', '2h 35m')],
+    [{ baseline: '154m' }, tooFew('2h 34m', '5m', '2h 35m')],
+    [{ baseline: '155m' }, []],
+    [{ baseline: '154m', mode: 'shadow' }, tooFew('2h 34m', '5m', '2h 35m')],
+    [{ baseline: '1h', interval: '10s', minSamples: 12 }, tooFew('1h', '2m', '1h 2m')],
+    [{ baseline: '64m', interval: '10s', minSamples: 12 }, []],
+  ])('%j', (health, warnings) => {
+    expect(warned(health)).toEqual(warnings);
+  });
+});
+
+describe('samples that are enough', () => {
+  const TOO_FEW = {
+    1: 'health.minSamples is 1, which with health.interval is 30s: a single outlier convicts. Make it at least 3',
+    2: 'health.minSamples is 2, which with health.interval is 1m: two outliers in a row convict. Make it at least 3',
+  };
+
+  it.each([
+    [1, [TOO_FEW[1]]],
+    [2, [TOO_FEW[2]]],
+    [3, []],
+    [10, []],
+  ])('%d', (minSamples, warnings) => {
+    const rings = [0, 1, 2].flatMap((ring) => warnings.map((text) => `ring ${ring}: ${text}`));
+    expect(warned({ minSamples, signals: LIMITS })).toEqual(rings);
+  });
+});
+
+it('nothing is said of the demo, of the example, and of a topology that leaves health to its defaults', () => {
+  expect(readTopologyFile('test/fixtures/topology.example.yaml').warnings).toEqual([]);
+  expect(topologyWarnings(demoTopology())).toEqual([]);
+  expect(warned({})).toEqual([]);
 });
 
 describe('a signal', () => {
