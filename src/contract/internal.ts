@@ -394,7 +394,7 @@ export interface OverrideInPass extends ForPass {
 
 /** PDM of this package failed in some ring (no new cell, no PDM anywhere), or that is over (null). */
 export interface HoldForward extends ForPass {
-  held: { reason: string; sinceMs: number } | null;
+  held: { reason: string; sinceMs: number; ring?: number } | null;
 }
 
 /** Cells that the ring has no more. */

@@ -197,8 +197,8 @@ async function help(
   if (waitingFor?.kind === 'approval' && waitingFor.ring !== undefined) {
     await tolerate(rollout.approveRing({ ...BY, ring: waitingFor.ring }));
   }
-  const halted = status.rings.filter(isHalted);
-  if (halted.length === 0) return;
+  const stuck = ringsToRetry(status);
+  if (stuck.length === 0) return;
   const had = patience.get(status.version) ?? { retries: 0, lastMs: 0, givenUp: false };
   patience.set(status.version, had);
   if (plan.ending !== 'retry') {
@@ -212,10 +212,17 @@ async function help(
     had.givenUp = true;
     return tolerate(rollout.abort(BY));
   }
-  for (const { ring } of halted) await tolerate(rollout.retryRing({ ...BY, ring }));
+  for (const ring of stuck) await tolerate(rollout.retryRing({ ...BY, ring }));
 }
 
 const isHalted = (ring: RolloutRing): boolean => ring.state === 'halted' && ring.inFlight === 0;
+
+/** What failed in one ring may hold the package in another: then the wait tells which one to retry. */
+function ringsToRetry({ rings, waitingFor }: PackageRolloutStatus): number[] {
+  const told = waitingFor?.next.map((command) => /^cellctl retry --ring (\d+) /.exec(command)?.[1]) ?? [];
+  const known = told.flatMap((ring) => (ring === undefined ? [] : [Number(ring)]));
+  return [...new Set([...rings.filter(isHalted).map(({ ring }) => ring), ...known])];
+}
 
 function whatGoesOn(
   { rings, queue }: ClusterStatus,

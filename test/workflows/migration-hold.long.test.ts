@@ -29,6 +29,7 @@ scenario(
     await seen(world, V1, (s) => exceptionOf(s, 2, 'c2-1')?.state === 'migration-failed');
     const held = await seen(world, V1, (s) => ringOf(s, 3)?.inFlight === 0 && ringOf(s, 3)?.waitingFor);
     expect(ringOf(held, 3)?.waitingFor).toMatchObject({ kind: 'operator', ring: 3 });
+    expect(ringOf(held, 3)?.waitingFor?.next[0]).toBe(`cellctl retry --ring 2 ${V1}`);
     await world.clearFaults();
     await world.fault({ kind: 'slow', jobKind: 'post_deploy_migrations', cell: 'c2-1', factor: 10 });
     const before = (await world.jobs()).map((j) => j.id);

@@ -51,6 +51,8 @@ export interface Halt {
 export interface Held {
   reason: string;
   sinceMs: number;
+  /** Where what holds it can be mended; left out: nobody knows. */
+  ring?: number;
 }
 
 export interface PassState {

@@ -96,7 +96,7 @@ function haltWait(s: PassState, ctx: ViewContext): WaitingFor | null {
     detail: `${s.halt ? 'halted' : 'held'}: ${stopped.reason}`,
     next: [
       ...(s.halt?.kind === 'check' ? [`cellctl override --wait check --ring ${ring} ${version} --reason "…"`] : []),
-      ...(s.halt ? [`cellctl retry --ring ${ring} ${version}`] : [`cellctl status ${version}`]),
+      ...whatMends(s, ctx),
       ...((s.halt?.kind === 'cells' || s.halt?.kind === 'inconclusive') && worst
         ? [`cellctl skip ${worst} --version ${version} --reason "…"`]
         : []),
@@ -105,6 +105,12 @@ function haltWait(s: PassState, ctx: ViewContext): WaitingFor | null {
       ...(mayBeThePackage(s) && !ctx.perimeter ? [`cellctl rollback ${version} --reason "…"`] : []),
     ],
   };
+}
+
+/** A pass that is held is mended where the package failed. */
+function whatMends({ halt, holdForward }: PassState, { ring, version }: ViewContext): string[] {
+  const failed = halt ? ring : holdForward?.ring;
+  return [failed === undefined ? `cellctl status ${version}` : `cellctl retry --ring ${failed} ${version}`];
 }
 
 const mayBeThePackage = ({ halt }: PassState): boolean => halt !== null && halt.kind !== 'check';

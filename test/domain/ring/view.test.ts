@@ -19,6 +19,19 @@ describe('what people see of a pass', () => {
     expect(view.exceptions).toHaveLength(100);
   });
 
+  it.each<[string, number | undefined, string]>([
+    ['is mended where that is known', 4, 'cellctl retry --ring 4 v'],
+    ['by an older worker is looked into', undefined, 'cellctl status v'],
+  ])('that is held for a failure elsewhere %s', (_what, failedIn, next) => {
+    const s = standing('.');
+    s.holdForward = { reason: 'PDM failed', sinceMs: NOW, ...(failedIn === undefined ? {} : { ring: failedIn }) };
+    expect(shown(s).waitingFor).toMatchObject({
+      kind: 'operator',
+      ring: 2,
+      next: [next, 'cellctl abort v --reason "…"'],
+    });
+  });
+
   it('that goes forward speaks of no downtime', () => {
     expect(shown(standing('.'))).not.toHaveProperty('needDowntime');
   });
