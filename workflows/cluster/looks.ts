@@ -173,8 +173,9 @@ export class Looks {
     const kept = deployableIds(state, topology, ring, Date.now());
     const { welcome } = reconcileOf(state);
     for (const look of looks) {
-      const isWelcome = welcome[look.cell]?.ring === ring;
-      const difference = kept.has(look.cell) ? differenceOf(look, standing, isWelcome, Date.now()) : null;
+      const known = welcome[look.cell];
+      const came = known?.ring === ring ? known : null;
+      const difference = kept.has(look.cell) ? differenceOf(look, standing, came, Date.now()) : null;
       looking.found ??= [];
       if (difference && looking.found.length < FOUND_AT_MOST) looking.found.push(difference);
     }

@@ -181,7 +181,7 @@ export class Reconciler {
     const topology = topologyOf(state);
     const ring = topology && findCell(topology, cell)?.ring.ring;
     if (topology && ring != null && deployableIds(state, topology, ring, Date.now()).has(cell))
-      welcomeCell(state, cell, ring);
+      welcomeCell(state, cell, ring, Date.now());
   }
 
   // ── what was found ─────────────────────────────────────────────────────────

@@ -1,4 +1,4 @@
-import type { CellLook } from '../../contract/activities.js';
+import type { CellLook, LastJob } from '../../contract/activities.js';
 import type { CellException, CellState, Difference, DifferenceKind } from '../../contract/status.js';
 import { hasMigrated } from '../cell.js';
 import { isNewer, isPackage, sameVersion } from '../package-version.js';
@@ -28,8 +28,13 @@ const FAILED: ReadonlySet<CellState> = new Set([
   'skipped',
 ]);
 
-/** What is different about a cell, or null: it stands where its ring does. `isWelcome`: it came to the ring meanwhile. */
-export function differenceOf(look: CellLook, standing: Standing, isWelcome: boolean, now: number): Difference | null {
+/** A cell that came to its ring meanwhile, and when, epoch ms; left out: an older worker did not keep it. */
+export interface Came {
+  atMs?: number;
+}
+
+/** What is different about a cell, or null: it stands where its ring does. `came`: null where it was there before. */
+export function differenceOf(look: CellLook, standing: Standing, came: Came | null, now: number): Difference | null {
   const told = (kind: DifferenceKind, reason: string): Difference => ({
     cell: look.cell,
     kind,
@@ -41,7 +46,7 @@ export function differenceOf(look: CellLook, standing: Standing, isWelcome: bool
     return told('unknown', look.problem || 'what it runs is unknown');
   if (activeJob) return told('busy', `job ${activeJob.id} is under way on it`);
   if (sameVersion(facts.version, standing.version)) return onVersion(look, standing, told);
-  return offVersion(look, facts.version, standing, isWelcome, told);
+  return offVersion(look, facts.version, standing, came, told);
 }
 
 type Tell = (kind: DifferenceKind, reason: string) => Difference;
@@ -54,12 +59,12 @@ function onVersion(look: CellLook, { version, migrated }: Standing, told: Tell):
   return migrated && !hasMigrated(look.facts, version) ? told('no-pdm', `PDM of ${version} has not run on it`) : null;
 }
 
-function offVersion(look: CellLook, runs: string, standing: Standing, isWelcome: boolean, told: Tell): Difference {
+function offVersion(look: CellLook, runs: string, standing: Standing, came: Came | null, told: Tell): Difference {
   const { version } = standing;
   if (isPackage(runs) && isNewer(runs, version)) {
     return told('newer', `runs ${runs}, newer than ${version}, which its ring runs: it is never taken back`);
   }
-  if (isWelcome) return told('joined', `came to the ring, and runs ${runs}`);
+  if (came && !hasFailedSince(came, look, version)) return told('joined', `came to the ring, and runs ${runs}`);
   const hand = changedByHand(look, runs, standing);
   if (hand) return told('hand', hand);
   const failed = whyFailed(look, standing);
@@ -82,18 +87,24 @@ function changedByHand({ cell, lastJob = null }: CellLook, runs: string, standin
   return isSince || sameVersion(fromVersion, version) ? by(`since job ${id}, which is none of ours`) : null;
 }
 
+/** Whether the package was brought to a cell that came, and failed there: that is for a person, as on any other. */
+const hasFailedSince = ({ atMs = Number.POSITIVE_INFINITY }: Came, { lastJob }: CellLook, version: string): boolean =>
+  lastJob != null && Date.parse(lastJob.createdAt) >= atMs && whyJobFailed(lastJob, version) !== null;
+
 /** Why the package is known to have failed on the cell, or to have been kept from it by a person; null where it is not. */
 function whyFailed({ cell, lastJob }: CellLook, { version, exceptions }: Standing): string | null {
-  if (lastJob?.ours) {
-    const { id, kind, state } = lastJob;
-    if (kind === 'rollback' && sameVersion(lastJob.fromVersion, version))
-      return `went back from ${version} by job ${id}`;
-    if (kind === 'configure' && state !== 'succeeded' && sameVersion(lastJob.version, version)) {
-      return `job ${id} to ${version} ended ${state}`;
-    }
-  }
+  const failed = lastJob ? whyJobFailed(lastJob, version) : null;
+  if (failed) return failed;
   const said = exceptions.find((e) => e.cell === cell && FAILED.has(e.state));
   return said ? `${said.state}: ${said.reason}` : null;
+}
+
+/** Why a job of ours says that the package has failed, or null: it says nothing of the kind. */
+function whyJobFailed({ id, kind, state, ours, fromVersion, version: to }: LastJob, version: string): string | null {
+  if (!ours) return null;
+  if (kind === 'rollback' && sameVersion(fromVersion, version)) return `went back from ${version} by job ${id}`;
+  const hasFailed = kind === 'configure' && state !== 'succeeded' && sameVersion(to, version);
+  return hasFailed ? `job ${id} to ${version} ended ${state}` : null;
 }
 
 /** Why a look at cells was asked for, and what may come of it. */

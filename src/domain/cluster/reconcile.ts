@@ -32,6 +32,8 @@ export interface Welcome {
   ring: number;
   /** Its ring was looked at since. */
   looked: boolean;
+  /** When it came, epoch ms; left out by an older worker. */
+  atMs?: number;
 }
 
 export const newReconcile = (): ReconcileState => ({
@@ -91,13 +93,13 @@ export function welcomeCells(
 ): void {
   const { welcome } = reconcileOf(state);
   const isIn = whoIsIn(state, after, now);
-  for (const [cell, ring] of isIn) if (before.get(cell) !== ring) welcomeCell(state, cell, ring);
+  for (const [cell, ring] of isIn) if (before.get(cell) !== ring) welcomeCell(state, cell, ring, now);
   for (const [cell, { ring }] of Object.entries(welcome)) if (isIn.get(cell) !== ring) delete welcome[cell];
 }
 
-export function welcomeCell(state: ClusterState, cell: string, ring: number): void {
+export function welcomeCell(state: ClusterState, cell: string, ring: number, now: number): void {
   const { welcome } = reconcileOf(state);
-  if (Object.keys(welcome).length < WELCOME_AT_MOST) welcome[cell] = { ring, looked: false };
+  if (Object.keys(welcome).length < WELCOME_AT_MOST) welcome[cell] = { ring, looked: false, atMs: now };
 }
 
 export const cameTo = (state: ClusterState, ring: number): string[] =>

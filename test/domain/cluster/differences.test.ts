@@ -1,7 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import type { CellLook, LastJob } from '../../../src/contract/activities.js';
 import type { Difference } from '../../../src/contract/status.js';
-import { type Ask, differenceOf, type Standing, toConverge } from '../../../src/domain/cluster/differences.js';
+import {
+  type Ask,
+  type Came,
+  differenceOf,
+  type Standing,
+  toConverge,
+} from '../../../src/domain/cluster/differences.js';
 import { V0, V1, V2 } from '../../support/fleet.js';
 
 const NOW = Date.parse('2026-01-02T03:04:05Z');
@@ -33,8 +39,8 @@ const standing = (more: Partial<Standing> = {}): Standing => ({
 const said = (state: 'busy' | 'rolled-back' | 'skipped' | 'failed') => ({
   exceptions: [{ cell: 'a', state, reason: 'so it was' }],
 });
-const kindOf = (seen: CellLook, of: Partial<Standing> = {}, isWelcome = false) =>
-  differenceOf(seen, standing(of), isWelcome, NOW)?.kind ?? null;
+const kindOf = (seen: CellLook, of: Partial<Standing> = {}, came: Came | null = null) =>
+  differenceOf(seen, standing(of), came, NOW)?.kind ?? null;
 
 describe('a cell that runs what its ring does', () => {
   it.each<[string, string | null, CellLook, Partial<Standing>]>([
@@ -125,8 +131,20 @@ describe('a cell that runs something else', () => {
   });
 
   it('is welcome where it came to the ring, whoever brought what it runs; but never taken back', () => {
-    expect(kindOf(look(V0, { lastJob: null }), {}, true)).toBe('joined');
-    expect(kindOf(look(V2, { lastJob: null }), {}, true)).toBe('newer');
+    expect(kindOf(look(V0, { lastJob: null }), {}, { atMs: NOW })).toBe('joined');
+    expect(kindOf(look(V2, { lastJob: null }), {}, { atMs: NOW })).toBe('newer');
+  });
+
+  const CAME = Date.parse('2026-01-02T00:30:00Z');
+  const wentBack = job({ kind: 'rollback', version: V0, fromVersion: V1 });
+  it.each<[string, string, LastJob, Came]>([
+    ['has failed where the package went back from it since', 'failed', wentBack, { atMs: CAME }],
+    ['has failed where its deployment has failed since', 'failed', job({ state: 'failed' }), { atMs: CAME }],
+    ['is welcome where the package failed on it before', 'joined', wentBack, { atMs: CAME + 1 }],
+    ['is welcome where nobody knows since when', 'joined', wentBack, {}],
+    ['is welcome where another package failed on it', 'joined', { ...wentBack, fromVersion: V2 }, { atMs: CAME }],
+  ])('that came to the ring %s', (_what, kind, lastJob, came) => {
+    expect(kindOf(look(V0, { lastJob }), {}, came)).toBe(kind);
   });
 });
 
