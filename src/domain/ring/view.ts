@@ -109,8 +109,8 @@ function haltWait(s: PassState, ctx: ViewContext): WaitingFor | null {
 
 /** A pass that is held is mended where the package failed. */
 function whatMends({ halt, holdForward }: PassState, { ring, version }: ViewContext): string[] {
-  const failed = halt ? ring : holdForward?.ring;
-  return [failed === undefined ? `cellctl status ${version}` : `cellctl retry --ring ${failed} ${version}`];
+  const failedRing = halt ? ring : holdForward?.ring;
+  return [failedRing === undefined ? `cellctl status ${version}` : `cellctl retry --ring ${failedRing} ${version}`];
 }
 
 const mayBeThePackage = ({ halt }: PassState): boolean => halt !== null && halt.kind !== 'check';
