@@ -10,7 +10,14 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import { packageRolloutId } from '../src/contract/ids.js';
-import type { AskCell, AskGraduation, AskRing, RegisterRollout, RolloutEnded } from '../src/contract/internal.js';
+import type {
+  AskCell,
+  AskGraduation,
+  AskRing,
+  RegisterRollout,
+  RolloutAborting,
+  RolloutEnded,
+} from '../src/contract/internal.js';
 import * as messages from '../src/contract/messages.js';
 import type { Problem } from '../src/contract/problem.js';
 import type { ApplyTopologyResult, BrakeResult, ClusterStatus, Everywhere, Forecast } from '../src/contract/status.js';
@@ -23,6 +30,7 @@ import {
   isFromEarlierRun,
   judgeGraduation,
   judgeRegistration,
+  noteAborting,
   recordEnd,
   recordGraduation,
   ringsRunning,
@@ -288,6 +296,11 @@ class ClusterRun {
     await this.ctx.mail.send(packageRolloutId(version), signals.ringKnownSignal, { ring, problem });
   }
 
+  private rolloutAborting(message: RolloutAborting): void {
+    noteAborting(this.ctx.state, message);
+    this.ctx.wake();
+  }
+
   private rolloutEnded(message: RolloutEnded): void {
     recordEnd(this.ctx.state, message, Date.now());
     this.ctx.enter(decisionOfEnd(message, this.ctx.state));
@@ -398,6 +411,7 @@ class ClusterRun {
     handleOurs(signals.askRingSignal, (m) => this.answerRing(m), file);
     handleOurs(signals.askRollbackSignal, (m) => this.rollbacks.asked(m), file);
     handleOurs(signals.rollbackEndedSignal, (m) => this.rollbacks.ended(m), file);
+    handleOurs(signals.rolloutAbortingSignal, (m) => this.rolloutAborting(m), file);
     handleOurs(signals.rolloutEndedSignal, (m) => this.rolloutEnded(m), file);
     handleOurs(signals.enterRingSignal, (m) => turns.enter(m), file);
     handleOurs(signals.ringReportSignal, (m) => turns.noteReport(m), file);

@@ -280,6 +280,7 @@ class PackageRun {
   private abort({ by, reason, rollback = false }: messages.Abort): void {
     if (this.ctx.state.end) return;
     noteAbort(this.ctx.state, { by, reason, rollback }, Date.now());
+    void this.ctx.detached(() => this.link.tellAbort());
     this.ctx.wake();
   }
 

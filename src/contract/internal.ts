@@ -47,6 +47,15 @@ export interface RegisterRollout {
   /** A person opened an ended rollout again. */
   reopen: boolean;
   graduatedAt: string | null;
+  /** It was aborted, and has not ended yet. */
+  aborting?: true;
+}
+
+/** A rollout was aborted: nothing of its package goes forward any more, although it has not ended yet. */
+export interface RolloutAborting {
+  version: string;
+  /** First run id of the rollout. */
+  run: string;
 }
 
 export interface AskGraduation {

@@ -156,6 +156,7 @@ const SHAPES: Record<string, Shape> = {
     chartVersion: orNull(text),
     reopen: flag,
     graduatedAt: orNull(instant),
+    aborting: optional(flag),
   },
   askGraduation: {
     requestId: text,
@@ -192,6 +193,7 @@ const SHAPES: Record<string, Shape> = {
     left: optional(object({ total: number, named: listOf(object({ cell: text, reason: text })), needDowntime: texts })),
   },
   takenBack: { by: text, reason: text, url: orNull(text) },
+  rolloutAborting: { version: packageName, run: text },
   rolloutEnded: { version: packageName, state: text, supersededBy: orNull(text), run: text, forget: optional(flag) },
   registered: {
     endedAs: orNull(text),

@@ -78,6 +78,7 @@ async function sendNonsenseAsOurs(world: World): Promise<void> {
     'requestRing',
     'withdrawRequest',
     'claimRing',
+    'rolloutAborting',
     'rolloutEnded',
     'enterRing',
     'ringReport',

@@ -50,6 +50,22 @@ scenario(
   },
 );
 
+scenario(
+  'an abort stops what the cluster brings to its package, however long it takes cells back',
+  { ...SCENE, policies: { 2: { maxParallel: 1 }, 3: { bakeTime: '1h' } } },
+  async (world) => {
+    await world.fault({ kind: 'slow', jobKind: 'rollback', cell: 'c3-1', factor: 10 });
+    await reconciles(world, THREE);
+    await world.cells.rollout(V1).abort({ ...who, rollback: true });
+    await clusterSeen(world, (s) => s.rings[2]?.rollout === undefined);
+    expect((await world.cells.rollout(V1).status()).finishedAt).toBeNull();
+    expect(toVersion(await world.jobs(), V1)).toHaveLength(5);
+    await world.cells.cluster().reconcile({ by: 'alice' });
+    await seen(world, V1, (s) => s.state === 'aborted' || s.state === 'rolled-back');
+    expect(toVersion(await world.jobs(), V1)).toHaveLength(5);
+  },
+);
+
 scenario('a rollback takes a ring from a pass that reconciles it', SCENE, async (world) => {
   await reconciles(world, THREE);
   const client = world.cells.rollback(V1);

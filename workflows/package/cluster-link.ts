@@ -32,13 +32,24 @@ export class ClusterLink {
   }
 
   async register(): Promise<void> {
-    const { version, chartVersion, reopened, graduation } = this.ctx.state;
+    const { version, chartVersion, reopened, graduation, abort } = this.ctx.state;
     const graduatedAt = graduation?.accepted ? graduation.at : null;
     const { firstExecutionRunId: run, startTime } = workflowInfo();
     const startedAtMs = startTime.getTime();
     const message = { version, run, startedAtMs, chartVersion, reopen: reopened, graduatedAt };
-    const isThere = await this.ctx.mail.send(CLUSTER_WORKFLOW_ID, signals.registerRolloutSignal, message);
+    const aborting = abort ? { aborting: true as const } : {};
+    const isThere = await this.ctx.mail.send(CLUSTER_WORKFLOW_ID, signals.registerRolloutSignal, {
+      ...message,
+      ...aborting,
+    });
     this.ctx.state.clusterAway = !isThere;
+  }
+
+  /** Taking cells back may take long: until then the cluster brings none to the package either. */
+  async tellAbort(): Promise<void> {
+    const { version } = this.ctx.state;
+    const aborting = { version, run: workflowInfo().firstExecutionRunId };
+    await this.ctx.mail.send(CLUSTER_WORKFLOW_ID, signals.rolloutAbortingSignal, aborting);
   }
 
   /** How the rollout ended; where nothing was ever accepted, it is as if this run had not been. */

@@ -78,6 +78,7 @@ export const claimRingSignal = defineSignal<[internal.ClaimRing]>('claimRing');
 export const packageBrakesSignal = defineSignal<[internal.PackageBrakes]>('packageBrakes');
 export const askCellSignal = defineSignal<[internal.AskCell]>('askCell');
 export const askRingSignal = defineSignal<[internal.AskRing]>('askRing');
+export const rolloutAbortingSignal = defineSignal<[internal.RolloutAborting]>('rolloutAborting');
 export const rolloutEndedSignal = defineSignal<[internal.RolloutEnded]>('rolloutEnded');
 
 export const askRollbackSignal = defineSignal<[returning.AskRollback]>('askRollback');

@@ -1,4 +1,10 @@
-import type { AskGraduation, Registered, RegisterRollout, RolloutEnded } from '../../contract/internal.js';
+import type {
+  AskGraduation,
+  Registered,
+  RegisterRollout,
+  RolloutAborting,
+  RolloutEnded,
+} from '../../contract/internal.js';
 import type { Problem } from '../../contract/problem.js';
 import { conflictsWith, isNewer, sameVersion } from '../package-version.js';
 import { hasLane, resolveCoordination, ringOf, type Topology } from '../topology/index.js';
@@ -25,7 +31,8 @@ export function judgeRegistration(
     const earlier = earlierThan(run, state.rollouts[version]);
     const braked = state.rollouts[version]?.braked;
     const known = { run, startedAtMs, chartVersion: chart, runsWith, lane, graduatedAt, earlier };
-    state.rollouts[version] = { ...known, ...(braked ? { braked } : {}) };
+    const aborting = message.aborting ? { aborting: true as const } : {};
+    state.rollouts[version] = { ...known, ...(braked ? { braked } : {}), ...aborting };
   }
   const at = state.graduated.find((g) => g.version === version)?.graduatedAt ?? null;
   const block = blockOf(state.blocked, version);
@@ -144,6 +151,12 @@ export function recordGraduation(state: ClusterState, message: AskGraduation): s
   return Object.entries(state.rollouts)
     .filter(([v, r]) => r.graduatedAt === null && isNewer(version, v))
     .map(([v]) => v);
+}
+
+/** From here on the cluster brings no cell to the package either. A run that has ended, or is not the last one, says nothing. */
+export function noteAborting(state: ClusterState, { version, run }: RolloutAborting): void {
+  const rollout = state.rollouts[version];
+  if (rollout?.run === run) rollout.aborting = true;
 }
 
 export function recordEnd(state: ClusterState, message: RolloutEnded, now: number): void {

@@ -196,6 +196,8 @@ export interface OpenRollout {
   graduatedAt: string | null;
   /** Its own brakes, as it told them last. */
   braked?: { epoch: string; seq: number; brakes: BrakeStatus[] };
+  /** It was aborted: it has yet to take back what it was told to. */
+  aborting?: true;
   /** What an earlier run of it left, which has not said how it ended. */
   earlier?: Omit<OpenRollout, 'earlier'> | null;
 }

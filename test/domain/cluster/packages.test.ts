@@ -3,6 +3,7 @@ import { beginTurn } from '../../../src/domain/cluster/holders.js';
 import {
   judgeGraduation,
   judgeRegistration,
+  noteAborting,
   noteChart,
   recordEnd,
   recordGraduation,
@@ -34,6 +35,34 @@ function registers(
   const message = { version, run, startedAtMs: NOW, chartVersion, reopen, graduatedAt: null };
   return judgeRegistration(state, message);
 }
+
+describe('a rollout that is being aborted', () => {
+  const isAborting = (state: ClusterState) => state.rollouts[V1]?.aborting ?? false;
+
+  it('is known by the last run that registered, until that begins anew', () => {
+    const state = cluster();
+    registers(state, V1);
+    noteAborting(state, { version: V1, run: 'an earlier one' });
+    expect(isAborting(state)).toBe(false);
+    noteAborting(state, { version: V1, run: 'run' });
+    expect(isAborting(state)).toBe(true);
+    registers(state, V1, null, true, 'the next one');
+    expect(isAborting(state)).toBe(false);
+  });
+
+  it('says so to a cluster that has lost its state', () => {
+    const state = cluster();
+    const known = { chartVersion: null, reopen: false, graduatedAt: null };
+    judgeRegistration(state, { version: V1, run: 'run', startedAtMs: NOW, ...known, aborting: true });
+    expect(isAborting(state)).toBe(true);
+  });
+
+  it('that has ended is none', () => {
+    const state = cluster();
+    noteAborting(state, { version: V1, run: 'run' });
+    expect(state.rollouts).toEqual({});
+  });
+});
 
 const asksToGraduate = (version: string, chartVersion: string | null = null) => ({
   requestId: 'g',
