@@ -56,7 +56,8 @@ export function factsOf(evidence: Evidence, leeway: Leeway): Facts {
   const acts = evidence.acts.map(readAct).sort((a, b) => a.askedMs - b.askedMs);
   const applied = appliedLater(acts);
   const topologies = [evidence.topology as Topology, ...applied.map(({ topology }) => topology)];
-  const jobs = evidence.jobs.map((job) => readJob(job, topologies, applied)).sort((a, b) => a.createdMs - b.createdMs);
+  const read = evidence.jobs.map((job) => readJob(job, topologies, applied, leeway));
+  const jobs = ofTheirPass(read).sort((a, b) => a.createdMs - b.createdMs);
   return {
     jobs,
     acts,
@@ -97,10 +98,36 @@ function readAct({ act, version, payload, askedAt, answeredAt, answer, error }: 
   };
 }
 
-function readJob(log: LoggedJob, topologies: Topology[], applied: Applied[]): Job {
+/** Run ids are UUIDs; a key has that of the pass that ordered its job. */
+const RUN_ID = /[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/;
+
+/**
+ * A pass keeps the cells that it had in flight when their ring lost them: what it orders for one that has just moved counts
+ * in the ring of the pass, which its other jobs tell.
+ */
+function ofTheirPass(read: { job: Job; wasIn: number | null }[]): Job[] {
+  const passOf = ({ key }: Job) => RUN_ID.exec(key ?? '')?.[0];
+  const ringOf = new Map(read.flatMap(({ job, wasIn }) => (wasIn === job.ring ? [[passOf(job), job.ring]] : [])));
+  return read.map(({ job, wasIn }) => {
+    const pass = passOf(job);
+    const isOfOldRing = wasIn !== job.ring && pass !== undefined && ringOf.get(pass) === wasIn;
+    return isOfOldRing ? { ...job, ring: wasIn } : job;
+  });
+}
+
+function readJob(
+  log: LoggedJob,
+  topologies: Topology[],
+  applied: Applied[],
+  { noticeMs }: Leeway,
+): { job: Job; wasIn: number | null } {
   // A cell may have moved: it counts where it was by then.
-  const byThen = applied.filter(({ inForceMs }) => inForceMs <= Date.parse(log.created_at)).map((a) => a.topology);
-  const place = placeOf(log.tenant, [...byThen.reverse(), ...topologies]);
+  const placeAt = (atMs: number) => {
+    const byThen = applied.filter(({ inForceMs }) => inForceMs <= atMs).map((a) => a.topology);
+    return placeOf(log.tenant, [...byThen.reverse(), ...topologies]);
+  };
+  const place = placeAt(Date.parse(log.created_at));
+  const wasIn = placeAt(Date.parse(log.created_at) - noticeMs)?.ring ?? null;
   const key = log.idempotency_key;
   const cell = place?.cell ?? log.tenant;
   // The contract: keys are made from cluster, pass, cell, kind, version and how often it was ordered.
@@ -108,7 +135,7 @@ function readJob(log: LoggedJob, topologies: Topology[], applied: Applied[]): Jo
   const ours = key !== null && parts.every((part) => key.includes(part));
   const installs = log.kind === 'configure' || log.kind === 'rollback';
   const migrates = log.kind === 'post_deploy_migrations';
-  return {
+  const job = {
     id: log.id,
     tenant: log.tenant,
     cell,
@@ -126,6 +153,7 @@ function readJob(log: LoggedJob, topologies: Topology[], applied: Applied[]): Jo
     forward: ours && (log.kind === 'configure' || migrates),
     log,
   };
+  return { job, wasIn };
 }
 
 const msOrNull = (instant: string | null): number | null => (instant === null ? null : Date.parse(instant));

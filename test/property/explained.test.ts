@@ -12,6 +12,11 @@ test.each<[string, Partial<SeenRollout>, string]>([
   ['runs the package where its ring converged', { rings: [ring(2)] }, 'on'],
   ['does not where the package never came to its ring', { rings: [ring(3)] }, 'off'],
   ['does not where the package only waited for its ring', { rings: [ring(2, { startedAt: null })] }, 'off'],
+  [
+    'does not where the package gave way before it looked at its cells',
+    { rings: [ring(2, { total: 0, converged: 0 })] },
+    'off',
+  ],
   ['does not where it went back', { rings: [ring(2, except('rolled-back'))] }, 'off'],
   ['may where it failed', { rings: [ring(2, except('failed'))] }, 'either'],
   ['may where its rollback failed', { rings: [ring(2, except('rollback-failed'))] }, 'either'],

@@ -17,6 +17,8 @@ const BACK = ['rolled-back'];
 export function claimOf(status: SeenRollout, ring: number, cell: string, hadBefore: boolean): Claim {
   const seen = status.rings.find((r) => r.ring === ring);
   if (!seen || seen.startedAt === null) return hadBefore ? 'either' : 'off';
+  // It gave way before it had looked at its cells.
+  if (seen.total === 0) return hadBefore ? 'either' : 'off';
   const exception = seen.exceptions.find((e) => e.cell === cell);
   if (exception) return BACK.includes(exception.state) ? 'off' : 'either';
   if (status.state === 'rolled-back') return 'off';

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Asked } from '../../src/client/index.js';
-import { NotFoundError, RejectedError, UnreachableError } from '../../src/client/index.js';
+import { FailedError, NotFoundError, RejectedError, UnreachableError } from '../../src/client/index.js';
+import { FAILURE } from '../../src/contract/failures.js';
 import type { RingResult } from '../../src/contract/status.js';
 import { evidenceOf } from '../invariants/expect.js';
 import { checkInvariants, type Evidence } from '../invariants/index.js';
@@ -299,8 +300,12 @@ async function unanswered({ plan, callers }: Scene): Promise<string[]> {
   return (await Promise.all(answers)).flat();
 }
 
-/** A refusal is an answer, too; and where workers are killed nobody may be there to answer. */
+/**
+ * A refusal is an answer, too, and so is that a brake is on which not every pass has confirmed in time: many worlds share a
+ * few cores. Where workers are killed nobody may be there to answer.
+ */
 function problemOf({ kills }: Plan, error: unknown): string | null {
-  const isAnswer = error instanceof RejectedError || error instanceof NotFoundError;
+  const isLate = error instanceof FailedError && error.type === FAILURE.brakeUnconfirmed;
+  const isAnswer = error instanceof RejectedError || error instanceof NotFoundError || isLate;
   return isAnswer || (error instanceof UnreachableError && kills.length > 0) ? null : String(error);
 }

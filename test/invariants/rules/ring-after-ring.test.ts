@@ -7,6 +7,9 @@ const both = [job({ cell: 'a1', at: 0 }), job({ cell: 'a2', at: 1 })];
 const next = (seconds: number, more = {}) => job({ cell: 'b1', at: seconds, ...more });
 const first = (seconds: number) => [`configure-b1-${seconds}`];
 
+const PASS = '0f8a2c1e-1111-4222-8333-94a5b6c7d8e9';
+const OTHER = '1f8a2c1e-1111-4222-8333-94a5b6c7d8e9';
+const keyOf = (cell: string, pass: string) => `ccc/test/${pass}/${cell}/configure/${V1}/1`;
 /** `a1` has gone from ring 2 to ring 3. */
 const moved = topology({}, { 2: { cells: [cell('a2')] }, 3: { cells: [cell('b1'), cell('a1')] } });
 const shared = (policy: object) => topology({}, { 2: { cells: [cell('a1'), cell('a2')], policy } });
@@ -83,6 +86,13 @@ describe('a ring may begin', () => {
       },
     ],
     [
+      'on a cell that had just left the ring of the pass that ordered it',
+      {
+        jobs: [job({ cell: 'a1', at: 6, key: keyOf('a1', PASS) }), job({ cell: 'a2', at: 6, key: keyOf('a2', PASS) })],
+        acts: [act('applyTopology', 5, { topology: moved }, { version: null })],
+      },
+    ],
+    [
       'after the bake of a topology that came later',
       {
         jobs: [...both, next(4)],
@@ -92,6 +102,15 @@ describe('a ring may begin', () => {
   ])('%s', (_what, evidence) => {
     expect(judged(ringAfterRing, evidence)).toEqual([]);
   });
+});
+
+test.each<[string, number, string]>([
+  ['long before, although the pass had it when it was in its ring', 9, PASS],
+  ['just before, by another pass', 6, OTHER],
+])('a ring that began too soon is found on a cell that had come to it %s', (_what, at, pass) => {
+  const jobs = [job({ cell: 'a1', at, key: keyOf('a1', pass) }), job({ cell: 'a2', at: 6, key: keyOf('a2', PASS) })];
+  const acts = [act('applyTopology', 5, { topology: moved }, { version: null })];
+  expect(judged(ringAfterRing, { jobs, acts })).toEqual([`configure-a1-${at}`]);
 });
 
 describe('a ring that began too soon is found', () => {
