@@ -96,6 +96,8 @@ export interface Convergence {
   fromMs: number | null;
   /** Where there is none: cells that have to be there and are not. */
   missing: string[];
+  /** Cells that need not be there: skipped, or quarantined. */
+  leftOut: string[];
 }
 
 interface Stay {
@@ -115,7 +117,7 @@ interface Stay {
 export function convergenceOf(facts: Facts, ring: number, stay: Stay): Convergence {
   const { version, atMs, forMs, notBeforeMs = BEGINNING } = stay;
   const rules = rulesOf(facts, ring, version);
-  if (!rules || rules.cells.length === 0) return { fromMs: BEGINNING, missing: [] };
+  if (!rules || rules.cells.length === 0) return { fromMs: BEGINNING, missing: [], leftOut: [] };
   const skips = actsFor(facts, 'skipCell', version).filter((a) => a.askedMs <= atMs);
   const cells = rules.cells.map((id) => ({
     id,
@@ -129,9 +131,10 @@ export function convergenceOf(facts: Facts, ring: number, stay: Stay): Convergen
     missingFrom(fromMs).length <= rules.failureBudget && cells.some((c) => isThere(fromMs, c.periods));
   const starts = cells.flatMap((c) => c.periods.map((p) => Math.max(p.fromMs, notBeforeMs)));
   const fromMs = starts.sort((a, b) => a - b).find(isConverged);
-  if (fromMs !== undefined) return { fromMs, missing: [] };
+  const leftOut = cells.filter((c) => c.skipped).map((c) => c.id);
+  if (fromMs !== undefined) return { fromMs, missing: [], leftOut };
   const missing = missingFrom(atMs).map((c) => c.id);
-  return { fromMs: null, missing: missing.length > 0 ? missing : rules.cells };
+  return { fromMs: null, missing: missing.length > 0 ? missing : rules.cells, leftOut };
 }
 
 /** A pass leaves out who was quarantined when it entered the ring, or later; who is back by then is in it again. */

@@ -12,6 +12,7 @@ const OTHER = '1f8a2c1e-1111-4222-8333-94a5b6c7d8e9';
 const keyOf = (cell: string, pass: string) => `ccc/test/${pass}/${cell}/configure/${V1}/1`;
 /** `a1` has gone from ring 2 to ring 3. */
 const moved = topology({}, { 2: { cells: [cell('a2')] }, 3: { cells: [cell('b1'), cell('a1')] } });
+const quarantined = ['a1', 'a2'].map((id) => act('quarantineCell', 1, { cell: id }, { version: null }));
 const shared = (policy: object) => topology({}, { 2: { cells: [cell('a1'), cell('a2')], policy } });
 
 describe('a ring may begin', () => {
@@ -71,6 +72,10 @@ describe('a ring may begin', () => {
       },
     ],
     [
+      'after a soft ring of which every cell is quarantined',
+      { jobs: [next(11)], acts: quarantined, topology: shared({ onFailure: 'soft' }) },
+    ],
+    [
       'after the bake of its lane',
       {
         jobs: [...both, next(4)],
@@ -115,6 +120,7 @@ test.each<[string, number, string]>([
 
 describe('a ring that began too soon is found', () => {
   test.each<[string, number, Log]>([
+    ['after a ring of which every cell is quarantined', 30, { jobs: [next(30)], acts: quarantined }],
     ['while the one before bakes', 11.9, { jobs: [...both, next(11.9)] }],
     ['while a cell of the one before has no job yet', 30, { jobs: [job({ cell: 'a1', at: 0 }), next(30)] }],
     [
