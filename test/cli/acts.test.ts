@@ -161,16 +161,16 @@ describe('a topology', () => {
   it('that will hardly do what its writer wants is sent with a warning', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'topology-'));
     const file = join(folder, 'short.json');
-    const signals = { errors: { query: 'errors{cell="{{cell}}"}', worse: 'higher', max: 0.1 } };
+    const signals = { errors: { query: 'errors{cell="{{cell}}"}', worse: 'higher', zScore: 3 } };
     writeFileSync(
       file,
-      JSON.stringify(fleet({ 2: 1 }, { 2: { bakeTime: '4h' } }, { health: { baseline: '1h', signals } })),
+      JSON.stringify(fleet({ 2: 1 }, { 2: { bakeTime: '4h' } }, { health: { baseline: '3h', signals } })),
     );
     const changes = { cellsJoined: [], cellsLeft: [], cellsMoved: [], ringsAdded: [], ringsRemoved: [], policy: [] };
     const applyTopology = async () => ({ revision: 1, changes });
     try {
       const { exit, stderr } = await run(['cluster', 'apply', file], { cluster: () => ({ applyTopology }) });
-      expect(stderr).toMatch(/^warning: ring 2: health\.baseline is 1h, .* 4h 10m together/m);
+      expect(stderr).toMatch(/^warning: ring 2: health\.baseline is 3h, .* 4h 10m together/m);
       expect(exit).toBe(0);
     } finally {
       rmSync(folder, { recursive: true });

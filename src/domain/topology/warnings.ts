@@ -1,4 +1,4 @@
-import type { HealthPolicy } from '../../contract/health.js';
+import type { HealthPolicy, Signal } from '../../contract/health.js';
 import { formatDuration } from '../duration.js';
 import { leastBaselineMs } from '../health/past.js';
 import { healthOf } from '../health/policy.js';
@@ -28,10 +28,11 @@ function fewSamples(ring: number, { minSamples, intervalMs }: HealthPolicy): str
 /**
  * A cell is compared with its own past for as long as its ring is watched: window, bake and grace period. With a shorter
  * baseline there is too little past to compare that with, and the ring would wait as inconclusive. Only signals with a
- * `zScore` are compared so.
+ * `zScore` are compared so, and for those in shadow nobody waits.
  */
 function shortBaseline(topology: Topology, ring: number, health: HealthPolicy): string[] {
-  if (Object.values(health.signals).every(({ zScore }) => zScore === undefined)) return [];
+  const isObeyed = ({ zScore, mode }: Signal) => zScore !== undefined && mode !== 'shadow';
+  if (!Object.values(health.signals).some(isObeyed)) return [];
   const never = pastlessBaseline(ring, health);
   if (never !== null) return [never];
   const found = topology.rings.find((r) => r.ring === ring);
