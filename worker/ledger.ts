@@ -10,6 +10,7 @@ import { LedgerTooNew } from '../src/ledger/migrations.js';
 import { openPostgres } from '../src/ledger/postgres.js';
 import type { LedgerStore } from '../src/ledger/store.js';
 import { payloadConverterPath } from './bundle.js';
+import { runThenClose } from './run.js';
 
 /** A database that does not answer must not keep a worker from starting. */
 const FIRST_TRY_MS = 10_000;
@@ -156,20 +157,12 @@ class LedgerServer implements OpenedLedger {
         shutdownGraceTime: '5s',
         shutdownForceTime: '20s',
       });
-      const run = runThenClose(worker, close);
+      const run = runThenClose(worker, log, close);
       run.catch((error) => log.error({ err: error }, 'the ledger is served no more'));
       return { worker, run };
     } catch (error) {
       await close();
       throw error;
     }
-  }
-}
-
-async function runThenClose(worker: Worker, close: () => Promise<void>): Promise<void> {
-  try {
-    await worker.run();
-  } finally {
-    await close();
   }
 }

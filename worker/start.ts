@@ -5,6 +5,7 @@ import type { Logger } from '../src/config/logging.js';
 import type { WorkerSettings } from '../src/config/settings.js';
 import type { Activities } from '../src/contract/activities.js';
 import { payloadConverterPath, prebuiltBundle, preloadModules, workflowModules, workflowsPath } from './bundle.js';
+import { runThenClose } from './run.js';
 
 /**
  * The SDK reads this option and does not declare it. Judging a topology of 10,000 cells takes a second of a free core,
@@ -48,7 +49,7 @@ export async function startWorker(options: StartWorkerOptions): Promise<RunningW
   };
   try {
     const worker = await createWorker(options, connection, clientConnection);
-    const run = runThenClose(worker, close);
+    const run = runThenClose(worker, options.log, close);
     return { worker, run, shutdown: () => shutdown(worker, run) };
   } catch (error) {
     await close();
@@ -106,14 +107,6 @@ function activitiesOver(outside: OutsideWorld, client: Client, log: Logger): Act
 
 const endpoint = (url: string | null, token: string | null = null) =>
   url === null ? null : { url, token: token ?? undefined };
-
-async function runThenClose(worker: Worker, close: () => Promise<void>): Promise<void> {
-  try {
-    await worker.run();
-  } finally {
-    await close();
-  }
-}
 
 async function shutdown(worker: Worker, run: Promise<void>): Promise<void> {
   if (worker.getState() === 'RUNNING') worker.shutdown();
