@@ -29,12 +29,16 @@ export class ErrorBudget {
     this.#answeredMs = Date.now();
   }
 
+  get #leftMs(): number {
+    return this.#answeredMs + this.#patience.totalMs - Date.now();
+  }
+
   /**
    * Notes an error, and how long the next try would have to wait.
    * @throws the error, where the budget does not last until then
    */
   spend(error: PrometheusError, pauseMs: number): void {
-    if (Date.now() - this.#answeredMs + pauseMs > this.#patience.totalMs) throw error;
+    if (pauseMs > this.#leftMs) throw error;
   }
 
   /**
@@ -51,7 +55,9 @@ export class ErrorBudget {
       } catch (error) {
         if (!(error instanceof PrometheusError) || !isPrometheusTrouble(error)) throw error;
         if (error.trouble.kind === 'denied' && tries >= MAX_DENIED_IN_A_ROW) throw error;
-        const pause = notBefore(retryAfterOf(error), backoffMs(this.#patience, tries));
+        const asked = retryAfterOf(error);
+        // What spreads the tries is not to use up what is left.
+        const pause = Math.min(notBefore(asked, backoffMs(this.#patience, tries)), Math.max(asked, this.#leftMs));
         this.spend(error, pause);
         await pauseFor(pause, signal);
       }
