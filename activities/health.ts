@@ -2,7 +2,7 @@ import { ApplicationFailure } from '@temporalio/common';
 import type { Activities, CellRef } from '../src/contract/activities.js';
 import { FAILURE } from '../src/contract/failures.js';
 import type { CellObservation, CellVerdict, HealthPolicy, RingVerdict } from '../src/contract/health.js';
-import { judgeCell, Memo, NotReadyLooks } from '../src/domain/health/index.js';
+import { isCounting, judgeCell, Memo, NotReadyLooks } from '../src/domain/health/index.js';
 import { heartbeating } from './heartbeat.js';
 import { createObserve, type ObservationProblem, type Observe, type ObserveDependencies } from './observe.js';
 import { jittered, pauseFor } from './patience.js';
@@ -30,13 +30,14 @@ export interface Judged {
 
 /** `judgeCell`: a cell's health as it is. See `Activities`. */
 export function createJudgeCell(dependencies: HealthDependencies): Activities['judgeCell'] {
-  return ({ cell, policy, untilMs, onlyTold }) =>
+  return ({ cell, policy, untilMs, onlyTold, once }) =>
     heartbeating(
       () => undefined,
       async ({ signal }) => {
         const none = { expected: null, begunAtMs: null, deployedAtMs: null, smokeTests: null, before: null };
         // For what is only told nobody waits.
-        const looksOnce = onlyTold === true || Date.now() >= untilMs;
+        // An order of an older worker does not say so.
+        const looksOnce = once ?? (onlyTold === true || Date.now() >= untilMs);
         const health = new CellHealth(dependencies, { cell, policy, onlyTold, looksOnce, ...none });
         const isEnough = ({ verdict, atMs }: CellVerdict) => verdict !== 'inconclusive' || atMs >= untilMs;
         return await health.until((verdict) => looksOnce || isEnough(verdict), signal);
@@ -49,6 +50,7 @@ export class CellHealth {
   private readonly observe: Observe | null;
   private readonly memo = new Memo();
   private readonly notReady = new NotReadyLooks();
+  private isCounting = false;
   private baseline: CellObservation['baseline'] | undefined;
 
   constructor(
@@ -58,11 +60,14 @@ export class CellHealth {
     this.observe = prometheus ? createObserve({ ...dependencies, prometheus }) : null;
   }
 
-  /** Looks every interval until a verdict is enough. */
+  /**
+   * Looks every interval until a verdict is enough; longer, where the next answers will tell whether the cell is ready: two
+   * looks at most.
+   */
   async until(isEnough: (verdict: CellVerdict) => boolean, signal: AbortSignal): Promise<CellVerdict> {
     for (;;) {
       const verdict = await this.look(signal);
-      if (isEnough(verdict)) return verdict;
+      if (isEnough(verdict) && !this.isCounting) return verdict;
       await pauseFor(jittered(this.judged.policy.intervalMs), signal);
     }
   }
@@ -70,6 +75,7 @@ export class CellHealth {
   /** @throws `HealthUnavailable`, where that is to be obeyed; for what is only told nobody waits */
   private async look(signal: AbortSignal): Promise<CellVerdict> {
     const { cell, policy, onlyTold: _, looksOnce, ...known } = this.judged;
+    this.isCounting = false;
     if (!this.observe) return unavailable(this.judged, 'there is no Prometheus: PROMETHEUS_URL is not set');
     const { id, tenant, url, labels } = cell;
     const one = { id, tenant, url, labels, ...known, baseline: this.baseline };
@@ -80,6 +86,7 @@ export class CellHealth {
     const unknown = pastProblem(observed.problems, policy);
     if (unknown === null) this.baseline = observation.baseline;
     const counted = looksOnce ? observation : this.notReady.counted(observation);
+    this.isCounting = isCounting(counted);
     const verdict = judgeCell(counted, policy, { memo: this.memo });
     return unknown !== null && verdict.verdict === 'healthy' ? withoutPast(verdict, unknown) : verdict;
   }

@@ -52,7 +52,7 @@ class RingWatch {
   private readonly observe: Observe | null;
   private readonly cells;
   private readonly memo = new Memo();
-  private readonly notReady = new NotReadyLooks();
+  private readonly notReady: NotReadyLooks;
   private readonly tally: ShadowTally;
   /** Pasts that were measured: by cell, and by the deployment that ended them. */
   private readonly baselines = new Map<string, CellObservation['baseline']>();
@@ -77,6 +77,7 @@ class RingWatch {
   ) {
     this.observe = prometheus ? createObserve({ ...dependencies, prometheus }) : null;
     this.client = dependencies.client;
+    this.notReady = new NotReadyLooks(order.policy.intervalMs / 2);
     this.reserved = looks?.spent ?? 0;
     this.tally = new ShadowTally(order.policy);
     this.cells = unpackCells(order.cellsGz);

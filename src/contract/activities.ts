@@ -182,6 +182,8 @@ export interface JudgeOrder {
   onlyTold?: boolean;
   /** A cell about which not enough is known is looked at until then, epoch ms; once at least. */
   untilMs: number;
+  /** Nobody looks again: one answer of the cell is taken for what it is. */
+  once?: boolean;
 }
 
 export interface Verification {

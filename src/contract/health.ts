@@ -95,10 +95,10 @@ export interface CellObservation {
   after: Record<string, Sample[]>;
   readiness: 'ready' | 'not-ready' | 'silent' | 'unasked';
   /**
-   * In how many looks in a row, this one included, the answer was `not-ready`. Left out where nobody counts: then one such
+   * How many of the last five answers, this one included, were `not-ready`. Left out where nobody counts: then one such
    * answer is enough.
    */
-  notReadyInARow?: number;
+  notReadyAnswers?: number;
   smokeTests: 'passed' | 'failed' | null;
   /** How the cell was judged before its deployment: one that was unhealthy then must not become worse. */
   before: CellVerdict | null;

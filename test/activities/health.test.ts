@@ -162,14 +162,35 @@ describe('a cell that says once that it is not ready', () => {
     expect(await seen('not-ready', 'not-ready', 'not-ready')).toEqual(['inconclusive', 'inconclusive', 'unhealthy']);
   });
 
-  it('is unhealthy where nobody looks again', async () => {
+  it('is looked at on beyond the end, until it is known whether it is ready', async () => {
     const cell = amp.addCell('c1', NEW);
     amp.cell('c1').readiness = 'not-ready';
-    for (const onlyTold of [false, true]) {
-      const order = { cell, policy, untilMs: onlyTold ? Date.now() + MINUTE : 0, onlyTold };
-      expect(await attempt().run(createJudgeCell(dependenciesOf()), order)).toMatchObject({ verdict: 'unhealthy' });
-    }
-    expect(amp.count(/c1.*readiness/)).toBe(2);
+    const judged = {
+      cell,
+      policy,
+      expected: null,
+      begunAtMs: null,
+      deployedAtMs: null,
+      smokeTests: null,
+      before: null,
+    };
+    const atTheEnd = () => new CellHealth(dependenciesOf(), judged).until(() => true, new AbortController().signal);
+    expect(await atTheEnd()).toMatchObject({ verdict: 'unhealthy' });
+    expect(amp.count(/c1.*readiness/)).toBe(3);
+    amp.cell('c1').readiness = 'silent';
+    expect(await atTheEnd()).toMatchObject({ verdict: 'inconclusive' });
+  });
+
+  it.each([
+    { onlyTold: false, once: true, untilMs: Number.MAX_SAFE_INTEGER },
+    { onlyTold: true, untilMs: Number.MAX_SAFE_INTEGER },
+    { onlyTold: false, untilMs: 0 },
+  ])('is unhealthy where nobody looks again: %o', async (order) => {
+    const cell = amp.addCell('c1', NEW);
+    amp.cell('c1').readiness = 'not-ready';
+    const judged = attempt().run(createJudgeCell(dependenciesOf()), { cell, policy, ...order });
+    expect(await judged).toMatchObject({ verdict: 'unhealthy' });
+    expect(amp.count(/c1.*readiness/)).toBe(1);
   });
 });
 
@@ -291,9 +312,15 @@ describe('the watch of a ring', () => {
       expect(seen.verdict).toMatchObject({ scope: 'local', cells: [{ cell: 'c1', verdict: 'unhealthy' }] });
     });
 
-    it('sends none back that comes and goes', async () => {
-      const answers = ['ready', 'not-ready', 'not-ready', 'ready', 'not-ready', 'not-ready', 'ready'] as const;
-      const { verdict, told } = await watched([...answers], 5);
+    it('sends one back that comes and goes, by three of its last five answers', async () => {
+      const { verdict, looks } = await watched(['not-ready', 'ready', 'not-ready', 'ready', 'not-ready'], 9);
+      expect(looks).toBe(5);
+      expect(verdict).toMatchObject({ scope: 'local', cells: [{ cell: 'c1', verdict: 'unhealthy' }] });
+    });
+
+    it('sends none back that says so now and then', async () => {
+      const ready = Array(3).fill('ready');
+      const { verdict, told } = await watched(['ready', 'not-ready', 'not-ready', ...ready, 'not-ready', 'ready'], 5);
       expect(verdict).toBeNull();
       expect(told).toEqual(['healthy', 'inconclusive', 'healthy', 'inconclusive', 'healthy']);
     });

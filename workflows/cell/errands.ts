@@ -111,7 +111,8 @@ export class Errands {
   /** The cell's health as it is, as soon as it is known, `waitMs` from now at the latest; null: dropped half way. */
   judge(policy: HealthPolicy, how: { waitMs: number; onlyTold: boolean }): Promise<CellVerdict | null> {
     const { waitMs, onlyTold } = how;
-    const order = { cell: this.input.cell, policy, untilMs: Date.now() + waitMs, onlyTold };
+    const once = onlyTold || waitMs === 0;
+    const order = { cell: this.input.cell, policy, untilMs: Date.now() + waitMs, onlyTold, once };
     return this.droppable(() => this.patiently(() => judgeCell(order)));
   }
 

@@ -1,6 +1,6 @@
 import { CancellationScope, isCancellation, log } from '@temporalio/workflow';
 import type { CellRef } from '../../src/contract/activities.js';
-import { BAD_IN_A_ROW } from '../../src/domain/health/readiness.js';
+import { BAD_ANSWERS } from '../../src/domain/health/readiness.js';
 import { turnedBad } from '../../src/domain/ring/pass.js';
 import { watchCells } from '../shared/activities.js';
 import type { PassContext } from './context.js';
@@ -80,7 +80,7 @@ export class Watch {
   private async watchOnce(scope: CancellationScope, cells: CellRef[], untilMs: number): Promise<CellRef[]> {
     const leftMs = untilMs - Date.now();
     const intervalMs = Math.min(LONGEST_INTERVAL_MS, Math.max(SHORTEST_INTERVAL_MS, Math.round(leftMs / 10)));
-    const { bad, silent } = await watchCells({ cells, untilMs, intervalMs, badInARow: BAD_IN_A_ROW });
+    const { bad, silent } = await watchCells({ cells, untilMs, intervalMs, badInARow: BAD_ANSWERS });
     if (this.scope !== scope) return [];
     for (const { cell, reason } of bad) this.turnedBad(cell, reason);
     this.noteSilent(cells, silent);

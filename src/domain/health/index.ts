@@ -1,7 +1,7 @@
 export { rangeOfQuery } from '../promql.js';
 export { type CellContext, judgeCell } from './cell.js';
 export { resolveHealth } from './policy.js';
-export { NotReadyLooks } from './readiness.js';
+export { isCounting, NotReadyLooks } from './readiness.js';
 export { baselineStepMs } from './readings.js';
 export { judgeRing, type RingJudgement, type RingObservation } from './ring.js';
 export { Memo } from './subject.js';

@@ -1,6 +1,6 @@
 import { describe, expect, it, test } from 'vitest';
 import type { CellObservation } from '../../../src/contract/health.js';
-import { judgeCell, NotReadyLooks } from '../../../src/domain/health/index.js';
+import { isCounting, judgeCell, NotReadyLooks } from '../../../src/domain/health/index.js';
 import { cellOf, DEPLOYED, OLD, policyOf } from './observations.js';
 
 const policy = policyOf({ signals: {} });
@@ -16,14 +16,14 @@ describe('a cell that is not ready', () => {
     [4, 'unhealthy'],
     [undefined, 'unhealthy'],
     [Number.NaN, 'unhealthy'],
-  ] as const)('in %s looks in a row is %s', (looks, verdict) => {
-    const more = looks === undefined ? {} : { notReadyInARow: looks };
+  ] as const)('in %s of its last answers is %s', (looks, verdict) => {
+    const more = looks === undefined ? {} : { notReadyAnswers: looks };
     expect(verdictOf(answered('not-ready', more))).toBe(verdict);
   });
 
   it('says how often it has said so', () => {
-    const { sentence } = judgeCell(answered('not-ready', { notReadyInARow: 1 }), policy);
-    expect(sentence).toBe('cell-1 is inconclusive: cell-1 says that it is not ready (1 of 3 answers in a row)');
+    const { sentence } = judgeCell(answered('not-ready', { notReadyAnswers: 1 }), policy);
+    expect(sentence).toBe('cell-1 is inconclusive: cell-1 says that it is not ready (1 of 3 answers)');
     expect(judgeCell(answered('not-ready'), policy).sentence).toMatch(/says that it is not ready$/);
   });
 });
@@ -39,12 +39,29 @@ describe('who looks again and again', () => {
     expect(looksAt(no, no, no)).toEqual(['inconclusive', 'inconclusive', 'unhealthy']);
   });
 
-  it('convicts none that comes and goes, and calls it healthy only while it is ready', () => {
-    const seen = [no, no, answered('ready'), no, no, answered('ready')];
-    expect(looksAt(...seen).map((verdict) => verdict === 'healthy')).toEqual(
-      seen.map(({ readiness }) => readiness === 'ready'),
-    );
-    expect(looksAt(...seen)).not.toContain('unhealthy');
+  it('convicts one that comes and goes by three of its last five answers, and calls it healthy only while it is ready', () => {
+    const yes = answered('ready');
+    expect(looksAt(no, yes, no, yes, no)).toEqual(['inconclusive', 'healthy', 'inconclusive', 'healthy', 'unhealthy']);
+    expect(looksAt(no, yes, yes, yes, no, yes, yes, no)).not.toContain('unhealthy');
+  });
+
+  it('counts looks that follow close upon one another as one', () => {
+    const looks = new NotReadyLooks(10_000);
+    const at = (ms: number) => looks.counted(answered('not-ready', { nowMs: DEPLOYED + ms })).notReadyAnswers;
+    expect([0, 1_000, 9_999, 10_000, 15_000, 20_000].map(at)).toEqual([1, 1, 1, 2, 2, 3]);
+  });
+
+  it('knows of which cell the next answers will tell', () => {
+    const looks = new NotReadyLooks();
+    const counting = (observation: CellObservation) => isCounting(looks.counted(observation));
+    expect([no, no, no, answered('ready'), answered('silent')].map(counting)).toEqual([
+      true,
+      true,
+      false,
+      false,
+      false,
+    ]);
+    expect(isCounting(no)).toBe(false);
   });
 
   it('takes silence for no answer: it neither counts nor begins anew', () => {
