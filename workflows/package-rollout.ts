@@ -47,7 +47,9 @@ const CONTINUE_AFTER_EVENTS = 6_000;
 export async function PackageRollout(input: PackageRolloutInput): Promise<PackageRolloutStatus> {
   const { version, chartVersion } = argumentOf(input);
   const run = new PackageRun(input, version, chartVersion);
-  CancellationScope.current().cancelRequested.catch(() => run.cancelledByHand());
+  // What is said then must not be cancelled with it.
+  const aborted = () => CancellationScope.nonCancellable(async () => run.cancelledByHand());
+  CancellationScope.current().cancelRequested.catch(aborted);
   return await CancellationScope.nonCancellable(() => run.toTheEnd());
 }
 

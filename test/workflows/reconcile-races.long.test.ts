@@ -66,6 +66,24 @@ scenario(
   },
 );
 
+scenario(
+  "Temporal's cancel of a rollout stops what the cluster brings to its package, while a job of its own goes on",
+  { ...SCENE, policies: { 2: { maxParallel: 1 }, 3: { deployTimeout: '5m' } } },
+  async (world) => {
+    await world.fault({ kind: 'slow', jobKind: 'configure', cell: 'c3-1', factor: 15 });
+    await graduate(world, V1);
+    await seen(world, V1, (s) => ringOf(s, 2)?.state === 'converged' && ringOf(s, 3)?.inFlight === 1);
+    await clusterSeen(world, (s) => s.rings[2]?.rollout === undefined);
+    for (const cell of THREE) await byHand(world, cell);
+    await world.cells.cluster().reconcile({ by: 'alice', cells: THREE });
+    await jobsSeen(world, (jobs) => toVersion(jobs, V1).length === 5);
+    await world.client.workflow.getHandle(`package-rollout/${V1}`).cancel();
+    await clusterSeen(world, (s) => s.rings[2]?.rollout === undefined);
+    expect((await world.cells.rollout(V1).status()).finishedAt).toBeNull();
+    expect(toVersion(await world.jobs(), V1)).toHaveLength(5);
+  },
+);
+
 scenario('a rollback takes a ring from a pass that reconciles it', SCENE, async (world) => {
   await reconciles(world, THREE);
   const client = world.cells.rollback(V1);

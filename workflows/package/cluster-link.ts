@@ -47,7 +47,10 @@ export class ClusterLink {
 
   /** Taking cells back may take long: until then the cluster brings none to the package either. */
   async tellAbort(): Promise<void> {
-    const { version } = this.ctx.state;
+    const { state } = this.ctx;
+    await condition(() => state.registered || state.end !== null);
+    if (!state.registered) return;
+    const { version } = state;
     const aborting = { version, run: workflowInfo().firstExecutionRunId };
     await this.ctx.mail.send(CLUSTER_WORKFLOW_ID, signals.rolloutAbortingSignal, aborting);
   }

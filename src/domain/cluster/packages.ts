@@ -19,7 +19,7 @@ export function judgeRegistration(
   message: RegisterRollout,
 ): Omit<Registered, 'graduationTimeoutMs' | 'softRings' | 'alsoOn' | 'perimeter' | 'holds'> {
   const { version, run, startedAtMs, chartVersion, graduatedAt } = message;
-  const before = state.ended[version];
+  const before = state.ended[version] ?? abortedAndLost(state, message);
   const ended = before && message.reopen && mayReopen(before) ? undefined : before;
   const known = state.rollouts[version] ?? before;
   const conflict = conflictOf(state, version) ?? chartConflict(chartOf(known), chartVersion);
@@ -46,6 +46,14 @@ export function judgeRegistration(
     chartVersion: chart,
     runsWith,
   };
+}
+
+/** An aborted run that somebody terminated before it could say how it ended: only a person opens the package again. */
+function abortedAndLost(state: ClusterState, { version, run }: RegisterRollout): EndedRollout | undefined {
+  const known = state.rollouts[version];
+  if (!known?.aborting || known.run === run) return undefined;
+  const { chartVersion, runsWith = null } = known;
+  return { state: 'aborted', supersededBy: null, chartVersion, runsWith, at: '', run: '' };
 }
 
 function earlierThan(run: string, known: OpenRollout | undefined): NonNullable<OpenRollout['earlier']> | null {
@@ -153,10 +161,15 @@ export function recordGraduation(state: ClusterState, message: AskGraduation): s
     .map(([v]) => v);
 }
 
-/** From here on the cluster brings no cell to the package either. A run that has ended, or is not the last one, says nothing. */
+/**
+ * From here on the cluster brings no cell to the package either. A run that is not the last one says nothing; one that looks
+ * at a converged package again has not registered as open.
+ */
 export function noteAborting(state: ClusterState, { version, run }: RolloutAborting): void {
   const rollout = state.rollouts[version];
+  const ended = state.ended[version];
   if (rollout?.run === run) rollout.aborting = true;
+  else if (!rollout && ended) ended.aborting = true;
 }
 
 export function recordEnd(state: ClusterState, message: RolloutEnded, now: number): void {

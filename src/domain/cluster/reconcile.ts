@@ -129,7 +129,7 @@ export function keptOn(
   if (!version) return { not: 'no package has converged in it yet' };
   const desired = state.rings[ring]?.desired;
   if (desired && isPackage(desired) && isNewer(desired, version)) return { not: `it is to run ${desired}` };
-  if (state.rollouts[version]?.aborting) return { not: `${version} is being aborted` };
+  if ((state.rollouts[version] ?? state.ended[version])?.aborting) return { not: `${version} is being aborted` };
   const graduated = state.graduated.find((g) => g.version === version);
   if (!graduated) return { not: `${version} is not graduated any more` };
   if (blockOf(state.blocked, version)) return { not: `${version} is blocked` };

@@ -224,6 +224,8 @@ export interface EndedRollout {
   at: string;
   /** The run that ended so. */
   run: string;
+  /** A later run, which was to look at it again, is being aborted. */
+  aborting?: true;
 }
 
 const KEPT = { acts: 200, rejected: 50, graduated: 100, ended: 500, rollouts: 200 };

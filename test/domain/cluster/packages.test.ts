@@ -57,10 +57,31 @@ describe('a rollout that is being aborted', () => {
     expect(isAborting(state)).toBe(true);
   });
 
-  it('that has ended is none', () => {
+  it('of which nothing is known is none', () => {
     const state = cluster();
     noteAborting(state, { version: V1, run: 'run' });
-    expect(state.rollouts).toEqual({});
+    expect(state).toEqual(cluster());
+  });
+
+  it('and was terminated is opened again by a person alone', () => {
+    const state = cluster();
+    registers(state, V1);
+    noteAborting(state, { version: V1, run: 'run' });
+    expect(registers(state, V1, null, false, 'another')).toMatchObject({ endedAs: 'aborted', endedRun: null });
+    expect(isAborting(state)).toBe(true);
+    expect(registers(state, V1, null, true, 'another')).toMatchObject({ endedAs: null });
+    expect(isAborting(state)).toBe(false);
+  });
+
+  it('that looks at a converged package again is known beside how that ended, until it has ended itself', () => {
+    const state = cluster();
+    const ended = (run: string) => ({ version: V1, state: 'converged' as const, supersededBy: null, run });
+    registers(state, V1);
+    recordEnd(state, ended('run'), NOW);
+    noteAborting(state, { version: V1, run: 'another' });
+    expect(state.ended[V1]?.aborting).toBe(true);
+    recordEnd(state, { ...ended('another'), state: 'aborted' }, NOW);
+    expect(state.ended[V1]).not.toHaveProperty('aborting');
   });
 });
 
