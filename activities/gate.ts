@@ -7,7 +7,7 @@ import { judgeCell } from '../src/domain/health/index.js';
 import { unpackTopology } from '../src/domain/snapshot.js';
 import { ringOf, type Topology } from '../src/domain/topology/index.js';
 import { type TemporalClient, tellPass, whileWanted } from './ask-temporal.js';
-import { type HealthDependencies, pastProblem, withoutPast } from './health.js';
+import { type HealthDependencies, pastProblem, unlessPastUnknown } from './health.js';
 import { heartbeating } from './heartbeat.js';
 import { createObserve, type Observe } from './observe.js';
 import { jittered, pauseFor } from './patience.js';
@@ -117,8 +117,7 @@ class GateLook {
       const isOurs = cells[i]?.tenant !== null;
       const verdict = judgeCell(isOurs ? observation : bySignalsAlone(observation), policy);
       const ofCell = observed.problems.filter(({ cell }) => cell === verdict.cell);
-      const unknown = pastProblem(ofCell, policy);
-      return unknown !== null && verdict.verdict === 'healthy' ? withoutPast(verdict, unknown) : verdict;
+      return unlessPastUnknown(verdict, pastProblem(ofCell, policy));
     });
     return wordOf(ring, verdicts, bears);
   }

@@ -35,8 +35,7 @@ export function createJudgeCell(dependencies: HealthDependencies): Activities['j
       () => undefined,
       async ({ signal }) => {
         const none = { expected: null, begunAtMs: null, deployedAtMs: null, smokeTests: null, before: null };
-        // For what is only told nobody waits.
-        // An order of an older worker does not say so.
+        // An order of an older worker does not say so. For what is only told nobody waits.
         const looksOnce = once ?? (onlyTold === true || Date.now() >= untilMs);
         const health = new CellHealth(dependencies, { cell, policy, onlyTold, looksOnce, ...none });
         const isEnough = ({ verdict, atMs }: CellVerdict) => verdict !== 'inconclusive' || atMs >= untilMs;
@@ -88,7 +87,7 @@ export class CellHealth {
     const counted = looksOnce ? observation : this.notReady.counted(observation);
     this.isCounting = isCounting(counted);
     const verdict = judgeCell(counted, policy, { memo: this.memo });
-    return unknown !== null && verdict.verdict === 'healthy' ? withoutPast(verdict, unknown) : verdict;
+    return unlessPastUnknown(verdict, unknown);
   }
 }
 
@@ -108,12 +107,11 @@ export function pastProblem(problems: readonly ObservationProblem[], policy: Hea
 const isObeyed = (name: string, { mode, quiet, signals }: HealthPolicy): boolean =>
   mode === 'shadow' || signals[name]?.mode !== 'shadow' || quiet?.signal === name;
 
-/** Nothing is healthy whose past could not be measured. */
-export const withoutPast = <V extends CellVerdict | RingVerdict>(verdict: V, problem: string): V => ({
-  ...verdict,
-  verdict: 'inconclusive',
-  sentence: `the past could not be measured: ${problem}`,
-});
+/** Nothing is healthy whose past could not be measured; `unknown`: what `pastProblem` says of it. */
+export function unlessPastUnknown<V extends CellVerdict | RingVerdict>(verdict: V, unknown: string | null): V {
+  if (unknown === null || verdict.verdict !== 'healthy') return verdict;
+  return { ...verdict, verdict: 'inconclusive', sentence: `the past could not be measured: ${unknown}` };
+}
 
 function unavailable({ cell, policy, onlyTold = false }: Judged, reason: string): CellVerdict {
   if (policy.mode === 'enforce' && !onlyTold)

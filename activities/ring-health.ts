@@ -9,7 +9,7 @@ import { judgeRing, Memo, NotReadyLooks, type RingJudgement } from '../src/domai
 import { asksForAct, beforeOf, noteOf } from '../src/domain/ring/health.js';
 import { unpackCells } from '../src/domain/snapshot.js';
 import { type TemporalClient, tellPass, whileWanted } from './ask-temporal.js';
-import { type HealthDependencies, pastProblem, withoutPast } from './health.js';
+import { type HealthDependencies, pastProblem, unlessPastUnknown } from './health.js';
 import { heartbeating } from './heartbeat.js';
 import { type CellToObserve, createObserve, type Observe } from './observe.js';
 import { jittered, pauseFor } from './patience.js';
@@ -168,7 +168,7 @@ class RingWatch {
       nowMs: Date.now(),
       memo: this.memo,
     });
-    return unknown !== null && verdict.verdict === 'healthy' ? withoutPast(verdict, unknown) : verdict;
+    return unlessPastUnknown(verdict, unknown);
   }
 
   /** Those that were not asked for the longest are measured again when their turn comes. */
