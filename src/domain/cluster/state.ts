@@ -228,7 +228,7 @@ export interface EndedRollout {
   aborting?: true;
 }
 
-const KEPT = { acts: 200, rejected: 50, graduated: 100, ended: 500, rollouts: 200 };
+const KEPT = { acts: 200, rejected: 50, graduated: 100, ended: 100, rollouts: 200 };
 
 export const newClusterState = (): ClusterState => ({
   cluster: null,
@@ -278,13 +278,21 @@ export function trim(state: ClusterState): void {
   state.acts = state.acts.slice(-KEPT.acts);
   state.rejected = state.rejected.slice(-KEPT.rejected);
   state.graduated = state.graduated.slice(-KEPT.graduated);
-  const ended = Object.entries(state.ended);
-  if (ended.length > KEPT.ended) {
-    ended.sort(([, a], [, b]) => a.at.localeCompare(b.at));
-    state.ended = Object.fromEntries(ended.slice(-KEPT.ended));
-  }
+  forgetEnded(state);
   forgetIdle(state);
 }
+
+/** How packages ended that no ring has any more: of those the ones that ended first are forgotten. */
+function forgetEnded(state: ClusterState): void {
+  const isSomewhere = somewhere(state);
+  const gone = Object.entries(state.ended).filter(([version]) => !isSomewhere.has(version));
+  gone.sort(([, a], [, b]) => a.at.localeCompare(b.at));
+  for (const [version] of gone.slice(0, -KEPT.ended)) delete state.ended[version];
+}
+
+/** What runs in a ring, or is to run there. */
+const somewhere = ({ rings }: ClusterState): ReadonlySet<string | null> =>
+  new Set(Object.values(rings).flatMap((ring) => [ring.desired, ring.converged, ...Object.keys(ring.observed)]));
 
 /**
  * Rollouts that somebody terminated never say that they ended. Of those that neither have nor wait for a ring the ones

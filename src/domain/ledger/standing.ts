@@ -10,6 +10,7 @@ export const OF_PEOPLE = [
 ];
 export const OF_PACKAGES = ['graduated', 'opened', 'ended', 'systemic', 'systemicOver'];
 
+/** More ended ones than a cluster keeps: before it has looked it cannot tell which of them run somewhere. */
 const KEPT = { graduated: 100, ended: 500 };
 
 /** Of a cluster that begins without memory: each look of its own engages it anew. */

@@ -244,3 +244,21 @@ describe('rollouts that nobody ended', () => {
     expect(registers(state, version(1))).toMatchObject({ endedAs: 'aborted' });
   });
 });
+
+describe('packages that ended', () => {
+  const version = (i: number) => `17.${i}.202503180906-6a387d336a7.c1c3e017782`;
+  const ends = (state: ClusterState, i: number) =>
+    recordEnd(state, { version: version(i), state: 'converged', supersededBy: null, run: `run-${i}` }, NOW + i);
+
+  it('are forgotten, the oldest first, once they are too many; those that a ring has or is to have never', () => {
+    const state = cluster();
+    for (let i = 104; i > 0; i -= 1) ends(state, i);
+    const [ring] = Object.values(state.rings);
+    if (!ring) throw new Error('no ring');
+    Object.assign(ring, { desired: version(2), observed: { [version(1)]: 1 } });
+    trim(state);
+    const known = Object.keys(state.ended);
+    expect([1, 2, 3, 4, 5, 6].filter((i) => !known.includes(version(i)))).toEqual([3, 4]);
+    expect(known).toHaveLength(102);
+  });
+});
