@@ -29,8 +29,8 @@ import { firstTown, simulatedCells, type Town, topologyOf } from './year/town.js
 import { Watcher } from './year/watch.js';
 
 const DAYS = 365;
-/** A year in 38 minutes. */
-const DAY_SECONDS = 6.3;
+/** A year in 49 minutes. */
+const DAY_SECONDS = 8;
 const SEED = 20_270_101;
 /** AMP's jobs take about an hour, scaled. */
 const JOB_HOURS = 1;
