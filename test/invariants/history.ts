@@ -160,9 +160,25 @@ const firstForward = once<Job | null>((facts, key) => {
 const ringOfCell = (facts: Facts, cell: string): number | undefined =>
   facts.topologies.flatMap((t) => t.rings).find((r) => r.cells?.some((c) => c.id === cell))?.ring;
 
-/** A soft ring never blocks: what failed there is reported, and the package goes on once every cell had its try. */
-export const wasTried = (facts: Facts, { soft }: RingRules, version: string, cells: string[]): boolean =>
-  soft && cells.every((cell) => jobsOn(facts, cell).some((j) => same(j.version, version)));
+/**
+ * A soft ring never blocks: what failed there is reported, and the package goes on once every cell had its try, or one
+ * failed: that may end its pass before the others have had theirs.
+ */
+export const gaveWay = (
+  facts: Facts,
+  { soft }: RingRules,
+  { version, atMs }: Pick<Stay, 'version' | 'atMs'>,
+  cells: string[],
+): boolean =>
+  soft && (cells.every((c) => wasTried(facts, c, version)) || cells.some((c) => hasFailed(facts, c, version, atMs)));
+
+const wasTried = (facts: Facts, cell: string, version: string): boolean =>
+  jobsOn(facts, cell).some((j) => same(j.version, version));
+
+const hasFailed = (facts: Facts, cell: string, version: string, atMs: number): boolean =>
+  jobsOn(facts, cell).some(
+    (j) => j.forward && same(j.version, version) && j.state === 'failed' && (j.finishedMs ?? atMs) <= atMs,
+  );
 
 /** The deployment that a rollback takes back: the last one before it that began with something else on the cell. */
 export function deploymentBefore(facts: Facts, rollback: Job): Job | null {

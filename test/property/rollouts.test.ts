@@ -43,9 +43,10 @@ async function playAll(): Promise<string[]> {
       const played = await play(plan);
       count(tally, i, played);
       if (!isBad(played)) continue;
-      // Whoever waits for hundreds of runs wants to know before the end.
-      process.stderr.write(`run ${i} of seed ${SEED}: ${played.problems[0]}\n`);
-      reports.push(report(played, SEED, String(i)));
+      const said = report(played, SEED, String(i));
+      // Whoever waits for hundreds of runs wants to know before the end, and may not wait for it.
+      process.stderr.write(`run ${i} of seed ${SEED}: ${played.problems[0]}\n\n${said}\n`);
+      reports.push(said);
     }
   };
   await Promise.all(Array.from({ length: AT_ONCE }, player));

@@ -11,7 +11,7 @@ import {
   say,
   short,
 } from '../facts.js';
-import { convergenceOf, onSince, wasTried } from '../history.js';
+import { convergenceOf, gaveWay, onSince } from '../history.js';
 import { same } from '../packages.js';
 import type { RingRules } from '../policy.js';
 import type { Violation } from '../types.js';
@@ -78,7 +78,7 @@ function beforeAllBaked(facts: Facts, job: Job): Violation[] {
   return all.flatMap((rules) => {
     const { bakedMs, missing } = bakeOf(facts, job, rules);
     if (bakedMs === null) {
-      if (wasTried(facts, rules, job.version, missing)) return [];
+      if (gaveWay(facts, rules, { version: job.version, atMs: job.createdMs }, missing)) return [];
       return violation(job, `came before ring ${rules.ring} had the package: ${missing.join(', ')}`);
     }
     if (job.createdMs >= bakedMs - facts.leeway.toleranceMs) return [];

@@ -72,6 +72,10 @@ describe('a ring may begin', () => {
       },
     ],
     [
+      'after what failed in a soft ring before the others had their try',
+      { jobs: [job({ cell: 'a1', at: 0, state: 'failed' }), next(11)], topology: shared({ onFailure: 'soft' }) },
+    ],
+    [
       'after a soft ring of which every cell is quarantined',
       { jobs: [next(11)], acts: quarantined, topology: shared({ onFailure: 'soft' }) },
     ],
@@ -181,6 +185,14 @@ describe('a ring that began too soon is found', () => {
         statuses: {
           [V1]: status({ rings: [ring(2, { exceptions: [{ cell: 'a2', state: 'unreachable', reason: 'silent' }] })] }),
         },
+      },
+    ],
+    [
+      'in a soft ring of which the first cell is not done yet',
+      0.5,
+      {
+        jobs: [job({ cell: 'a1', at: 0, state: 'failed' }), next(0.5)],
+        topology: shared({ onFailure: 'soft' }),
       },
     ],
     [

@@ -11,7 +11,7 @@ import {
   say,
   short,
 } from '../facts.js';
-import { convergenceOf, wasTried } from '../history.js';
+import { convergenceOf, gaveWay } from '../history.js';
 import type { RingRules } from '../policy.js';
 import type { Violation } from '../types.js';
 
@@ -58,7 +58,7 @@ function judge(facts: Facts, job: Job): Violation[] {
   ];
   if (fromMs === null) {
     const toTry = missing.filter((cell) => !leftOut.includes(cell));
-    return wasTried(facts, before, version, toTry)
+    return gaveWay(facts, before, stay, toTry)
       ? []
       : violation(`converged on it: not there yet: ${missing.join(', ')}`);
   }
