@@ -206,6 +206,13 @@ export const askedBefore = (acts: Act[], ms: number, facts: Facts): boolean =>
 export const askedBetween = (acts: Act[], fromMs: number, toMs: number, facts: Facts): boolean =>
   acts.some((a) => a.askedMs >= fromMs - facts.leeway.toleranceMs && a.askedMs <= toMs + facts.leeway.toleranceMs);
 
+/** Whether such an act can have come into force between two instants: it does between being asked for and answered. */
+export const inForceBetween = (acts: Act[], fromMs: number, toMs: number, { leeway }: Facts): boolean =>
+  acts.some(
+    ({ askedMs, answeredMs }) =>
+      (answeredMs ?? Number.POSITIVE_INFINITY) >= fromMs - leeway.toleranceMs && askedMs <= toMs + leeway.toleranceMs,
+  );
+
 /** The lane that a package was graduated into. The same graduation again changes nothing, so the first one counts. */
 export function laneOf(facts: Facts, version: string): string | null {
   const [first] = actsFor(facts, 'graduate', version);

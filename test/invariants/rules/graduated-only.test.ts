@@ -2,6 +2,8 @@ import { expect, test } from 'vitest';
 import { act, at, graduated, job, judged, type Log, pdm, rollback, status, V1, V2 } from '../logs.js';
 import { graduatedOnly } from './graduated-only.js';
 
+const late = job({ cell: 'a1', at: 20 });
+
 test.each<[string, Log]>([
   ['after its graduation', { jobs: [job({ cell: 'a1', at: 1 })], acts: [graduated(0)] }],
   ['inside the perimeter without one', { jobs: [job({ cell: 'qa', at: 1 })] }],
@@ -21,6 +23,14 @@ test.each<[string, Log]>([
       jobs: [job({ cell: 'a1', at: 5 })],
       acts: [graduated(0)],
       statuses: { [V1]: status({ state: 'aborted', finishedAt: at(6) }) },
+    },
+  ],
+  [
+    'after its rollout was superseded, in a ring that had converged on it',
+    {
+      jobs: [job({ cell: 'a1', at: 1 }), job({ cell: 'a2', at: 3 }), rollback({ cell: 'a1', at: 5 }), late],
+      acts: [graduated(0)],
+      statuses: { [V1]: status({ state: 'superseded', finishedAt: at(6) }) },
     },
   ],
   [
@@ -47,6 +57,14 @@ test.each<[string, Log]>([
   ],
   ['with PDM, without a graduation', { jobs: [pdm({ cell: 'a1', at: 1 })] }],
   ['long after its abort was answered', { jobs: [job({ cell: 'a1', at: 30 })], acts: [graduated(0), act('abort', 4)] }],
+  [
+    'after its rollout was superseded, in a ring that had converged on it only since',
+    {
+      jobs: [late],
+      acts: [graduated(0)],
+      statuses: { [V1]: status({ state: 'superseded', finishedAt: at(6) }) },
+    },
+  ],
   [
     'after its rollout ended as superseded',
     {

@@ -1,4 +1,5 @@
 import { type Act, actsFor, askedBefore, clock, type Facts, isOuter, type Job, say, statusOf } from '../facts.js';
+import { convergenceOf } from '../history.js';
 import type { Violation } from '../types.js';
 
 /** How long after an abort's answer cells that were in flight may still get their job. */
@@ -7,7 +8,8 @@ const ENDED = ['aborted', 'rolled-back', 'superseded', 'expired'];
 
 /**
  * 3. No cell beyond the perimeter is moved forward to a package that is not graduated. One that was aborted no longer
- * counts as graduated, and one whose rollout ended goes nowhere any more.
+ * counts as graduated, and one whose rollout ended goes nowhere any more, but in a ring that is kept on it: superseded
+ * after that had converged on it.
  */
 export function graduatedOnly(facts: Facts): Violation[] {
   return facts.jobs.filter((j) => j.forward && isOuter(facts, j)).flatMap((job) => judge(facts, job));
@@ -38,5 +40,9 @@ function endedBefore(facts: Facts, job: Job): string | null {
   if (!status?.finishedAt || !ENDED.includes(status.state)) return null;
   const endedMs = Date.parse(status.finishedAt);
   if (job.createdMs <= endedMs + facts.leeway.toleranceMs) return null;
+  if (status.state === 'superseded' && hadConverged(facts, job, endedMs)) return null;
   return `its rollout had ended at ${clock(endedMs)}, ${status.state}`;
 }
+
+const hadConverged = (facts: Facts, { ring, version }: Job, atMs: number): boolean =>
+  convergenceOf(facts, ring as number, { version, atMs, forMs: 0 }).fromMs !== null;

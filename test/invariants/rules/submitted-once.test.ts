@@ -25,6 +25,10 @@ test.each<[string, Log]>([
     { jobs: [job(failed), rollback({ cell: 'a1', at: 2 }), again], acts: [act('skipCell', 15, { cell: 'a1' })] },
   ],
   [
+    'that failed while a person was having the cell skipped',
+    { jobs: [job({ ...failed, at: 15.2 }), again], acts: [act('skipCell', 15, { cell: 'a1' })] },
+  ],
+  [
     'after the cell went back from what had worked',
     { jobs: [job({ cell: 'a1', at: 0 }), rollback({ cell: 'a1', at: 2 }), again] },
   ],
@@ -101,6 +105,10 @@ test.each<[string, Log]>([
   [
     'that had failed, when a person had asked for another package',
     { jobs: [job(failed), again], acts: [act('retryRing', 15, { ring: 2 }, { version: V2 })] },
+  ],
+  [
+    'that had failed, when a person had skipped the cell long before',
+    { jobs: [job({ ...failed, at: 16 }), again], acts: [act('skipCell', 5, { cell: 'a1' })] },
   ],
   [
     'that had failed, when a person had skipped another cell',

@@ -1,4 +1,14 @@
-import { type Act, actsFor, askedBetween, type Facts, grouped, type Job, jobsOn, say } from '../facts.js';
+import {
+  type Act,
+  actsFor,
+  askedBetween,
+  type Facts,
+  grouped,
+  inForceBetween,
+  type Job,
+  jobsOn,
+  say,
+} from '../facts.js';
 import { same } from '../packages.js';
 import type { Violation } from '../types.js';
 
@@ -45,7 +55,8 @@ function isAllowed(facts: Facts, before: Job, job: Job): boolean {
   const asked = AGAIN.flatMap((act) => actsFor(facts, act, packageBehind(facts, job)));
   // A skipped cell is tried again at the end of its ring.
   const skips = actsFor(facts, 'skipCell', job.version).filter((a) => a.payload.cell === job.cell);
-  if (askedBetween([...asked, ...skips], before.createdMs, job.createdMs, facts)) return true;
+  if (askedBetween(asked, before.createdMs, job.createdMs, facts)) return true;
+  if (inForceBetween(skips, before.createdMs, job.createdMs, facts)) return true;
   if (job.kind === 'rollback' && before.state === 'failed' && isTriedAgain(facts, job)) return true;
   const cancelled = before.state === 'canceled' && before.kind === 'configure';
   if (cancelled && askedBetween(cancels(facts), before.createdMs - ON_ITS_WAY_MS, job.createdMs, facts)) return true;
