@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { dirname } from 'node:path';
 import { promisify } from 'node:util';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { EXAMPLE_VERSION } from '../../src/cli/arguments.js';
 import { hints } from '../../src/cli/demo/hints.js';
 import { resolveTemporalCli } from '../../src/config/temporal-cli.js';
 import { isIncomplete, problemOf } from './cellctl.js';
@@ -58,7 +59,8 @@ describe('cellctl in the documents', () => {
 
 /** What an expression in a command that people are told stands for. */
 const MEANINGS: [RegExp, string][] = [
-  [/version/i, '17.10.202503180906-6a387d336a7.c1c3e017782'],
+  [/^down$/, ' --allow-downtime cell-8'],
+  [/version|^to$/i, EXAMPLE_VERSION],
   [/brakeId/, 'inc-4711'],
   [/^whose$/, ''],
   [/^where$/, ' --ring 3'],
@@ -66,12 +68,12 @@ const MEANINGS: [RegExp, string][] = [
   [/^until$/, ' --expires 2h'],
   [/^wait$/, 'bake'],
   [/^kind$/, 'freeze'],
-  [/worst|cell/i, 'cell-8'],
+  [/cell|idOf/i, 'cell-8'],
   [/ring/i, '3'],
 ];
 
 function filledIn(command: string): string {
-  return command.replace(/\$\{([^}]+)\}/g, (_, expression: string) => {
+  return command.replace(/\bVERSION\b/, EXAMPLE_VERSION).replace(/\$\{([^}]+)\}/g, (_, expression: string) => {
     const meaning = MEANINGS.find(([pattern]) => pattern.test(expression));
     if (!meaning) throw new Error(`say in this test what \${${expression}} stands for in: ${command}`);
     return meaning[1];

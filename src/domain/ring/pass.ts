@@ -438,7 +438,7 @@ export function exceptionsOf(s: PassState, idOf: (index: number) => string): Cel
     state: e.state,
     reason: e.reason,
     ...(e.jobId === undefined ? {} : { jobId: e.jobId }),
-    ...(s.isReturn && e.needsDowntime ? { needsDowntime: true as const } : {}),
+    ...(e.needsDowntime ? { needsDowntime: true as const } : {}),
     ...(e.evidence === undefined ? {} : { evidence: e.evidence }),
   }));
 }

@@ -88,7 +88,7 @@ function haltWait(s: PassState, ctx: ViewContext): WaitingFor | null {
   const stopped = s.halt ?? s.holdForward;
   if (!stopped) return null;
   const { ring, version } = ctx;
-  const worst = ctx.idOf(Number(Object.keys(s.exceptions)[0] ?? 0));
+  const failed = whoFailed(s);
   return {
     kind: 'operator',
     ring,
@@ -97,14 +97,23 @@ function haltWait(s: PassState, ctx: ViewContext): WaitingFor | null {
     next: [
       ...(s.halt?.kind === 'check' ? [`cellctl override --wait check --ring ${ring} ${version} --reason "…"`] : []),
       ...whatMends(s, ctx),
-      ...((s.halt?.kind === 'cells' || s.halt?.kind === 'inconclusive') && worst
-        ? [`cellctl skip ${worst} --version ${version} --reason "…"`]
-        : []),
+      ...(failed === null ? [] : [`cellctl skip ${ctx.idOf(failed)} --version ${version} --reason "…"`]),
       `cellctl abort ${version} --reason "…"`,
       // Beyond the perimeter a failure may be the package's: then it is to go back from wherever it is.
       ...(mayBeThePackage(s) && !ctx.perimeter ? [`cellctl rollback ${version} --reason "…"`] : []),
     ],
   };
+}
+
+/** The cell without which the pass may go on: one that nobody left out yet, and whose PDM has not failed. */
+function whoFailed({ halt, exceptions, marks, pdmFailed }: PassState): number | null {
+  if (halt?.kind !== 'cells' && halt?.kind !== 'inconclusive') return null;
+  const isIn = (index: number, among: string) => among.includes(marks[index] ?? ' ') && !pdmFailed[index];
+  if (halt.first !== undefined && isIn(halt.first, 'XRd.')) return halt.first;
+  const failed = Object.keys(exceptions)
+    .map(Number)
+    .filter((index) => isIn(index, 'XR'));
+  return failed.find((index) => exceptions[index]?.isUnknown) ?? failed[0] ?? null;
 }
 
 /** A pass that is held is mended where the package failed. */

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { Halt, PassState } from '../../../src/domain/ring/pass.js';
 import { viewOf } from '../../../src/domain/ring/view.js';
 import { NOW, standing } from './passes.js';
 
@@ -32,7 +33,42 @@ describe('what people see of a pass', () => {
     });
   });
 
-  it('that goes forward speaks of no downtime', () => {
-    expect(shown(standing('.'))).not.toHaveProperty('needDowntime');
+  describe('that has halted names a cell to skip', () => {
+    const skips = (marks: string, more: Partial<Halt> = {}, mend: (s: PassState) => void = () => {}) => {
+      const s = standing(marks);
+      for (const [i, mark] of [...marks].entries())
+        if ('XRQs'.includes(mark)) s.exceptions[i] = { state: mark === 'Q' ? 'quarantined' : 'failed', reason: '' };
+      s.halt = { kind: 'cells', reason: 'x', sinceMs: NOW, ...more };
+      mend(s);
+      return shown(s).waitingFor?.next.filter((line) => line.includes(' skip '));
+    };
+    const skip = (i: number) => [`cellctl skip c-${i} --version v --reason "…"`];
+
+    it('that failed, not one that is out of the way already', () => {
+      expect(skips('QsCXR.')).toEqual(skip(3));
+      expect(skips('QsCR')).toEqual(skip(3));
+    });
+
+    it('that everybody waits for, where there is such a cell and it is still there', () => {
+      expect(skips('XXX', { first: 1 })).toEqual(skip(1));
+      expect(skips('XsX', { first: 1 })).toEqual(skip(0));
+    });
+
+    it('of which too little is known, where that is why', () => {
+      const unknown = { state: 'failed' as const, reason: '', isUnknown: true as const };
+      expect(skips('XX', { kind: 'inconclusive' }, (s) => (s.exceptions[1] = unknown))).toEqual(skip(1));
+    });
+
+    it('none where no failed cell may be skipped', () => {
+      expect(skips('Qs')).toEqual([]);
+      expect(skips('X', {}, (s) => (s.pdmFailed[0] = true))).toEqual([]);
+    });
+  });
+
+  it('that goes forward counts nothing of it, and names the cell that would go down', () => {
+    const s = standing('X');
+    s.exceptions[0] = { state: 'failed', reason: 'stays', needsDowntime: true };
+    expect(shown(s)).not.toHaveProperty('needDowntime');
+    expect(shown(s).exceptions).toMatchObject([{ cell: 'c-0', needsDowntime: true }]);
   });
 });
