@@ -1,6 +1,4 @@
 import { isClientError } from '../client/errors.js';
-import type { CellsClient } from '../client/index.js';
-import type { PackageRolloutStatus } from '../contract/status.js';
 import { type Todo, todosOf } from '../domain/todo.js';
 import type { Context, Outcome } from './context.js';
 import { line, type View, wrapped } from './paint.js';
@@ -18,30 +16,34 @@ export async function showTodo(context: Context, team: string | undefined): Prom
     cells.cluster().status(),
     cells.listRollouts({ open: true, limit: MAX_ROLLOUTS }),
   ]);
-  const rollouts = await statusesOf(
-    cells,
-    open.map(({ version }) => version),
-  );
-  const all = todosOf(cluster, rollouts, context.io.now());
+  const [rollouts, rollbacks] = await Promise.all([
+    statusesOf(open, ({ version }) => cells.rollout(version)),
+    statusesOf(cluster.rollbacks ?? [], ({ version }) => cells.rollback(version)),
+  ]);
+  const all = todosOf(cluster, { rollouts, rollbacks }, context.io.now());
   const todos = team === undefined ? all : all.filter((todo) => todo.team === team);
   const view = await viewOf(context.io);
   const text = todos.length === 0 ? ['nothing waits for a person'] : todos.flatMap((todo) => linesOf(todo, view));
   return { json: todos, text };
 }
 
-async function statusesOf(cells: CellsClient, versions: string[]): Promise<PackageRolloutStatus[]> {
-  const found: PackageRolloutStatus[] = [];
-  for (let at = 0; at < versions.length; at += AT_ONCE) {
-    const batch = versions.slice(at, at + AT_ONCE).map((version) => statusOf(cells, version));
+interface Asked<S> {
+  status(): Promise<S>;
+}
+
+async function statusesOf<O, S>(open: readonly O[], clientOf: (one: O) => Asked<S>): Promise<S[]> {
+  const found: S[] = [];
+  for (let at = 0; at < open.length; at += AT_ONCE) {
+    const batch = open.slice(at, at + AT_ONCE).map((one) => statusOf(clientOf(one)));
     found.push(...(await Promise.all(batch)).flatMap((status) => status ?? []));
   }
   return found;
 }
 
-/** A rollout that ends while it is asked waits for nobody any more. */
-async function statusOf(cells: CellsClient, version: string): Promise<PackageRolloutStatus | null> {
+/** What ends while it is asked waits for nobody any more. */
+async function statusOf<S>(client: Asked<S>): Promise<S | null> {
   try {
-    return await cells.rollout(version).status();
+    return await client.status();
   } catch (error) {
     if (isClientError(error) && error.name === 'NotFoundError') return null;
     throw error;

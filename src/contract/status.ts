@@ -115,6 +115,8 @@ export interface CellException {
   evidence?: Evidence[];
   /** The rule of return says that going back takes the cell down. */
   needsDowntime?: true;
+  /** In the cluster's status: since when it is known so. */
+  since?: string;
 }
 
 export interface RingCounts {
@@ -458,6 +460,26 @@ export interface Everywhere {
 
 export type PassPurpose = 'deploy' | 'migrate' | 'rollback';
 
+/** A package that is being taken back from its cells. */
+export interface OpenReturn {
+  version: string;
+  by: string;
+  reason: string;
+  since: string;
+}
+
+/** Cells that stay on a package that was taken back, although nobody wanted that. */
+export interface LeftBehind {
+  version: string;
+  /** When its rollback ended. */
+  since: string;
+  total: number;
+  /** Some of them, with the reason. */
+  cells: { cell: string; reason: string }[];
+  /** Of those, the ones that would have to be taken down for it. */
+  needsDowntime: string[];
+}
+
 /** What a cluster that began without memory found: on the cells, and in the ledger. */
 export interface ColdStart {
   at: string;
@@ -481,6 +503,8 @@ export interface ClusterStatus {
   autoDeploy: {
     state: 'running' | 'paused';
     reason?: string;
+    /** When it paused itself. */
+    since?: string;
     override?: { by: string; reason: string; since: string; expiresAt?: string };
   };
   /** Fields of the topology that are written there and that this version does not obey yet. */
@@ -488,6 +512,10 @@ export interface ClusterStatus {
   waitingFor: WaitingFor | null;
   /** Absent while it looks. */
   coldStart?: ColdStart;
+  /** Packages that are being taken back; absent: none is. */
+  rollbacks?: OpenReturn[];
+  /** What rollbacks that are over could not take back; absent: nothing. */
+  leftBehind?: LeftBehind[];
   acts: Act[];
   rejected: Rejection[];
 }

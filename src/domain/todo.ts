@@ -1,21 +1,22 @@
 import type {
   BrakeStatus,
-  CellException,
-  CellState,
-  ClusterRing,
   ClusterStatus,
+  PackageRollbackStatus,
   PackageRolloutStatus,
   WaitingFor,
   WaitKind,
 } from '../contract/status.js';
 import { COORDINATOR, scopeText } from './brake.js';
+import { isBlockedBy, rangeText } from './cluster/blocks.js';
+import { newest } from './package-version.js';
+import { ofCells, ofLeftBehind } from './todo/cells.js';
 
 /** All that waits for a person, over the cluster and the packages under way. */
 
 export type Team = 'release-managers' | 'ops';
 
 export interface Todo {
-  kind: WaitKind | 'cell' | 'changed-by-hand' | 'quarantine' | 'auto-deploy' | 'rejected';
+  kind: WaitKind | 'block' | 'cell' | 'left-behind' | 'changed-by-hand' | 'quarantine' | 'auto-deploy' | 'rejected';
   /** Who looks after it: the owners of the rings up to the perimeter, or of those beyond it. */
   team: Team;
   since: string;
@@ -40,29 +41,29 @@ const BY_ITSELF: ReadonlySet<WaitKind> = new Set([
   'graduation',
 ]);
 
-/** Cells that stay as they are until a person, or the next package, comes. */
-const STUCK: ReadonlySet<CellState> = new Set([
-  'failed',
-  'rolled-back',
-  'rollback-failed',
-  'migration-failed',
-  'cancel-unconfirmed',
-]);
-
 const REJECTED_FOR_MS = 24 * 3_600_000;
 
-/** Oldest first. `rollouts`: those under way. */
-export function todosOf(cluster: ClusterStatus, rollouts: PackageRolloutStatus[], now: number): Todo[] {
+/** What is under way in packages: their rollouts, and their rollbacks. */
+export interface UnderWay {
+  rollouts: PackageRolloutStatus[];
+  rollbacks?: PackageRollbackStatus[];
+}
+
+/** Oldest first. */
+export function todosOf(cluster: ClusterStatus, { rollouts, rollbacks = [] }: UnderWay, now: number): Todo[] {
   const perimeter = cluster.perimeter ?? -1;
   const teamOf = (ring: number | undefined): Team =>
     ring !== undefined && ring <= perimeter ? 'release-managers' : 'ops';
   const all = [
     ...ofWait(cluster.waitingFor, undefined, teamOf),
     ...ofBrakes(cluster.brakes, null, teamOf),
+    ...ofBlocks(cluster, rollouts),
     ...rollouts.flatMap((rollout) => ofRollout(rollout, teamOf)),
+    ...rollbacks.flatMap((rollback) => ofRollback(rollback, teamOf)),
     ...ofQueue(cluster, rollouts, teamOf),
-    ...ofAutoDeploy(cluster),
-    ...cluster.rings.flatMap((ring) => ofRing(ring, teamOf)),
+    ...ofAutoDeploy(cluster, now),
+    ...ofCells(cluster, rollouts, teamOf, now),
+    ...ofLeftBehind(cluster),
     ...ofChanges(cluster, teamOf),
     ...ofQuarantines(cluster),
     ...ofRejections(cluster, rollouts, now),
@@ -70,14 +71,30 @@ export function todosOf(cluster: ClusterStatus, rollouts: PackageRolloutStatus[]
   return all.sort((a, b) => a.since.localeCompare(b.since));
 }
 
-type TeamOf = (ring: number | undefined) => Team;
+export type TeamOf = (ring: number | undefined) => Team;
 
 function ofWait(wait: WaitingFor | null, version: string | undefined, teamOf: TeamOf): Todo[] {
-  // A brake stands in the list of brakes, where it is one that nobody but a person ends.
-  if (!wait || BY_ITSELF.has(wait.kind) || wait.kind === 'brake') return [];
+  // What stands in the lists of brakes and of blocks stands there; what no command ends, ends by itself.
+  if (!wait || BY_ITSELF.has(wait.kind) || wait.kind === 'brake' || wait.next.length === 0) return [];
   const { kind, since, detail, ring, next } = wait;
   const where = { ...(ring === undefined ? {} : { ring }), ...(version === undefined ? {} : { version }) };
   return [{ kind, team: teamOf(ring), since, detail, ...where, next }];
+}
+
+/** Nothing but a person ends a block. */
+function ofBlocks({ blocked, graduated, queue }: ClusterStatus, rollouts: PackageRolloutStatus[]): Todo[] {
+  const last = newest([...graduated, ...queue, ...rollouts].map(({ version }) => version));
+  // One whose fix is known, and on its way, is in nobody's way any more.
+  const holds = blocked.filter((b) => b.fixedIn === undefined || (last !== null && isBlockedBy(b, last)));
+  return holds.map((block): Todo => {
+    const { version, by, reason, since } = block;
+    const detail = `blocked by ${by}: ${rangeText(block)}: ${reason}`;
+    const next = [
+      `cellctl block ${version} --fixed-in VERSION --reason "…"`,
+      `cellctl unblock ${version} --reason "…"`,
+    ];
+    return { kind: 'block', team: 'ops', since, detail, version, next };
+  });
 }
 
 function ofBrakes(brakes: BrakeStatus[], version: string | null, teamOf: TeamOf): Todo[] {
@@ -111,6 +128,17 @@ function ofRollout({ version, brakes, waitingFor, rings }: PackageRolloutStatus,
   return [...todos, ...ofBrakes(brakes, version, teamOf)];
 }
 
+/** Whoever holds it up cannot be seen in its rollout, which it ends. */
+function ofRollback(rollback: PackageRollbackStatus, teamOf: TeamOf): Todo[] {
+  const { version } = rollback;
+  const stop = `cellctl rollback ${version} --stop --reason "…"`;
+  return ofRollout(rollback, teamOf).map((todo) => ({
+    ...todo,
+    detail: `the rollback of ${version}: ${todo.detail}`,
+    next: [...todo.next, `cellctl status ${version}`, stop],
+  }));
+}
+
 /** What a package that was asked a moment ago does not say of itself yet. */
 function ofQueue({ queue }: ClusterStatus, rollouts: PackageRolloutStatus[], teamOf: TeamOf): Todo[] {
   const known = new Set(rollouts.map(({ version }) => version));
@@ -118,40 +146,17 @@ function ofQueue({ queue }: ClusterStatus, rollouts: PackageRolloutStatus[], tea
   return others.flatMap(({ held, version }) => ofWait(held, version, teamOf));
 }
 
-function ofAutoDeploy({ autoDeploy, rings }: ClusterStatus): Todo[] {
+function ofAutoDeploy({ autoDeploy }: ClusterStatus, now: number): Todo[] {
   if (autoDeploy.state !== 'paused' || autoDeploy.override) return [];
-  const since = rings.flatMap(({ convergedAt }) => convergedAt ?? []).sort()[0] ?? new Date(0).toISOString();
-  const detail = `auto-deploy has paused itself: ${autoDeploy.reason ?? 'the rings are behind'}`;
+  const { since = new Date(now).toISOString(), reason = 'the rings are behind' } = autoDeploy;
+  const detail = `auto-deploy has paused itself: ${reason}`;
   return [{ kind: 'auto-deploy', team: 'ops', since, detail, next: ['cellctl status', 'cellctl resume --reason "…"'] }];
 }
 
-function ofRing(of: ClusterRing, teamOf: TeamOf): Todo[] {
-  const { ring, exceptions, converged, convergedAt, rollout } = of;
-  // A pass that is in the ring says itself what it waits for.
-  if (rollout !== undefined) return [];
-  const since = convergedAt ?? new Date(0).toISOString();
-  return exceptions
-    .filter((e) => STUCK.has(e.state))
-    .map((e): Todo => {
-      const version = converged === null ? {} : { version: converged };
-      const team = teamOf(ring);
-      const next = [`cellctl health ${e.cell}`, ...mends(of, team, e.cell)];
-      return { kind: 'cell', team, since, detail: cellText(e), ring, cell: e.cell, ...version, next };
-    });
-}
-
-/** Inside the perimeter nothing is reconciled: there a ring moves only on command. */
-function mends({ ring, desired: version }: ClusterRing, team: Team, cell: string): string[] {
-  if (team === 'ops') return [`cellctl cluster reconcile --cells ${cell} --reason "…"`];
-  return version === null ? [] : [`cellctl deploy --ring ${ring} ${version}`];
-}
-
-const cellText = ({ cell, state, reason, jobId }: CellException): string =>
-  `${cell} is ${state}${jobId === undefined ? '' : ` (${jobId})`}: ${reason}`;
-
-function ofChanges({ reconcile }: ClusterStatus, teamOf: TeamOf): Todo[] {
+function ofChanges({ reconcile, leftBehind = [] }: ClusterStatus, teamOf: TeamOf): Todo[] {
+  const left = new Set(leftBehind.flatMap(({ cells }) => cells.map(({ cell }) => cell)));
   return (reconcile?.found ?? []).flatMap(({ ring, cell, kind, reason, since }): Todo[] => {
-    if (kind !== 'hand' && kind !== 'newer') return [];
+    if ((kind !== 'hand' && kind !== 'newer') || left.has(cell)) return [];
     const take = `cellctl cluster reconcile --cells ${cell} --reason "…"`;
     const next = kind === 'hand' ? [take] : ['cellctl cluster status'];
     return [{ kind: 'changed-by-hand', team: teamOf(ring), since, detail: `${cell} ${reason}`, ring, cell, next }];

@@ -22,11 +22,16 @@ export function upgradeStops(from: string | null, to: string): string[] {
   return stops;
 }
 
+const UPGRADE_PATH = 'upgrade-path';
+
+/** Whether the reason of an exception is that the cell was too far behind. */
+export const isTooFarBehind = (reason: string): boolean => reason.includes(`${UPGRADE_PATH}: `);
+
 /** A cell that is more than a minor version behind is not deployed: in words, with the stops in between; null: it is not. */
 export function tooFarBehind({ version: runs }: { version: string | null }, to: string): string | null {
   const stops = upgradeStops(runs, to);
   if (stops.length === 0) return null;
-  return `upgrade-path: it runs ${runs}; bring it to ${stops.join(', then ')} first`;
+  return `${UPGRADE_PATH}: it runs ${runs}; bring it to ${stops.join(', then ')} first`;
 }
 
 interface Minor {

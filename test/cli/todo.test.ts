@@ -1,4 +1,6 @@
 import { expect, it } from 'vitest';
+import { NotFoundError } from '../../src/client/index.js';
+import { V2 } from '../support/fleet.js';
 import { run } from './harness.js';
 import { halted } from './statuses.js';
 
@@ -9,6 +11,8 @@ const status = {
     rings: [],
     brakes: [],
     quarantined: [],
+    blocked: [],
+    graduated: [],
     queue: [],
     waitingFor: null,
     rejected: [],
@@ -47,4 +51,17 @@ it('names a deployment for a cell inside the perimeter, where nothing is reconci
     { team: 'release-managers', next: ['cellctl health qa', `cellctl deploy --ring 0 ${halted.version}`] },
     { team: 'ops', next: ['cellctl health cell-1', 'cellctl cluster reconcile --cells cell-1 --reason "…"'] },
   ]);
+});
+
+it('asks each rollback under way what it waits for; one that ends meanwhile waits for nobody', async () => {
+  const by = { by: 'ann', reason: 'INC-4711', since: '2026-12-23T10:00:00Z' };
+  const rollbacks = [halted.version, V2].map((version) => ({ version, ...by }));
+  const waits = { ...halted, brakes: [], rejected: [] };
+  const rollback = (version: string) => ({
+    status: async () => (version === V2 ? Promise.reject(new NotFoundError('x', true)) : waits),
+  });
+  const cluster = () => ({ status: async () => ({ ...status, rollbacks }) });
+  const { exit, stdout } = await run(['todo', '--json'], { ...cells([]), cluster, rollback });
+  expect(exit).toBe(0);
+  expect(JSON.parse(stdout)).toMatchObject([{ kind: 'operator', detail: expect.stringContaining('the rollback of') }]);
 });

@@ -293,7 +293,7 @@ export class Turns {
     noteForReconcile(state, ring, report);
     if (record && report.ended) noteCellTime(record, report.cellMs);
     if (leavesUnsure(report) && !state.toLook.includes(ring)) state.toLook.push(ring);
-    return record ? noteRing(record, report) : 'looked';
+    return record ? noteRing(record, report, Date.now()) : 'looked';
   }
 
   /** Of the ring as a whole a pass over some of its cells says nothing, unless it found the package at fault. */
@@ -303,7 +303,7 @@ export class Turns {
     const record = state.rings[ring];
     if (report.systemic) noteSystemic(state, ring, report, Date.now());
     if (report.migrationFailed.length > 0) noteFailedPdm(state, ring, report);
-    if (record) noteReconciled(record, cells, report);
+    if (record) noteReconciled(record, cells, report, Date.now());
     if (record) record.alerts = report.alerts ?? {};
     // What the cells run now is looked at, and nothing is done about it before the next time.
     if (report.ended && !state.toLook.includes(ring)) state.toLook.push(ring);

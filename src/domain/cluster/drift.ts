@@ -183,7 +183,8 @@ export function viewOfDrift(
   const { paused, override } = state.drift;
   if (!paused) return { drift, autoDeploy: { state: 'running' } };
   const reason = driftInWords(state, topology, now);
-  if (!override) return { drift, autoDeploy: { state: 'paused', reason } };
+  if (!override)
+    return { drift, autoDeploy: { state: 'paused', reason, since: new Date(paused.sinceMs).toISOString() } };
   const { by, reason: why, sinceMs, expiresAt } = override;
   const since = new Date(sinceMs).toISOString();
   const told = { by, reason: why, since, ...(expiresAt === undefined ? {} : { expiresAt }) };

@@ -6,7 +6,7 @@ import {
 } from '../../contract/ids.js';
 import type { ClaimRing, PassSpeaks, RegisterRollout, RequestRing, RingReport } from '../../contract/internal.js';
 import { isNewer, isPackage, newest } from '../package-version.js';
-import { isReconcile } from './reconcile.js';
+import { isReconcile, withSince } from './reconcile.js';
 import type { ClusterState, QueuedRequest, RingRecord, Turn } from './state.js';
 import { topologyOf } from './topology.js';
 
@@ -92,11 +92,15 @@ export function whoIsGone(
 export type TurnEnd = 'looked' | 'unused' | 'lost';
 
 /** What the pass that holds a ring says of it; answers what its end would be. Before it has looked it does nothing. */
-export function noteRing(record: RingRecord, { view, observed, version, purpose, alerts = {} }: RingReport): TurnEnd {
+export function noteRing(
+  record: RingRecord,
+  { view, observed, version, purpose, alerts = {} }: RingReport,
+  now: number,
+): TurnEnd {
   const hasLooked = Object.keys(observed).length > 0 || record.total === 0;
   record.state = view.state;
   if (hasLooked) record.observed = observed;
-  record.exceptions = view.exceptions;
+  record.exceptions = withSince(view.exceptions, record.exceptions, now);
   record.exceptionsTotal = view.exceptionsTotal;
   record.alerts = alerts;
   if (view.convergedAt && purpose === 'deploy')

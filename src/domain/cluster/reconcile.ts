@@ -190,7 +190,18 @@ export function exceptionsWith(exceptions: CellException[], found: Difference[])
   const kept = exceptions.filter(({ cell }) => !known.has(cell));
   const said = new Set(kept.map(({ cell }) => cell));
   const more = found.filter(({ cell }) => !said.has(cell));
-  return [...kept, ...more.map(({ cell, kind, reason }) => ({ cell, state: STATES[kind], reason }))];
+  return [...kept, ...more.map(({ cell, kind, reason, since }) => ({ cell, state: STATES[kind], reason, since }))];
+}
+
+/** A cell that was said to stand so before has stood so since then. */
+export function withSince(
+  exceptions: readonly CellException[],
+  before: readonly CellException[],
+  now: number,
+): CellException[] {
+  const known = new Map(before.map((e) => [`${e.cell} ${e.state} ${e.jobId}`, e.since]));
+  const at = new Date(now).toISOString();
+  return exceptions.map((e) => ({ ...e, since: known.get(`${e.cell} ${e.state} ${e.jobId}`) ?? at }));
 }
 
 /** A look at a ring that is kept on nothing says only what runs there. */
@@ -250,11 +261,11 @@ export const leavesUnsure = ({ ended, purpose, view }: RingReport): boolean =>
 const UNSURE: ReadonlySet<CellState> = new Set(['rollback-failed', 'cancel-unconfirmed']);
 
 /** What a pass over some cells of a ring says of them; of the others it knows nothing. */
-export function noteReconciled(record: RingRecord, cells: string[], { view }: RingReport): void {
+export function noteReconciled(record: RingRecord, cells: string[], { view }: RingReport, now: number): void {
   const among = new Set(cells);
   const others = record.exceptions.filter(({ cell }) => !among.has(cell));
   const unnamed = record.exceptionsTotal - record.exceptions.length;
-  record.exceptions = [...others, ...view.exceptions];
+  record.exceptions = [...others, ...withSince(view.exceptions, record.exceptions, now)];
   record.exceptionsTotal = record.exceptions.length + unnamed;
 }
 

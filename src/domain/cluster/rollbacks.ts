@@ -2,7 +2,7 @@ import { packageRollbackId, versionOfPackageRollbackId } from '../../contract/id
 import type { RingReport } from '../../contract/internal.js';
 import type { Problem } from '../../contract/problem.js';
 import type { AskRollback, RollbackEnded } from '../../contract/returning.js';
-import type { WaitingFor } from '../../contract/status.js';
+import type { ClusterStatus, WaitingFor } from '../../contract/status.js';
 import { isNewer, sameVersion } from '../package-version.js';
 import { blockOf } from './blocks.js';
 import { conflictOf, ringsRunning } from './packages.js';
@@ -58,6 +58,22 @@ export function keepLeft(state: ClusterState): [version: string, left: LeftByRol
     Object.values(rings).some(({ observed }) => Object.keys(observed).some((seen) => sameVersion(seen, version)));
   for (const version of Object.keys(leftByRollbacks)) if (!isOn(version)) delete leftByRollbacks[version];
   return Object.entries(leftByRollbacks);
+}
+
+/** What people see of packages that are taken back, and of cells that stayed on one. */
+export function viewOfRollbacks({
+  rollbacks,
+  leftByRollbacks = {},
+}: ClusterState): Pick<ClusterStatus, 'rollbacks' | 'leftBehind'> {
+  const open = Object.entries(rollbacks).map(([version, { by, reason, since }]) => ({ version, by, reason, since }));
+  const left = Object.entries(leftByRollbacks).map(([version, { total, named, needDowntime, sinceMs }]) => ({
+    version,
+    since: new Date(sinceMs).toISOString(),
+    total,
+    cells: named,
+    needsDowntime: needDowntime,
+  }));
+  return { ...(open.length > 0 ? { rollbacks: open } : {}), ...(left.length > 0 ? { leftBehind: left } : {}) };
 }
 
 /**

@@ -12,6 +12,7 @@ import { viewOfDrift } from './drift.js';
 import { forecastOf, isLate, medianOf, newestOnItsWay } from './forecast.js';
 import { viewOfQuarantines } from './quarantine.js';
 import { exceptionsWith, keptOn } from './reconcile.js';
+import { viewOfRollbacks } from './rollbacks.js';
 import type { ClusterState, RingRecord } from './state.js';
 import { topologyOf } from './topology.js';
 
@@ -38,6 +39,7 @@ export function viewOfCluster(state: ClusterState, now: number): ClusterStatus {
     notInForce: state.notInForce,
     waitingFor: waitOf(state, now),
     ...(state.coldStart ? { coldStart: state.coldStart } : {}),
+    ...viewOfRollbacks(state),
     acts: state.acts,
     rejected: state.rejected,
   };

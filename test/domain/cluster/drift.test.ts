@@ -140,7 +140,8 @@ describe('auto-deploy', () => {
     graduates(V2);
     expect(isPausedForDrift(state)).toBe(true);
     const { autoDeploy } = viewOfDrift(state, topology(), NOW);
-    expect(autoDeploy).toMatchObject({ state: 'paused' });
+    expect(autoDeploy).toMatchObject({ state: 'paused', since: new Date(NOW).toISOString() });
+    expect(viewOfDrift(state, topology(), NOW + 60_000).autoDeploy.since).toBe(autoDeploy.since);
     expect(autoDeploy.reason).toContain('ring 5 is 2 graduated packages behind');
     for (const ring of [2, 5]) Object.assign(state.rings[ring] ?? {}, { converged: V1 });
     expect(keepDrift(state, topology(), NOW)).toBe('resumed');

@@ -158,10 +158,23 @@ describe('a ring that is free again', () => {
       const view = { state: 'rolling', exceptions: [], exceptionsTotal: 0, convergedAt: null };
       return { view, observed, version: V1, purpose: 'deploy' } as unknown as RingReport;
     };
-    expect([noteRing(record, report({})), record.observed]).toEqual(['unused', { [V0]: 3 }]);
-    expect([noteRing(record, report({ [V1]: 3 })), record.observed]).toEqual(['looked', { [V1]: 3 }]);
+    expect([noteRing(record, report({}), NOW), record.observed]).toEqual(['unused', { [V0]: 3 }]);
+    expect([noteRing(record, report({ [V1]: 3 }), NOW), record.observed]).toEqual(['looked', { [V1]: 3 }]);
     record.total = 0;
-    expect([noteRing(record, report({})), record.observed]).toEqual(['looked', {}]);
+    expect([noteRing(record, report({}), NOW), record.observed]).toEqual(['looked', {}]);
+  });
+
+  it('knows since when a cell stands as its pass says again and again', () => {
+    const record = newRingRecord('two');
+    const says = (jobId: string, at: number) => {
+      const exceptions = [{ cell: 'a', state: 'rolled-back' as const, reason: 'x', jobId }];
+      const view = { state: 'rolling', exceptions, exceptionsTotal: 1, convergedAt: null };
+      noteRing(record, { view, observed: {}, version: V1, purpose: 'deploy' } as unknown as RingReport, at);
+      return record.exceptions.map((e) => e.since);
+    };
+    expect(says('j1', NOW)).toEqual([new Date(NOW).toISOString()]);
+    expect(says('j1', NOW + 5_000)).toEqual([new Date(NOW).toISOString()]);
+    expect(says('j2', NOW + 9_000)).toEqual([new Date(NOW + 9_000).toISOString()]);
   });
 
   it('is to run the package that some cell of it has', () => {

@@ -13,6 +13,7 @@ import {
   noteRollback,
   returnWait,
   ringsToReturn,
+  viewOfRollbacks,
 } from '../../../src/domain/cluster/rollbacks.js';
 import {
   type ClusterState,
@@ -20,6 +21,7 @@ import {
   newRingRecord,
   type QueuedRequest,
 } from '../../../src/domain/cluster/state.js';
+import { viewOfCluster } from '../../../src/domain/cluster/view.js';
 import { problemOf } from '../../docs/cellctl.js';
 import { argumentsOf } from '../../docs/shell.js';
 import { V0, V1, V2, V3 } from '../../support/fleet.js';
@@ -48,6 +50,24 @@ const registers = (version: string) => {
   const message = { version, run: 'r', startedAtMs: NOW, chartVersion: null, reopen: false, graduatedAt: null };
   return message;
 };
+
+describe('the status of the cluster', () => {
+  it('names what is being taken back, then what stayed', () => {
+    const state = cluster();
+    expect(viewOfRollbacks(state)).toEqual({});
+    noteRollback(state, ask(), NOW);
+    const since = new Date(NOW).toISOString();
+    expect(viewOfRollbacks(state)).toEqual({
+      rollbacks: [{ version: V1, by: 'alice', reason: 'INC-4711', since }],
+    });
+    const cells = [{ cell: 'a', reason: 'needs downtime' }];
+    endRollback(state, { version: V1, run: 'run-1', left: { total: 2, named: cells, needDowntime: ['a'] } }, NOW);
+    expect(viewOfRollbacks(state)).toEqual({
+      leftBehind: [{ version: V1, since, total: 2, cells, needsDowntime: ['a'] }],
+    });
+    expect(viewOfCluster(state, NOW)).toMatchObject(viewOfRollbacks(state));
+  });
+});
 
 describe('a package that is taken back', () => {
   it('no longer counts as graduated, and a new run of its rollout ends at once', () => {
