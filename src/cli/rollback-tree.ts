@@ -1,9 +1,10 @@
 import type { SeenRollback } from '../client/index.js';
 import type { ReturnPlan } from '../contract/status.js';
+import { rollbackAgain } from '../domain/rollback/again.js';
 import { rolloutFacts } from './facts.js';
 import { line, type View } from './paint.js';
 import { rolloutTree } from './tree.js';
-import { stateSegment } from './tree-parts.js';
+import { nextLines, stateSegment } from './tree-parts.js';
 
 const NAMED = 5;
 
@@ -17,7 +18,19 @@ export function rollbackTree(status: SeenRollback, view: View): string[] {
     line(view, [['by ', 'dim'], `${by}: ${reason}`]),
     ...(dryRun ? planLines(plan, view) : [facts]),
     ...rest,
+    ...downtimeLines(status, view),
   ];
+}
+
+/** Whoever decides that they may go down for it says so by name: all of them, whoever is shown above. */
+function downtimeLines(status: SeenRollback, view: View): string[] {
+  const { dryRun, plan, needsDowntime, finishedAt } = status;
+  const stays = dryRun ? plan.flatMap((planned) => planned.stays) : needsDowntime;
+  const cells = stays.filter((e) => e.needsDowntime).map(({ cell }) => cell);
+  // One that is under way goes on as it was asked for.
+  if (cells.length === 0 || finishedAt === null) return [];
+  const down = rollbackAgain(status, cells);
+  return [line(view, ['where they may be taken down for it:']), ...nextLines([down], view, '  ')];
 }
 
 function planLines(plan: readonly ReturnPlan[], view: View): string[] {

@@ -49,6 +49,10 @@ export interface LeftOnPackage {
   named: { cell: string; reason: string }[];
   /** Of those, the ones that would have to be taken down for it. */
   needDowntime: string[];
+  /** Only this ring was meant. */
+  ring?: number;
+  /** The package was not to be blocked. */
+  block?: false;
 }
 
 export interface RollbackAnswer {

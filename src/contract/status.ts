@@ -262,6 +262,8 @@ export interface PackageRollbackStatus extends PackageRolloutStatus {
   url?: string;
   /** Only this ring. */
   ring?: number;
+  /** The package is not blocked by it. */
+  block?: false;
   /** It only says what would be done. */
   dryRun?: true;
   /** Empty until every cell was looked at. */
@@ -478,6 +480,10 @@ export interface LeftBehind {
   cells: { cell: string; reason: string }[];
   /** Of those, the ones that would have to be taken down for it. */
   needsDowntime: string[];
+  /** Only this ring was meant. */
+  ring?: number;
+  /** The package was not to be blocked. */
+  block?: false;
 }
 
 /** What a cluster that began without memory found: on the cells, and in the ledger. */

@@ -98,6 +98,38 @@ describe('cellctl rollback', () => {
     expect(stdout).toContain('cell-4 stays: rollback needs downtime');
   });
 
+  describe('where cells stay for want of a decision says what to type', () => {
+    const down = `cellctl rollback ${VERSION} --allow-downtime cell-4 cell-8 --reason "…"`;
+    const two = [stay, { ...stay, cell: 'cell-8' }];
+    const other = { cell: 'cell-9', state: 'failed' as const, reason: 'what it ran before is unknown' };
+
+    it('when it has ended', async () => {
+      const result = status({ needsDowntime: two });
+      expect((await rollback(['--wait'], { result, status: result })).stdout).toContain(`→ ${down}\n`);
+    });
+
+    it('as it was asked for', async () => {
+      const result = status({ needsDowntime: two, ring: 0, block: false });
+      const again = `cellctl rollback ${VERSION} --ring 0 --no-block --allow-downtime cell-4 cell-8 --reason "…"`;
+      expect((await rollback(['--wait'], { result, status: result })).stdout).toContain(`→ ${again}\n`);
+    });
+
+    it('when it is only asked what it would do', async () => {
+      const ring = { ring: 3, name: 'everyone', cells: 3, targets: {}, stays: [...two, other], staysTotal: 3 };
+      const result = status({ dryRun: true, plan: [{ ...ring, underWay: 0, unknown: 0 }] });
+      expect((await rollback(['--dry-run'], { result })).stdout).toContain(`→ ${down}\n`);
+    });
+
+    it('and nothing while it goes on, or where no downtime would help', async () => {
+      const of = async (result: PackageRollbackStatus) => (await rollback(['--wait'], { result })).stdout;
+      expect(await of(status({ needsDowntime: two, finishedAt: null }))).not.toContain('--allow-downtime');
+      const plan = [
+        { ...{ ring: 3, name: 'c', cells: 1, targets: {}, underWay: 0, unknown: 0 }, stays: [other], staysTotal: 1 },
+      ];
+      expect(await of(status({ dryRun: true, plan }))).not.toContain('--allow-downtime');
+    });
+  });
+
   it('is not kept from its work by somebody who only asks what it would do', async () => {
     const dry = status({ dryRun: true, state: 'rolling-back', finishedAt: null });
     const { asked, stderr } = await rollback([], { started: [false, true], status: dry });

@@ -59,6 +59,7 @@ describe('cellctl in the documents', () => {
 
 /** What an expression in a command that people are told stands for. */
 const MEANINGS: [RegExp, string][] = [
+  [/^unblocked$/, ' --no-block'],
   [/^down$/, ' --allow-downtime cell-8'],
   [/version|^to$/i, EXAMPLE_VERSION],
   [/brakeId/, 'inc-4711'],

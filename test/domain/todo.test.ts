@@ -271,6 +271,11 @@ describe('what a rollback left', () => {
     ]);
   });
 
+  it('is taken back as it was asked for, in one ring and without a block', () => {
+    const [todo] = todosOf(cluster({ leftBehind: [{ ...left, ring: 0, block: false }] }), NOBODY, NOW);
+    expect(todo?.next).toContain(`cellctl rollback ${V1} --ring 0 --no-block --allow-downtime a b --reason "…"`);
+  });
+
   it('is tried again as it was where no cell of it needs downtime', () => {
     const [todo] = todosOf(cluster({ leftBehind: [{ ...left, needsDowntime: [] }] }), NOBODY, NOW);
     expect(todo?.next).toContain(`cellctl rollback ${V1} --reason "…"`);

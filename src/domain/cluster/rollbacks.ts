@@ -66,10 +66,10 @@ export function viewOfRollbacks({
   leftByRollbacks = {},
 }: ClusterState): Pick<ClusterStatus, 'rollbacks' | 'leftBehind'> {
   const open = Object.entries(rollbacks).map(([version, { by, reason, since }]) => ({ version, by, reason, since }));
-  const left = Object.entries(leftByRollbacks).map(([version, { total, named, needDowntime, sinceMs }]) => ({
+  const left = Object.entries(leftByRollbacks).map(([version, { sinceMs, named, needDowntime, ...asked }]) => ({
     version,
     since: new Date(sinceMs).toISOString(),
-    total,
+    ...asked,
     cells: named,
     needsDowntime: needDowntime,
   }));

@@ -122,6 +122,8 @@ export function leftOf(s: RollbackState): LeftOnPackage {
     total: stayed.length + unnamed,
     named: named.map(({ cell, reason }) => ({ cell, reason: reason.slice(0, 200) })),
     needDowntime: named.filter((e) => e.needsDowntime).map(({ cell }) => cell),
+    ...(s.order.ring === undefined ? {} : { ring: s.order.ring }),
+    ...(s.order.block === false ? { block: false as const } : {}),
   };
 }
 

@@ -5,7 +5,7 @@ import type { RollbackState } from './state.js';
 
 /** What people see of a package that is taken back. */
 export function viewOfRollback(s: RollbackState, now: number): PackageRollbackStatus {
-  const { by, reason, url, ring, dryRun } = s.order;
+  const { by, reason, url, ring, block, dryRun } = s.order;
   const base = viewOfRollout(s.package, now);
   return {
     ...base,
@@ -18,6 +18,7 @@ export function viewOfRollback(s: RollbackState, now: number): PackageRollbackSt
     plan: s.plan ?? [],
     ...(url === undefined ? {} : { url }),
     ...(ring === undefined ? {} : { ring }),
+    ...(block === false ? { block } : {}),
     ...(dryRun ? { dryRun } : {}),
   };
 }

@@ -9,6 +9,7 @@ import type {
 } from '../../contract/status.js';
 import { blockOf } from '../cluster/blocks.js';
 import { isPackage, newest } from '../package-version.js';
+import { rollbackAgain } from '../rollback/again.js';
 import type { TeamOf, Todo } from '../todo.js';
 import { isTooFarBehind } from '../upgrade-path.js';
 
@@ -117,16 +118,16 @@ function deployment({ ring, cluster, version }: Place): string[] {
 /** Cells that stayed on a package which was taken back, a package at a time: one command is for all of them. */
 export const ofLeftBehind = ({ leftBehind = [] }: ClusterStatus): Todo[] => leftBehind.map(leftBehindTodo);
 
-function leftBehindTodo({ version, since, total, cells, needsDowntime }: LeftBehind): Todo {
+function leftBehindTodo(left: LeftBehind): Todo {
+  const { version, since, total, cells, needsDowntime } = left;
   const named = cells.map(({ cell, reason }) => `${cell}: ${reason}`).join('; ');
   const more = total > cells.length ? `; and ${total - cells.length} more` : '';
-  const down = needsDowntime.length === 0 ? '' : ` --allow-downtime ${needsDowntime.join(' ')}`;
   return {
     kind: 'left-behind',
     team: 'ops',
     since,
     detail: `${total} cells are on ${version} still, which was taken back: ${named}${more}`,
     version,
-    next: [`cellctl status ${version}`, `cellctl rollback ${version}${down} --reason "…"`],
+    next: [`cellctl status ${version}`, rollbackAgain(left, needsDowntime)],
   };
 }

@@ -206,6 +206,10 @@ describe('a rollback', () => {
       stays('d', { state: 'quarantined' }),
     ]);
     expect(leftOf(s)).toMatchObject({ total: 2, named: [{ cell: 'a' }, { cell: 'b' }], needDowntime: ['a'] });
+    expect(leftOf(s)).not.toHaveProperty('ring');
+    const only = { ...s, order: { ...s.order, ring: 3, block: false } };
+    expect(leftOf(only)).toMatchObject({ ring: 3, block: false });
+    expect(viewOfRollback(only, NOW)).toMatchObject({ ring: 3, block: false });
   });
 
   it.each([
