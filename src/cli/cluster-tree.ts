@@ -1,8 +1,16 @@
-import type { ClusterRing, ClusterStatus } from '../contract/status.js';
+import type { BlockedVersion, ClusterRing, ClusterStatus } from '../contract/status.js';
 import { bar } from './bar.js';
 import { line, padded, type Segment, type View } from './paint.js';
 import { ago, clock, until } from './time.js';
-import { brakeLine, exceptionLines, rejectedLines, stateSegment, waitLines } from './tree-parts.js';
+import {
+  brakeLines,
+  exceptionLines,
+  nextLines,
+  rejectedLines,
+  stateSegment,
+  waitLines,
+  withReason,
+} from './tree-parts.js';
 
 const BAR = 16;
 const MAX_GRADUATED = 3;
@@ -13,23 +21,41 @@ export function clusterTree(status: ClusterStatus, view: View): string[] {
   return [
     line(view, [[status.cluster ?? 'no cluster yet', 'bold'], '  ', [headline(status), 'dim']]),
     ...(status.waitingFor ? waitLines(status.waitingFor, view) : []),
-    ...status.brakes.map((brake) => brakeLine(brake, view)),
-    ...status.rings.flatMap((ring, i) => ringLines(ring, status.rings, view, i === status.rings.length - 1)),
+    ...pauseLines(status, view),
+    ...coldStartLines(status, view),
+    ...status.brakes.flatMap((brake) => brakeLines(brake, view)),
+    ...status.rings.flatMap((ring, i) => ringLines(ring, status, view, i === status.rings.length - 1)),
     ...status.quarantined.map(({ cell, by, reason, since }) =>
       line(view, [['quarantined ', 'yellow'], [cell, 'bold'], ` by ${by} ${ago(since, view.now)}: ${reason}`]),
     ),
-    ...status.blocked.map((block) => {
-      const { version, by, reason, since, fixedIn } = block;
-      const range = fixedIn === undefined ? ' and later' : `, fixed in ${fixedIn},`;
-      return line(view, [
-        ['blocked ', 'red'],
-        [version, 'bold'],
-        `${range} by ${by} ${ago(since, view.now)}: ${reason}`,
-      ]);
-    }),
+    ...status.blocked.flatMap((block) => blockLines(block, view)),
     ...queueLines(status, view),
     ...graduatedLines(status, view),
     ...rejectedLines(status.rejected, view),
+  ];
+}
+
+/** What `deployRing` is refused for, and the way to let it in all the same. */
+function pauseLines({ autoDeploy }: ClusterStatus, view: View): string[] {
+  return autoDeploy.state === 'paused' ? nextLines(['cellctl resume --reason "…"'], view, '  ') : [];
+}
+
+const COLD_START_SHOWN_MS = 86_400_000;
+
+/** What was found by a cluster that began without memory. While it is held for it, the brake says so. */
+function coldStartLines({ coldStart, brakes }: ClusterStatus, view: View): string[] {
+  if (!coldStart || view.now - Date.parse(coldStart.at) > COLD_START_SHOWN_MS) return [];
+  if (brakes.some(({ reason }) => reason.includes(coldStart.found))) return [];
+  return withReason([`began without memory ${ago(coldStart.at, view.now)}; found`], coldStart.found, view);
+}
+
+function blockLines(block: BlockedVersion, view: View): string[] {
+  const { version, by, reason, since, fixedIn } = block;
+  const range = fixedIn === undefined ? ' and later' : `, fixed in ${fixedIn},`;
+  const words = `${range} by ${by} ${ago(since, view.now)}:`;
+  return [
+    ...withReason([['blocked ', 'red'], [version, 'bold'], words], reason, view),
+    ...nextLines([`cellctl unblock ${version} --reason "…"`], view, '  '),
   ];
 }
 
@@ -42,7 +68,8 @@ function headline({ topologyRevision, perimeter, autoDeploy, notInForce }: Clust
   ].join(' · ');
 }
 
-function ringLines(ring: ClusterRing, rings: readonly ClusterRing[], view: View, isLast: boolean): string[] {
+function ringLines(ring: ClusterRing, status: ClusterStatus, view: View, isLast: boolean): string[] {
+  const { rings } = status;
   const indent = isLast ? '     ' : '│    ';
   const name = Math.max(...rings.map((r) => r.name.length));
   const number = Math.max(...rings.map((r) => String(r.ring).length));
@@ -61,9 +88,22 @@ function ringLines(ring: ClusterRing, rings: readonly ClusterRing[], view: View,
     ]),
     ...observedLines(ring, view, indent),
     ...(ring.watched ? [line(view, [indent, [ring.watched.sentence, 'yellow']])] : []),
+    ...notKeptLines(ring, status, view, indent),
     ...forecastLines(ring, view, indent),
     ...exceptionLines(ring.exceptions, ring.exceptionsTotal, view, indent, 'cellctl cluster status --json'),
   ];
+}
+
+/** Inside the perimeter nothing is ever reconciled; a ring that nothing has come to yet has nothing to be kept on. */
+function notKeptLines(
+  { ring, converged, exceptionsTotal, rollout }: ClusterRing,
+  { perimeter, reconcile }: ClusterStatus,
+  view: View,
+  indent: string,
+): string[] {
+  const reason = reconcile?.notKept.find((not) => not.ring === ring)?.reason;
+  const isNews = ring > (perimeter ?? -1) && rollout === undefined && (converged !== null || exceptionsTotal > 0);
+  return reason !== undefined && isNews ? [line(view, [indent, [`kept on no package: ${reason}`, 'yellow']])] : [];
 }
 
 function forecastLines({ expectedAt, expectedAfter, late }: ClusterRing, view: View, indent: string): string[] {
@@ -83,10 +123,13 @@ function observedLines({ observed, desired }: ClusterRing, view: View, indent: s
 function queueLines({ queue }: ClusterStatus, view: View): string[] {
   const more = queue.length - MAX_QUEUE;
   return [
-    ...queue.slice(0, MAX_QUEUE).map(({ ring, version, purpose, since, held }) => {
+    ...queue.slice(0, MAX_QUEUE).flatMap(({ ring, version, purpose, since, held }) => {
       const when = held?.until === undefined ? '' : ` ${until(held.until, view.now)}`;
       const why = held ? `: ${held.kind}${when}, ${held.detail}` : '';
-      return line(view, [['queued ', 'dim'], `ring ${ring} ${purpose} ${version} ${ago(since, view.now)}${why}`]);
+      const what = `ring ${ring} ${purpose} ${version} ${ago(since, view.now)}${why}`;
+      // Every other wait ends by itself, or with what stands above.
+      const next = held?.kind === 'approval' ? held.next : [];
+      return [line(view, [['queued ', 'dim'], what]), ...nextLines(next, view, '  ')];
     }),
     ...(more > 0 ? [line(view, [[`… and ${more} more queued`, 'dim']])] : []),
   ];

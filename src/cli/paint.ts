@@ -19,9 +19,12 @@ export const NO_COLOURS: Colours = { bold: same, dim: same, red: same, green: sa
 
 const ELLIPSIS = '…';
 
+export const fits = ({ width }: Pick<View, 'width'>, segments: readonly Segment[]): boolean =>
+  segments.reduce((sum, segment) => sum + stringWidth(textOf(segment)), 0) <= width;
+
 /** One line of at most the view's width. */
 export function line(view: Pick<View, 'width' | 'colours'>, segments: readonly Segment[]): string {
-  const isCut = segments.reduce((sum, segment) => sum + stringWidth(textOf(segment)), 0) > view.width;
+  const isCut = !fits(view, segments);
   let left = isCut ? view.width - 1 : view.width;
   let out = '';
   for (const segment of segments) {

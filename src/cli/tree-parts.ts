@@ -3,7 +3,7 @@ import type { Evidence } from '../contract/health.js';
 import type { BrakeStatus, CellException, Rejection, RingState, RolloutState, WaitingFor } from '../contract/status.js';
 import { scopeText } from '../domain/brake.js';
 import { shown } from '../domain/health/evidence.js';
-import { line, type Paint, type Segment, type View, wrapped } from './paint.js';
+import { fits, line, type Paint, type Segment, type View, wrapped } from './paint.js';
 import { ago, clock, until } from './time.js';
 
 /** What the trees of a rollout and of a cluster have in common. */
@@ -44,10 +44,21 @@ export function waitLines(wait: WaitingFor, view: View, indent = ''): string[] {
 export const nextLines = (next: readonly string[], view: View, indent: string): string[] =>
   next.map((command) => `${indent}→ ${view.colours.cyan(command)}`);
 
-export function brakeLine(brake: BrakeStatus, view: View): string {
+/** A brake, why it is on, and how it is let go; `version`: it is one of this package. */
+export function brakeLines(brake: BrakeStatus, view: View, version?: string): string[] {
   const end = brake.expiresAt === undefined ? '' : `, ${until(brake.expiresAt, view.now)}`;
-  const words = ` on ${scopeText(brake.scope)} (${brake.mode}) by ${brake.by} ${ago(brake.since, view.now)}${end}: `;
-  return line(view, [['brake ', 'yellow'], [brake.brakeId, 'bold'], words, brake.reason]);
+  const words = ` on ${scopeText(brake.scope)} (${brake.mode}) by ${brake.by} ${ago(brake.since, view.now)}${end}:`;
+  const whose = version === undefined ? '' : ` --version ${version}`;
+  return [
+    ...withReason([['brake ', 'yellow'], [brake.brakeId, 'bold'], words], brake.reason, view),
+    ...nextLines([`cellctl brake off --id ${brake.brakeId}${whose} --reason "…"`], view, '  '),
+  ];
+}
+
+/** In one line where there is room for it; a reason is never cut: what was found, or what happened, stands nowhere else. */
+export function withReason(what: readonly Segment[], reason: string, view: View): string[] {
+  const whole = [...what, ' ', reason];
+  return fits(view, whole) ? [line(view, whole)] : [line(view, what), ...wrapped(view, '  ', reason)];
 }
 
 export function exceptionLines(

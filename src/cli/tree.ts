@@ -4,7 +4,7 @@ import { bar, countsText } from './bar.js';
 import { line, padded, type Segment, type View } from './paint.js';
 import { ago, clock, roughly } from './time.js';
 import {
-  brakeLine,
+  brakeLines,
   cutOffText,
   exceptionLines,
   nextLines,
@@ -29,7 +29,7 @@ export function rolloutTree(status: SeenPackage, view: View): string[] {
     ...cutOffLines(status, view),
     ...abortLines(status, view),
     ...(waitingFor && !status.cutOff ? waitLines(waitingFor, view) : []),
-    ...brakes.map((brake) => brakeLine(brake, view)),
+    ...brakes.flatMap((brake) => brakeLines(brake, view, version)),
     ...rings.flatMap((ring, i) => ringLines(ring, { status, view, isLast: i === rings.length - 1 })),
     ...expectedLines(status, view),
     ...exceptionLines(status.needsDowntime ?? [], status.needsDowntime?.length ?? 0, view, '', `${jsonOf(version)}`),

@@ -5,8 +5,15 @@ import { changedFacts, clusterFacts, rolloutFacts } from '../../src/cli/facts.js
 import { type Colours, NO_COLOURS, type View } from '../../src/cli/paint.js';
 import { rolloutTree } from '../../src/cli/tree.js';
 import type { SeenRollout } from '../../src/client/index.js';
-import type { Act, CellException, CheckRecord } from '../../src/contract/status.js';
-import { NOW } from './harness.js';
+import type {
+  Act,
+  CellException,
+  CheckRecord,
+  ClusterRing,
+  ClusterStatus,
+  QueueEntry,
+} from '../../src/contract/status.js';
+import { NOW, VERSION } from './harness.js';
 import { clusterStatus, halted, ringStatus, rolloutStatus } from './statuses.js';
 
 const view = (width = Number.POSITIVE_INFINITY): View => ({ now: NOW, width, colours: NO_COLOURS });
@@ -120,6 +127,69 @@ describe('the tree of a rollout', () => {
 describe('the tree of a cluster', () => {
   it('shows what each ring runs, what is queued and which brakes are on', () => {
     expect(`\n${clusterTree(clusterStatus, view()).join('\n')}\n`).toMatchSnapshot();
+  });
+});
+
+describe('the tree of a cluster says what to type', () => {
+  const lines = (more: Partial<ClusterStatus>, width?: number) =>
+    clusterTree({ ...clusterStatus, rings: [], brakes: [], graduated: [], queue: [], ...more }, view(width)).slice(1);
+  const by = { by: 'ann', since: '2026-12-23T10:10:00Z' };
+  const reason = 'errors on every cell of the ring, as in the incident of the day before';
+
+  it('to end a block, to approve what waits for that, and to resume auto-deploy', () => {
+    expect(lines({ blocked: [{ version: VERSION, ...by, reason: 'x' }] })).toEqual([
+      `blocked ${VERSION} and later by ann 5m ago: x`,
+      `  → cellctl unblock ${VERSION} --reason "…"`,
+    ]);
+    const approve = `cellctl approve --ring 3 ${VERSION}`;
+    const queued = (kind: 'approval' | 'ring-turn'): QueueEntry => ({
+      ...{ ring: 3, version: VERSION, purpose: 'deploy', since: by.since },
+      held: { kind, ring: 3, since: by.since, detail: 'so it is', next: [approve] },
+    });
+    expect(lines({ queue: [queued('approval')] })[1]).toBe(`  → ${approve}`);
+    expect(lines({ queue: [queued('ring-turn')] })).toHaveLength(1);
+    expect(lines({ autoDeploy: { state: 'paused', reason: 'x' } })).toEqual(['  → cellctl resume --reason "…"']);
+  });
+
+  it('to let a brake go, and cuts no reason to the width of a terminal', () => {
+    const brake = { brakeId: 'b1', scope: 'outer' as const, mode: 'finish-cells' as const, ...by, reason };
+    const off = '  → cellctl brake off --id b1 --reason "…"';
+    const head = 'brake b1 on the outer rings (finish-cells) by ann 5m ago:';
+    expect(lines({ brakes: [brake] })).toEqual([`${head} ${reason}`, off]);
+    expect(lines({ brakes: [brake] }, 60)).toEqual([
+      head,
+      '  errors on every cell of the ring, as in the incident of',
+      '  the day before',
+      off,
+    ]);
+    expect(rolloutTree(rolloutStatus({ brakes: [{ ...brake, scope: 'package' }] }), view()).at(-1)).toBe(
+      `  → cellctl brake off --id b1 --version ${VERSION} --reason "…"`,
+    );
+  });
+
+  it('what it found where it began without memory, for a day, unless its brake does', () => {
+    const found = 'ring 0: 1 on 17.9';
+    const coldStart = { at: by.since, found };
+    const says = `began without memory 5m ago; found ${found}`;
+    expect(lines({ coldStart })).toEqual([says]);
+    expect(lines({ coldStart: { ...coldStart, at: '2026-12-22T10:10:00Z' } })).toEqual([]);
+    const brakes = clusterStatus.brakes.map((b) => ({ ...b, reason: `began without state; found ${found}` }));
+    expect(lines({ coldStart, brakes })).not.toContain(says);
+  });
+
+  it('on which package an outer ring is not kept, and why', () => {
+    const [two] = clusterStatus.rings as [ClusterRing];
+    const reconcile = (ring: number) => ({
+      ...{ nextAt: null, looking: [], found: [] },
+      notKept: [{ ring, reason: 'it is blocked' }],
+    });
+    const says = (ring: ClusterRing) => lines({ rings: [ring], reconcile: reconcile(ring.ring) }).join('\n');
+    const kept = 'kept on no package: it is blocked';
+    expect(says({ ...two, converged: VERSION })).toContain(kept);
+    expect(says({ ...two, exceptionsTotal: 1 })).toContain(kept);
+    expect(says(two)).not.toContain(kept);
+    expect(says({ ...two, converged: VERSION, rollout: 'x' })).not.toContain(kept);
+    expect(says({ ...two, ring: 1, converged: VERSION })).not.toContain(kept);
   });
 });
 
