@@ -216,7 +216,7 @@ class PackageRun {
     if (ctx.refusal && ctx.refusal.path !== 'ring' && (end || !isAccepted)) throw rejected([ctx.refusal]);
     const isLate = end && end.state !== 'converged' && (endedBeforeMs !== null || !isAccepted);
     if (isLate) throw this.refuseEnded('graduate', version, end.state);
-    return { ring0: ring0Verdict(ctx.state) };
+    return { ring0: ring0Verdict(ctx.state), ...(graduation?.accepted === null ? { accepted: false } : {}) };
   }
 
   private recordCheck({ ring, name, outcome, by }: messages.RecordCheck): void {

@@ -32,9 +32,10 @@ export async function graduate(context: Context, version: string, fields: Record
   const payload = checked(messages.graduate, present(fields));
   const updateId = await context.askedOnceId('graduate', payload);
   const result = await (await context.cells()).rollout(version).graduate(payload, { updateId });
+  const said = result.accepted === false ? 'asked to graduate; the cell cluster has not answered yet' : 'graduated';
   return {
     json: result,
-    text: [`${version}: graduated; ring 0: ${result.ring0}`, `  follow it: cellctl status ${version} --watch`],
+    text: [`${version}: ${said}; ring 0: ${result.ring0}`, `  follow it: cellctl status ${version} --watch`],
     warnings: result.ring0 === 'failed' ? ['ring 0 failed on this package'] : [],
   };
 }

@@ -60,7 +60,9 @@ export async function brakeOff(context: Context, options: BrakeOffOptions): Prom
   const payload = checked(releaseBrake, present({ ...context.act(reason), brakeId }));
   const status = await of.releaseBrake(payload, { updateId: context.actId() });
   const left = status.brakes.map((b) => b.brakeId).join(', ');
-  const text = `released${brakeId === undefined ? '' : ` ${brakeId}`}; ${left ? `still on: ${left}` : 'no other brake is on'}`;
+  // The others may have theirs: a package the cluster's over it, and the cluster those of its packages.
+  const none = `no other brake of ${version ?? 'the cluster'} is on`;
+  const text = `released${brakeId === undefined ? '' : ` ${brakeId}`}; ${left ? `still on: ${left}` : none}`;
   return { json: status, text: [text] };
 }
 

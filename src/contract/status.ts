@@ -313,6 +313,8 @@ export type Ring0Verdict = 'converged' | 'failed' | 'superseded' | 'never';
 
 export interface GraduateResult {
   ring0: Ring0Verdict;
+  /** The cell cluster has not answered yet: it counts once it has. */
+  accepted?: false;
 }
 
 export interface BrakeResult {

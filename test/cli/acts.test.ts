@@ -127,6 +127,39 @@ describe('the answer of an act', () => {
     );
   });
 
+  it('promises no more than is known: the pass, or the cell cluster, may know better', async () => {
+    const cluster = { brakes: [], quarantined: [], autoDeploy: { state: 'running', reason: 'ring 3 is behind' } };
+    const override = { by: 'ann', reason: 'x', since: '2026-12-23T10:15:00Z', expiresAt: '2026-12-23T12:15:00Z' };
+    const says = async (argv: string[], answer: object) => {
+      const target = new Proxy({}, { get: () => async () => answer });
+      return (await run([...argv, '--reason', 'x'], { cluster: () => target, rollout: () => target })).stdout;
+    };
+    expect(await says(['skip', 'a', '--version', VERSION], rolloutStatus())).toContain(
+      'a is to be left out of the way',
+    );
+    expect(await says(['brake', 'off', '--id', 'b'], cluster)).toBe(
+      'released b; no other brake of the cluster is on\n',
+    );
+    expect(await says(['brake', 'off', '--id', 'b', '--version', VERSION], rolloutStatus())).toBe(
+      `released b; no other brake of ${VERSION} is on\n`,
+    );
+    expect(await says(['readmit', 'a'], cluster)).toMatch(/^a is back: .*looked at now.*; else the next pass/);
+    const within = 'auto-deploy runs until the drift is back within its limit';
+    expect(await says(['resume'], cluster)).toBe(`${within}\n  ring 3 is behind\n`);
+    expect(
+      await says(['resume', '--expires', '2h'], { ...cluster, autoDeploy: { ...cluster.autoDeploy, override } }),
+    ).toBe(`${within}, but only until 12:15:00Z (in 2h)\n  ring 3 is behind\n`);
+  });
+
+  it('says that a package has graduated once the cell cluster has said so', async () => {
+    const says = async (more: object) =>
+      (await run(['graduate', VERSION], rollout({ graduate: { ring0: 'never', ...more } }))).stdout;
+    expect(await says({})).toContain(`${VERSION}: graduated; ring 0: never\n`);
+    expect(await says({ accepted: false })).toContain(
+      `${VERSION}: asked to graduate; the cell cluster has not answered yet; ring 0: never\n`,
+    );
+  });
+
   it('has nothing to follow where the rollout has ended', async () => {
     const ended = rolloutStatus({ state: 'aborted', finishedAt: '2026-12-23T10:00:00Z' });
     expect(await said(ended)).toBe(`${VERSION}: ring 2 is looked at again\n  now aborted\n`);

@@ -64,7 +64,13 @@ export function operatorCommands(program: Command, run: Run): void {
     .action((id: string, { version: of, reason }: { version: string; reason: string }) =>
       run(async (context) => {
         const { actOn } = await import('../acts.js');
-        return actOn(context, of, 'skipCell', { cell: id, ...context.act(reason) }, `${id} is left out of the way`);
+        return actOn(
+          context,
+          of,
+          'skipCell',
+          { cell: id, ...context.act(reason) },
+          `${id} is to be left out of the way; where it has converged, or its PDM has failed, it stays as it is`,
+        );
       }),
     );
 
