@@ -259,7 +259,7 @@ export class PassContext {
     const { startedAtMs, state, roster, brakes, refusal, alerts, setbacks, troubleSinceMs, calendar } = this;
     // Watches end with this run, and begin again in the next one.
     const health = state.health && carryHealth(state.health);
-    const carriedState = { ...state, health, watching: 0, silent: [] };
+    const carriedState = { ...state, health, watched: null, silent: [] };
     const troubles = [...this.troubles];
     const more = { roster: roster.carry(), brakes, refusal, alerts, setbacks, troubles, troubleSinceMs, calendar };
     return { startedAtMs, entry: this.entered, state: carriedState, ...more };

@@ -17,6 +17,8 @@ const SHORTEST_INTERVAL_MS = 500;
 export class Watch {
   private scope: CancellationScope | null = null;
   private stage = '';
+  /** Batches under way. */
+  private batches = 0;
 
   constructor(
     private readonly ctx: PassContext,
@@ -47,9 +49,10 @@ export class Watch {
     this.scope = scope;
     const watched = roster.cells.filter((_, index) => this.isWatched(index));
     for (let at = 0; at < watched.length; at += BATCH) {
-      state.watching += 1;
+      this.batches += 1;
       void scope.run(() => this.watchBatch(scope, watched.slice(at, at + BATCH), untilMs));
     }
+    if (watched.length === 0) this.noteWatched();
   }
 
   /** Cells joined those that are watched: the watch begins anew, with them. */
@@ -61,8 +64,13 @@ export class Watch {
     this.scope?.cancel();
     this.scope = null;
     this.stage = '';
-    this.ctx.state.watching = 0;
-    this.ctx.state.silent = [];
+    this.batches = 0;
+    Object.assign(this.ctx.state, { watched: null, silent: [] });
+  }
+
+  private noteWatched(): void {
+    this.ctx.state.watched = this.ctx.state.stage;
+    this.ctx.wake();
   }
 
   private async watchBatch(scope: CancellationScope, cells: CellRef[], untilMs: number): Promise<void> {
@@ -71,7 +79,7 @@ export class Watch {
     } catch (error) {
       if (!isCancellation(error)) throw error;
     } finally {
-      if (this.scope === scope) this.ctx.state.watching -= 1;
+      if (this.scope === scope) this.batchEnded();
       this.ctx.wake();
     }
   }
@@ -87,6 +95,11 @@ export class Watch {
     this.ctx.wake();
     const stillGood = cells.filter((c) => !bad.some((b) => b.cell === c.id) && this.isStillWatched(c.id));
     return Date.now() < untilMs ? stillGood : stillGood.filter((c) => silent.includes(c.id));
+  }
+
+  private batchEnded(): void {
+    this.batches -= 1;
+    if (this.batches === 0) this.noteWatched();
   }
 
   private noteSilent(asked: CellRef[], silent: string[]): void {

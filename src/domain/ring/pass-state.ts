@@ -117,8 +117,8 @@ export interface PassState {
   retries?: number;
   /** A package is taken back by a person's word: cells that went back are what was wanted, and no exceptions. */
   isReturn?: boolean;
-  /** Watches over the cells that are under way: what they watch is not over before they are. */
-  watching: number;
+  /** The stage of which the cells were watched to its end, with an answer of each, since the watch last began; null: none. */
+  watched: Stage | null;
   /** The rings before it were found healthy, or a person did not want to wait for that. */
   gateOpen: boolean;
   /** What smoke tests said of the cells: `failed` where they failed on one of them; null: none were run. */
@@ -163,7 +163,7 @@ export function newPass(purpose: PassPurpose, cells: number): PassState {
     mending: {},
     runsWith: null,
     silent: [],
-    watching: 0,
+    watched: null,
     gateOpen: false,
     smokeTests: null,
     health: null,

@@ -110,14 +110,15 @@ function tryAgain(s: PassState, from: Mark[], to: Mark): boolean {
   return any;
 }
 
-/** No answer, or none yet, is never taken for healthy. */
-const unwatched = (s: PassState): boolean =>
-  healthUnknown(s) || (!s.overridden.includes('health') && (s.watching > 0 || s.silent.length > 0));
+/** No answer, or none yet, is never taken for healthy; a stage that takes no time is not watched. */
+const unwatched = (s: PassState, forMs: number): boolean =>
+  healthUnknown(s) ||
+  (!s.overridden.includes('health') && (s.silent.length > 0 || (forMs > 0 && s.watched !== s.stage)));
 
 function bakeStage(s: PassState, a: Advance): void {
   if (!settled(s) || haltForNone(s, a)) return;
   const over = s.overridden.includes('bake') || s.bakedAtMs !== null;
-  if (!over && (a.now < (s.bakeUntilMs ?? 0) || unwatched(s))) return;
+  if (!over && (a.now < (s.bakeUntilMs ?? 0) || unwatched(s, a.policy.bakeTimeMs))) return;
   s.bakedAtMs ??= a.now;
   if (a.endsBaked || s.counts.C + s.counts.D === 0) return enter(s, 'done');
   // Counted from the bake's end; after a retry from when the ring was whole again.
@@ -133,7 +134,7 @@ function graceStage(s: PassState, a: Advance): void {
   if (!settled(s) || haltForNone(s, a)) return;
   const waitsForAll = a.policy.migrateWhen === 'everywhere' && !s.bakedEverywhere;
   const over = s.overridden.includes('grace-period');
-  if (!over && (waitsForAll || a.now < (s.graceUntilMs ?? 0) || unwatched(s))) return;
+  if (!over && (waitsForAll || a.now < (s.graceUntilMs ?? 0) || unwatched(s, a.policy.gracePeriodMs))) return;
   s.again = {};
   enter(s, 'migrate');
   migrateStage(s, a);

@@ -11,6 +11,11 @@ describe('advance: from stage to stage', () => {
     while (advance(s, rules(policy, { now, ...more })));
     return s.stage;
   };
+  /** Every cell was watched to the stage's end, and answered. */
+  const watched = (s: PassState, now: number, more = {}) => {
+    s.watched = s.stage;
+    return through(s, now, more);
+  };
 
   it('does not leave the deployment while cells are to come or in flight', () => {
     expect(through(standing('C.'), NOW)).toBe('deploy');
@@ -21,22 +26,20 @@ describe('advance: from stage to stage', () => {
     const s = standing('CC');
     expect(through(s, NOW)).toBe('bake');
     expect(s).toMatchObject({ convergedAtMs: NOW, bakeUntilMs: NOW + 1_000 });
-    expect(through(s, NOW + 999)).toBe('bake');
-    expect(through(s, NOW + 1_000)).toBe('grace');
+    expect(watched(s, NOW + 999)).toBe('bake');
+    expect(watched(s, NOW + 1_000)).toBe('grace');
     expect(s).toMatchObject({ bakedAtMs: NOW + 1_000, graceUntilMs: NOW + 1_500 });
-    expect(through(s, NOW + 1_499)).toBe('grace');
-    expect(through(s, NOW + 1_500)).toBe('migrate');
+    expect(watched(s, NOW + 1_499)).toBe('grace');
+    expect(watched(s, NOW + 1_500)).toBe('migrate');
     expect(takeNext(s, policy, FREE)).toEqual([0]);
   });
 
   it('no answer, or a watch that is not over, is never taken for healthy', () => {
     const s = standing('CC');
     through(s, NOW);
-    s.watching = 1;
     expect(through(s, NOW + 5_000)).toBe('bake');
-    s.watching = 0;
     s.silent = ['c-1'];
-    expect(through(s, NOW + 5_000)).toBe('bake');
+    expect(watched(s, NOW + 5_000)).toBe('bake');
     s.overridden.push('health');
     expect(through(s, NOW + 5_000)).toBe('grace');
   });
@@ -53,13 +56,20 @@ describe('advance: from stage to stage', () => {
   it('inside the perimeter it ends with the bake: PDM is on command there', () => {
     const s = standing('CC');
     through(s, NOW, { endsBaked: true });
-    expect(through(s, NOW + 1_000, { endsBaked: true })).toBe('done');
+    expect(watched(s, NOW + 1_000, { endsBaked: true })).toBe('done');
   });
 
   it('needs no PDM where it ran with the deployment', () => {
     const s = standing('MM');
     through(s, NOW);
-    expect(through(s, NOW + 1_000)).toBe('done');
+    expect(watched(s, NOW + 1_000)).toBe('done');
+  });
+
+  it('the watch of its bake says nothing of its grace period', () => {
+    const s = standing('CC');
+    through(s, NOW);
+    expect(watched(s, NOW + 1_000)).toBe('grace');
+    expect(through(s, NOW + 5_000)).toBe('grace');
   });
 
   it('an empty ring is over at once; one whose cells are all left out is not empty', () => {
