@@ -346,6 +346,11 @@ scenario(
     expect(theRing(status, 2).waitingFor?.detail).toContain('c2-2');
     expect(theRing(status, 2)).toMatchObject({ failed: 0, rolledBack: 0 });
     expect((await world.jobs()).filter((j) => j.cell === 'c3-1')).toEqual([]);
+    // The watch begins anew: until it has its answers nothing is known, and silence holds as before.
+    await world.cells.rollout(V1).retryRing({ ring: 2, by: 'alice' });
+    await pause(2_000);
+    expect(theRing(await world.cells.rollout(V1).status(), 2).state).toBe('baking');
+    expect((await world.jobs()).filter((j) => j.cell === 'c3-1')).toEqual([]);
     await world.clearFaults();
     expect((await ends(world, V1)).state).toBe('converged');
   },
