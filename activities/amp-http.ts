@@ -8,6 +8,7 @@ import {
   IDEMPOTENCY_KEY_HEADER,
 } from '../src/contract/amp.js';
 import { z } from '../src/contract/zod.js';
+import { shortened } from '../src/domain/shortened.js';
 import { causeOf, clockOf, type HttpAnswer, request, retryAfterMs } from './http.js';
 import { type AmpDriver, AmpError, type AmpJob, type AmpTenant, type AmpTrouble, type SubmitJob } from './ports.js';
 
@@ -16,6 +17,9 @@ const jobAnswer = ampJob.extend({ created_at: z.string() });
 const jobsAnswer = z.object({ jobs: z.array(jobAnswer) });
 /** Some AMPs know rings: where one does, it has to agree with the topology. */
 const tenantAnswer = ampTenant.extend({ ring: z.number().nullish() });
+
+/** What AMP says in its own words goes into reports of a hundred cells: a log's tail would be more than one may hold. */
+const MAX_WORDS = 400;
 
 export interface AmpHttpOptions {
   /** Base address, as in `AMP_URL`. */
@@ -106,7 +110,7 @@ const toJob = (job: z.infer<typeof jobAnswer>, asOfMs: number): AmpJob => ({
   createdAt: job.created_at,
   startedAt: job.started_at,
   finishedAt: job.finished_at,
-  error: job.error,
+  error: job.error && shortened(job.error, MAX_WORDS),
   logUrl: job.log_url,
   key: job.idempotency_key,
   asOfMs,
@@ -129,7 +133,7 @@ const toTenant = (tenant: z.infer<typeof tenantAnswer>): AmpTenant => ({
 function ampErrorOf(answer: HttpAnswer): AmpError {
   const said = ampError.safeParse(answer.json).data?.error;
   const words = [`AMP answers ${answer.status}`, said?.code, said?.message].filter(Boolean).join(': ');
-  return new AmpError(words, troubleOf(answer));
+  return new AmpError(shortened(words, MAX_WORDS), troubleOf(answer));
 }
 
 function troubleOf({ status, headers, json }: HttpAnswer): AmpTrouble {

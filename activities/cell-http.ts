@@ -1,10 +1,14 @@
 import { z } from '../src/contract/zod.js';
+import { shortened } from '../src/domain/shortened.js';
 import { causeOf, type HttpAnswer, request } from './http.js';
 import type { CellApi, MetadataAnswer, ReadinessAnswer } from './ports.js';
 
 const checkSchema = z.object({ status: z.string(), message: z.string().nullish() });
 const checksSchema = z.array(checkSchema);
 const metadataSchema = z.object({ version: z.string(), revision: z.string().min(1) });
+
+/** A cell names every check that fails, with what it says. */
+const MAX_WORDS = 400;
 
 export interface CellHttpOptions {
   /** Token for the cells' own API, as in `CELLS_API_TOKEN`. */
@@ -45,7 +49,7 @@ export function cellsOverHttp(options: CellHttpOptions = {}): CellApi {
 function judgeReadiness(answer: HttpAnswer): ReadinessAnswer {
   const checks = checksOf(answer.json);
   const failed = checks.filter((check) => check.status !== 'ok').map((check) => check.name);
-  if (failed.length > 0) return { state: 'not-ready', detail: `not ready: ${failed.join(', ')}` };
+  if (failed.length > 0) return { state: 'not-ready', detail: shortened(`not ready: ${failed.join(', ')}`, MAX_WORDS) };
   if (answer.status !== 200) return { state: 'not-ready', detail: `not ready: its readiness answers ${answer.status}` };
   if (checks.length === 0) return { state: 'not-ready', detail: 'not ready: its readiness cannot be read' };
   return { state: 'ready', detail: '' };

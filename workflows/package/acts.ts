@@ -1,4 +1,5 @@
 import * as messages from '../../src/contract/messages.js';
+import { shortened } from '../../src/domain/shortened.js';
 import * as signals from '../shared/signals.js';
 
 /** Acts that are told as a signal or as an update, and answer the status after them. */
@@ -48,5 +49,5 @@ export function detailOf(message: object): string {
   const { by: _by, reason: _reason, url: _url, ...rest } = message as Record<string, unknown>;
   const text = JSON.stringify(rest);
   // It stands in the status, and in the state that is carried over: a list of thousands of cells is not for either.
-  return text.length <= MAX_DETAIL ? text : `${text.slice(0, MAX_DETAIL - 1)}…`;
+  return shortened(text, MAX_DETAIL);
 }

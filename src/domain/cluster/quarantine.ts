@@ -3,6 +3,7 @@ import type { ClusterStatus } from '../../contract/status.js';
 import { COORDINATOR } from '../brake.js';
 import { earliest, expiryOf, judgeExpiry } from '../instant.js';
 import { isPackage } from '../package-version.js';
+import { shortened } from '../shortened.js';
 import { deployableCells, findCell, type Ring, type Topology } from '../topology/index.js';
 import type { ClusterState } from './state.js';
 
@@ -66,7 +67,7 @@ export function quarantineCell(
 ): boolean {
   const until = expiresAt === undefined ? undefined : new Date(Date.parse(expiresAt)).toISOString();
   const known = state.quarantined[cell];
-  const short = reason.length <= MAX_REASON ? reason : `${reason.slice(0, MAX_REASON - 1)}…`;
+  const short = shortened(reason, MAX_REASON);
   if (known?.by === by && known.reason === short && known.expiresAt === until) return false;
   state.quarantined[cell] = { by, reason: short, sinceMs: now, ...(until === undefined ? {} : { expiresAt: until }) };
   return true;

@@ -2,6 +2,7 @@ import type { Evidence } from '../../contract/health.js';
 import type { CellPurpose, CellResult } from '../../contract/internal.js';
 import type { RingPolicy } from '../../contract/policy.js';
 import type { CellException, CellState } from '../../contract/status.js';
+import { shortened } from '../shortened.js';
 import { judgeAnew, noteJudged } from './health.js';
 import type { FlightRecord, Mark, PassState } from './pass-state.js';
 
@@ -163,10 +164,13 @@ export function sendBack(s: PassState, index: number): void {
   takeOff(s, index, 'rollback');
 }
 
+/** A hundred of them are named in every report, and carried over: each is a sentence or two. */
+const MAX_REASON = 500;
+
 function except(s: PassState, index: number, result: CellResult, state: CellState = result.state): void {
   s.exceptions[index] = {
     state,
-    reason: result.reason,
+    reason: shortened(result.reason, MAX_REASON),
     ...(result.jobId === null ? {} : { jobId: result.jobId }),
     ...(result.needsDowntime ? { needsDowntime: true } : {}),
     ...(result.isUnknown ? { isUnknown: true } : {}),
@@ -275,7 +279,7 @@ export function drop(s: PassState, index: number, result?: CellResult): void {
   if (s.health) delete s.health.deployed[index];
   s.exceptions[index] = {
     state: 'left',
-    reason: `it is no cell of the ring any more${how}`,
+    reason: shortened(`it is no cell of the ring any more${how}`, MAX_REASON),
     ...(result?.jobId ? { jobId: result.jobId } : {}),
   };
   setMark(s, index, 'L');

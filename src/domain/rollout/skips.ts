@@ -1,4 +1,5 @@
 import type { SkipInPass } from '../../contract/internal.js';
+import { shortened } from '../shortened.js';
 import type { PackageState } from './state.js';
 
 /** Cells that people left out of the way of a package: every pass of it is given all of them. */
@@ -14,7 +15,7 @@ export function whyNoSkip({ skips }: PackageState, cell: string): string | null 
 
 /** The last word on a cell counts; its act keeps the reason as it was said. */
 export function noteSkip(s: PackageState, { cell, by, reason }: SkipInPass): SkipInPass {
-  const short = reason.length <= MAX_REASON ? reason : `${reason.slice(0, MAX_REASON - 1)}…`;
+  const short = shortened(reason, MAX_REASON);
   const skip = { cell, by, reason: short };
   s.skips = [...s.skips.filter((other) => other.cell !== cell), skip];
   return skip;

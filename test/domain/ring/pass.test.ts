@@ -149,6 +149,12 @@ describe('cellEnded', () => {
     expect(s.inFlight).toEqual({});
   });
 
+  it('why a cell is none of the converged ones is kept to a sentence or two', () => {
+    const s = standing('C>..');
+    cellEnded(s, 1, result('failed', { reason: 'r'.repeat(2_000) }), policyOf({ failureBudget: 9 }), NOW);
+    expect(s.exceptions[1]?.reason).toMatch(/^r{499}…$/);
+  });
+
   it('with-deploy leaves no PDM to run', () => {
     const s = standing('C>..');
     cellEnded(s, 1, result('converged'), policyOf({ postDeployMigrations: 'with-deploy' }), NOW);
