@@ -168,6 +168,7 @@ export function judgeRetry(s: PassState, index: number, look: CellLook, target: 
   if (look.activeJob) return { on: 'bad', reason: `busy: job ${look.activeJob.id} is under way` };
   const stands = judgeSeen(look.facts, target);
   if (stands === 'unknown') return { on: 'bad', reason: 'what it runs is unknown' };
+  if (s.purpose === 'rollback') return { on: sameVersion(look.facts.version, target.version) ? 'target' : 'gone' };
   if (stands === 'newer') return { on: 'bad', reason: `runs ${look.facts.version}, a newer package` };
   // A failed PDM has begun, so AMP's migrated_version says nothing about its end: it runs again.
   if (s.exceptions[index]?.state === 'migration-failed') {

@@ -84,11 +84,18 @@ export function override(s: PassState, wait: OverridableWait): void {
 }
 
 /** What a fresh look says of a cell that a person wants retried. */
-export type RetryVerdict = { on: 'target' } | { on: 'migrated' } | { on: 'other' } | { on: 'bad'; reason: string };
+export type RetryVerdict =
+  | { on: 'target' }
+  | { on: 'migrated' }
+  | { on: 'other' }
+  /** What is to go back has gone. */
+  | { on: 'gone' }
+  | { on: 'bad'; reason: string };
 
-/** Cells that `retryRing` speaks of: those named, or all that did not converge. */
+/** Cells that `retryRing` speaks of: those named, or all that did not converge; where cells go back, those that did not. */
 export function retryable(s: PassState, named: number[] | null): number[] {
-  const wanted = new Set<Mark>(named === null ? ['X', 'R', 'd', 'D'] : ['X', 'R', 'd', 'D', 's']);
+  const unfinished: Mark[] = s.purpose === 'rollback' ? ['X'] : ['X', 'R', 'd', 'D'];
+  const wanted = new Set<Mark>(named === null ? unfinished : [...unfinished, 's']);
   const among = named ?? s.marks.map((_, index) => index);
   return among.filter((index) => wanted.has(s.marks[index] as Mark) && s.quarantines[index] === undefined);
 }
@@ -104,8 +111,10 @@ export function retried(s: PassState, index: number, verdict: RetryVerdict): voi
   delete s.exceptions[index];
   delete s.again[index];
   delete s.health?.bad[index];
-  setMark(s, index, verdict.on === 'other' ? '.' : verdict.on === 'migrated' ? 'M' : 'C');
+  setMark(s, index, RETRIED[verdict.on]);
 }
+
+const RETRIED: Record<Exclude<RetryVerdict['on'], 'bad'>, Mark> = { target: 'C', migrated: 'M', other: '.', gone: 'L' };
 
 /** After the cells of a retry were looked at: the halt is over, and the pass goes back to the stage that has work. */
 export function resume(s: PassState, policy: RingPolicy, now: number): void {

@@ -3,6 +3,8 @@ import type { CellLook } from '../../../src/contract/activities.js';
 import type { CellException, PassPurpose } from '../../../src/contract/status.js';
 import { awaitOther, judgeRetry, keepAsLeft, noteFirstLook } from '../../../src/domain/ring/look.js';
 import { haltForExceptions, newPass, setMark } from '../../../src/domain/ring/pass.js';
+import type { Mark } from '../../../src/domain/ring/pass-state.js';
+import { retried, retryable } from '../../../src/domain/ring/people.js';
 import { V0, V1, V2 } from '../../support/fleet.js';
 import { policyOf } from '../policies.js';
 
@@ -152,6 +154,32 @@ describe('the first look of a pass that only migrates', () => {
       reason: 'not ready',
     });
     expect(judgeRetry(s, 0, look(), TARGET)).toEqual({ on: 'target' });
+  });
+});
+
+describe('a retry where cells go back', () => {
+  const back = (marks: string) => {
+    const s = newPass('rollback', marks.length);
+    [...marks].forEach((mark, index) => {
+      setMark(s, index, mark as Mark);
+    });
+    return s;
+  };
+
+  it('is about those that stayed: what went back is done', () => {
+    expect(retryable(back('XRCX'), null)).toEqual([0, 3]);
+    expect(retryable(back('XRs'), [0, 1, 2])).toEqual([0, 2]);
+  });
+
+  it.each<[string, CellLook, Mark]>([
+    ['still runs the package, with PDM behind it', look({ migrated: V1 }), 'C'],
+    ['still runs the package', look(), 'C'],
+    ['runs another by now', look({ version: V0 }), 'L'],
+    ['runs a newer one by now', look({ version: V2 }), 'L'],
+  ])('a cell that %s', (_, seen, mark) => {
+    const s = back('X');
+    retried(s, 0, judgeRetry(s, 0, seen, TARGET));
+    expect(s.marks[0]).toBe(mark);
   });
 });
 
