@@ -54,6 +54,11 @@ describe('in a freeze', () => {
     const entered = (seconds: number) => ({ [V1]: status({ rings: [ring(2, { startedAt: at(seconds) })] }) });
     expect(judge([job({ cell: 'a1', at: 150 })], { acts, statuses: entered(90) })).toEqual([]);
     expect(judge([job({ cell: 'a1', at: 110 })], { acts, statuses: entered(90) })).toHaveLength(1);
+    const late = act('applyTopology', 80, { topology: frozen }, { version: null, answeredAt: ms(95) });
+    const open = act('applyTopology', 0, { topology: topology() }, { version: null });
+    const acted = { acts: [graduated(), open, late] };
+    expect(judge([job({ cell: 'a1', at: 150 })], { ...acted, statuses: entered(90) })).toEqual([]);
+    expect(judge([job({ cell: 'a1', at: 150 })], { ...acted, statuses: entered(96) })).toHaveLength(1);
     const back = act('applyTopology', 130, { topology: frozen }, { version: null });
     expect(judge([job({ cell: 'a1', at: 150 })], { acts: [...acts, back], statuses: entered(140) })).toHaveLength(1);
   });

@@ -31,7 +31,8 @@ function topologiesFor(facts: Facts, job: Job): Topology[] {
   );
   const startedAt = statusOf(facts, job.version)?.rings.find((r) => r.ring === job.ring)?.startedAt ?? null;
   const enteredMs = startedAt === null || Date.parse(startedAt) > job.createdMs ? 0 : Date.parse(startedAt);
-  const inForce = applied.findLastIndex(({ askedMs }) => askedMs <= enteredMs);
+  // One that was asked for and not answered yet may not have been in force.
+  const inForce = applied.findLastIndex(({ answeredMs }) => answeredMs !== null && answeredMs <= enteredMs);
   const possible = applied.slice(Math.max(0, inForce)).map(({ payload }) => payload.topology as Topology);
   return possible.length > 0 ? possible : facts.topologies.slice(0, 1);
 }
