@@ -263,6 +263,8 @@ export interface RingReport {
   view: RolloutRing;
   /** version → cells, as last seen by this pass. */
   observed: Record<string, number>;
+  /** Of these, cells that were quarantined while it was there; absent: none. */
+  observedOut?: Record<string, number>;
   /** Where the package has no chart by name: the one with which cells of the ring run it, null where none is known to. */
   runsWith?: string | null;
   /** The package may go on to the next ring: converged and baked. */

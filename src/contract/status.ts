@@ -117,6 +117,8 @@ export interface CellException {
   needsDowntime?: true;
   /** In the cluster's status: since when it is known so. */
   since?: string;
+  /** The package that it runs, where that is known and is not the one that it was to run. */
+  runs?: string;
 }
 
 export interface RingCounts {
@@ -414,6 +416,8 @@ export interface Difference {
   /** One sentence. */
   reason: string;
   since: string;
+  /** The package that it runs, where that is known and is not its ring's. */
+  runs?: string;
 }
 
 /** How rings are kept on what they converged on. */

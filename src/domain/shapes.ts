@@ -64,6 +64,7 @@ const brakes = listOf(
   }),
 );
 const waiting = object({ kind: text, since: instant, until: optional(instant), detail: text, next: texts });
+const counts: Judge = (value) => isObject(value) && Object.values(value).every(number);
 const exceptions = listOf(object({ cell: text, state: text, reason: text }));
 const health = orNull(object({ windowMs: number, intervalMs: number, signals: object(), mode: text }));
 const alerts: Judge = (value) => isObject(value) && Object.values(value).every(raised);
@@ -224,7 +225,8 @@ const SHAPES: Record<string, Shape> = {
     purpose,
     starter: optional(text),
     view,
-    observed: (value) => isObject(value) && Object.values(value).every(number),
+    observed: counts,
+    observedOut: optional(counts),
     runsWith: optional(orNull(text)),
     baked: flag,
     systemic: flag,

@@ -2,7 +2,15 @@ import { condition, log, sleep } from '@temporalio/workflow';
 import type { CellLook, CellRef, RingHealth } from '../../src/contract/activities.js';
 import { COORDINATOR } from '../../src/domain/brake.js';
 import { differenceOf } from '../../src/domain/cluster/differences.js';
-import { deployableIds, FOUND_AT_MOST, keptOn, reconcileOf, standingOf } from '../../src/domain/cluster/reconcile.js';
+import { noteObserved } from '../../src/domain/cluster/holders.js';
+import {
+  deployableIds,
+  FOUND_AT_MOST,
+  keptOn,
+  noteLooks,
+  reconcileOf,
+  standingOf,
+} from '../../src/domain/cluster/reconcile.js';
 import { COLD_START } from '../../src/domain/cluster/restore.js';
 import type { ClusterState, RingLook } from '../../src/domain/cluster/state.js';
 import { topologyOf } from '../../src/domain/cluster/topology.js';
@@ -133,13 +141,13 @@ export class Looks {
       const looks = await this.lookAtCells(ring, batch);
       // Meanwhile it may have begun anew, with other cells.
       if (state.looking !== looking) return false;
-      noteLooks(looking, looks);
+      this.noteLooks(ring, looking, looks);
       this.compare(ring, looking, looks);
       return false;
     }
     const record = state.rings[ring];
     if (!record) return this.endLook();
-    record.observed = looking.observed;
+    noteObserved(record, looking);
     record.desired ??= newest(Object.keys(record.observed).filter(isPackage));
     this.onLooked(ring, looking);
     void this.watch(ring);
@@ -162,6 +170,13 @@ export class Looks {
     if (!topology) return;
     this.ctx.enter(noteWatched(state, ring, watchedAs(state, topology, ring, health, Date.now())));
     this.ctx.wake();
+  }
+
+  private noteLooks(ring: number, looking: RingLook, looks: CellLook[]): void {
+    const { state } = this.ctx;
+    const topology = topologyOf(state);
+    const isIn = topology && deployableIds(state, topology, ring, Date.now());
+    noteLooks(looking, looks, (cell) => isIn?.has(cell) ?? true);
   }
 
   /** Notes which of these cells do not stand where their ring does. */
@@ -212,13 +227,5 @@ export class Looks {
     const external = found.deployedBy === 'external' ? found.cells : [];
     const all = [...cells, ...leftOut.map((l) => l.cell), ...external];
     return all.flatMap(({ id, tenant, url }) => (tenant && url ? [{ id, tenant, url }] : []));
-  }
-}
-
-function noteLooks(looking: RingLook, looks: CellLook[]): void {
-  looking.cells += looks.length;
-  for (const { facts } of looks) {
-    const version = facts.version ?? 'unknown';
-    looking.observed[version] = (looking.observed[version] ?? 0) + 1;
   }
 }

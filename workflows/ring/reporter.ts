@@ -5,7 +5,7 @@ import { CELLS_STATE } from '../../src/contract/search-attributes.js';
 import type { RingState, RolloutRing } from '../../src/contract/status.js';
 import { medianOf } from '../../src/domain/cluster/forecast.js';
 import { markdownOfRing } from '../../src/domain/details.js';
-import { unhealthyAfterMigration } from '../../src/domain/ring/pass.js';
+import { quarantinedCells, unhealthyAfterMigration } from '../../src/domain/ring/pass.js';
 import { resultOf, viewOf } from '../../src/domain/ring/view.js';
 import { ringReportSignal } from '../shared/signals.js';
 import { PassAlerts } from './alerts.js';
@@ -43,6 +43,7 @@ export class Reporter {
       perimeter: entry?.perimeter ?? false,
       soft: ctx.endsAnyhow,
       idOf: ctx.roster.idOf,
+      versionOf: ctx.roster.versionOf,
       leftOut: entry?.leftOut ?? [],
       brakes: ctx.holdingBrakes(),
       trouble: ctx.trouble,
@@ -104,6 +105,7 @@ export class Reporter {
       starter: ctx.input.starter,
       view,
       observed: ctx.roster.observed,
+      ...(ctx.state.counts.Q > 0 ? { observedOut: ctx.roster.observedOf(quarantinedCells(ctx.state)) } : {}),
       runsWith: ctx.input.chartVersion === null ? ctx.state.runsWith : null,
       baked: ctx.state.bakedAtMs !== null,
       systemic: halt?.kind === 'systemic',

@@ -46,7 +46,8 @@ export function differenceOf(look: CellLook, standing: Standing, came: Came | nu
     return told('unknown', look.problem || 'what it runs is unknown');
   if (activeJob) return told('busy', `job ${activeJob.id} is under way on it`);
   if (sameVersion(facts.version, standing.version)) return onVersion(look, standing, told);
-  return offVersion(look, facts.version, standing, came, told);
+  const off = offVersion(look, facts.version, standing, came, told);
+  return isPackage(facts.version) ? { ...off, runs: facts.version } : off;
 }
 
 type Tell = (kind: DifferenceKind, reason: string) => Difference;

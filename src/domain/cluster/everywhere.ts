@@ -1,7 +1,7 @@
 import type { IsEverywhere } from '../../contract/messages.js';
-import type { DifferenceKind, Everywhere, MissingCell } from '../../contract/status.js';
+import type { CellException, DifferenceKind, Everywhere, MissingCell } from '../../contract/status.js';
 import { comparePackages, isNewer, isPackage, sameVersion } from '../package-version.js';
-import { type Ring, ringOf, type Topology } from '../topology/index.js';
+import { ringOf, type Topology } from '../topology/index.js';
 import { blockOf } from './blocks.js';
 
 import { cellsInAutomation } from './quarantine.js';
@@ -40,16 +40,18 @@ function missingIn(state: ClusterState, topology: Topology, ring: number, versio
   if (!found || !record) return whole('unknown', `there is no ring ${ring}`);
   if (found.deployedBy === 'external')
     return whole('unknown', 'other tools deploy it: what runs there is not known here');
-  const named = namedIn(state, found, now);
-  const { cells } = cellsInAutomation(state, found, now);
-  if (cells.length === 0) return named;
+  const { cells, leftOut } = cellsInAutomation(state, found, now);
+  const out = leftOut.map(({ cell, state: at, reason }) => ({ ring, cell: cell.id, state: at, reason }));
+  if (cells.length === 0) return out;
+  const on = countIn(record, cells.length, version);
   if (!hasConverged(record, version)) {
-    const { converged, observed } = record;
-    const on = countOn(observed, version);
-    const detail = `${on} of ${record.total} cells run it or a newer one; the ring converged on ${converged ?? 'none yet'}`;
-    return [...whole(state.turns[ring]?.state ?? record.state, detail), ...named];
+    const detail = `${on} of ${record.total} cells run it or a newer one; the ring converged on ${record.converged ?? 'none yet'}`;
+    return [...whole(state.turns[ring]?.state ?? record.state, detail), ...out];
   }
-  return [...named, ...unnamed(record, version, cells.length, named, ring)];
+  const isIn = new Set(cells.map(({ id }) => id));
+  const off = exceptionsIn(state, ring, version).filter(({ cell }) => isIn.has(cell));
+  const named = off.map((e) => ({ ring, cell: e.cell, state: e.state, reason: e.reason }));
+  return [...out, ...named, ...unnamed(cells.length - off.length - on, ring)];
 }
 
 /** The whole ring converged on the package, or on a newer one. */
@@ -59,34 +61,35 @@ const hasConverged = ({ converged }: RingRecord, version: string): boolean =>
 const countOn = (observed: Record<string, number>, version: string): number =>
   Object.entries(observed).reduce((sum, [v, n]) => sum + (isPackage(v) && comparePackages(v, version) >= 0 ? n : 0), 0);
 
-/** Cells that are out of automation, and those of which it is known that they do not stand where their ring does. */
-function namedIn(state: ClusterState, found: Ring, now: number): MissingCell[] {
-  const { ring } = found;
-  const { cells, leftOut } = cellsInAutomation(state, found, now);
-  const out = leftOut.map(({ cell, state: at, reason }) => ({ ring, cell: cell.id, state: at, reason }));
-  const isIn = new Set(cells.map(({ id }) => id));
+/**
+ * How many of the cells in automation run the package, or a newer one. Whoever was taken out since they were last counted
+ * may be one of those that run it.
+ */
+function countIn({ observed, observedOut = {} }: RingRecord, cells: number, version: string): number {
+  const all = (counts: Record<string, number>) => Object.values(counts).reduce((sum, n) => sum + n, 0);
+  const takenOut = Math.max(0, all(observed) - all(observedOut) - cells);
+  return Math.max(0, countOn(observed, version) - countOn(observedOut, version) - takenOut);
+}
+
+/** Cells of which it is known that they do not stand where their ring does, and not that they run the package all the same. */
+function exceptionsIn(state: ClusterState, ring: number, version: string): CellException[] {
+  const record = state.rings[ring];
   const differ = state.reconcile?.found[ring] ?? [];
   const fine = new Set(differ.filter(({ kind }) => IS_THERE.has(kind)).map(({ cell }) => cell));
-  const record = state.rings[ring];
   const said = record ? exceptionsWith(record.exceptions, differ) : [];
-  const exceptions = said.filter(({ cell }) => isIn.has(cell) && !fine.has(cell));
-  return [...out, ...exceptions.map((e) => ({ ring, cell: e.cell, state: e.state, reason: e.reason }))];
+  return said.filter((e) => !fine.has(e.cell) && !runsIt(e, version, record?.converged ?? null));
+}
+
+/** PDM is what failed on a cell that runs what its ring converged on. */
+function runsIt({ state, runs }: CellException, version: string, converged: string | null): boolean {
+  if (runs !== undefined) return comparePackages(runs, version) >= 0;
+  return state === 'migration-failed' && converged !== null && isNewer(converged, version);
 }
 
 /** More cells than are named were last seen on something older. */
-function unnamed(
-  { observed }: RingRecord,
-  version: string,
-  cells: number,
-  named: MissingCell[],
-  ring: number,
-): MissingCell[] {
-  const others = named.filter((m) => m.state !== 'quarantined' && m.state !== 'skipped').length;
-  const left = cells - others - countOn(observed, version);
-  if (left <= 0) return [];
-  return [
-    { ring, cell: null, state: 'unknown', reason: `${left} more were last seen on an older package, or on none` },
-  ];
+function unnamed(left: number, ring: number): MissingCell[] {
+  const reason = `${left} more were last seen on an older package, or on none`;
+  return left <= 0 ? [] : [{ ring, cell: null, state: 'unknown', reason }];
 }
 
 /** Why the package can come nowhere any more, and no newer one is on its way in its place; null: it can. */

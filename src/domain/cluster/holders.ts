@@ -92,20 +92,27 @@ export function whoIsGone(
 export type TurnEnd = 'looked' | 'unused' | 'lost';
 
 /** What the pass that holds a ring says of it; answers what its end would be. Before it has looked it does nothing. */
-export function noteRing(
-  record: RingRecord,
-  { view, observed, version, purpose, alerts = {} }: RingReport,
-  now: number,
-): TurnEnd {
+export function noteRing(record: RingRecord, report: RingReport, now: number): TurnEnd {
+  const { view, observed, version, purpose, alerts = {} } = report;
   const hasLooked = Object.keys(observed).length > 0 || record.total === 0;
   record.state = view.state;
-  if (hasLooked) record.observed = observed;
+  if (hasLooked) noteObserved(record, report);
   record.exceptions = withSince(view.exceptions, record.exceptions, now);
   record.exceptionsTotal = view.exceptionsTotal;
   record.alerts = alerts;
   if (view.convergedAt && purpose === 'deploy')
     Object.assign(record, { converged: version, convergedAt: view.convergedAt });
   return hasLooked ? 'looked' : 'unused';
+}
+
+/** What the cells of a ring run, as a pass or a look saw it last. */
+export function noteObserved(
+  record: RingRecord,
+  { observed, observedOut = {} }: Pick<RingReport, 'observed' | 'observedOut'>,
+): void {
+  record.observed = observed;
+  record.observedOut = observedOut;
+  if (Object.keys(observedOut).length === 0) delete record.observedOut;
 }
 
 /** A package that stopped by its own fault is remembered until a newer one has converged where it stopped. */

@@ -70,7 +70,18 @@ export function quarantineCell(
   const short = shortened(reason, MAX_REASON);
   if (known?.by === by && known.reason === short && known.expiresAt === until) return false;
   state.quarantined[cell] = { by, reason: short, sinceMs: now, ...(until === undefined ? {} : { expiresAt: until }) };
+  if (!known) noteOut(state, cell);
   return true;
+}
+
+/** What it runs counts apart from now on, where the last pass said so: the ring may not be looked at for a while. */
+function noteOut(state: ClusterState, cell: string): void {
+  for (const record of Object.values(state.rings)) {
+    const { runs } = record.exceptions.find((e) => e.cell === cell) ?? {};
+    if (runs === undefined || !record.observed[runs]) continue;
+    const { observedOut = {} } = record;
+    record.observedOut = { ...observedOut, [runs]: (observedOut[runs] ?? 0) + 1 };
+  }
 }
 
 /** Cells whose quarantine is over by now; they are readmitted. */

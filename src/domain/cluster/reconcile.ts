@@ -1,3 +1,4 @@
+import type { CellLook } from '../../contract/activities.js';
 import { CLUSTER_WORKFLOW_ID } from '../../contract/ids.js';
 import type { PackageBrakes, RingReport } from '../../contract/internal.js';
 import type { BrakeStatus, CellException, CellState, Difference, DifferenceKind } from '../../contract/status.js';
@@ -7,7 +8,7 @@ import { resolvePolicy, ringOf, type Topology } from '../topology/index.js';
 import { blockOf } from './blocks.js';
 import type { Ask, Standing } from './differences.js';
 import { cellsInAutomation } from './quarantine.js';
-import type { ClusterState, QueuedRequest, RingRecord } from './state.js';
+import type { ClusterState, QueuedRequest, RingLook, RingRecord } from './state.js';
 
 /** Keeping every ring on the package on which the whole of it last converged: what is asked, found, and done. */
 
@@ -190,7 +191,7 @@ export function exceptionsWith(exceptions: CellException[], found: Difference[])
   const kept = exceptions.filter(({ cell }) => !known.has(cell));
   const said = new Set(kept.map(({ cell }) => cell));
   const more = found.filter(({ cell }) => !said.has(cell));
-  return [...kept, ...more.map(({ cell, kind, reason, since }) => ({ cell, state: STATES[kind], reason, since }))];
+  return [...kept, ...more.map(exceptionOf)];
 }
 
 /** A cell that was said to stand so before has stood so since then. */
@@ -202,6 +203,26 @@ export function withSince(
   const known = new Map(before.map((e) => [`${e.cell} ${e.state} ${e.jobId}`, e.since]));
   const at = new Date(now).toISOString();
   return exceptions.map((e) => ({ ...e, since: known.get(`${e.cell} ${e.state} ${e.jobId}`) ?? at }));
+}
+
+const exceptionOf = ({ cell, kind, reason, since, runs }: Difference): CellException => ({
+  cell,
+  state: STATES[kind],
+  reason,
+  since,
+  ...(runs === undefined ? {} : { runs }),
+});
+
+/** Counts what some cells of a ring run, those that are out of automation apart as well. */
+export function noteLooks(looking: RingLook, looks: readonly CellLook[], isIn: (cell: string) => boolean): void {
+  looking.cells += looks.length;
+  for (const { cell, facts } of looks) {
+    const version = facts.version ?? 'unknown';
+    looking.observed[version] = (looking.observed[version] ?? 0) + 1;
+    if (isIn(cell)) continue;
+    looking.observedOut ??= {};
+    looking.observedOut[version] = (looking.observedOut[version] ?? 0) + 1;
+  }
 }
 
 /** A look at a ring that is kept on nothing says only what runs there. */

@@ -117,6 +117,8 @@ export interface RingLook {
   cells: number;
   /** How many of them run what; `unknown` where nobody knows. */
   observed: Record<string, number>;
+  /** Of these, cells that are out of automation; absent: none. */
+  observedOut?: Record<string, number>;
   /** Cells that do not stand where their ring does. */
   found?: Difference[];
 }
@@ -127,6 +129,8 @@ export interface RingRecord {
   total: number;
   desired: string | null;
   observed: Record<string, number>;
+  /** Of these, cells that were out of automation; absent: none. */
+  observedOut?: Record<string, number>;
   converged: string | null;
   convergedAt: string | null;
   state: RingState;

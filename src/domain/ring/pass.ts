@@ -228,6 +228,9 @@ export function markQuarantined(s: PassState, index: number, policy: RingPolicy)
   endHaltWithinBudget(s, policy);
 }
 
+export const quarantinedCells = (s: PassState): number[] =>
+  s.marks.flatMap((mark, index) => (mark === 'Q' ? [index] : []));
+
 /** Whatever a look or a retry has made of quarantined cells: nothing starts on them. */
 export function leaveOutQuarantined(s: PassState, policy: RingPolicy): void {
   for (const index of Object.keys(s.quarantines).map(Number)) {
@@ -435,12 +438,26 @@ export function haltForExceptions(s: PassState, policy: RingPolicy, now: number)
 export const unhealthyAfterMigration = (s: PassState): string | null =>
   Object.values(s.exceptions).find((e) => e.state === 'migration-failed' && e.needsDowntime)?.reason ?? null;
 
-/** Exceptions in the order of the snapshot, with their cells' ids. */
-export function exceptionsOf(s: PassState, idOf: (index: number) => string): CellException[] {
+const orAbsent = (runs: string | null): { runs?: string } => (runs === null ? {} : { runs });
+
+/** Where going back or being cancelled failed half way, AMP's word on the version is not enough. */
+const UNSURE: ReadonlySet<CellState> = new Set(['rollback-failed', 'cancel-unconfirmed', 'left']);
+
+/**
+ * Exceptions in the order of the snapshot, with their cells' ids. `runs`: what a cell was last seen to run, where that is
+ * a package, and not the one that it was to run.
+ */
+export function exceptionsOf(
+  s: PassState,
+  idOf: (index: number) => string,
+  runs: (index: number) => string | null = () => null,
+): CellException[] {
+  const elsewhere = (index: string, state: CellState) => (UNSURE.has(state) ? null : runs(Number(index)));
   return Object.entries(s.exceptions).map(([index, e]) => ({
     cell: idOf(Number(index)),
     state: e.state,
     reason: e.reason,
+    ...orAbsent(elsewhere(index, e.state)),
     ...(e.jobId === undefined ? {} : { jobId: e.jobId }),
     ...(e.needsDowntime ? { needsDowntime: true as const } : {}),
     ...(e.evidence === undefined ? {} : { evidence: e.evidence }),

@@ -35,8 +35,17 @@ export class Roster {
   readonly idOf = (index: number): string => this.cells[index]?.id ?? '';
 
   /** What the cell was last seen to run; null is unknown. */
-  versionOf(index: number): string | null {
-    return this.versions[this.seen[index] ?? -1] ?? null;
+  readonly versionOf = (index: number): string | null => this.versions[this.seen[index] ?? -1] ?? null;
+
+  /** How many of these cells were last seen to run what. */
+  observedOf(indices: readonly number[]): Record<string, number> {
+    const observed: Record<string, number> = {};
+    for (const index of indices) {
+      if (this.seen[index] === undefined) continue;
+      const key = this.versionOf(index) ?? 'unknown';
+      observed[key] = (observed[key] ?? 0) + 1;
+    }
+    return observed;
   }
 
   /** Notes what a cell runs, and keeps the count of what runs where. */

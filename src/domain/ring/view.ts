@@ -9,6 +9,7 @@ import type {
 } from '../../contract/status.js';
 import { scopeText } from '../brake.js';
 import { waitForBlock } from '../cluster/blocks.js';
+import { isPackage, sameVersion } from '../package-version.js';
 import { healthUnknown, ringHealthOf } from './health.js';
 import type { Observed } from './observe.js';
 import { concerned, converged, exceptionsOf, failures, flying, isMending, type PassState, settled } from './pass.js';
@@ -22,6 +23,8 @@ export interface ViewContext {
   perimeter: boolean;
   soft: boolean;
   idOf: (index: number) => string;
+  /** What a cell was last seen to run; null, absent: that is not known. */
+  versionOf?: (index: number) => string | null;
   leftOut: CellException[];
   /** Brakes that hold now and cover what this pass would do next. */
   brakes: BrakeStatus[];
@@ -214,10 +217,14 @@ export function resultOf(s: PassState, soft: boolean): PassResult | null {
   return { outcome: 'converged', reason: failures(s) === 0 ? '' : `${failures(s)} failed, within the budget`, ...none };
 }
 
+const otherPackage = (runs: string | null, version: string): string | null =>
+  runs !== null && isPackage(runs) && !sameVersion(runs, version) ? runs : null;
+
 const seenOf = ({ sentence, would, waits }: Observed) => ({ sentence, would, waits });
 
 export function viewOf(s: PassState, ctx: ViewContext): RolloutRing {
-  const all = [...exceptionsOf(s, ctx.idOf), ...ctx.leftOut];
+  const runs = (index: number) => otherPackage(ctx.versionOf?.(index) ?? null, ctx.version);
+  const all = [...exceptionsOf(s, ctx.idOf, runs), ...ctx.leftOut];
   const health = ringHealthOf(s);
   const flights = Object.keys(s.inFlight).slice(0, MAX_IN_FLIGHT_NAMED);
   return {

@@ -42,6 +42,14 @@ const said = (state: 'busy' | 'rolled-back' | 'skipped' | 'failed') => ({
 const kindOf = (seen: CellLook, of: Partial<Standing> = {}, came: Came | null = null) =>
   differenceOf(seen, standing(of), came, NOW)?.kind ?? null;
 
+describe('a difference', () => {
+  it('says what the cell runs, where that is another package than its ring’s', () => {
+    expect(differenceOf(look(V0), standing(), null, NOW)).toMatchObject({ runs: V0 });
+    expect(differenceOf(look('17.9.0'), standing(), null, NOW)).not.toHaveProperty('runs');
+    expect(differenceOf(look(V1, { onTarget: false }), standing(), null, NOW)).not.toHaveProperty('runs');
+  });
+});
+
 describe('a cell that runs what its ring does', () => {
   it.each<[string, string | null, CellLook, Partial<Standing>]>([
     ['and is well is as it should be', null, look(V1), {}],

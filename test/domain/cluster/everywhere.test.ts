@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { isEverywhere } from '../../../src/domain/cluster/everywhere.js';
+import { quarantineCell } from '../../../src/domain/cluster/quarantine.js';
 import { noteFound } from '../../../src/domain/cluster/reconcile.js';
 import {
   type ClusterState,
@@ -30,6 +31,7 @@ const ask = (state: ClusterState, version = V1, more: object = {}) =>
   isEverywhere(state, topology(), { version, ...more }, NOW);
 const named = (state: ClusterState, version = V1, more: object = {}) =>
   ask(state, version, more).missing.map(({ ring, cell, state: at }) => `${ring} ${cell} ${at}`);
+const outer = { rings: [2] };
 
 describe('whether a package is everywhere', () => {
   it('is so where every ring that we deploy converged on it, or on a newer one', () => {
@@ -69,6 +71,46 @@ describe('whether a package is everywhere', () => {
     expect(named(state)).toEqual(['2 c2-1 pending', '2 c2-2 pending']);
     const failed = cluster({ exceptions: [{ cell: 'c2-1', state: 'rolled-back', reason: '' }], exceptionsTotal: 1 });
     expect(named(failed)).toEqual(['2 c2-1 rolled-back']);
+  });
+
+  it('does not miss a cell that failed under a newer package, and runs this one', () => {
+    const exceptions = [{ cell: 'c2-1', state: 'rolled-back' as const, reason: '', runs: V1 }];
+    const state = cluster({ converged: V2, observed: { [V2]: 2, [V1]: 1 }, exceptions, exceptionsTotal: 1 });
+    expect(ask(state, V1).there).toBe(true);
+    expect(named(state, V2, outer)).toEqual(['2 c2-1 rolled-back']);
+    const behind = cluster({ converged: V2, observed: { [V2]: 2, [V1]: 1 } });
+    const since = new Date(NOW).toISOString();
+    noteFound(behind, 2, [{ cell: 'c2-1', kind: 'behind', reason: '', since, runs: V1 }], () => true);
+    expect(ask(behind, V1).there).toBe(true);
+    expect(named(behind, V2, outer)).toEqual(['2 c2-1 pending']);
+  });
+
+  it('does not miss a cell whose PDM of a newer package failed; of that package itself it does', () => {
+    const exceptions = [{ cell: 'c2-1', state: 'migration-failed' as const, reason: '' }];
+    const state = cluster({ converged: V2, observed: { [V2]: 3 }, exceptions, exceptionsTotal: 1 });
+    expect(ask(state, V1).there).toBe(true);
+    expect(named(state, V2, outer)).toEqual(['2 c2-1 migration-failed']);
+  });
+
+  it('takes no quarantined cell that runs it for one in automation that does not', () => {
+    const state = cluster({ observed: { [V0]: 1, [V1]: 2 }, observedOut: { [V1]: 1 } });
+    state.quarantined['c2-1'] = { by: 'alice', reason: 'x', sinceMs: NOW };
+    expect(ask(state, V1, { ignoreQuarantined: true })).toMatchObject({ there: false, missingTotal: 2 });
+    const others = cluster({ observed: { [V0]: 1, [V1]: 2 }, observedOut: { [V0]: 1 } });
+    others.quarantined = state.quarantined;
+    expect(ask(others, V1, { ignoreQuarantined: true }).there).toBe(true);
+  });
+
+  it('takes nobody that was quarantined since the ring was last looked at for one that runs it, unless the pass said so', () => {
+    const rest = { [V0]: 1, [V1]: 2 };
+    const state = cluster({ observed: rest });
+    quarantineCell(state, { cell: 'c2-1', by: 'alice', reason: 'x' }, NOW);
+    expect(ask(state, V1, { ignoreQuarantined: true }).there).toBe(false);
+    const exceptions = [{ cell: 'c2-1', state: 'rolled-back' as const, reason: '', runs: V0 }];
+    const named = cluster({ observed: rest, exceptions, exceptionsTotal: 1 });
+    quarantineCell(named, { cell: 'c2-1', by: 'alice', reason: 'x' }, NOW);
+    quarantineCell(named, { cell: 'c2-1', by: 'alice', reason: 'said again' }, NOW);
+    expect(ask(named, V1, { ignoreQuarantined: true }).there).toBe(true);
   });
 
   it('counts cells that nobody has named', () => {

@@ -160,6 +160,10 @@ describe('a ring that is free again', () => {
     };
     expect([noteRing(record, report({}), NOW), record.observed]).toEqual(['unused', { [V0]: 3 }]);
     expect([noteRing(record, report({ [V1]: 3 }), NOW), record.observed]).toEqual(['looked', { [V1]: 3 }]);
+    noteRing(record, { ...report({ [V1]: 3 }), observedOut: { [V1]: 1 } }, NOW);
+    expect(record.observedOut).toEqual({ [V1]: 1 });
+    noteRing(record, report({ [V1]: 3 }), NOW);
+    expect(record).not.toHaveProperty('observedOut');
     record.total = 0;
     expect([noteRing(record, report({}), NOW), record.observed]).toEqual(['looked', {}]);
   });

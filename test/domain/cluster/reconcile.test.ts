@@ -1,8 +1,21 @@
 import { describe, expect, it } from 'vitest';
+import type { CellLook } from '../../../src/contract/activities.js';
 import type { RingReport } from '../../../src/contract/internal.js';
 import type { Difference } from '../../../src/contract/status.js';
-import { cellsOfPass, FOUND_AT_MOST, noteFound, reconcileOf } from '../../../src/domain/cluster/reconcile.js';
-import { newClusterState, newRingRecord, type QueuedRequest } from '../../../src/domain/cluster/state.js';
+import {
+  cellsOfPass,
+  FOUND_AT_MOST,
+  noteFound,
+  noteLooks,
+  reconcileOf,
+} from '../../../src/domain/cluster/reconcile.js';
+import {
+  newClusterState,
+  newRingRecord,
+  type QueuedRequest,
+  type RingLook,
+} from '../../../src/domain/cluster/state.js';
+import { V0, V1 } from '../../support/fleet.js';
 
 const since = '2026-01-02T03:04:05.000Z';
 const differs = (cell: string, more: Partial<Difference> = {}): Difference => ({
@@ -30,6 +43,20 @@ describe('what looks found', () => {
     const found = [differs('a', { reason: 'r' }), differs('b', { kind: 'hand', reason: 'r' })];
     noteFound(state, 2, found, () => true);
     expect(reconcileOf(state).found[2]).toEqual(found);
+  });
+});
+
+describe('a look', () => {
+  it('counts what cells run, and those that are out of automation apart', () => {
+    const looking: RingLook = { ring: 2, cells: 0, observed: {} };
+    const look = (cell: string, version: string | null) => ({ cell, facts: { version } }) as CellLook;
+    noteLooks(looking, [look('a', V0), look('b', V1)], () => true);
+    noteLooks(looking, [look('c', V1), look('d', null)], () => false);
+    expect(looking).toEqual({
+      ...{ ring: 2, cells: 4 },
+      observed: { [V0]: 1, [V1]: 2, unknown: 1 },
+      observedOut: { [V1]: 1, unknown: 1 },
+    });
   });
 });
 

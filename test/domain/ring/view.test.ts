@@ -1,11 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import type { Halt, PassState } from '../../../src/domain/ring/pass.js';
-import { viewOf } from '../../../src/domain/ring/view.js';
+import { type ViewContext, viewOf } from '../../../src/domain/ring/view.js';
+import { V0, V1 } from '../../support/fleet.js';
 import { NOW, standing } from './passes.js';
 
 const context = { ring: 2, name: 'r', version: 'v', perimeter: false, soft: false, leftOut: [], brakes: [] };
-const shown = (s: ReturnType<typeof standing>) =>
-  viewOf(s, { ...context, idOf: (i) => `c-${i}`, trouble: null, startedAtMs: NOW, nowMs: NOW });
+const shown = (s: ReturnType<typeof standing>, more: Partial<ViewContext> = {}) =>
+  viewOf(s, { ...context, idOf: (i) => `c-${i}`, trouble: null, startedAtMs: NOW, nowMs: NOW, ...more });
 
 describe('what people see of a pass', () => {
   it('that takes a package back counts all cells that would go down for it, and names a hundred', () => {
@@ -70,5 +71,16 @@ describe('what people see of a pass', () => {
     s.exceptions[0] = { state: 'failed', reason: 'stays', needsDowntime: true };
     expect(shown(s)).not.toHaveProperty('needDowntime');
     expect(shown(s).exceptions).toMatchObject([{ cell: 'c-0', needsDowntime: true }]);
+  });
+
+  it('says what a cell runs instead of the package, where that is known', () => {
+    const s = standing('RXXXR');
+    const seen = [V0, V1, V0, V0, null];
+    const states = ['rolled-back', 'failed', 'rollback-failed', 'failed', 'rolled-back'] as const;
+    states.forEach((state, index) => {
+      s.exceptions[index] = { state, reason: '' };
+    });
+    const view = shown(s, { version: V1, versionOf: (index) => seen[index] ?? null });
+    expect(view.exceptions.map(({ runs }) => runs)).toEqual([V0, undefined, undefined, V0, undefined]);
   });
 });
