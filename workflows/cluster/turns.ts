@@ -62,7 +62,7 @@ import {
 } from '../../src/domain/cluster/turns.js';
 import { gatesBefore } from '../../src/domain/health/gates.js';
 import { healthOf } from '../../src/domain/health/policy.js';
-import { beforeReport, decisionOfTurn, decisionsOfReport } from '../../src/domain/ledger/decisions.js';
+import { beforeReport, decisionOfLoss, decisionOfTurn, decisionsOfReport } from '../../src/domain/ledger/decisions.js';
 import { OUST_AFTER_MS } from '../../src/domain/ousting.js';
 import { packCells } from '../../src/domain/snapshot.js';
 import {
@@ -458,12 +458,10 @@ export class Turns {
     return new Set(runs.filter((r) => r.state === 'open').map((r) => r.workflowId));
   }
 
-  private async passGone(ring: number, { request: { sender, requestId } }: Turn): Promise<void> {
+  private async passGone(ring: number, turn: Turn): Promise<void> {
+    const { sender, requestId } = turn.request;
     log.warn('the pass that held a ring is gone; its turn is free', { ring, sender });
-    this.ctx.enter(
-      { act: 'passLost', ring, reason: 'the pass that held the ring is gone', facts: { sender } },
-      'failure',
-    );
+    this.ctx.enter(decisionOfLoss(ring, turn, Date.now()));
     this.free(ring);
     this.ctx.wake();
     // What the cluster itself had asked for, its next look asks for again.

@@ -1,12 +1,12 @@
 import type { AskGraduation, RingReport, RolloutEnded } from '../../contract/internal.js';
-import type { NewEntry } from '../../contract/ledger.js';
+import type { LedgerKind, NewEntry } from '../../contract/ledger.js';
 import type { Problem } from '../../contract/problem.js';
-import type { RingState } from '../../contract/status.js';
+import type { RingState, RolloutRing } from '../../contract/status.js';
 import type { ClusterState, Turn } from '../cluster/state.js';
 import type { TurnAction } from '../cluster/turns.js';
 
-/** What the cluster decided, as the ledger has it. */
-export type Decision = Omit<NewEntry, 'kind' | 'by'>;
+/** What the cluster decided, as the ledger has it; `kind` where it is no decision. */
+export type Decision = Omit<NewEntry, 'kind' | 'by'> & { kind?: LedgerKind };
 
 /** A decision about a turn; null: one that changes nothing for anybody. */
 export function decisionOfTurn(action: TurnAction): Decision | null {
@@ -69,18 +69,21 @@ export function decisionsOfReport(
     decisions.push({ act: 'converged', ...about, outcome: `${cells} of ${view.total} cells`, tookMs, facts });
   }
   if (view.state === 'halted' && before.state !== 'halted') {
-    const reason = view.waitingFor?.detail ?? report.result?.reason ?? '';
     decisions.push({
+      kind: 'failure',
       act: 'halted',
       ...about,
-      reason,
+      outcome: 'no further cell starts',
+      reason: view.waitingFor?.detail ?? report.result?.reason ?? '',
+      evidence: evidenceOf(view),
+      tookMs,
       facts: { systemic: report.systemic, purpose, ...perimeter, ...reconciles },
     });
   }
   if (view.state !== 'halted' && before.state === 'halted') {
     decisions.push({ act: 'resumed', ...about, outcome: view.state, facts: perimeter });
   }
-  decisions.push(...decisionsOfSystemic(before.systemic, state.systemic));
+  decisions.push(...decisionsOfSystemic(before.systemic, state, view));
   if (report.ended) {
     const { outcome = view.state, reason = '' } = report.result ?? {};
     decisions.push({
@@ -95,10 +98,41 @@ export function decisionsOfReport(
   return decisions;
 }
 
-function decisionsOfSystemic(before: ClusterState['systemic'], after: ClusterState['systemic']): Decision[] {
+/** What a stop rests on: what was measured of the ring, or else of the cells that failed in it. */
+function evidenceOf({ health, exceptions }: RolloutRing): string[] {
+  const ofRing = health?.ring?.verdict === 'healthy' ? [] : (health?.ring?.evidence ?? []);
+  const found = ofRing.length > 0 ? ofRing : exceptions.flatMap(({ evidence = [] }) => evidence);
+  return found.map(({ sentence }) => sentence);
+}
+
+function decisionsOfSystemic(
+  before: ClusterState['systemic'],
+  { systemic: after, rollbacks }: ClusterState,
+  view: RolloutRing,
+): Decision[] {
   if (before?.version === after?.version && before?.ring === after?.ring) return [];
-  if (after) return [{ act: 'systemic', version: after.version, ring: after.ring }];
-  return before ? [{ act: 'systemicOver', version: before.version, ring: before.ring }] : [];
+  if (!after) return before ? [{ act: 'systemicOver', version: before.version, ring: before.ring }] : [];
+  const { version, ring } = after;
+  const about = { kind: 'failure' as const, act: 'systemic', version, ring };
+  const outcome = 'a newer package needs a yes, or the fix';
+  if (after.why === 'rolled-back') return [{ ...about, outcome, reason: rollbacks[version]?.reason ?? '' }];
+  const reason = view.health?.ring?.sentence ?? view.waitingFor?.detail ?? '';
+  return [{ ...about, outcome, reason, evidence: evidenceOf(view) }];
+}
+
+/** The pass of a turn is gone without a word. */
+export function decisionOfLoss(ring: number, { request, grantedAtMs }: Turn, now: number): Decision {
+  const { version, sender, purpose } = request;
+  return {
+    kind: 'failure',
+    act: 'passLost',
+    version,
+    ring,
+    outcome: 'its turn is free',
+    reason: 'the pass that held the ring is gone',
+    tookMs: now - grantedAtMs,
+    facts: { sender, purpose },
+  };
 }
 
 /** Whether a package may leave the perimeter, and on whose word. */
