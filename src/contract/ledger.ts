@@ -99,8 +99,8 @@ export interface Standing {
   /** Oldest first. */
   graduated: GraduatedPackage[];
   ended: EndedStanding[];
-  /** The newest package that was stopped as its own fault, and where. */
-  systemic: { version: string; ring: number; sinceMs: number } | null;
+  /** The newest package that was stopped as its own fault, or taken back (`why`), and where; `fixedIn`: the one with the fix. */
+  systemic: { version: string; ring: number; sinceMs: number; why?: 'rolled-back'; fixedIn?: string } | null;
 }
 
 export interface EndedStanding {

@@ -113,9 +113,10 @@ function decisionsOfSystemic(
   if (before?.version === after?.version && before?.ring === after?.ring) return [];
   if (!after) return before ? [{ act: 'systemicOver', version: before.version, ring: before.ring }] : [];
   const { version, ring } = after;
-  const about = { kind: 'failure' as const, act: 'systemic', version, ring };
+  const { why, fixedIn } = after;
+  const about = { kind: 'failure' as const, act: 'systemic', version, ring, facts: { why, fixedIn } };
   const outcome = 'a newer package needs a yes, or the fix';
-  if (after.why === 'rolled-back') return [{ ...about, outcome, reason: rollbacks[version]?.reason ?? '' }];
+  if (why === 'rolled-back') return [{ ...about, outcome, reason: rollbacks[version]?.reason ?? '' }];
   const reason = view.health?.ring?.sentence ?? view.waitingFor?.detail ?? '';
   return [{ ...about, outcome, reason, evidence: evidenceOf(view) }];
 }

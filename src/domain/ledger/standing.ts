@@ -1,6 +1,6 @@
 import type { EndedStanding, LedgerEntry, Standing } from '../../contract/ledger.js';
 import type { BrakeStatus, GraduatedPackage, RolloutState } from '../../contract/status.js';
-import { isBlockedBy } from '../cluster/blocks.js';
+import { isBlockedBy, noteFix } from '../cluster/blocks.js';
 import { isPackage } from '../package-version.js';
 
 /** Entries that say what stands, by what they are about. `readStanding` asks for these alone. */
@@ -72,13 +72,19 @@ function takeBrake(
 }
 
 function takeBlock(blocked: Map<string, Standing['blocked'][number]>, entry: LedgerEntry): void {
-  const { act, by, at, version, reason = '', url, facts = {} } = entry;
+  const { act, version } = entry;
   if (version === undefined || !isPackage(version)) return;
   if (act === 'unblockVersion') blocked.delete(version);
-  if (act !== 'blockVersion') return;
+  if (act === 'blockVersion') blocked.set(version, blockOfEntry(entry, version));
+}
+
+function blockOfEntry(
+  { by, at, reason = '', url, facts = {} }: LedgerEntry,
+  version: string,
+): Standing['blocked'][number] {
   const fixedIn = text(facts.fixedIn) ?? '';
   const more = { ...(isPackage(fixedIn) ? { fixedIn } : {}), ...(url ? { url } : {}) };
-  blocked.set(version, { version, by, reason, since: text(facts.since) ?? at, ...more });
+  return { version, by, reason, since: text(facts.since) ?? at, ...more };
 }
 
 function takeQuarantine(quarantined: Map<string, Standing['quarantined'][number]>, entry: LedgerEntry): void {
@@ -94,16 +100,26 @@ function takeQuarantine(quarantined: Map<string, Standing['quarantined'][number]
 class Packages {
   private readonly graduated = new Map<string, GraduatedPackage>();
   private readonly ended = new Map<string, EndedStanding>();
-  private systemic: Standing['systemic'] = null;
+  systemic: Standing['systemic'] = null;
 
   take(entry: LedgerEntry): void {
-    const { act, version, ring, at } = entry;
+    const { act, version, ring } = entry;
     if (version === undefined || !isPackage(version)) return;
     if (act === 'graduated') this.graduate(entry, version);
     if (act === 'opened') this.ended.delete(version);
     if (act === 'ended') this.end(entry, version);
-    if (act === 'systemic' && ring !== undefined) this.systemic = { version, ring, sinceMs: Date.parse(at) };
+    if (act === 'systemic' && ring !== undefined) this.stop(entry, version, ring);
     if (act === 'systemicOver') this.systemic = null;
+    if (act === 'blockVersion' && this.systemic) noteFix(this, blockOfEntry(entry, version));
+  }
+
+  private stop({ at, facts = {} }: LedgerEntry, version: string, ring: number): void {
+    const fixedIn = text(facts.fixedIn) ?? '';
+    this.systemic = {
+      ...{ version, ring, sinceMs: Date.parse(at) },
+      ...(facts.why === 'rolled-back' ? { why: facts.why } : {}),
+      ...(isPackage(fixedIn) ? { fixedIn } : {}),
+    };
   }
 
   private graduate({ by: decidedBy, at, facts = {} }: LedgerEntry, version: string): void {
@@ -124,6 +140,7 @@ class Packages {
     ];
     this.ended.set(version, { version, state, supersededBy, chartVersion, runsWith, at, run: run ?? '' });
     if (state === 'aborted' || state === 'rolled-back') this.graduated.delete(version);
+    if (state === 'rolled-back' && this.systemic?.version === version) this.systemic.why = 'rolled-back';
     const graduated = this.graduated.get(version);
     if (graduated && state === 'converged') graduated.convergedAt ??= at;
   }

@@ -10,7 +10,7 @@ import {
   decisionOfLoss,
   decisionsOfReport,
 } from '../../../src/domain/ledger/decisions.js';
-import { V1 } from '../../support/fleet.js';
+import { V1, V2 } from '../../support/fleet.js';
 
 const NOW = Date.parse('2026-03-10T00:00:00Z');
 const MINUTE = 60_000;
@@ -97,8 +97,10 @@ test('a package that a person took back is at fault by that person’s word', ()
   };
   noteRollback(ring.state, asked, NOW);
   const said = report({ rolledBack: 3 }, { purpose: 'rollback', starter: `package-rollback/${V1}` });
+  ring.state.blocked = [{ version: V1, by: 'alice', reason: 'INC-1', since: '', fixedIn: V2 }];
+  const facts = { why: 'rolled-back', fixedIn: V2 };
   expect(decided(ring, said)).toMatchObject([
-    { kind: 'failure', act: 'systemic', version: V1, ring: 2, reason: 'INC-1' },
+    { kind: 'failure', act: 'systemic', version: V1, ring: 2, reason: 'INC-1', facts },
   ]);
 });
 

@@ -109,6 +109,20 @@ describe('packages that stand by the ledger', () => {
     expect(standing(stop, entry('systemicOver', { version: V1, ring: 2 })).systemic).toBeNull();
   });
 
+  test('taken back by a person, and fixed in a package that nobody has to be asked for', () => {
+    const facts = { why: 'rolled-back', fixedIn: V2 };
+    const stop = entry('systemic', { version: V1, ring: 2, facts });
+    expect(standing(stop).systemic).toEqual({ version: V1, ring: 2, sinceMs: Date.parse(stop.at), ...facts });
+    // Whoever blocked it later knew the fix.
+    const fault = entry('systemic', { version: V1, ring: 2 });
+    const block = entry('blockVersion', { version: V0, facts: { version: V0, fixedIn: V3 } });
+    expect(standing(fault, block).systemic).toMatchObject({ fixedIn: V3 });
+    expect(standing(fault, block).systemic).not.toHaveProperty('why');
+    expect(standing(fault, ended(V1, 'rolled-back')).systemic).toMatchObject({ why: 'rolled-back' });
+    const other = entry('blockVersion', { version: V2, facts: { version: V2, fixedIn: V3 } });
+    expect(standing(fault, other, ended(V2, 'rolled-back')).systemic).toEqual(standing(fault).systemic);
+  });
+
   test('blocked, from the package on up to the one with the fix', () => {
     const block = entry('blockVersion', { version: V1, facts: { version: V1, fixedIn: V3 } });
     const found = standing(graduated(V0), graduated(V1), graduated(V2), graduated(V3), block);
@@ -161,13 +175,13 @@ describe('a cluster that began without memory', () => {
         engage('a'),
         graduated(V1),
         entry('ended', { version: V0, outcome: 'aborted' }),
-        entry('systemic', { version: V1, ring: 2 }),
+        entry('systemic', { version: V1, ring: 2, facts: { why: 'rolled-back', fixedIn: V2 } }),
       ),
     );
     expect(ids(state.brakes)).toEqual(['a']);
     expect(state.graduated.map((g) => g.version)).toEqual([V1]);
     expect(state.ended[V0]).toMatchObject({ state: 'aborted' });
-    expect(state.systemic).toMatchObject({ version: V1, ring: 2 });
+    expect(state.systemic).toMatchObject({ version: V1, ring: 2, why: 'rolled-back', fixedIn: V2 });
   });
 
   test('takes up blocks, and quarantines of cells that the topology still has', () => {
