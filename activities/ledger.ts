@@ -66,7 +66,7 @@ export function createLedgerActivities(store: LedgerStore, log: Logger): LedgerA
       }
     },
     readLedger: (query) => store.history(query),
-    reportLedger: async (query) => reportOf(await store.between(query, COUNTED), query),
+    reportLedger: async (query) => reportOf(await store.between(query, COUNTED), query, await store.before(query)),
     readStanding: ({ cluster }) => store.standing(cluster, Date.now()),
   };
 }

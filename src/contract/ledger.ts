@@ -82,9 +82,9 @@ export interface LedgerReport extends ReportQuery {
   deployments: { packages: number; rings: number; cells: number; perDay: number; byDay: Record<string, number> };
   /** From graduation to converged, by outer ring. */
   leadTime: Record<string, Spread>;
-  /** Passes of a package over a ring in which a cell failed or the ring halted, of all that ended. */
+  /** Passes of a package over a ring in which a cell failed or the ring halted, or that were taken back, of all that ended. */
   changeFailureRate: { passes: number; failed: number; share: number | null };
-  /** From a failure until its cell was back, or mended. */
+  /** From a failure until its cell was back, or mended; from a person's word until a ring was back on what it ran before. */
   timeToRestore: Spread & { open: number };
   failures: Record<string, number>;
   /** How many graduated packages each outer ring was behind at the end of each day, UTC. */

@@ -7,6 +7,7 @@ import {
   type Selectable,
 } from 'kysely';
 import type { History, HistoryQuery, LedgerEntry, LedgerKind, ReportQuery, Standing } from '../contract/ledger.js';
+import { STANDS } from '../domain/ledger/report.js';
 import { OF_PACKAGES, OF_PEOPLE, standingOf } from '../domain/ledger/standing.js';
 import { migrate } from './migrations.js';
 import type { EntryTable, LedgerTables } from './schema.js';
@@ -16,6 +17,8 @@ const ROWS_AT_ONCE = 500;
 /** Packages are remembered for long enough; what people ordered, for as long as it was ever kept. */
 const MOST_OF_PACKAGES = 3_000;
 const MOST_OF_PEOPLE = 50_000;
+/** How packages stood when a report begins: more than any ring is behind. */
+const MOST_BEFORE = 1_000;
 /** What a report counts is read in pages, so that years fit. */
 const PAGE = 5_000;
 /** What an answer may be, in bytes of JSON: Temporal takes 2 MB. */
@@ -107,6 +110,26 @@ export class LedgerStore {
     }
   }
 
+  /** What stood when a report's time began, oldest first: the last word on each ring, and the newest ones on packages. */
+  async before({ since }: Pick<ReportQuery, 'since'>): Promise<LedgerEntry[]> {
+    const earlier = this.db.selectFrom('ledger_entry').selectAll().where('at', '<', new Date(since));
+    const ofRings = await earlier
+      .where('act', '=', STANDS.ofRings)
+      .where('ring', 'is not', null)
+      .distinctOn('ring')
+      .orderBy('ring')
+      .orderBy('at', 'desc')
+      .orderBy('seq', 'desc')
+      .execute();
+    const ofPackages = await earlier
+      .where('act', 'in', STANDS.ofPackages)
+      .orderBy('at', 'desc')
+      .orderBy('seq', 'desc')
+      .limit(MOST_BEFORE)
+      .execute();
+    return [...ofRings, ...ofPackages].sort(inOrder).map(entryOf);
+  }
+
   /** What stands by the entries of this cluster, and of those that no cluster is named in. */
   async standing(cluster: string, now: number): Promise<Standing> {
     const newest = (acts: readonly string[], most: number) =>
@@ -120,10 +143,15 @@ export class LedgerStore {
         .limit(most)
         .execute();
     const rows = [...(await newest(OF_PEOPLE, MOST_OF_PEOPLE)), ...(await newest(OF_PACKAGES, MOST_OF_PACKAGES))];
-    rows.sort((a, b) => a.at.getTime() - b.at.getTime() || Number(a.seq) - Number(b.seq));
+    rows.sort(inOrder);
     return standingOf(rows.map(entryOf), now);
   }
 }
+
+const inOrder = (
+  a: Pick<Selectable<EntryTable>, 'at' | 'seq'>,
+  b: Pick<Selectable<EntryTable>, 'at' | 'seq'>,
+): number => a.at.getTime() - b.at.getTime() || Number(a.seq) - Number(b.seq);
 
 const isAfter =
   ({ at, seq }: Pick<Selectable<EntryTable>, 'at' | 'seq'>) =>

@@ -94,6 +94,24 @@ export function behavesAsALedger(open: () => LedgerStore): void {
     expect(new Set(found.map(({ id }) => id)).size).toBe(5_100);
   }, 120_000);
 
+  test('a report knows the last word on each ring before its time, and what was said of packages', async () => {
+    const old = (at: number, act: string, more: object = {}) => entry(-10_000_000 + at, { act, ...more });
+    const all = [
+      old(0, 'graduated', { version: V1 }),
+      old(1, 'converged', { ring: 91 }),
+      old(2, 'converged', { ring: 92 }),
+      old(3, 'converged', { ring: 91 }),
+      old(3, 'converged', { ring: 91 }),
+      old(4, 'converged'),
+      old(5, 'granted', { ring: 91 }),
+      old(6, 'ended', { version: V1 }),
+      old(7, 'converged', { ring: 92 }),
+    ];
+    await open().write(all);
+    const found = await open().before({ since: all[8]?.at ?? '' });
+    expect(found.map(({ id }) => id)).toEqual([0, 2, 4, 7].map((i) => all[i]?.id));
+  });
+
   test('what stands is folded from the entries of its own cluster', async () => {
     const brake = (brakeId: string, cluster: string) =>
       entry(30, { cluster, facts: { brakeId, scope: 'outer', mode: 'finish-cells' } });

@@ -85,17 +85,27 @@ export function decisionsOfReport(
   }
   decisions.push(...decisionsOfSystemic(before.systemic, state, view));
   if (report.ended) {
-    const { outcome = view.state, reason = '' } = report.result ?? {};
-    decisions.push({
-      act: 'finished',
-      ...about,
-      outcome,
-      reason,
-      tookMs,
-      facts: { purpose, ...perimeter, ...reconciles },
-    });
+    const { reason = '' } = report.result ?? {};
+    const facts = { purpose, ...perimeter, ...reconciles, ...mendedBy(turn, report) };
+    decisions.push({ act: 'finished', ...about, outcome: outcomeOf(report), reason, tookMs, facts });
   }
   return decisions;
+}
+
+/** What came of a pass; of one that took a package back `converged` would say nothing. */
+function outcomeOf({ result, view, purpose }: RingReport): string {
+  const { outcome = view.state } = result ?? {};
+  return purpose === 'rollback' && outcome === 'converged' ? 'rolled-back' : outcome;
+}
+
+/** As many names as the facts of an entry have room for. */
+const MOST_NAMES = 15;
+
+/** A pass over some cells of a ring says nothing of the ring: by these names it is known which cells are well again. */
+function mendedBy({ request }: Turn, { view, result }: RingReport): { mended?: string[] } {
+  if (!request.cells || result?.outcome !== 'converged') return {};
+  const left = new Set(view.exceptions.map(({ cell }) => cell));
+  return { mended: request.cells.filter((cell) => !left.has(cell)).slice(0, MOST_NAMES) };
 }
 
 /** What a stop rests on: what was measured of the ring, or else of the cells that failed in it. */

@@ -1,6 +1,9 @@
 import type { LedgerEntry, LedgerReport, ReportQuery, Spread } from '../../contract/ledger.js';
 import { isNewer, isPackage, newest } from '../package-version.js';
 
+/** What says where the rings stood when the time of a report began, and what had graduated by then. */
+export const STANDS = { ofRings: 'converged', ofPackages: ['graduated', 'ended'] };
+
 /** The entries that a report counts. */
 export const COUNTED = [
   ...['graduated', 'granted', 'converged', 'finished', 'halted', 'ended', 'cellFailed', 'cellMended'],
@@ -8,24 +11,36 @@ export const COUNTED = [
 
 const DAY_MS = 24 * 3_600_000;
 
-/** Counts entries of these acts, oldest first, into a report. What cannot be counted, such as a hand-made one, is left out. */
-export function reportOf(entries: readonly LedgerEntry[], { since, until }: ReportQuery): LedgerReport {
-  const counted = entries.filter(({ version }) => version !== undefined && isPackage(version)) as Counted[];
+/**
+ * Counts entries of these acts, oldest first, into a report. What cannot be counted, such as a hand-made one, is left out.
+ *
+ * @param before what stood when the time began: on what each ring had last converged, which packages had graduated, and how they ended
+ */
+export function reportOf(
+  entries: readonly LedgerEntry[],
+  { since, until }: ReportQuery,
+  before: readonly LedgerEntry[] = [],
+): LedgerReport {
+  const counted = countable(entries);
+  const earlier = countable(before);
   const days = Math.max(1, Math.ceil((Date.parse(until) - Date.parse(since)) / DAY_MS));
   return {
     since,
     until,
     days,
-    deployments: deploymentsOf(counted, days),
-    leadTime: leadTimeOf(counted),
+    deployments: deploymentsOf(convergences(counted, earlier), days),
+    leadTime: leadTimeOf(counted, earlier),
     changeFailureRate: changeFailureRateOf(counted),
     timeToRestore: timeToRestoreOf(counted),
     failures: failuresOf(counted),
-    drift: driftOf(counted, since, until),
+    drift: driftOf(counted, earlier, { since, until }),
   };
 }
 
 type Counted = LedgerEntry & { version: string };
+
+const countable = (entries: readonly LedgerEntry[]): Counted[] =>
+  entries.filter((entry): entry is Counted => entry.version !== undefined && isPackage(entry.version));
 
 const ms = ({ at }: Pick<LedgerEntry, 'at'>): number => Date.parse(at);
 const dayOf = (instantMs: number): string => new Date(instantMs).toISOString().slice(0, 10);
@@ -34,8 +49,8 @@ const isOuter = ({ facts }: LedgerEntry): boolean => facts?.perimeter !== true &
 const ofPass = ({ version, ring }: Pick<Counted, 'version' | 'ring'>): string => `${ring} ${version}`;
 
 /** The first time that each ring came to each package: a retry, or a second look, is no second deployment. */
-function convergences(entries: readonly Counted[]): Counted[] {
-  const seen = new Set<string>();
+function convergences(entries: readonly Counted[], earlier: readonly Counted[]): Counted[] {
+  const seen = new Set(earlier.filter(({ act }) => act === 'converged').map(ofPass));
   return entries.filter((entry) => {
     const isFirst = entry.act === 'converged' && isOuter(entry) && !seen.has(ofPass(entry));
     if (isFirst) seen.add(ofPass(entry));
@@ -43,8 +58,7 @@ function convergences(entries: readonly Counted[]): Counted[] {
   });
 }
 
-function deploymentsOf(entries: readonly Counted[], days: number): LedgerReport['deployments'] {
-  const rings = convergences(entries);
+function deploymentsOf(rings: readonly Counted[], days: number): LedgerReport['deployments'] {
   const byDay: Record<string, number> = {};
   for (const entry of rings) {
     const day = dayOf(ms(entry));
@@ -55,16 +69,16 @@ function deploymentsOf(entries: readonly Counted[], days: number): LedgerReport[
   return { packages, rings: rings.length, cells, perDay: round(rings.length / days), byDay };
 }
 
-/** Of packages that graduated within the time, too: of others it is not known since when they were on their way. */
-function leadTimeOf(entries: readonly Counted[]): LedgerReport['leadTime'] {
+/** Of a package whose graduation is not known, it is not known either since when it was on its way. */
+function leadTimeOf(entries: readonly Counted[], earlier: readonly Counted[]): LedgerReport['leadTime'] {
   const graduatedAt = new Map<string, number>();
-  for (const entry of entries) {
+  for (const entry of [...earlier, ...entries]) {
     if (entry.act !== 'graduated' || graduatedAt.has(entry.version)) continue;
     const said = Date.parse(String(entry.facts?.graduatedAt));
     graduatedAt.set(entry.version, Number.isNaN(said) ? ms(entry) : said);
   }
   const timesOf: Record<string, number[]> = {};
-  for (const entry of convergences(entries)) {
+  for (const entry of convergences(entries, earlier)) {
     const from = graduatedAt.get(entry.version);
     if (from === undefined || entry.ring === undefined) continue;
     const times = timesOf[entry.ring] ?? [];
@@ -75,63 +89,115 @@ function leadTimeOf(entries: readonly Counted[]): LedgerReport['leadTime'] {
 
 function changeFailureRateOf(entries: readonly Counted[]): LedgerReport['changeFailureRate'] {
   const over = new Set(entries.filter((e) => isEnd(e) && isOuter(e)).map(ofPass));
-  const failed = new Set(entries.filter((e) => isOuter(e) && isSetback(e)).map(ofPass));
+  const failed = new Set(entries.filter((e) => isOuter(e) && (isSetback(e) || isReturn(e))).map(ofPass));
   const passes = new Set([...over, ...failed]).size;
   return { passes, failed: failed.size, share: passes === 0 ? null : round(failed.size / passes) };
 }
 
 const isEnd = ({ act, ring }: LedgerEntry): boolean =>
   ring !== undefined && (act === 'converged' || act === 'finished');
-const isSetback = ({ act, ring }: LedgerEntry): boolean =>
-  ring !== undefined && (act === 'cellFailed' || act === 'halted');
+const isSetback = (entry: LedgerEntry): boolean =>
+  entry.ring !== undefined && (hasFailed(entry) || entry.act === 'halted');
+/** The package was taken back from the ring. */
+const isReturn = ({ act, ring, facts }: LedgerEntry): boolean =>
+  ring !== undefined && act === 'finished' && facts?.purpose === 'rollback';
+
+/** A cell that was busy, or could not be reached, has not failed: the package never came to it. */
+const NOT_TRIED: ReadonlySet<string> = new Set(['busy', 'unreachable']);
+const hasFailed = ({ act, cell, outcome = '' }: LedgerEntry): boolean =>
+  act === 'cellFailed' && cell !== undefined && !NOT_TRIED.has(outcome);
+
+function timeToRestoreOf(entries: readonly Counted[]): LedgerReport['timeToRestore'] {
+  const restores = new Restores();
+  for (const entry of entries) restores.take(entry);
+  return { ...spreadOf(restores.times), open: restores.open.size };
+}
 
 /**
  * A cell that went back runs what it ran before: it was restored when it was back, `tookMs` after its deployment had
- * begun. Any other one is restored when it is mended, or when its ring converges without naming it.
+ * begun. Any other one is restored when it is mended, when its ring converges without naming it, or when its package was
+ * taken back from all of the ring; and a ring whose package a person takes back is restored when that is done.
  */
-function timeToRestoreOf(entries: readonly Counted[]): LedgerReport['timeToRestore'] {
-  const times: number[] = [];
-  const open = new Map<string, { atMs: number; ring: number | undefined }>();
-  for (const entry of entries) {
-    const { act, cell, ring, outcome } = entry;
-    if (act === 'cellFailed' && cell !== undefined) {
-      if (outcome === 'rolled-back') {
-        times.push(close(open, cell, ms(entry)) ?? entry.tookMs ?? 0);
-      } else if (!open.has(cell)) {
-        open.set(cell, { atMs: ms(entry), ring });
-      }
-    }
-    if (act === 'cellMended' && cell !== undefined)
-      times.push(...[close(open, cell, ms(entry))].flatMap((t) => t ?? []));
-    if (act === 'converged') {
-      const left = Array.isArray(entry.facts?.exceptions) ? entry.facts.exceptions : [];
-      const mended = [...open].filter(([id, since]) => since.ring === ring && !left.includes(id));
-      for (const [id] of mended) times.push(close(open, id, ms(entry)) ?? 0);
+class Restores {
+  readonly times: number[] = [];
+  readonly open = new Map<string, { atMs: number; ring: number | undefined; version: string }>();
+  /** Since when packages are being taken back. */
+  private readonly takenBack = new Map<string, number>();
+
+  take(entry: Counted): void {
+    const { act, cell, outcome, version } = entry;
+    if (hasFailed(entry) && cell !== undefined) this.failed(entry, cell);
+    if (act === 'cellMended' && cell !== undefined) this.close(entry, [cell]);
+    if (act === 'converged') this.close(entry, this.openIn(entry, namesIn(entry, 'exceptions')));
+    if (act === 'finished') this.close(entry, namesIn(entry, 'mended'));
+    if (act === 'ended' && outcome === 'rolled-back') this.takenBack.set(version, ms(entry));
+    if (isReturn(entry) && isOuter(entry) && RETURNED.has(outcome ?? '')) this.returned(entry);
+  }
+
+  private failed(entry: Counted, cell: string): void {
+    const { outcome, ring, version, tookMs } = entry;
+    if (outcome !== 'rolled-back') {
+      if (!this.open.has(cell)) this.open.set(cell, { atMs: ms(entry), ring, version });
+    } else if (this.open.has(cell)) this.close(entry, [cell]);
+    // A pass that took the place of a lost one does not know how long that took; the lost one said it.
+    else if (tookMs !== undefined) this.times.push(tookMs);
+  }
+
+  private returned(entry: Counted): void {
+    const asked = this.takenBack.get(entry.version);
+    if (asked !== undefined) this.times.push(ms(entry) - asked);
+    else if (entry.tookMs !== undefined) this.times.push(entry.tookMs);
+    const left = [...this.open].filter(([, { version }]) => version !== entry.version).map(([cell]) => cell);
+    this.close(entry, this.openIn(entry, left));
+  }
+
+  private openIn({ ring }: Counted, but: readonly string[]): string[] {
+    return [...this.open].filter(([cell, since]) => since.ring === ring && !but.includes(cell)).map(([cell]) => cell);
+  }
+
+  private close(entry: Counted, cells: readonly string[]): void {
+    for (const cell of cells) {
+      const since = this.open.get(cell);
+      if (since) this.times.push(ms(entry) - since.atMs);
+      this.open.delete(cell);
     }
   }
-  return { ...spreadOf(times), open: open.size };
 }
 
-function close(open: Map<string, { atMs: number }>, cell: string, nowMs: number): number | null {
-  const since = open.get(cell);
-  open.delete(cell);
-  return since ? nowMs - since.atMs : null;
-}
+/** Of a pass that took every cell back that it was to; `converged`: as older entries say it. */
+const RETURNED: ReadonlySet<string> = new Set(['rolled-back', 'converged']);
 
+const namesIn = ({ facts }: LedgerEntry, fact: string): string[] => {
+  const names = facts?.[fact];
+  return Array.isArray(names) ? names.filter((name) => typeof name === 'string') : [];
+};
+
+/** A pass that took the place of a lost one finds what failed, and says it again: by its job it is the same. */
 function failuresOf(entries: readonly Counted[]): Record<string, number> {
   const counts: Record<string, number> = {};
-  for (const { act, outcome = 'failed' } of entries) {
-    if (act === 'cellFailed') counts[outcome] = (counts[outcome] ?? 0) + 1;
+  const seen = new Set<string>();
+  for (const { act, cell, jobId, outcome = 'failed' } of entries) {
+    const word = `${cell} ${jobId} ${outcome}`;
+    if (act !== 'cellFailed' || (jobId !== undefined && seen.has(word))) continue;
+    seen.add(word);
+    counts[outcome] = (counts[outcome] ?? 0) + 1;
   }
   return counts;
 }
 
 /** At the end of each day, and now: how many packages that had graduated by then are newer than the one a ring has. */
-function driftOf(entries: readonly Counted[], since: string, until: string): LedgerReport['drift'] {
-  const rings = new Set(entries.flatMap((e) => (e.act === 'converged' && isOuter(e) ? [e.ring ?? -1] : [])));
+function driftOf(
+  entries: readonly Counted[],
+  earlier: readonly Counted[],
+  { since, until }: ReportQuery,
+): LedgerReport['drift'] {
+  const rings = new Set(
+    [...earlier, ...entries].flatMap((e) => (e.act === 'converged' && isOuter(e) ? [e.ring ?? -1] : [])),
+  );
   const drift: LedgerReport['drift'] = Object.fromEntries([...rings].map((ring) => [ring, {}]));
   const onRing = new Map<number, string>();
   const graduated = new Set<string>();
+  for (const entry of earlier) takeDrift(entry, onRing, graduated);
   let at = 0;
   for (let day = startOfDay(Date.parse(since)); day < Date.parse(until); day += DAY_MS) {
     const endMs = Math.min(day + DAY_MS, Date.parse(until));

@@ -104,6 +104,35 @@ test('a package that a person took back is at fault by that person’s word', ()
   ]);
 });
 
+describe('what came of a pass', () => {
+  const over = { ended: true, result: { outcome: 'converged', reason: '' } } as Partial<RingReport>;
+
+  test('that took a package back is not that it converged', () => {
+    const found = decided(granted('rollback'), report({ state: 'mixed' }, { ...over, purpose: 'rollback' }));
+    expect(found).toMatchObject([{ act: 'finished', outcome: 'rolled-back', facts: { purpose: 'rollback' } }]);
+    expect(decided(granted(), report({ state: 'converged' }, over))).toMatchObject([{ outcome: 'converged' }]);
+    const failed = {
+      ...over,
+      purpose: 'rollback',
+      result: { outcome: 'failed', reason: '1 could not go back' },
+    } as const;
+    expect(decided(granted('rollback'), report({}, failed as Partial<RingReport>))).toMatchObject([
+      { outcome: 'failed' },
+    ]);
+  });
+
+  test('over some cells names those that are well again', () => {
+    const ring = granted();
+    ring.turn.request.cells = ['a', 'b', 'c'];
+    const exceptions = [{ cell: 'b', state: 'rolled-back' as const, reason: '' }];
+    expect(decided(ring, report({ exceptions }, over))).toMatchObject([
+      { facts: { reconciles: 3, mended: ['a', 'c'] } },
+    ]);
+    const halted = { ...over, result: { outcome: 'halted', reason: '' } } as Partial<RingReport>;
+    expect(decided(ring, report({ exceptions }, halted))[0]?.facts).not.toHaveProperty('mended');
+  });
+});
+
 test('a pass that was lost is a failure of its package', () => {
   expect(decisionOfLoss(2, granted().turn, NOW)).toMatchObject({
     ...{ kind: 'failure', act: 'passLost', version: V1, ring: 2, tookMs: 10 * MINUTE },
