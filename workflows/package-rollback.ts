@@ -120,7 +120,11 @@ class RollbackRun {
     const { ctx } = this;
     const { rollback } = ctx;
     const { by, reason, url, version, dryRun } = this.order;
-    ctx.record('rollback', { by, reason, url }, dryRun ? 'asked what it would do' : 'recorded');
+    ctx.record(
+      'rollback',
+      { by, reason, url },
+      dryRun ? 'asked what it would do' : 'every cell that runs it is looked at',
+    );
     await this.ask();
     await condition(() => rollback.word !== null || rollback.givenUp !== null, CLUSTER_ANSWERS_MS);
     // What the cluster has accepted its rollout is told, and be it given up in the same moment.
@@ -213,7 +217,7 @@ class RollbackRun {
   private skipCell(message: messages.SkipCell): void {
     const { ctx } = this;
     const skip = noteSkip(ctx.state, message);
-    ctx.record('skipCell', message, 'recorded', JSON.stringify({ cell: message.cell }));
+    ctx.record('skipCell', message, `${message.cell} stays on the package`, JSON.stringify({ cell: message.cell }));
     for (const track of tracksOf(ctx.state)) ctx.tellOnceThere(track, signals.skipInPassSignal, skip);
     ctx.wake();
   }

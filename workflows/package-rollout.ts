@@ -18,6 +18,7 @@ import { CELLS_VERSION } from '../src/contract/search-attributes.js';
 import type { BrakeResult, GraduateResult, PackageRolloutStatus, RingResult } from '../src/contract/status.js';
 import type { z } from '../src/contract/zod.js';
 import { isCalendarWait } from '../src/domain/calendar/gate.js';
+import { OUTCOMES, outcomeOfCall } from '../src/domain/rollout/outcomes.js';
 import { noteSkip } from '../src/domain/rollout/skips.js';
 import { noteAbort, ring0Verdict, tracksOf } from '../src/domain/rollout/state.js';
 import { ACTS, detailOf } from './package/acts.js';
@@ -145,7 +146,7 @@ class PackageRun {
   cancelledByHand(): void {
     const act = { by: 'temporal cancel', reason: 'cancelled through Temporal' };
     this.abort(act);
-    this.ctx.record('abort', act, 'recorded');
+    this.ctx.record('abort', act, OUTCOMES.abort(act));
   }
 
   // ── clocks ─────────────────────────────────────────────────────────────────
@@ -187,7 +188,8 @@ class PackageRun {
 
   private async deployRing(payload: unknown): Promise<RingResult> {
     const message = validated(messages.deployRing, payload);
-    this.ctx.record('deployRing', message, `ring ${message.ring}`, message.fixes);
+    const outcome = outcomeOfCall(this.ctx.state, message.ring, Date.now());
+    this.ctx.record('deployRing', message, outcome, message.fixes);
     if (message.fixes !== undefined) {
       const { state } = this.ctx;
       state.fixes = { ...state.fixes, [message.ring]: message.fixes };
@@ -197,7 +199,7 @@ class PackageRun {
 
   private async migrateRing(payload: unknown): Promise<RingResult> {
     const message = validated(messages.migrateRing, payload);
-    this.ctx.record('migrateRing', message, `ring ${message.ring}`);
+    this.ctx.record('migrateRing', message, outcomeOfCall(this.ctx.state, message.ring, Date.now()));
     return await this.callers.drive('migrate', message.ring);
   }
 
@@ -265,7 +267,7 @@ class PackageRun {
       throw this.refused('skipCell', { path: 'cell', value: cell, expected: 'a cell of the topology' });
     }
     this.leaveOut(message);
-    this.ctx.record('skipCell', message, 'recorded', detailOf(message));
+    this.ctx.record('skipCell', message, OUTCOMES.skipCell(message), detailOf(message));
     return this.ctx.view();
   }
 
@@ -289,7 +291,7 @@ class PackageRun {
   private recordRestart(payload: unknown): void {
     const message = validated(messages.restart, payload);
     this.ctx.state.reopened = true;
-    this.ctx.record('restart', message, 'recorded');
+    this.ctx.record('restart', message, OUTCOMES.restart());
     void this.ctx.detached(() => this.link.register());
   }
 
@@ -437,10 +439,11 @@ class PackageRun {
     validator: (m: unknown) => void = (m) => this.judge.other(ACTS[name].schema, m),
   ): void {
     const { schema, update, signal, text } = ACTS[name];
+    const outcomeOf = OUTCOMES[name] as unknown as (message: M) => string;
     const perform = (payload: unknown): PackageRolloutStatus => {
       const message = validated(schema as unknown as () => z.ZodType<M>, payload);
       act(message);
-      this.ctx.record(name, message, 'recorded', detailOf(message));
+      this.ctx.record(name, message, outcomeOf(message), detailOf(message));
       this.ctx.wake();
       return this.ctx.view();
     };

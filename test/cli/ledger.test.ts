@@ -58,6 +58,16 @@ describe('cellctl history', () => {
     expect(stdout).toContain('there is more: --limit 100');
   });
 
+  it('tells a pass that goes back, or runs PDM, from a deployment', async () => {
+    const passes = ['deploy', 'rollback', 'migrate'].map((purpose) => ({
+      ...failed,
+      act: 'granted',
+      facts: { purpose },
+    }));
+    const { stdout } = await run(['history'], ledger({ entries: passes, more: false }).cells);
+    expect(stdout.match(/granted( \(\w+\))?/g)).toEqual(['granted', 'granted (rollback)', 'granted (migrate)']);
+  });
+
   it('asks for what its options say', async () => {
     const { cells, asked } = ledger({ entries: [], more: false });
     const options = [

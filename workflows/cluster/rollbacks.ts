@@ -35,7 +35,7 @@ export class Rollbacks {
     const { version, run, by, reason, url, ring } = message;
     const isNew = ctx.state.rollbacks[version]?.run !== run;
     noteRollback(ctx.state, message, Date.now());
-    const person = { by, reason, url: url ?? undefined };
+    const person = { by, reason, url: url ?? undefined, version, ...(ring === null ? {} : { ring }) };
     if (isNew) {
       ctx.record('rollback', person, `${version} goes back from ${ring === null ? 'every ring' : `ring ${ring}`}`);
       ctx.enter(decisionOfReturn(version, ctx.state));

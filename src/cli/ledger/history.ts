@@ -19,7 +19,7 @@ export async function showHistory(context: Context, options: HistoryOptions): Pr
   if (history.entries.length === 0) return { json: history, text: ['the ledger has nothing of that'] };
   const rows = history.entries.map((entry) => [
     clock(entry.at, now),
-    entry.act,
+    whatOf(entry),
     entry.by,
     subjectOf(entry),
     cut(entry.outcome ?? ''),
@@ -33,6 +33,12 @@ const MOST_OUTCOME = 50;
 
 /** One long outcome would push the reasons of all others out of sight; `--json` has it whole. */
 const cut = (text: string): string => (text.length <= MOST_OUTCOME ? text : `${text.slice(0, MOST_OUTCOME - 1)}…`);
+
+/** A pass that goes back, or runs PDM, is not to be read as a deployment. */
+function whatOf({ act, facts }: LedgerEntry): string {
+  const { purpose } = facts ?? {};
+  return purpose === 'rollback' || purpose === 'migrate' ? `${act} (${purpose})` : act;
+}
 
 const subjectOf = ({ version, ring, cell }: LedgerEntry): string =>
   [version, ring === undefined ? '' : `ring ${ring}`, cell].filter(Boolean).join(' ');

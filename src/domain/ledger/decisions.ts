@@ -86,7 +86,7 @@ export function decisionsOfReport(
   decisions.push(...decisionsOfSystemic(before.systemic, state, view));
   if (report.ended) {
     const { reason = '' } = report.result ?? {};
-    const facts = { purpose, ...perimeter, ...reconciles, ...mendedBy(turn, report) };
+    const facts = { purpose, ...perimeter, ...reconciles, ...mendedBy(turn, report), ...returnedBy(report) };
     decisions.push({ act: 'finished', ...about, outcome: outcomeOf(report), reason, tookMs, facts });
   }
   return decisions;
@@ -97,6 +97,10 @@ function outcomeOf({ result, view, purpose }: RingReport): string {
   const { outcome = view.state } = result ?? {};
   return purpose === 'rollback' && outcome === 'converged' ? 'rolled-back' : outcome;
 }
+
+/** How many cells of the ring a rollback took back, and how many it could not. */
+const returnedBy = ({ purpose, view }: RingReport): { rolledBack?: number; stayed?: number } =>
+  purpose === 'rollback' ? { rolledBack: view.rolledBack, stayed: view.failed } : {};
 
 /** As many names as the facts of an entry have room for. */
 const MOST_NAMES = 15;

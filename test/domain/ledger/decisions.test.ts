@@ -108,8 +108,13 @@ describe('what came of a pass', () => {
   const over = { ended: true, result: { outcome: 'converged', reason: '' } } as Partial<RingReport>;
 
   test('that took a package back is not that it converged', () => {
-    const found = decided(granted('rollback'), report({ state: 'mixed' }, { ...over, purpose: 'rollback' }));
-    expect(found).toMatchObject([{ act: 'finished', outcome: 'rolled-back', facts: { purpose: 'rollback' } }]);
+    const found = decided(
+      granted('rollback'),
+      report({ state: 'mixed', rolledBack: 2, failed: 0 }, { ...over, purpose: 'rollback' }),
+    );
+    expect(found).toMatchObject([
+      { act: 'finished', outcome: 'rolled-back', facts: { purpose: 'rollback', rolledBack: 2, stayed: 0 } },
+    ]);
     expect(decided(granted(), report({ state: 'converged' }, over))).toMatchObject([{ outcome: 'converged' }]);
     const failed = {
       ...over,
