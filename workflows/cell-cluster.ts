@@ -44,7 +44,13 @@ import { viewOfCluster } from '../src/domain/cluster/view.js';
 import { markdownOfCluster } from '../src/domain/details.js';
 import { decisionOfEnd, decisionOfGraduation } from '../src/domain/ledger/decisions.js';
 import { LONGEST_MS } from '../src/domain/shapes.js';
-import { findCell, resolveCoordination, resolvePolicy, type Topology } from '../src/domain/topology/index.js';
+import {
+  cellsInShort,
+  findCell,
+  resolveCoordination,
+  resolvePolicy,
+  type Topology,
+} from '../src/domain/topology/index.js';
 import { topologyWarnings } from '../src/domain/topology/warnings.js';
 import { Blocks } from './cluster/blocks.js';
 import { Calendars } from './cluster/calendars.js';
@@ -186,7 +192,9 @@ class ClusterRun {
     const wereIn = before ? whoIsIn(state, before, Date.now()) : new Map<string, number>();
     const changed = putInForce(state, judged.topology, judged.notInForce, Date.now());
     this.quarantines.follow(before, judged.topology, message.by, before ? judged.changes.cellsJoined : []);
-    this.ctx.record('applyTopology', message, `revision ${state.revision}`);
+    const { cells, text } = before ? cellsInShort(judged.changes) : { cells: {}, text: '' };
+    const outcome = `revision ${state.revision}${text && `: ${text}`}`;
+    this.ctx.record('applyTopology', { ...message, ...cells }, outcome);
     if (before) this.reconciler.topologyChanged(before, wereIn, judged.topology);
     if (before) this.looks.lookAgainAt(changed);
     else this.looks.startCold(message.by, message.releaseColdStart === true);

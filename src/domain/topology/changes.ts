@@ -2,6 +2,8 @@ import type { TopologyChanges } from '../../contract/status.js';
 import type { Cell, Ring, Topology } from './schema.js';
 
 const MAX_SETTINGS_LISTED = 200;
+/** Three such lists of names fit into what the ledger keeps of one act. */
+const MAX_NAMES_TEXT = 350;
 
 /**
  * What is different in `after`; without a `before` everything joined. `policy` holds the paths of all other fields that
@@ -26,6 +28,20 @@ export function topologyChanges(before: Topology | null, after: Topology): Topol
       ? { perimeter: { from: before.perimeter, to: after.perimeter } }
       : {}),
     policy: before ? atMost(MAX_SETTINGS_LISTED, settingsChanged(before, after)) : [],
+  };
+}
+
+type CellsInShort = { [K in 'cellsJoined' | 'cellsLeft' | 'cellsMoved']?: string[] };
+
+/** Which cells came, went and moved, as it is kept with the act that did it: the first by name, the others by number. */
+export function cellsInShort(changes: TopologyChanges): { cells: CellsInShort; text: string } {
+  const { cellsJoined, cellsLeft } = changes;
+  const cellsMoved = changes.cellsMoved.map(({ cell, from, to }) => `${cell}: ring ${from} to ${to}`);
+  const cells = Object.entries({ cellsJoined, cellsLeft, cellsMoved }).filter(([, names]) => names.length > 0);
+  const words = { cellsJoined: 'joined', cellsLeft: 'left', cellsMoved: 'moved' };
+  return {
+    cells: Object.fromEntries(cells.map(([what, names]) => [what, fitting(MAX_NAMES_TEXT, names)])),
+    text: cells.map(([what, { length }]) => `${length} ${words[what as keyof typeof words]}`).join(', '),
   };
 }
 
@@ -81,3 +97,13 @@ const isObject = (value: unknown): value is Record<string, unknown> =>
 
 const atMost = (limit: number, lines: string[]): string[] =>
   lines.length <= limit ? lines : [...lines.slice(0, limit), `… and ${lines.length - limit} more`];
+
+/** As many of the first as are no longer than this together, and how many more there are. */
+function fitting(length: number, names: string[]): string[] {
+  let used = 0;
+  const kept = names.findIndex((name) => {
+    used += name.length + 3;
+    return used > length;
+  });
+  return kept < 0 ? names : atMost(kept, names);
+}

@@ -1,5 +1,6 @@
 import { describe, expect, it, test } from 'vitest';
-import { needsRemovalConsent, topologyChanges } from '../../../src/domain/topology/index.js';
+import { bounded, entryOfAct } from '../../../src/domain/ledger/entry.js';
+import { cellsInShort, needsRemovalConsent, topologyChanges } from '../../../src/domain/topology/index.js';
 import { accepted, cell, cells, written } from './topologies.js';
 
 const NONE = { cellsJoined: [], cellsLeft: [], cellsMoved: [], ringsAdded: [], ringsRemoved: [], policy: [] };
@@ -115,5 +116,31 @@ describe('consent to removal', () => {
 
   it('is not needed the first time', () => {
     expect(needsRemovalConsent(topologyChanges(null, accepted(written())), null)).toBeNull();
+  });
+});
+
+describe('what is kept of the cells that a topology changed', () => {
+  it('is who came, went and moved', () => {
+    const before = accepted(written({ rings: [{ ring: 2, cells: [cell('a'), cell('b')] }, { ring: 3 }] }));
+    const rings = [
+      { ring: 2, cells: [cell('c')] },
+      { ring: 3, cells: [cell('b')] },
+    ];
+    expect(cellsInShort(topologyChanges(before, accepted(written({ rings }))))).toEqual({
+      cells: { cellsJoined: ['c'], cellsLeft: ['a'], cellsMoved: ['b: ring 2 to 3'] },
+      text: '1 joined, 1 left, 1 moved',
+    });
+    expect(cellsInShort(topologyChanges(before, before))).toEqual({ cells: {}, text: '' });
+  });
+
+  it('fits into the ledger, whoever came, went and moved', () => {
+    const names = (of: string) => Array.from({ length: 5_000 }, (_, i) => `${of.repeat(50)}-${i}`);
+    const cellsMoved = names('m').map((id) => ({ cell: id, from: 12, to: 13 }));
+    const changes = { ...NONE, cellsJoined: names('j'), cellsLeft: names('l'), cellsMoved };
+    const { cells: kept, text } = cellsInShort(changes);
+    const { facts } = bounded(entryOfAct('applyTopology', { by: 'alice', ...kept }, text));
+    expect(facts).toEqual(kept);
+    expect(kept.cellsLeft?.at(-1)).toBe(`… and ${5_000 - (kept.cellsLeft ?? []).length + 1} more`);
+    expect(text).toBe('5000 joined, 5000 left, 5000 moved');
   });
 });
