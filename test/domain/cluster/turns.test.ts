@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { CalendarWord } from '../../../src/contract/calendar.js';
 import type { RequestRing, RingAnswer } from '../../../src/contract/internal.js';
 import { engage } from '../../../src/domain/brake.js';
 import { enterTurn, handOver, loseStarter } from '../../../src/domain/cluster/holders.js';
@@ -497,6 +498,25 @@ describe('what the cluster itself asks for', () => {
       '202503190906 held',
       '202503180906 granted',
     ]);
+  });
+
+  it('waits for a freeze to end, and for a window to open', () => {
+    const freeze = { from: '2026-01-01T00:00:00Z', to: '2026-01-02T04:00:00Z', reason: 'holidays' };
+    const window = { days: ['mon'], from: '09:00', to: '10:00', timezone: 'UTC' };
+    const until = NOW + 7_200_000;
+    const shut = { untilMs: until, freeze: null, window: { untilMs: until }, opensMs: until };
+    const inTurn = (policy: Policy, words: (CalendarWord | null)[]) => {
+      const state = cluster();
+      own(state);
+      return words.map((word, hour) => {
+        state.calendars = word ? { '0/2/': word } : {};
+        const [answer] = answers(decideTurns(state, topologyOf({ 2: policy }), NOW + hour * 3_600_000));
+        return answer?.kind === 'held' ? answer.waiting.kind : answer?.kind;
+      });
+    };
+    const open = { ...shut, window: null, opensMs: null };
+    expect(inTurn({ freezes: [freeze] }, [null, null])).toEqual(['freeze', 'granted']);
+    expect(inTurn({ deployWindows: [window] }, [shut, open])).toEqual(['deploy-window', 'granted']);
   });
 
   it('waits under a brake, and makes nobody make room', () => {
