@@ -1,5 +1,6 @@
 import type { Alert } from '../../contract/activities.js';
-import type { Quarantine } from '../cluster/quarantine.js';
+import type { ClusterStatus } from '../../contract/status.js';
+import { viewOfQuarantines } from '../cluster/quarantine.js';
 import type { ClusterState } from '../cluster/state.js';
 import { earliest } from '../instant.js';
 import type { Topology } from '../topology/index.js';
@@ -9,17 +10,14 @@ import type { Due } from './book.js';
 const LASTS_MS = 86_400_000;
 const NAMED_AT_MOST = 20;
 
-/** One alert a ring: its cells that have been out of automation for a day. */
+/** One alert a ring: its cells that have been out of automation for a day, by a person's word or by the topology's. */
 export function alertsOfQuarantines(state: ClusterState, topology: Topology, now: number): Due {
-  const since = Object.values(state.quarantined).map(({ sinceMs }) => sinceMs + LASTS_MS);
+  const all = viewOfQuarantines(state, topology).map((out) => ({ ...out, dueMs: Date.parse(out.since) + LASTS_MS }));
+  const known = new Map(all.map((out) => [out.cell, out]));
   const alerts = topology.rings.flatMap((ring): Alert[] => {
-    const out = ring.cells.flatMap(({ id }): [string, Quarantine][] => {
-      const known = state.quarantined[id];
-      return known && known.sinceMs + LASTS_MS <= now ? [[id, known]] : [];
-    });
-    const [firstCell] = out.map(([cell]) => cell);
-    if (firstCell === undefined) return [];
-    const named = out.slice(0, NAMED_AT_MOST).map(([cell, { by, reason }]) => `${cell}, by ${by}: ${reason}`);
+    const out = ring.cells.flatMap(({ id }) => known.get(id) ?? []).filter(({ dueMs }) => dueMs <= now);
+    if (out.length === 0) return [];
+    const named = out.slice(0, NAMED_AT_MOST).map(({ cell, by, reason }) => `${cell}, by ${by}: ${reason}`);
     return [
       {
         name: 'QuarantineLasts',
@@ -29,10 +27,20 @@ export function alertsOfQuarantines(state: ClusterState, topology: Topology, now
         team: ring.ring <= topology.perimeter ? 'perimeter' : 'outer',
         summary: `${out.length} cells of ring ${ring.ring} have been quarantined for more than a day`,
         evidence: named,
-        next: ['cellctl cluster status', `cellctl readmit ${firstCell} --reason "…"`],
-        startedAtMs: Math.min(...out.map(([, { sinceMs }]) => sinceMs)) + LASTS_MS,
+        next: ['cellctl cluster status', ...howToEnd(out)],
+        startedAtMs: Math.min(...out.map(({ dueMs }) => dueMs)),
       },
     ];
   });
-  return { alerts, nextMs: earliest(since.filter((ms) => ms > now)) };
+  return { alerts, nextMs: earliest(all.map(({ dueMs }) => dueMs).filter((ms) => ms > now)) };
+}
+
+/** What the topology quarantines only another topology lets back. */
+function howToEnd(out: ClusterStatus['quarantined']): string[] {
+  const said = out.find(({ inTopology }) => !inTopology);
+  const isWritten = out.some(({ inTopology }) => inTopology);
+  return [
+    ...(said ? [`cellctl readmit ${said.cell} --reason "…"`] : []),
+    ...(isWritten ? ['cellctl cluster apply FILE'] : []),
+  ];
 }

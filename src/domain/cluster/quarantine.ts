@@ -124,11 +124,19 @@ export function quarantineByTopology(
   }
   const reason = `joined with revision ${state.revision}: readmit it, or write join: auto`;
   for (const cell of stayOut(state, after, joined)) state.quarantined[cell] = { by: COORDINATOR, reason, sinceMs: now };
+  keepWritten(state, after, now);
   const remain = outBy(state, after);
   return {
     out: [...remain].filter((cell) => !isOut.has(cell)),
     back: [...isOut].filter((cell) => there.has(cell) && !remain.has(cell)),
   };
+}
+
+/** Since when the topology quarantines a cell: putting the next one in force does not begin that anew. */
+function keepWritten(state: ClusterState, after: Topology, now: number): void {
+  const { writtenOut: known = {} } = state;
+  const written = byTopology(after).slice(0, MAX_QUARANTINED);
+  state.writtenOut = Object.fromEntries(written.map(([cell]) => [cell, known[cell] ?? now]));
 }
 
 /** Of the cells that join, those that wait for somebody to let them in. */
@@ -162,11 +170,17 @@ export function viewOfQuarantines(state: ClusterState, topology: Topology | null
     since: new Date(sinceMs).toISOString(),
     ...(expiresAt === undefined ? {} : { expiresAt }),
   }));
-  const since = state.appliedAt ?? '';
+  const sinceOf = (cell: string): string => {
+    const ms = state.writtenOut?.[cell];
+    return ms === undefined ? (state.appliedAt ?? '') : new Date(ms).toISOString();
+  };
   const written = byTopology(topology).filter(([cell]) => !state.quarantined[cell]);
   return [
     ...said,
-    ...written.map(([cell, reason]) => ({ cell, by: 'topology', reason, since, inTopology: true as const })),
+    ...written.map(([cell, reason]) => ({
+      ...{ cell, by: 'topology', reason, since: sinceOf(cell) },
+      inTopology: true as const,
+    })),
   ];
 }
 

@@ -77,6 +77,8 @@ export interface ClusterState {
   ended: Record<string, EndedRollout>;
   /** Cells that are out of all automation. */
   quarantined: Record<string, Quarantine>;
+  /** Since when the topology quarantines cells, epoch ms; absent: an older worker did not keep it. */
+  writtenOut?: Record<string, number>;
   drift: DriftState;
   acts: Act[];
   /** What is on its way to the ledger. */
