@@ -100,8 +100,7 @@ export function noteRing(record: RingRecord, report: RingReport, now: number): T
   record.exceptions = withSince(view.exceptions, record.exceptions, now);
   record.exceptionsTotal = view.exceptionsTotal;
   record.alerts = alerts;
-  if (view.convergedAt && purpose === 'deploy')
-    Object.assign(record, { converged: version, convergedAt: view.convergedAt });
+  if (view.convergedAt && purpose === 'deploy') noteConverged(record, version, view.convergedAt);
   return hasLooked ? 'looked' : 'unused';
 }
 
@@ -114,6 +113,23 @@ export function noteObserved(
   record.observedOut = observedOut;
   if (Object.keys(observedOut).length === 0) delete record.observedOut;
 }
+
+/** So many packages that a ring converged on before its last one: what it may come back to is one of the newest. */
+const CONVERGED_BEFORE_AT_MOST = 3;
+
+/** What was taken back is not what the ring would come back to; nor is what is newer than its package now. */
+function noteConverged(record: RingRecord, version: string, convergedAt: string): void {
+  const { converged, takenBack, convergedBefore = [] } = record;
+  const last = converged === null || takenBack ? [] : [{ version: converged, convergedAt: record.convergedAt }];
+  const before = [...last, ...convergedBefore].filter((b) => isPast(version, b.version));
+  delete record.convergedBefore;
+  delete record.takenBack;
+  Object.assign(record, { converged: version, convergedAt });
+  if (before.length > 0) record.convergedBefore = before.slice(0, CONVERGED_BEFORE_AT_MOST);
+}
+
+const isPast = (version: string, other: string): boolean =>
+  isPackage(version) && isPackage(other) && isNewer(version, other);
 
 /** A package that stopped by its own fault is remembered until a newer one has converged where it stopped. */
 export function noteSystemic(
@@ -143,11 +159,15 @@ export function endTurn(state: ClusterState, ring: number, end: TurnEnd = 'lost'
   if (!turn || !record) return;
   if (!hasRing(state, ring)) return forgetRing(state, ring);
   if (record.state !== 'halted' && record.state !== 'converged') record.state = 'idle';
-  const { version } = turn.request;
+  const { version, purpose } = turn.request;
   const isUnused = end === 'unused' || turn.pass === null;
+  // A pass over some of its cells says nothing of the others.
+  if (isReconcile(turn.request) && !isUnused) return;
   if (record.desired !== version || record.observed[version] || (end === 'lost' && !isUnused)) return;
   const seen = newest(Object.keys(record.observed).filter(isPackage));
   record.desired = isUnused ? (turn.before ?? seen) : (seen ?? turn.before);
+  const isOff = !isUnused && purpose !== 'migrate' && record.converged === version;
+  if (isOff && record.desired !== null && isPast(version, record.desired)) record.takenBack = true;
 }
 
 const hasRing = (state: ClusterState, ring: number): boolean =>

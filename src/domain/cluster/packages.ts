@@ -66,7 +66,7 @@ function earlierThan(run: string, known: OpenRollout | undefined): NonNullable<O
 const mayReopen = ({ state }: EndedRollout): boolean => state !== 'superseded' && state !== 'converged';
 
 /** A package has one chart: the one given with it, or else the one with which its cells run it. */
-const chartOf = (known: Pick<OpenRollout, 'chartVersion' | 'runsWith'> | undefined): string | null =>
+export const chartOf = (known: Pick<OpenRollout, 'chartVersion' | 'runsWith'> | undefined): string | null =>
   known?.chartVersion ?? known?.runsWith ?? null;
 
 /** A pass saw with which chart cells run the package. */

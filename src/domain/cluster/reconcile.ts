@@ -7,6 +7,7 @@ import { isNewer, isPackage } from '../package-version.js';
 import { resolvePolicy, ringOf, type Topology } from '../topology/index.js';
 import { blockOf } from './blocks.js';
 import type { Ask, Standing } from './differences.js';
+import { chartOf } from './packages.js';
 import { cellsInAutomation } from './quarantine.js';
 import type { ClusterState, QueuedRequest, RingLook, RingRecord } from './state.js';
 
@@ -117,27 +118,56 @@ export function cellsGone(before: Topology, after: Topology): Record<number, str
   return gone;
 }
 
-/** The package that a ring is kept on, or why it is kept on none. */
+/**
+ * The package that a ring is kept on, or why it is kept on none: what it last converged on, or, where that is stopped and was
+ * taken back from its cells, what they went back to, if the ring had converged on that before.
+ */
 export function keptOn(
   state: ClusterState,
   topology: Topology,
   ring: number,
 ): { version: string; chartVersion: string | null } | { not: string } {
-  const version = state.rings[ring]?.converged;
+  const record = state.rings[ring];
+  const version = record?.converged;
   const found = ringOf(topology, ring);
   if (!found || found.deployedBy === 'external') return { not: 'other tools deploy it' };
   if (ring <= topology.perimeter) return { not: 'inside the perimeter a ring moves only on command' };
-  if (!version) return { not: 'no package has converged in it yet' };
-  const desired = state.rings[ring]?.desired;
+  if (!record || !version) return { not: 'no package has converged in it yet' };
+  const { desired, takenBack } = record;
   if (desired && isPackage(desired) && isNewer(desired, version)) return { not: `it is to run ${desired}` };
-  if ((state.rollouts[version] ?? state.ended[version])?.aborting) return { not: `${version} is being aborted` };
-  const graduated = state.graduated.find((g) => g.version === version);
-  if (!graduated) return { not: `${version} is not graduated any more` };
-  if (blockOf(state.blocked, version)) return { not: `${version} is blocked` };
-  if (state.reconcile?.pdmFailed[version]?.length) return { not: `PDM of ${version} has failed` };
-  const { chartVersion = null } = state.rollouts[version] ?? state.ended[version] ?? {};
-  return { version, chartVersion };
+  const leaving = whyLeaving(state, version);
+  if (leaving) return { not: leaving };
+  const stopped = takenBack ? `${version} was taken back from it` : whyStopped(state, version);
+  if (!stopped) return withChart(state, version);
+  const back = wentBackTo(record);
+  return back && !whyLeaving(state, back) && !whyStopped(state, back) ? withChart(state, back) : { not: stopped };
 }
+
+/** Why cells may be about to be taken off the package, or null: before that is over nothing is brought anywhere. */
+function whyLeaving(state: ClusterState, version: string): string | null {
+  if (state.rollbacks[version]) return `${version} is being rolled back`;
+  const { aborting } = state.rollouts[version] ?? state.ended[version] ?? {};
+  return aborting ? `${version} is being aborted` : null;
+}
+
+/** Why the package is brought to no cell any more, or null. */
+function whyStopped(state: ClusterState, version: string): string | null {
+  if (!state.graduated.some((g) => g.version === version)) return `${version} is not graduated any more`;
+  if (blockOf(state.blocked, version)) return `${version} is blocked`;
+  return state.reconcile?.pdmFailed[version]?.length ? `PDM of ${version} has failed` : null;
+}
+
+/**
+ * What a ring went back to, if it had converged on that before. While a cell was left on what it last converged on, that is
+ * still what the ring is to run.
+ */
+const wentBackTo = ({ desired, convergedBefore = [] }: RingRecord): string | null =>
+  convergedBefore.find(({ version }) => version === desired)?.version ?? null;
+
+const withChart = (state: ClusterState, version: string): { version: string; chartVersion: string | null } => ({
+  version,
+  chartVersion: chartOf(state.rollouts[version] ?? state.ended[version]),
+});
 
 export function notePackageBrakes(state: ClusterState, { version, epoch, seq, brakes }: PackageBrakes): void {
   const rollout = state.rollouts[version];
@@ -163,10 +193,12 @@ export function standingOf(state: ClusterState, topology: Topology, ring: number
   const record = state.rings[ring];
   if ('not' in kept || !record) return null;
   const { postDeployMigrations } = resolvePolicy(topology, ring, null);
+  const { version } = kept;
+  const before = record.convergedBefore?.find((b) => b.version === version);
   return {
-    version: kept.version,
-    convergedAt: record.convergedAt,
-    migrated: postDeployMigrations === 'separate' && reconcileOf(state).through[ring] === kept.version,
+    ...kept,
+    convergedAt: version === record.converged ? record.convergedAt : (before?.convergedAt ?? null),
+    migrated: postDeployMigrations === 'separate' && reconcileOf(state).through[ring] === version,
     exceptions: record.exceptions,
     more: record.exceptionsTotal > record.exceptions.length,
   };

@@ -135,6 +135,10 @@ export interface RingRecord {
   observedOut?: Record<string, number>;
   converged: string | null;
   convergedAt: string | null;
+  /** Older packages on which the whole ring had converged before that, newest first, and were not taken back from it. */
+  convergedBefore?: ConvergedBefore[];
+  /** What it last converged on was taken back from every cell of it since. */
+  takenBack?: true;
   state: RingState;
   exceptions: CellException[];
   exceptionsTotal: number;
@@ -144,6 +148,11 @@ export interface RingRecord {
   alerts?: AlertBook;
   /** What would be done there, while the ring is only observed. */
   watched?: WatchedRing;
+}
+
+export interface ConvergedBefore {
+  version: string;
+  convergedAt: string | null;
 }
 
 export interface QueuedRequest extends RequestRing {
@@ -298,7 +307,12 @@ function forgetEnded(state: ClusterState): void {
 
 /** What runs in a ring, or is to run there. */
 const somewhere = ({ rings }: ClusterState): ReadonlySet<string | null> =>
-  new Set(Object.values(rings).flatMap((ring) => [ring.desired, ring.converged, ...Object.keys(ring.observed)]));
+  new Set(
+    Object.values(rings).flatMap(({ desired, converged, convergedBefore = [], observed }) => [
+      ...[desired, converged, ...Object.keys(observed)],
+      ...convergedBefore.map(({ version }) => version),
+    ]),
+  );
 
 /**
  * Rollouts that somebody terminated never say that they ended. Of those that neither have nor wait for a ring the ones

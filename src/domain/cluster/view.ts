@@ -45,7 +45,11 @@ export function viewOfCluster(state: ClusterState, now: number): ClusterStatus {
   };
 }
 
-function viewOfRing(ring: number, { alerts: _, cellTimesMs, ...record }: RingRecord, state: ClusterState): ClusterRing {
+function viewOfRing(
+  ring: number,
+  { alerts: _, convergedBefore: _before, takenBack: _back, cellTimesMs, ...record }: RingRecord,
+  state: ClusterState,
+): ClusterRing {
   const turn = state.turns[ring];
   const found = state.reconcile?.found[ring] ?? [];
   const exceptions = exceptionsWith(record.exceptions, found);
