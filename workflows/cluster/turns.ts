@@ -45,6 +45,7 @@ import {
   leavesUnsure,
   noteFailedPdm,
   noteForReconcile,
+  noteNotBrought,
   noteReconciled,
 } from '../../src/domain/cluster/reconcile.js';
 import { noteRepeats } from '../../src/domain/cluster/repeats.js';
@@ -276,6 +277,7 @@ export class Turns {
     turn.state = report.view.state;
     turn.waits = report.view.waitingFor?.kind ?? null;
     const cells = cellsOfPass(turn.request, report);
+    noteNotBrought(state, ring, report);
     const end = cells ? this.noteReconciled(cells, report) : this.noteRing(report);
     for (const decision of decisionsOfReport(before, state, turn, report, Date.now())) this.ctx.enter(decision);
     if (report.ended) this.free(ring, end);

@@ -9,6 +9,8 @@ import { isNewer, isPackage, sameVersion } from '../package-version.js';
 export interface Standing {
   /** The package on which the whole ring last converged. */
   version: string;
+  /** Its chart; null: nobody knows it. */
+  chartVersion: string | null;
   convergedAt: string | null;
   /** Its PDM has run in the ring, and is not part of the deployment. */
   migrated: boolean;
@@ -28,9 +30,15 @@ const FAILED: ReadonlySet<CellState> = new Set([
   'skipped',
 ]);
 
-/** A cell that came to its ring meanwhile, and when, epoch ms; left out: an older worker did not keep it. */
+export const isForPerson = (state: CellState): boolean => FAILED.has(state);
+
+/**
+ * A cell that came to its ring meanwhile, when, epoch ms (left out: an older worker did not keep it), and the last package
+ * that a pass did not bring it.
+ */
 export interface Came {
   atMs?: number;
+  notBrought?: string;
 }
 
 /** What is different about a cell, or null: it stands where its ring does. `came`: null where it was there before. */
@@ -45,19 +53,47 @@ export function differenceOf(look: CellLook, standing: Standing, came: Came | nu
   if (look.tenant !== 'known' || facts.version === null)
     return told('unknown', look.problem || 'what it runs is unknown');
   if (activeJob) return told('busy', `job ${activeJob.id} is under way on it`);
-  if (sameVersion(facts.version, standing.version)) return onVersion(look, standing, told);
+  if (sameVersion(facts.version, standing.version)) return onVersion(look, standing, came, told);
   const off = offVersion(look, facts.version, standing, came, told);
   return isPackage(facts.version) ? { ...off, runs: facts.version } : off;
 }
 
 type Tell = (kind: DifferenceKind, reason: string) => Difference;
 
-function onVersion(look: CellLook, { version, migrated }: Standing, told: Tell): Difference | null {
+function onVersion(look: CellLook, standing: Standing, came: Came | null, told: Tell): Difference | null {
+  const { version, migrated } = standing;
   if (look.failedJob) return told('failed', `${look.failedJob.kind} ${look.failedJob.id} failed on it`);
+  if (isOtherChart(look, standing)) return onOtherChart(look, standing, came, told);
   const isWell = look.onTarget || look.readiness !== 'ready';
+  // What was said of a cell before it came is over.
+  const said = isWell || (came && !wasNotBrought(came, version)) ? null : saidOf(look, standing);
+  if (said) return told('failed', said);
   if (!isWell) return told('restored', `AMP says that it runs ${version}, and ${look.problem}`);
   if (!look.onTarget) return told('unwell', look.problem);
   return migrated && !hasMigrated(look.facts, version) ? told('no-pdm', `PDM of ${version} has not run on it`) : null;
+}
+
+/** Where AMP does not say which chart a cell runs, nothing is known to be different. */
+const isOtherChart = ({ facts }: CellLook, { chartVersion }: Standing): boolean =>
+  chartVersion !== null && facts.chartVersion !== null && facts.chartVersion !== chartVersion;
+
+/** A job brings a package with its chart: one that has only the package was not left so by any of ours. */
+function onOtherChart(look: CellLook, standing: Standing, came: Came | null, told: Tell): Difference {
+  const { version, chartVersion } = standing;
+  const runs = `runs ${version} with chart ${look.facts.chartVersion}, not ${chartVersion}`;
+  if (came) return comes(came, look, standing, runs, told);
+  const said = saidOf(look, standing);
+  return said ? told('failed', said) : told('hand', `changed by hand: it ${runs}`);
+}
+
+const wasNotBrought = ({ notBrought }: Came, version: string): boolean =>
+  notBrought !== undefined && sameVersion(notBrought, version);
+
+/** A cell that came is brought what its ring runs once: what a pass did not bring it, the next one would not either. */
+function comes(came: Came, look: CellLook, standing: Standing, runs: string, told: Tell): Difference {
+  const { version } = standing;
+  if (!wasNotBrought(came, version)) return told('joined', `came to the ring, and ${runs}`);
+  return told('failed', saidOf(look, standing) ?? `came to the ring, and ${runs}: a pass did not bring it ${version}`);
 }
 
 function offVersion(look: CellLook, runs: string, standing: Standing, came: Came | null, told: Tell): Difference {
@@ -65,7 +101,7 @@ function offVersion(look: CellLook, runs: string, standing: Standing, came: Came
   if (isPackage(runs) && isNewer(runs, version)) {
     return told('newer', `runs ${runs}, newer than ${version}, which its ring runs: it is never taken back`);
   }
-  if (came && !hasFailedSince(came, look, version)) return told('joined', `came to the ring, and runs ${runs}`);
+  if (came && !hasFailedSince(came, look, version)) return comes(came, look, standing, `runs ${runs}`, told);
   const hand = changedByHand(look, runs, standing);
   if (hand) return told('hand', hand);
   const failed = whyFailed(look, standing);
@@ -93,10 +129,14 @@ const hasFailedSince = ({ atMs = Number.POSITIVE_INFINITY }: Came, { lastJob }: 
   lastJob != null && Date.parse(lastJob.createdAt) >= atMs && whyJobFailed(lastJob, version) !== null;
 
 /** Why the package is known to have failed on the cell, or to have been kept from it by a person; null where it is not. */
-function whyFailed({ cell, lastJob }: CellLook, { version, exceptions }: Standing): string | null {
-  const failed = lastJob ? whyJobFailed(lastJob, version) : null;
-  if (failed) return failed;
-  const said = exceptions.find((e) => e.cell === cell && FAILED.has(e.state));
+function whyFailed(look: CellLook, standing: Standing): string | null {
+  const { lastJob } = look;
+  return (lastJob ? whyJobFailed(lastJob, standing.version) : null) ?? saidOf(look, standing);
+}
+
+/** What the last pass said of a cell for a person to look at, or null. */
+function saidOf({ cell }: CellLook, { exceptions }: Standing): string | null {
+  const said = exceptions.find((e) => e.cell === cell && isForPerson(e.state));
   return said ? `${said.state}: ${said.reason}` : null;
 }
 

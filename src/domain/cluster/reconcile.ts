@@ -6,7 +6,7 @@ import { holding, isOlderList } from '../brake.js';
 import { isNewer, isPackage } from '../package-version.js';
 import { resolvePolicy, ringOf, type Topology } from '../topology/index.js';
 import { blockOf } from './blocks.js';
-import type { Ask, Standing } from './differences.js';
+import { type Ask, isForPerson, type Standing } from './differences.js';
 import { chartOf } from './packages.js';
 import { cellsInAutomation } from './quarantine.js';
 import type { ClusterState, QueuedRequest, RingLook, RingRecord } from './state.js';
@@ -36,6 +36,8 @@ export interface Welcome {
   looked: boolean;
   /** When it came, epoch ms; left out by an older worker. */
   atMs?: number;
+  /** A pass was there, and did not bring it this package: that is for a person, or for the next package. */
+  notBrought?: string;
 }
 
 export const newReconcile = (): ReconcileState => ({
@@ -320,6 +322,15 @@ export function noteReconciled(record: RingRecord, cells: string[], { view }: Ri
   const unnamed = record.exceptionsTotal - record.exceptions.length;
   record.exceptions = [...others, ...withSince(view.exceptions, record.exceptions, now)];
   record.exceptionsTotal = record.exceptions.length + unnamed;
+}
+
+/** Of cells that came to the ring: a pass that has ended did not bring its package to those that it names. */
+export function noteNotBrought(state: ClusterState, ring: number, { version, purpose, ended, view }: RingReport): void {
+  if (!ended || purpose !== 'deploy') return;
+  for (const { cell, state: at } of view.exceptions) {
+    const welcome = reconcileOf(state).welcome[cell];
+    if (welcome?.ring === ring && isForPerson(at)) welcome.notBrought = version;
+  }
 }
 
 /** What reports of packages say that matters for keeping rings as they are. */

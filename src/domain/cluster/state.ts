@@ -17,6 +17,7 @@ import type {
   WatchedRing,
 } from '../../contract/status.js';
 import { type ClusterAlertState, newClusterAlerts } from '../alerts/cluster.js';
+import { COORDINATOR } from '../brake.js';
 import type { Outbox } from '../ledger/entry.js';
 import { type DriftState, newDrift } from './drift.js';
 import type { Quarantine } from './quarantine.js';
@@ -290,11 +291,18 @@ export const newRingRecord = (name: string): RingRecord => ({
 
 /** Keeps what grows with time within bounds; the newest stay. */
 export function trim(state: ClusterState): void {
-  state.acts = state.acts.slice(-KEPT.acts);
+  forgetActs(state);
   state.rejected = state.rejected.slice(-KEPT.rejected);
   state.graduated = state.graduated.slice(-KEPT.graduated);
   forgetEnded(state);
   forgetIdle(state);
+}
+
+/** What the coordinator did by itself is forgotten before what a person did. */
+function forgetActs(state: ClusterState): void {
+  let tooMany = state.acts.length - KEPT.acts;
+  const others = state.acts.filter(({ by }) => by !== COORDINATOR || tooMany-- <= 0);
+  state.acts = others.slice(-KEPT.acts);
 }
 
 /** How packages ended that no ring has any more: of those the ones that ended first are forgotten. */

@@ -32,13 +32,16 @@ const job = (more: Partial<LastJob> = {}): LastJob => ({
 });
 
 const standing = (more: Partial<Standing> = {}): Standing => ({
-  ...{ version: V1, convergedAt: CONVERGED, migrated: true, exceptions: [], more: false },
+  ...{ version: V1, chartVersion: null, convergedAt: CONVERGED, migrated: true, exceptions: [], more: false },
   ...more,
 });
 
 const said = (state: 'busy' | 'rolled-back' | 'skipped' | 'failed') => ({
   exceptions: [{ cell: 'a', state, reason: 'so it was' }],
 });
+const chart = (chartVersion: string | null): Partial<CellLook> => ({ facts: { ...look(V1).facts, chartVersion } });
+const withChart = (chartVersion: string | null) =>
+  look(V1, { ...chart(chartVersion), onTarget: false, readiness: 'unasked', problem: `it runs chart ${chartVersion}` });
 const kindOf = (seen: CellLook, of: Partial<Standing> = {}, came: Came | null = null) =>
   differenceOf(seen, standing(of), came, NOW)?.kind ?? null;
 
@@ -85,6 +88,22 @@ describe('a cell that runs what its ring does', () => {
         onTarget: false,
       }),
       {},
+    ],
+    [
+      'by AMP’s word alone, where a pass did not mend it, has failed',
+      'failed',
+      look(V1, { onTarget: false, problem: 'it reports revision 0a1b' }),
+      said('failed'),
+    ],
+    ['with another chart was changed by hand', 'hand', withChart('8.9.0'), { chartVersion: '8.10.5' }],
+    ['with its chart is as it should be', null, look(V1, chart('8.10.5')), { chartVersion: '8.10.5' }],
+    ['with whatever chart, where nobody knows which, is as it should be', null, look(V1, chart('8.9.0')), {}],
+    ['with a chart that AMP does not say is not well', 'unwell', withChart(null), { chartVersion: '8.10.5' }],
+    [
+      'with another chart has failed where a pass could not bring it',
+      'failed',
+      withChart('8.9.0'),
+      { chartVersion: '8.10.5', ...said('failed') },
     ],
     ['and has a job under way is busy', 'busy', look(V1, { activeJob: { id: 'j9', ours: false } }), {}],
   ])('%s', (_what, kind, seen, of) => {
@@ -153,6 +172,29 @@ describe('a cell that runs something else', () => {
     ['is welcome where another package failed on it', 'joined', { ...wentBack, fromVersion: V2 }, { atMs: CAME }],
   ])('that came to the ring %s', (_what, kind, lastJob, came) => {
     expect(kindOf(look(V0, { lastJob }), {}, came)).toBe(kind);
+  });
+});
+
+describe('a cell that came to its ring, and that a pass did not bring its package', () => {
+  const seen = look(V0, { lastJob: null });
+  const tooOld = { exceptions: [{ cell: 'a', state: 'failed' as const, reason: 'not deployed: stop at 17.9 first' }] };
+
+  it('is left to a person, with what the pass said', () => {
+    expect(differenceOf(seen, standing(tooOld), { atMs: NOW, notBrought: V1 }, NOW)).toMatchObject({
+      kind: 'failed',
+      reason: 'failed: not deployed: stop at 17.9 first',
+    });
+    expect(kindOf(seen, {}, { atMs: NOW, notBrought: V1 })).toBe('failed');
+    expect(kindOf(withChart('8.9.0'), { chartVersion: '8.10.5' }, { notBrought: V1 })).toBe('failed');
+  });
+
+  it('is welcome for another package, and where it came again: what was said before is over', () => {
+    expect(kindOf(seen, tooOld, { atMs: NOW, notBrought: V0 })).toBe('joined');
+    expect(kindOf(seen, tooOld, { atMs: NOW })).toBe('joined');
+    expect(kindOf(withChart('8.9.0'), { chartVersion: '8.10.5' }, { atMs: NOW })).toBe('joined');
+    const restored = look(V1, { onTarget: false, problem: 'it reports revision 0a1b' });
+    expect(kindOf(restored, tooOld, { atMs: NOW })).toBe('restored');
+    expect(kindOf(restored, tooOld, { atMs: NOW, notBrought: V1 })).toBe('failed');
   });
 });
 
