@@ -5,5 +5,5 @@ import { wordOf } from '../src/domain/calendar/word.js';
 /** `readCalendar`: time zone data change with the engine, so what they say is said once, and recorded. See `Activities`. */
 export const createReadCalendar =
   (now: () => number = Date.now): Activities['readCalendar'] =>
-  async ({ windows, freezes }) =>
-    wordOf(windowsOf(windows), freezes, now());
+  async ({ windows, alsoWithin, freezes }) =>
+    wordOf(windowsOf(windows, alsoWithin), freezes, now());

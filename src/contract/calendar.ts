@@ -23,6 +23,8 @@ export interface Freeze {
 /** Without windows any time is good. */
 export interface Calendar {
   windows: DeployWindow[];
+  /** Windows of which one must be open as well: a lane's beside its ring's. */
+  alsoWithin?: DeployWindow[] | undefined;
   freezes: Freeze[];
 }
 

@@ -83,8 +83,10 @@ const policy: Judge = (value) =>
   );
 const calendarWait = oneOf('deploy-window', 'freeze');
 const waiver = { wait: calendarWait, untilMs: orNull(instantMs) };
+const windows = listOf(object({ days: texts, from: text, to: text, timezone: text }));
 const calendar = object({
-  windows: listOf(object({ days: texts, from: text, to: text, timezone: text })),
+  windows,
+  alsoWithin: optional(windows),
   freezes: listOf(object({ from: instant, to: instant, reason: optional(text) })),
 });
 const word = object({

@@ -21,6 +21,18 @@ describe('what a calendar says', () => {
   });
 });
 
+describe('what a calendar with windows of ring and lane says', () => {
+  it('is that both must be open', async () => {
+    const now = Date.parse('2026-12-22T10:00:00Z');
+    const tuesday = { days: ['tue' as const], timezone: 'UTC' };
+    const windows = [{ ...tuesday, from: '07:00', to: '18:00' }];
+    const alsoWithin = [{ ...tuesday, from: '16:00', to: '20:00' }];
+    const opensMs = Date.parse('2026-12-22T16:00:00Z');
+    const word = await createReadCalendar(() => now)({ windows, alsoWithin, freezes: [] });
+    expect(word).toEqual({ untilMs: opensMs, freeze: null, window: { untilMs: opensMs }, opensMs });
+  });
+});
+
 describe('an order for which it is too late', () => {
   let amp: FakeAmp;
   let activities: Activities;

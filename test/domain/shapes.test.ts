@@ -53,10 +53,14 @@ const waiting = { kind: 'approval', since: '2026-01-02T03:04:05Z', detail: 'a ye
 const held = { requestId: 'r/1', kind: 'held', ring: 2, name: 'two', soft: false, waiting };
 const setBrakes = { from: 'cluster', epoch: 'run', seq: 1, brakes: [brake] };
 
+const office = { days: ['mon'], from: '07:00', to: '18:00', timezone: 'Europe/Berlin' };
+const calendar = { windows: [office], alsoWithin: [office], freezes: [] };
+
 const FITTING: [string, object][] = [
   ['requestRing', request],
   ['registered', registered],
   ['ringEntry', entry],
+  ['ringEntry', { ...entry, calendar }],
   ['ringAnswer', held],
   ['ringAnswer', { requestId: 'r/1', kind: 'none' }],
   ['setBrakes', setBrakes],
@@ -76,6 +80,7 @@ const ODD: [string, object, string][] = [
   ['ringEntry', { ...entry, cellsGz: packCells([{ id: 'c' } as never]) }, 'cellsGz'],
   ['ringEntry', { ...entry, policy: { ...entry.policy, bakeTimeMs: '1h' } }, 'policy'],
   ['ringEntry', { ...entry, leftOut: [null] }, 'leftOut'],
+  ['ringEntry', { ...entry, calendar: { ...calendar, alsoWithin: [{ from: 'noon' }] } }, 'calendar'],
   ['ringAnswer', { ...held, kind: 'granted' }, 'perimeter'],
   ['ringAnswer', { ...held, waiting: { ...waiting, next: null } }, 'waiting'],
   ['setBrakes', { ...setBrakes, brakes: [{ ...brake, scope: undefined }] }, 'brakes'],

@@ -3,7 +3,7 @@ import { expectInvariants } from './expect.js';
 import { checkInvariants } from './index.js';
 import { act, graduated, job, pdm, rollback, topology, V0, V1, V2 } from './logs.js';
 import { compare, isOlder, same } from './packages.js';
-import { durationMs, policyOf, ringRules, type Topology } from './policy.js';
+import { durationMs, type Policy, policyOf, ringRules, type Topology } from './policy.js';
 
 /** A package goes through both outer rings as it should. */
 const goodLog = () => [
@@ -77,6 +77,25 @@ describe('what the checks read by themselves', () => {
     const ring = layered.rings[0] as Topology['rings'][number];
     expect(policyOf(layered, ring, null)).toMatchObject({ bakeTime: '1m', gracePeriod: '5m', autoRollback: 'cell' });
     expect(policyOf(layered, ring, 'urgent')).toMatchObject({ bakeTime: '3s', gracePeriod: '5m' });
+  });
+
+  test('hold in every lane, which changes times and sizes only', () => {
+    const strict = {
+      failureBudget: 0,
+      bakeTime: '1m',
+      mode: 'observe',
+      autoRollback: 'cell',
+      migrateWhen: 'everywhere',
+    };
+    const loose = { failureBudget: 2, bakeTime: '3s', mode: 'act', autoRollback: 'never', migrateWhen: 'grace' };
+    const of = (policy: Partial<Policy>, urgent: Partial<Policy>) =>
+      policyOf(
+        { cluster: 'test', perimeter: 1, lanes: { urgent }, rings: [] },
+        { ring: 2, policy, cells: [] },
+        'urgent',
+      );
+    expect(of(strict, loose)).toMatchObject({ ...strict, failureBudget: 2, bakeTime: '3s' });
+    expect(of(loose, strict)).toMatchObject({ ...strict, autoRollback: 'never' });
   });
 
   test('are the mildest rules of all topologies that a run saw', () => {

@@ -1,7 +1,7 @@
 /**
  * Rings, cells and the policy in force, read anew from the contract: defaults, then the topology's policy, then the
- * ring's, then the lane's. Where a run saw several topologies, nobody outside knows which one a pass had frozen: then
- * the mildest of them counts.
+ * ring's, then the times and sizes of the lane's; gates hold in every lane. Where a run saw several topologies, nobody
+ * outside knows which one a pass had frozen: then the mildest of them counts.
  */
 
 export interface Policy {
@@ -16,8 +16,17 @@ export interface Policy {
   migrateWhen: string;
   mode: string;
   pollInterval: string;
-  deployWindows: { days: string[]; from: string; to: string; timezone: string }[];
+  deployWindows: Window[];
+  /** Windows of the lane, of which one must be open too. */
+  laneWindows: Window[];
   freezes: { from: string; to: string }[];
+}
+
+export interface Window {
+  days: string[];
+  from: string;
+  to: string;
+  timezone: string;
 }
 
 const DEFAULTS: Policy = {
@@ -33,6 +42,7 @@ const DEFAULTS: Policy = {
   mode: 'act',
   pollInterval: '5s',
   deployWindows: [],
+  laneWindows: [],
   freezes: [],
 };
 
@@ -75,8 +85,20 @@ function roundedDown(amount: number | string, of: number): number {
 }
 
 export function policyOf(topology: Topology, ring: Ring, lane: string | null): Policy {
-  const ofLane = lane === null ? {} : (topology.lanes?.[lane] ?? {});
-  return { ...DEFAULTS, ...topology.policy, ...ring.policy, ...ofLane };
+  const base: Policy = { ...DEFAULTS, ...topology.policy, ...ring.policy };
+  const ofLane: Partial<Policy> = lane === null ? {} : (topology.lanes?.[lane] ?? {});
+  return {
+    ...base,
+    maxParallel: ofLane.maxParallel ?? base.maxParallel,
+    failureBudget: ofLane.failureBudget ?? base.failureBudget,
+    bakeTime: ofLane.bakeTime ?? base.bakeTime,
+    gracePeriod: ofLane.gracePeriod ?? base.gracePeriod,
+    pollInterval: ofLane.pollInterval ?? base.pollInterval,
+    migrateWhen: [base, ofLane].some((p) => p.migrateWhen === 'everywhere') ? 'everywhere' : base.migrateWhen,
+    mode: [base, ofLane].some((p) => p.mode === 'observe') ? 'observe' : base.mode,
+    laneWindows: ofLane.deployWindows ?? [],
+    freezes: base.freezes.concat(ofLane.freezes ?? []),
+  };
 }
 
 /** The cells of a ring that a package goes to: not observed, pinned or quarantined ones, none of an external ring. */

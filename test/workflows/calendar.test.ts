@@ -48,11 +48,15 @@ scenario(
 );
 
 scenario(
-  'an urgent lane may pass freezes and windows by, and a topology without any asks nobody',
+  'an urgent lane passes no freeze by: a person’s override does; and a topology without windows asks nobody',
   { rings: { 2: 1 }, more: { lanes: { urgent: { freezes: [], deployWindows: [] } } }, apply: false },
   async (world) => {
     await apply(world, 2, frozen(FOR_LONG));
     await graduate(world, V1, { lane: 'urgent' });
+    const held = await seen(world, V1, (s) => s.waitingFor?.kind === 'freeze');
+    expect(held).toMatchObject({ lane: 'urgent', waitingFor: { ring: 2, detail: 'frozen: holidays' } });
+    expect(await world.jobs()).toEqual([]);
+    await override(world, V1, 'freeze');
     expect((await ends(world, V1)).state).toBe('converged');
     const { events } = await world.client.workflow.getHandle('cell-cluster').fetchHistory();
     const asked = events?.map((e) => e.activityTaskScheduledEventAttributes?.activityType?.name);

@@ -15,18 +15,19 @@ const DAY_MINUTES = 24 * 60;
 /** No zone changes its offset twice within so long. */
 const OFFSET_STEP_MS = 6 * 3_600_000;
 
-export function windowsOf(windows: DeployWindow[]): Windows {
-  if (windows.length === 0) return ALWAYS_OPEN;
+/** Open where a window of each list is; a list without any is open at all times. */
+export function windowsOf(...lists: (DeployWindow[] | undefined)[]): Windows {
+  const all = lists.flatMap((windows) => (windows && windows.length > 0 ? [windows] : []));
+  if (all.length === 0) return ALWAYS_OPEN;
+  const isOpen = (ms: number) => all.every((windows) => windows.some((window) => holds(window, ms)));
   return {
-    isOpen: (ms) => isOpen(windows, ms),
+    isOpen,
     changesAfter: (ms) => {
-      const open = isOpen(windows, ms);
-      return edges(windows, ms).find((edge) => isOpen(windows, edge) !== open) ?? null;
+      const open = isOpen(ms);
+      return edges(all.flat(), ms).find((edge) => isOpen(edge) !== open) ?? null;
     },
   };
 }
-
-const isOpen = (windows: DeployWindow[], ms: number): boolean => windows.some((window) => holds(window, ms));
 
 function holds({ days, from, to, timezone }: DeployWindow, ms: number): boolean {
   const { hour, minute, weekday } = DateTime.fromMillis(ms, { zone: timezone });

@@ -1,3 +1,4 @@
+import type { Calendar } from '../../contract/calendar.js';
 import type { RingPolicy } from '../../contract/policy.js';
 import type { ClusterRing, ClusterStatus, RefusalCode, TopologyChanges, WaitKind } from '../../contract/status.js';
 import { covers, holding } from '../brake.js';
@@ -190,11 +191,7 @@ function gatesOf(ring: Ring, policy: RingPolicy, known: ClusterRing | undefined,
       detail: `ring ${ring.ring} needs a person's approval`,
       next: [`cellctl approve --ring ${ring.ring} ${version}`],
     },
-    (calendar?.windows.length ?? 0) > 0 && {
-      kind: 'deploy-window',
-      detail: (calendar?.windows ?? []).map((w) => `${w.days.join(',')} ${w.from}–${w.to} ${w.timezone}`).join('; '),
-      next: [],
-    },
+    ...(calendar ? deployWindows(calendar) : []),
     ...(calendar?.freezes ?? []).map((f): Gate => {
       return { kind: 'freeze', detail: `${f.from} to ${f.to}${f.reason ? `: ${f.reason}` : ''}`, next: [] };
     }),
@@ -207,6 +204,12 @@ function gatesOf(ring: Ring, policy: RingPolicy, known: ClusterRing | undefined,
   ];
   return gates.filter((gate): gate is Gate => gate !== false);
 }
+
+const deployWindows = ({ windows, alsoWithin = [] }: Calendar): Gate[] =>
+  [windows, alsoWithin].flatMap((list): Gate[] => {
+    const detail = list.map((w) => `${w.days.join(',')} ${w.from}–${w.to} ${w.timezone}`).join('; ');
+    return detail === '' ? [] : [{ kind: 'deploy-window', detail, next: [] }];
+  });
 
 function ringTurn(known: ClusterRing | undefined, version: string): Gate[] {
   const { rollout, ring, state, desired } = known ?? {};

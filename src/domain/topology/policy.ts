@@ -5,6 +5,7 @@ import { parseInstant } from '../instant.js';
 import { resolveAtLeastOne, resolveDown } from '../share.js';
 import { deployableCells, ringOf } from './cells.js';
 import { COORDINATION_DEFAULTS, MAX_PARALLEL, POLICY_DEFAULTS } from './defaults.js';
+import { withLane } from './lane.js';
 import type { Topology, WrittenCoordination, WrittenPolicy } from './schema.js';
 
 type Complete<T> = { [K in keyof T]-?: Exclude<T[K], undefined> };
@@ -37,7 +38,8 @@ export interface Coordination {
 const MAX_VERIFY_INTERVAL_MS = 2_000;
 
 /**
- * The policy in force in one ring for one lane: defaults, then the topology's policy, then the ring's, then the lane's.
+ * The policy in force in one ring for one lane: defaults, then the topology's policy, then the ring's, then what a lane
+ * can change of it.
  * Shares are of the cells that can be deployed to at `now` (ms), but for those that a person took out (`isOut`); without
  * `now` every pin counts. Throws RangeError for a ring that the topology does not have. A lane that it does not have adds nothing: who decides by one asks `hasLane`.
  */
@@ -56,17 +58,21 @@ export function resolvePolicy(
 /** The policy of one ring and lane as written, every field filled. Throws RangeError for an unknown ring. */
 export function layeredPolicy(topology: Topology, ring: number, lane: string | null): CompletePolicy {
   const found = mustFindRing(topology, ring);
-  return { ...DEFAULT_POLICY, ...written(topology.policy), ...written(found.policy), ...lanePolicy(topology, lane) };
+  const ofRing = { ...DEFAULT_POLICY, ...written(topology.policy), ...written(found.policy) };
+  return withLane(ofRing, lanePolicy(topology, lane));
 }
 
 /**
  * When a package of this lane may go forward in a ring, or null where any time is good: freezes that are over at `now`
- * (ms) are left out. Throws RangeError for an unknown ring.
+ * (ms) are left out. Windows of a ring and of a lane must be open both. Throws RangeError for an unknown ring.
  */
 export function calendarOf(topology: Topology, ring: number, lane: string | null, now: number): Calendar | null {
   const { deployWindows: windows, freezes: all } = layeredPolicy(topology, ring, lane);
   const freezes = all.filter(({ to }) => (parseInstant(to) ?? now) > now);
-  return windows.length + freezes.length === 0 ? null : { windows, freezes };
+  if (windows.length + freezes.length === 0) return null;
+  const { deployWindows: alsoWithin = [] } = lanePolicy(topology, lane);
+  const isOther = alsoWithin.length > 0 && layeredPolicy(topology, ring, null).deployWindows.length > 0;
+  return { windows, ...(isOther ? { alsoWithin } : {}), freezes };
 }
 
 /** Whether a package can go by this lane; by none (null) it always can. */
@@ -123,7 +129,8 @@ export function resolveCoordination(topology: Topology): Coordination {
   };
 }
 
-function lanePolicy(topology: Topology, lane: string | null): Partial<CompletePolicy> {
+/** What a lane says, or nothing where the topology has no such lane. */
+export function lanePolicy(topology: Topology, lane: string | null): Partial<CompletePolicy> {
   return lane !== null && hasLane(topology, lane) ? written(topology.lanes?.[lane]) : {};
 }
 

@@ -259,7 +259,7 @@ export const topologySchema = lazily(() =>
     coordination: field(coordinationSchema(), 'How packages share the rings.'),
     lanes: field(
       z.record(formed(NAME, OF_NAME), policySchema(), 'an object of lanes'),
-      'Named sets of policy fields, chosen with a graduation, laid over the policy.',
+      'Named sets of policy fields, chosen with a graduation: their times and sizes are laid over the policy, gates hold in every lane.',
     ),
     health: healthSchema().optional(),
     rings: listOf(ringSchema()),

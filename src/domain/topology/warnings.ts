@@ -3,19 +3,39 @@ import { formatDuration } from '../duration.js';
 import { leastBaselineMs } from '../health/past.js';
 import { healthOf } from '../health/policy.js';
 import { baselineStepMs } from '../health/readings.js';
-import { absolutePolicy, layeredPolicy } from './policy.js';
+import { withoutEffect } from './lane.js';
+import { absolutePolicy, lanePolicy, layeredPolicy } from './policy.js';
 import type { Topology } from './schema.js';
 
 /** With fewer samples, a single outlier or two are all that a verdict is made of. */
 const FEWEST_SAMPLES = 3;
 
 /** What is allowed in a topology and will hardly do what its writer wants, a sentence each. */
-export const topologyWarnings = (topology: Topology): string[] =>
-  topology.rings.flatMap(({ ring }) => {
+export const topologyWarnings = (topology: Topology): string[] => [
+  ...topology.rings.flatMap(({ ring }) => {
     const health = healthOf(topology, ring);
     if (health === null) return [];
     return [...fewSamples(ring, health), ...shortBaseline(topology, ring, health), ...unjudgedSignals(ring, health)];
+  }),
+  ...Object.keys(topology.lanes ?? {}).flatMap((lane) => lostInLane(topology, lane)),
+];
+
+/** Fields of a lane that change nothing in some ring: whoever wrote them may rely on them. */
+function lostInLane(topology: Topology, lane: string): string[] {
+  // Inside the perimeter there are no lanes.
+  const lost = topology.rings.flatMap(({ ring }) => {
+    if (ring <= topology.perimeter) return [];
+    const fields = withoutEffect(layeredPolicy(topology, ring, null), lanePolicy(topology, lane));
+    return fields.map((field) => ({ field, ring }));
   });
+  return [...new Set(lost.map(({ field }) => field))].map((field) => {
+    const rings = lost.filter((one) => one.field === field).map(({ ring }) => ring);
+    return (
+      `lanes.${lane}.${field} has no effect in ring ${rings.join(', ')}: the ring's own holds there. A lane changes times ` +
+      'and sizes, and adds gates; what one package must not wait for, a person ends by an override'
+    );
+  });
+}
 
 function fewSamples(ring: number, { minSamples, intervalMs }: HealthPolicy): string[] {
   if (minSamples >= FEWEST_SAMPLES) return [];

@@ -218,3 +218,34 @@ it('every change that is told is one, and none lies between two of them', () => 
     expect(changes).toEqual(seen.filter((at) => at < end));
   }
 });
+
+describe('windows of which one of each list must be open', () => {
+  const office = [window({ timezone: 'UTC' })];
+  const evening = [window({ days: allWeek, from: '16:00', to: '22:00', timezone: 'UTC' })];
+  const night = [window({ days: allWeek, from: '20:00', to: '04:00', timezone: 'UTC' })];
+
+  it('are open where both are, and say when that changes', () => {
+    const both = windowsOf(office, evening);
+    const at = (time: string) => [both.isOpen(ms(time)), iso(both.changesAfter(ms(time)))];
+    expect(at('2026-12-01T12:00:00Z')).toEqual([false, '2026-12-01T16:00']);
+    expect(at('2026-12-01T16:00:00Z')).toEqual([true, '2026-12-01T18:00']);
+    expect(at('2026-12-01T18:00:00Z')).toEqual([false, '2026-12-02T16:00']);
+    expect(at('2026-12-03T18:00:00Z')).toEqual([false, '2026-12-07T16:00']);
+  });
+
+  it('never open where they never are at once', () => {
+    const never = windowsOf(office, night);
+    expect([never.isOpen(ms('2026-12-01T12:00:00Z')), never.changesAfter(ms('2026-12-01T12:00:00Z'))]).toEqual([
+      false,
+      null,
+    ]);
+  });
+
+  it('are those of the one list that has any', () => {
+    for (const one of [windowsOf(office, []), windowsOf([], office), windowsOf(office, undefined)]) {
+      expect(one.isOpen(ms('2026-12-01T12:00:00Z'))).toBe(true);
+      expect(iso(one.changesAfter(ms('2026-12-01T12:00:00Z')))).toBe('2026-12-01T18:00');
+    }
+    expect(windowsOf([], []).isOpen(ms('2026-12-05T03:00:00Z'))).toBe(true);
+  });
+});

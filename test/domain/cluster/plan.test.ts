@@ -77,6 +77,17 @@ describe('a package', () => {
     expect(kinds(p, 0)).toEqual(['command']);
   });
 
+  it('names the windows of the ring, and those of the lane that must be open as well', () => {
+    const window = { days: ['mon'], from: '07:00', to: '18:00', timezone: 'Europe/Berlin' };
+    const ofLane = { ...window, from: '16:00', to: '20:00' };
+    const topology = written({ 2: { deployWindows: [window] } }, { lanes: { late: { deployWindows: [ofLane] } } });
+    const p = planPackage(status({ graduated: graduated(V2) }), parsed(topology), { version: V2, lane: 'late' }, NOW);
+    expect(at(p, 2)?.gates.map(({ kind, detail }) => [kind, detail])).toEqual([
+      ['deploy-window', 'mon 07:00–18:00 Europe/Berlin'],
+      ['deploy-window', 'mon 16:00–20:00 Europe/Berlin'],
+    ]);
+  });
+
   it('a pause for drift holds what is new inside the perimeter', () => {
     expect(kinds(plan({ autoDeploy: { state: 'paused', reason: 'ring 3' } }), 0)).toEqual(['command', 'drift']);
   });

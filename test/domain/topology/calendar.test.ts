@@ -101,21 +101,53 @@ describe('windows and freezes', () => {
     expect(parseTopology(freezes({ to: '2027-12-24T00:00:00Z' }))).toMatchObject({ ok: true, notInForce: [] });
   });
 
-  it('a calendar is layered like all of a policy, freezes that are over left out, and is nothing without either', () => {
+  const now = Date.parse('2026-12-01T00:00:00Z');
+
+  it('a calendar is the ring’s or else everybody’s, freezes that are over left out, and is nothing without either', () => {
     const topology = accepted(
       written({
         policy: { freezes: [aFreeze] },
-        lanes: { urgent: { freezes: [], deployWindows: [] } },
         rings: [
           { ring: 2, cells: [cell('a')] },
           { ring: 3, policy: { freezes: [], deployWindows: [aWindow] }, cells: [cell('b')] },
+          { ring: 4, policy: { freezes: [] }, cells: [cell('c')] },
         ],
       }),
     );
-    const now = Date.parse('2026-12-01T00:00:00Z');
     expect(calendarOf(topology, 2, null, now)).toEqual({ windows: [], freezes: [aFreeze] });
     expect(calendarOf(topology, 3, null, now)).toEqual({ windows: [aWindow], freezes: [] });
-    expect(calendarOf(topology, 3, 'urgent', now)).toBeNull();
+    expect(calendarOf(topology, 4, null, now)).toBeNull();
     expect(calendarOf(topology, 2, null, Date.parse(aFreeze.to))).toBeNull();
+  });
+
+  describe('of a lane hold beside the ring’s', () => {
+    const other = { ...aFreeze, reason: 'another' };
+    const night = { ...aWindow, from: '22:00', to: '04:00' };
+    const inLane = (policy: object, lane: object) => {
+      const rings = [{ ring: 2, policy, cells: [cell('a')] }];
+      return calendarOf(accepted(written({ lanes: { urgent: lane }, rings })), 2, 'urgent', now);
+    };
+
+    it.each([
+      ['freezes that the lane does not have', { freezes: [aFreeze] }, { freezes: [] }, [aFreeze]],
+      ['freezes that the ring does not have', { freezes: [] }, { freezes: [other] }, [other]],
+      ['freezes of both', { freezes: [aFreeze] }, { freezes: [other] }, [aFreeze, other]],
+    ])('%s', (_what, ring, lane, freezes) => {
+      expect(inLane(ring, lane)).toEqual({ windows: [], freezes });
+    });
+
+    it.each([
+      [
+        'windows that the lane does not have',
+        { deployWindows: [aWindow] },
+        { deployWindows: [] },
+        [aWindow],
+        undefined,
+      ],
+      ['windows that the ring does not have', {}, { deployWindows: [night] }, [night], undefined],
+      ['windows of both', { deployWindows: [aWindow] }, { deployWindows: [night] }, [aWindow], [night]],
+    ])('%s', (_what, ring, lane, windows, alsoWithin) => {
+      expect(inLane(ring, lane)).toEqual({ windows, alsoWithin, freezes: [] });
+    });
   });
 });

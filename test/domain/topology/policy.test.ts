@@ -70,6 +70,62 @@ describe('the policy of a ring', () => {
     expect(of(2, 'cautious')).toEqual(of(2, null));
   });
 
+  describe('in a lane', () => {
+    const check = (name: string, more: object = {}) => ({ name, url: 'https://checks.example/x', ...more });
+    const inLane = (ofRing: Record<string, unknown>, ofLane: Record<string, unknown>) =>
+      resolvePolicy(accepted(written({ lanes: { urgent: ofLane }, rings: [ring(ofRing)] })), 2, 'urgent');
+
+    test.each([
+      ['approval', 'required', 'none'],
+      ['mode', 'observe', 'act'],
+      ['migrateWhen', 'everywhere', 'grace'],
+      ['smokeTests', true, false],
+      ['strictBudget', true, false],
+    ])('%s holds if either of them says %s', (field, strict, loose) => {
+      expect(inLane({ [field]: strict }, { [field]: loose })).toMatchObject({ [field]: strict });
+      expect(inLane({ [field]: loose }, { [field]: strict })).toMatchObject({ [field]: strict });
+      expect(inLane({ [field]: loose }, { [field]: loose })).toMatchObject({ [field]: loose });
+    });
+
+    test.each([
+      ['onFailure', 'block', 'soft'],
+      ['autoRollback', 'cell', 'never'],
+      ['downtimeRollback', 'never', 'allowed'],
+      ['postDeployMigrations', 'separate', 'with-deploy'],
+      ['scope', 'application', 'full'],
+    ])('%s is the ring’s', (field, one, other) => {
+      expect(inLane({ [field]: one }, { [field]: other })).toMatchObject({ [field]: one });
+      expect(inLane({ [field]: other }, { [field]: one })).toMatchObject({ [field]: other });
+    });
+
+    it('times and sizes are the lane’s, and whether a cell that is unhealthy before gets what may mend it', () => {
+      const times = {
+        bakeTime: '0s',
+        gracePeriod: '1s',
+        convergeWithin: '2s',
+        deployTimeout: '3s',
+        pollInterval: '1s',
+      };
+      const sizes = { maxParallel: 7, firstCells: 3, failureBudget: 2 };
+      const policy = inLane({ bakeTime: '1h', maxParallel: 1 }, { ...times, ...sizes, deployToUnhealthy: true });
+      expect(policy).toMatchObject({ ...sizes, deployToUnhealthy: true });
+      expect(policy).toMatchObject({ bakeTimeMs: 0, gracePeriodMs: 1_000, convergeWithinMs: 2_000 });
+      expect(policy).toMatchObject({ deployTimeoutMs: 3_000, pollIntervalMs: 1_000 });
+    });
+
+    it('outside checks are the ring’s and the lane’s, of one name the ring’s', () => {
+      const checks = (ofRing: object[], ofLane: object[]) =>
+        inLane({ checks: ofRing }, { checks: ofLane }).checks.map(({ name, failClosed }) => `${name} ${failClosed}`);
+      expect(checks([check('a')], [])).toEqual(['a true']);
+      expect(checks([check('a')], [check('b')])).toEqual(['a true', 'b true']);
+      expect(checks([check('a')], [check('a', { failClosed: false })])).toEqual(['a true']);
+    });
+
+    it('no cell of a ring that observes is deployed to, so that shares are of none', () => {
+      expect(inLane({ mode: 'observe' }, { mode: 'act', failureBudget: '100%' }).failureBudget).toBe(0);
+    });
+  });
+
   it('lets a field that is there without a value through to the layer below', () => {
     const topology = accepted(written({ policy: { bakeTime: '2h' } }));
     const [first, ...others] = topology.rings;

@@ -105,3 +105,45 @@ describe('a signal', () => {
     expect(warned({ signals: { ...SIGNALS, bare: { ...BARE, zScore: 3 } } })).toEqual([]);
   });
 });
+
+describe('a lane', () => {
+  const LOST = (field: string, rings = '2') =>
+    `lanes.urgent.${field} has no effect in ring ${rings}: the ring's own holds there. A lane changes times and sizes, ` +
+    'and adds gates; what one package must not wait for, a person ends by an override';
+  const freeze = { from: '2026-12-23T00:00:00Z', to: '2027-01-02T00:00:00Z' };
+  const other = { ...freeze, reason: 'audit' };
+  const window = { days: ['mon'], from: '07:00', to: '18:00', timezone: 'UTC' };
+  const check = { name: 'incidents', url: 'https://checks.example/open' };
+  const inLane = (policy: Policy, urgent: Record<string, unknown>) => warned(null, policy, { lanes: { urgent } });
+
+  it.each<[string, unknown, unknown]>([
+    ['approval', 'required', 'none'],
+    ['mode', 'observe', 'act'],
+    ['freezes', [freeze], []],
+    ['deployWindows', [window], []],
+    ['checks', [check], []],
+    ['checks', [check], [{ ...check, failClosed: false }]],
+    ['onFailure', 'block', 'soft'],
+    ['autoRollback', 'cell', 'never'],
+    ['downtimeRollback', 'never', 'allowed'],
+  ])('that would loosen %s of a ring is named, with the ring', (field, ofRing, ofLane) => {
+    expect(inLane({ [field]: ofRing }, { [field]: ofLane })).toEqual([LOST(field)]);
+  });
+
+  it('is named once for all its rings, and not for those that release managers own', () => {
+    const rings = { policy: { approval: 'required' }, lanes: { urgent: { approval: 'none' } } };
+    const parsed = parseTopology(fleet({ 2: 1, 3: 1 }, {}, rings));
+    if (!parsed.ok) throw new Error(JSON.stringify(parsed.problems));
+    expect(topologyWarnings(parsed.topology)).toEqual([LOST('approval', '2, 3')]);
+  });
+
+  it.each<[string, Policy, Record<string, unknown>]>([
+    ['changes times and sizes', { bakeTime: '1h' }, { bakeTime: '0s', maxParallel: '50%', deployToUnhealthy: true }],
+    ['asks for more', {}, { approval: 'required', freezes: [freeze], deployWindows: [window], checks: [check] }],
+    ['adds to what its ring has', { freezes: [freeze], deployWindows: [window] }, { freezes: [other] }],
+    ['says what its ring says', { approval: 'required', checks: [check] }, { approval: 'required', checks: [check] }],
+    ['loosens what is not there', {}, { approval: 'none', freezes: [], deployWindows: [], checks: [] }],
+  ])('that %s is not', (_what, policy, urgent) => {
+    expect(inLane(policy, urgent)).toEqual([]);
+  });
+});

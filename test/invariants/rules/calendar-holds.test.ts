@@ -41,10 +41,13 @@ describe('in a freeze', () => {
     expect(judge([job({ cell: 'a2', at: 130, version: V2 })], acts())).toHaveLength(1);
   });
 
-  it('a lane may pass it by', () => {
-    const lanes = topology({ lanes: { urgent: { freezes: [] } } }, { 2: { policy: { freezes } } });
+  it.each([
+    ['that has none does not pass it by', [], freezes],
+    ['may have its own', freezes, []],
+  ])('a lane %s', (_what, ofLane, ofRing) => {
+    const lanes = topology({ lanes: { urgent: { freezes: ofLane } } }, { 2: { policy: { freezes: ofRing } } });
     const acts = [act('graduate', 0, { lane: 'urgent' })];
-    expect(judge([job({ cell: 'a1', at: 150 })], { topology: lanes, acts })).toEqual([]);
+    expect(judge([job({ cell: 'a1', at: 150 })], { topology: lanes, acts })).toEqual(['configure-a1-150']);
   });
 
   it('counts what was in force when the ring was entered', () => {
@@ -81,5 +84,21 @@ describe('outside deploy windows', () => {
     expect(atTen(windows(['mon'], '23:00', '12:00'))).toEqual([]);
     expect(atTen(windows(['tue'], '23:00', '12:00'))).toHaveLength(1);
     expect(atTen(windows(['tue'], '10:00', '00:00'))).toEqual([]);
+  });
+
+  it.each([
+    ['in those of the ring alone', '11:00', '12:00', '13:00', '14:00', 1],
+    ['in those of the lane alone', '13:00', '14:00', '11:00', '12:00', 1],
+    ['in those of both', '11:00', '12:00', '10:00', '14:00', 0],
+  ])('of a lane as well: %s', (_where, from, to, laneFrom, laneTo, violations) => {
+    const open = (since: string, until: string) => [
+      { days: ['tue'], from: since, to: until, timezone: 'Europe/Berlin' },
+    ];
+    const lanes = topology(
+      { lanes: { urgent: { deployWindows: open(laneFrom, laneTo) } } },
+      { 2: { policy: { deployWindows: open(from, to) } } },
+    );
+    const acts = [act('graduate', 0, { lane: 'urgent' })];
+    expect(judge([job({ cell: 'a1', at: 30 })], { topology: lanes, acts })).toHaveLength(violations);
   });
 });

@@ -1,6 +1,6 @@
 import { DateTime } from 'luxon';
 import { actsFor, askedBefore, clock, type Facts, type Job, laneOf, say, statusOf } from '../facts.js';
-import { type Policy, policyOf, type Topology } from '../policy.js';
+import { type Policy, policyOf, type Topology, type Window } from '../policy.js';
 import type { Violation } from '../types.js';
 
 /**
@@ -51,11 +51,11 @@ function closedBy(facts: Facts, topology: Topology, job: Job): string[] {
 const isFrozen = ({ freezes }: Policy, ms: number): boolean =>
   freezes.some(({ from, to }) => Date.parse(from) <= ms && ms < Date.parse(to));
 
-const isOutside = ({ deployWindows }: Policy, ms: number): boolean =>
-  deployWindows.length > 0 && !deployWindows.some((window) => isWithin(window, ms));
+const isOutside = ({ deployWindows, laneWindows }: Policy, ms: number): boolean =>
+  [deployWindows, laneWindows].some((windows) => windows.length > 0 && !windows.some((window) => isWithin(window, ms)));
 
 /** By a clock on the wall of the window's time zone. */
-function isWithin({ days, from, to, timezone }: Policy['deployWindows'][number], ms: number): boolean {
+function isWithin({ days, from, to, timezone }: Window, ms: number): boolean {
   const now = DateTime.fromMillis(ms, { zone: timezone }).setLocale('en');
   const time = now.toFormat('HH:mm');
   const dayOf = (at: DateTime) => at.toFormat('ccc').toLowerCase();
