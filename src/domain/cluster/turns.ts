@@ -272,8 +272,9 @@ function isInLine(state: ClusterState, q: QueuedRequest, about: RingFacts, rules
 }
 
 /**
- * Beyond the perimeter a newer package takes the place of one that waits for the same ring, never of one that runs, and
- * not while it waits for a person itself; what is urgent gives its place to nothing that is not.
+ * Beyond the perimeter a newer package takes the place of one that waits for the same ring, never of one that runs; what
+ * is urgent gives its place to nothing that is not. One that waits for a person takes the place only of those that wait
+ * for such a word as well: else each would be left with its own open approval.
  */
 function newerInLine(
   state: ClusterState,
@@ -286,19 +287,28 @@ function newerInLine(
   if (perimeter || request.purpose !== 'deploy' || keepsAll) return null;
   const inLine = state.queue.filter((q) => {
     const isSame = q.at === ring && q.purpose === 'deploy' && isNewer(q.version, request.version);
-    return isSame && (isUrgent(q) || !isUrgent(request)) && !waitsForPerson(state, q, about, rules);
+    return isSame && (isUrgent(q) || !isUrgent(request)) && !needsMorePeople(state, q, request, about, rules);
   });
   const version = newest(inLine.map((q) => q.version));
   return version === null ? null : { version, waits: false };
 }
 
-function waitsForPerson(state: ClusterState, request: QueuedRequest, about: RingFacts, rules: Rules): boolean {
-  const isStopped = blockedWait(state, request, about.ring) ?? afterSystemicStop(state, request, about);
-  return (
-    isStopped !== null ||
-    laneIsGone(request, rules.topology) ||
-    approvalWait(request, about.ring, rules.topology) !== null
-  );
+/** Whether a newer package waits for a person where the older one does not. */
+function needsMorePeople(
+  state: ClusterState,
+  newer: QueuedRequest,
+  older: QueuedRequest,
+  about: RingFacts,
+  rules: Rules,
+): boolean {
+  if (blockedWait(state, newer, about.ring) !== null || laneIsGone(newer, rules.topology)) return true;
+  return yesNeeded(state, newer, about, rules) > yesNeeded(state, older, about, rules);
+}
+
+/** 0: it waits for nobody's yes; 1: for that of the policy; 2: for one past a stop, which is one for the policy too. */
+function yesNeeded(state: ClusterState, request: QueuedRequest, about: RingFacts, rules: Rules): 0 | 1 | 2 {
+  if (afterSystemicStop(state, request, about) !== null) return 2;
+  return approvalBefore(request, about, rules) === null ? 0 : 1;
 }
 
 function brakesOn(state: ClusterState, ring: number, { topology, now }: Rules): BrakeStatus[] {

@@ -644,15 +644,75 @@ describe('the queue of an outer ring', () => {
     expect(kinds(decide(state)).at(-1)).toBe('make room: yield');
   });
 
-  it('one that waits for a person itself takes nobody’s place', () => {
-    const state = cluster();
-    holds(state, V1, 2);
-    asks(state, V2, { after: null }, { approved: [2] });
-    asks(state, V3, { after: null });
+  describe('where one waits for a person', () => {
     const approving = topologyOf({ 2: { approval: 'required' } });
-    decide(state, approving);
-    expect(kinds(decide(state, approving))).toEqual([]);
-    expect(state.queue).toHaveLength(2);
+    /** What becomes of V2 once V3 has come: what is decided then, and who is left. */
+    const withNewer = (
+      older: Partial<RequestRing>,
+      newer: Partial<RequestRing>,
+      topology = approving,
+      state = cluster(),
+    ) => {
+      asks(state, V2, { after: null }, older);
+      decide(state, topology);
+      asks(state, V3, { after: null }, newer);
+      decide(state, topology);
+      return [kinds(decide(state, topology)), state.queue.map((q) => q.version)];
+    };
+    const held = () => {
+      const state = cluster();
+      holds(state, V1, 2);
+      return state;
+    };
+    const stopped = (more: object = {}) => {
+      const state = cluster();
+      state.systemic = { version: V1, ring: 3, sinceMs: NOW, ...more };
+      return state;
+    };
+    const SUPERSEDED = [[`${B} refused`], [V3]];
+    const KEPT = [[], [V2, V3]];
+
+    it('one that waits for a yes gives its place to a newer one, so that approvals do not pile up', () => {
+      expect(withNewer({}, {})).toEqual(SUPERSEDED);
+      expect(withNewer({}, { approved: [2] }, approving, held())).toEqual(SUPERSEDED);
+    });
+
+    it('one that has its yes keeps its place before one that has none', () => {
+      expect(withNewer({ approved: [2] }, {}, approving, held())).toEqual(KEPT);
+    });
+
+    it('one that waits for a yes past a stop gives its place to a newer one, whatever yes that needs', () => {
+      for (const topology of [topologyOf(), approving]) {
+        expect(withNewer({}, {}, topology, stopped())).toEqual(SUPERSEDED);
+        expect(withNewer({}, {}, topology, stopped({ fixedIn: V3 }))[1]).not.toContain(V2);
+      }
+    });
+
+    it('one that waits for the policy’s yes keeps its place before one that needs one past a stop', () => {
+      const state = stopped();
+      Object.assign(state.systemic ?? {}, { version: V2 });
+      expect(withNewer({}, {}, approving, state)).toEqual(KEPT);
+    });
+
+    it('one that is blocked, or has lost its lane, takes nobody’s place', () => {
+      const blocked = cluster();
+      const block = { by: 'alice', reason: 'INC-4711', since: '2026-01-02T03:04:05Z' };
+      blocked.blocked = [{ version: V3, ...block }];
+      expect(withNewer({}, {}, approving, blocked)).toEqual(KEPT);
+      expect(withNewer({}, { lane: 'gone' })).toEqual(KEPT);
+    });
+
+    it('what is urgent keeps its place before what is not', () => {
+      const parsed = parseTopology(fleet({ 2: 2, 5: 2 }, { 2: { approval: 'required' } }, { lanes: LANES }));
+      if (!parsed.ok) throw new Error(JSON.stringify(parsed.problems));
+      expect(withNewer({ lane: 'urgent' }, {}, parsed.topology)).toEqual(KEPT);
+      expect(withNewer({ lane: 'urgent' }, { lane: 'urgent' }, parsed.topology)).toEqual(SUPERSEDED);
+    });
+
+    it('a yes holds nobody up in a ring that is only observed: a newer one takes the place', () => {
+      const observing = topologyOf({ 2: { approval: 'required', mode: 'observe' } });
+      expect(withNewer({ approved: [2] }, {}, observing, held())).toEqual(SUPERSEDED);
+    });
   });
 
   it('preempt takes no ring inside the perimeter, and none from a rollback', () => {
