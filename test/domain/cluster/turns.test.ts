@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { CalendarWord } from '../../../src/contract/calendar.js';
 import type { RequestRing, RingAnswer } from '../../../src/contract/internal.js';
 import { engage } from '../../../src/domain/brake.js';
-import { enterTurn, handOver, loseStarter } from '../../../src/domain/cluster/holders.js';
+import { endTurn, enterTurn, handOver, loseStarter } from '../../../src/domain/cluster/holders.js';
 import { enqueue, notePackageBrakes, ownPasses } from '../../../src/domain/cluster/reconcile.js';
 import { type ClusterState, newClusterState, newRingRecord, type Turn } from '../../../src/domain/cluster/state.js';
 import { decideTurns, nextOust, type TurnAction } from '../../../src/domain/cluster/turns.js';
@@ -624,6 +624,27 @@ describe('the queue of an outer ring', () => {
     expect(kinds(decide(state))).toEqual([`${B} held`]);
     asks(state, V3, { after: null }, { preempt: true });
     expect(kinds(decide(state))).toEqual([`${C} held`, 'make room: supersede']);
+  });
+
+  it('preempt ends a package that has two rings: each is entered once its own pass has given way', () => {
+    const state = cluster();
+    holds(state, V1, 2, { state: 'grace' });
+    holds(state, V1, 5);
+    asks(state, V3, { after: null }, { lane: 'urgent', preempt: true });
+    const topology = supersede('waiting');
+    const [, told, ...others] = decide(state, topology);
+    expect(told).toMatchObject({ do: 'make-room', ring: 2, by: V3, how: 'supersede' });
+    // The rollout is told, and stops its passes in all its rings.
+    expect([told?.do === 'make-room' && told.turn.request.sender, others]).toEqual([`package-rollout/${V1}`, []]);
+    endTurn(state, 2, 'looked');
+    expect(kinds(decide(state, topology))).toEqual([`${C} granted`]);
+    expect([state.turns[2]?.request.version, state.turns[5]?.request.version]).toEqual([V3, V1]);
+    asks(state, V3, { after: 2 }, { lane: 'urgent', preempt: true });
+    expect(kinds(decide(state, topology))).toEqual([`${C} held`, 'make room: supersede']);
+    expect(kinds(decide(state, topology))).toEqual([]);
+    endTurn(state, 5, 'looked');
+    expect(kinds(decide(state, topology))).toEqual([`${C} granted`]);
+    expect(state.turns[5]?.request.version).toBe(V3);
   });
 
   it('preempt takes nothing that it could not use: where a person or a brake holds it, what runs goes on', () => {

@@ -44,6 +44,22 @@ describe('advance: from stage to stage', () => {
     expect(through(s, NOW + 5_000)).toBe('grace');
   });
 
+  it('one that gives way is over once nothing of it is in flight: in its grace period at once, and without PDM', () => {
+    const givesWay = (s: PassState) => {
+      s.stop = { outcome: 'superseded', by: 'v', reason: 'the rollout is superseded', hurry: false };
+      return s;
+    };
+    const waiting = standing('CC');
+    through(waiting, NOW);
+    expect(watched(waiting, NOW + 1_000)).toBe('grace');
+    expect(through(givesWay(waiting), NOW + 1_000)).toBe('done');
+    expect(marksOf(waiting)).toBe('CC');
+    const rolling = givesWay(standing('C>..'));
+    expect([through(rolling, NOW), takeNext(rolling, policy, FREE)]).toEqual(['deploy', []]);
+    cellEnded(rolling, 1, result('converged'), policy, NOW);
+    expect([through(rolling, NOW), marksOf(rolling)]).toEqual(['done', 'CC..']);
+  });
+
   it('an override ends one wait and no other', () => {
     const s = standing('CC');
     through(s, NOW);

@@ -259,6 +259,16 @@ describe('an end', () => {
     ['stops its passes once', graduated({ ...end, ...on(track(2)) }), { do: 'stop-passes', outcome: 'superseded' }],
     ['and lets them settle', graduated({ ...end, ...on(track(2, { stopped: true })) }), { do: 'nothing' }],
     [
+      'stops them in every ring: also the one that rolls, beside one in its grace period that was told',
+      graduated({ ...end, ...on(track(2, { baked: true, stopped: true }), track(3)) }),
+      { do: 'stop-passes', outcome: 'superseded' },
+    ],
+    [
+      'asks for no further ring, baked or not',
+      graduated({ ...end, ...on(track(2, { baked: true, stopped: true }), track(3, { baked: true, stage: 'over' })) }),
+      { do: 'nothing' },
+    ],
+    [
       'wins over an abort',
       graduated({ ...end, ...abort(true), ...on(track(2, { stage: 'over' })) }),
       { do: 'nothing' },
