@@ -10,15 +10,26 @@ import type { Topology } from './schema.js';
 /** With fewer samples, a single outlier or two are all that a verdict is made of. */
 const FEWEST_SAMPLES = 3;
 
+/** They are in one answer of `applyTopology`. */
+const MOST_WARNINGS = 100;
+const MOST_NAMED = 5;
+
 /** What is allowed in a topology and will hardly do what its writer wants, a sentence each. */
-export const topologyWarnings = (topology: Topology): string[] => [
-  ...topology.rings.flatMap(({ ring }) => {
+export function topologyWarnings(topology: Topology): string[] {
+  const all = [
+    ...ofHealth(topology),
+    ...Object.keys(topology.lanes ?? {}).flatMap((lane) => lostInLane(topology, lane)),
+  ];
+  const more = all.length - MOST_WARNINGS;
+  return more > 0 ? [...all.slice(0, MOST_WARNINGS), `and ${more} more warnings`] : all;
+}
+
+const ofHealth = (topology: Topology): string[] =>
+  topology.rings.flatMap(({ ring }) => {
     const health = healthOf(topology, ring);
     if (health === null) return [];
     return [...fewSamples(ring, health), ...shortBaseline(topology, ring, health), ...unjudgedSignals(ring, health)];
-  }),
-  ...Object.keys(topology.lanes ?? {}).flatMap((lane) => lostInLane(topology, lane)),
-];
+  });
 
 /** Fields of a lane that change nothing in some ring: whoever wrote them may rely on them. */
 function lostInLane(topology: Topology, lane: string): string[] {
@@ -30,8 +41,9 @@ function lostInLane(topology: Topology, lane: string): string[] {
   });
   return [...new Set(lost.map(({ field }) => field))].map((field) => {
     const rings = lost.filter((one) => one.field === field).map(({ ring }) => ring);
+    const others = rings.length > MOST_NAMED ? ` and ${rings.length - MOST_NAMED} others` : '';
     return (
-      `lanes.${lane}.${field} has no effect in ring ${rings.join(', ')}: the ring's own holds there. A lane changes times ` +
+      `lanes.${lane}.${field} has no effect in ring ${rings.slice(0, MOST_NAMED).join(', ')}${others}: the ring's own holds there. A lane changes times ` +
       'and sizes, and adds gates; what one package must not wait for, a person ends by an override'
     );
   });

@@ -146,4 +146,14 @@ describe('a lane', () => {
   ])('that %s is not', (_what, policy, urgent) => {
     expect(inLane(policy, urgent)).toEqual([]);
   });
+
+  it('of many says so of a hundred, and of many rings names five: all is one answer', () => {
+    const lanes = Object.fromEntries(Array.from({ length: 120 }, (_, i) => [`lane-${i}`, { approval: 'none' }]));
+    const rings = Object.fromEntries(Array.from({ length: 8 }, (_, i) => [i + 2, 1]));
+    const parsed = parseTopology(fleet(rings, {}, { policy: { approval: 'required' }, lanes }));
+    if (!parsed.ok) throw new Error(JSON.stringify(parsed.problems));
+    const warnings = topologyWarnings(parsed.topology);
+    expect([warnings.length, warnings.at(-1)]).toEqual([101, 'and 20 more warnings']);
+    expect(warnings[0]).toContain('lanes.lane-0.approval has no effect in ring 2, 3, 4, 5, 6 and 3 others: ');
+  });
 });
