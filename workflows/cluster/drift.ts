@@ -5,9 +5,11 @@ import {
   judgeResume,
   keepDrift,
   nextOverrideExpiry,
+  nextToCount,
   overrideDrift,
 } from '../../src/domain/cluster/drift.js';
 import { topologyOf } from '../../src/domain/cluster/topology.js';
+import { earliest } from '../../src/domain/instant.js';
 import { Alarm } from '../shared/alarm.js';
 import { rejected, validated } from '../shared/validation.js';
 import type { ClusterContext } from './context.js';
@@ -30,7 +32,8 @@ export class Drift {
     if (change === 'paused') act('pauseAutoDeploy', driftInWords(state, topology, Date.now()), 'deployRing is refused');
     if (change === 'resumed') act('resumeAutoDeploy', 'the drift is back within its limit', 'auto-deploy runs');
     if (change === 'override-over') act('pauseAutoDeploy', 'the override has expired', 'deployRing is refused');
-    this.alarm.set(nextOverrideExpiry(state));
+    const changes = [nextOverrideExpiry(state), nextToCount(state, topology, Date.now())];
+    this.alarm.set(earliest(changes.filter((ms) => ms !== null)));
   }
 
   judgeResume(payload: unknown): void {

@@ -3,11 +3,11 @@ import type { ClusterStatus } from '../../contract/status.js';
 import { covers, holding } from '../brake.js';
 import { earliest, expiryOf, judgeExpiry } from '../instant.js';
 import { comparePackages, isNewer, isPackage, newest } from '../package-version.js';
-import { layeredPolicy, resolveCoordination, type Topology } from '../topology/index.js';
+import { layeredPolicy, resolveCoordination, resolvePolicy, type Topology } from '../topology/index.js';
 import { blockOf } from './blocks.js';
 import { isShut } from './calendars.js';
 import { cellsInAutomation } from './quarantine.js';
-import { packageBrake } from './reconcile.js';
+import { isReconcile, packageBrake } from './reconcile.js';
 import type { ClusterState } from './state.js';
 
 /**
@@ -17,11 +17,19 @@ import type { ClusterState } from './state.js';
 export interface DriftState {
   /** By graduated package: outer ones among the rings that were open at some time while it was the newest. */
   openFor: Record<string, number[]>;
+  /** By outer ring: from when to when it could take nothing, oldest first; absent: that was never so. */
+  shut?: Record<number, Shut[]>;
   /** Auto-deploy has paused itself; null: it runs. */
   paused: { sinceMs: number; rings: number[] } | null;
   /** A person's word that lets it run all the same; it ends when the drift is back. */
   override: { by: string; reason: string; sinceMs: number; expiresAt?: string } | null;
 }
+
+/** Epoch ms; null: it is still so. */
+type Shut = [fromMs: number, toMs: number | null];
+
+/** Of one ring; the oldest are forgotten. */
+const SHUT_AT_MOST = 100;
 
 export const newDrift = (): DriftState => ({ openFor: {}, paused: null, override: null });
 
@@ -39,7 +47,14 @@ function outerRings(state: ClusterState, topology: Topology, now: number): numbe
 /** Whether the ring could take a package at `now`: neither a brake, nor a freeze, nor a closed window is in the way. */
 function isOpen(state: ClusterState, ring: number, topology: Topology, now: number): boolean {
   const isBraked = holding(state.brakes, now).some(({ scope }) => covers(scope, ring, topology.perimeter));
-  return !isBraked && !isShut(state, ring, { topology, now });
+  return !isBraked && !isHeldByBraked(state, ring, now) && !isShut(state, ring, { topology, now });
+}
+
+/** Its pass stands by a brake of its own package, and gives way to nothing. */
+function isHeldByBraked(state: ClusterState, ring: number, now: number): boolean {
+  const turn = state.turns[ring];
+  if (turn?.request.purpose !== 'deploy' || isReconcile(turn.request) || turn.state === 'halted') return false;
+  return packageBrake(state, turn.request.version, now) !== null;
 }
 
 /**
@@ -55,6 +70,22 @@ function noteOpen(state: ClusterState, topology: Topology, now: number): void {
   const open = withinReach(state, topology, version, now);
   const before = drift.openFor[version] ?? [];
   drift.openFor[version] = [...before, ...open.filter((ring) => !before.includes(ring))];
+  const shut = outerRings(state, topology, now).flatMap((ring) => {
+    const times = shutTimes(state, ring, !open.includes(ring), now);
+    return times.length === 0 ? [] : [[ring, times] as const];
+  });
+  drift.shut = Object.fromEntries(shut);
+}
+
+/** When the ring was shut, as far as that matters to a package which it lacks, up to now. */
+function shutTimes(state: ClusterState, ring: number, isShutNow: boolean, now: number): Shut[] {
+  const times = state.drift.shut?.[ring] ?? [];
+  const wasShut = times.at(-1)?.[1] === null;
+  const noted = times.map(([from, to]): Shut => [from, to ?? (isShutNow ? null : now)]);
+  const all: Shut[] = isShutNow && !wasShut ? [...noted, [now, null]] : noted;
+  const lacked = state.graduated.filter(({ version }) => lacks(state, ring, version));
+  const oldestMs = Math.min(...lacked.map(({ graduatedAt }) => Date.parse(graduatedAt)));
+  return all.filter(([, to]) => to === null || to > oldestMs).slice(-SHUT_AT_MOST);
 }
 
 /** Rings that are open, with no shut one before them that lacks the package, too; none while it is braked itself. */
@@ -91,13 +122,54 @@ export const newestAllowed = ({ graduated, blocked }: ClusterState): string | nu
 /** By outer ring with cells: the graduated packages newer than what it has, that it could have taken; oldest first. */
 export function missedPackages(state: ClusterState, topology: Topology, now: number): Map<number, string[]> {
   const rings = outerRings(state, topology, now).map((ring): [number, string[]] => {
-    const missed = state.graduated.filter(({ version }) => {
-      const could = state.drift.openFor[version]?.includes(ring) === true;
-      return could && lacks(state, ring, version) && blockOf(state.blocked, version) === null;
-    });
+    const missed = lackedPackages(state, topology, ring, now).filter(({ countsInMs }) => countsInMs <= 0);
     return [ring, missed.map(({ version }) => version).sort(comparePackages)];
   });
   return new Map(rings);
+}
+
+/**
+ * Packages that the ring lacks, and was open for at some time, with the time in ms that it has still to be open before
+ * they count. A ring that was never shut could have taken a package since that graduated. One that was shut gets as much
+ * time as it missed, but no more than a package needs to come there: so what graduated during a long freeze is no drift in
+ * the moment in which that ends, and a brake of a second hides nothing.
+ */
+function lackedPackages(
+  state: ClusterState,
+  topology: Topology,
+  ring: number,
+  now: number,
+): { version: string; countsInMs: number }[] {
+  const lacked = state.graduated.filter(({ version }) => {
+    const could = state.drift.openFor[version]?.includes(ring) === true;
+    return could && lacks(state, ring, version) && blockOf(state.blocked, version) === null;
+  });
+  return lacked.map(({ version, graduatedAt }) => {
+    const sinceMs = Date.parse(graduatedAt);
+    const shutMs = shutSince(state, ring, sinceMs, now);
+    const grantedMs = shutMs === 0 ? 0 : Math.min(shutMs, timeToReach(topology, ring));
+    return { version, countsInMs: grantedMs - Math.max(0, now - sinceMs - shutMs) };
+  });
+}
+
+function shutSince({ drift }: ClusterState, ring: number, sinceMs: number, now: number): number {
+  const times = drift.shut?.[ring] ?? [];
+  return times.reduce((sum, [from, to]) => sum + Math.max(0, (to ?? now) - Math.max(from, sinceMs)), 0);
+}
+
+/** What a package may take to converge in the ring, and in the outer ones before it, bakes between them included. */
+function timeToReach(topology: Topology, ring: number): number {
+  const onTheWay = topology.rings.filter((r) => r.ring > topology.perimeter && r.ring < ring && r.cells.length > 0);
+  const before = onTheWay.map((r) => resolvePolicy(topology, r.ring, null));
+  const inMs = before.reduce((sum, { convergeWithinMs, bakeTimeMs }) => sum + convergeWithinMs + bakeTimeMs, 0);
+  return inMs + resolvePolicy(topology, ring, null).convergeWithinMs;
+}
+
+/** When the next package begins to count, if all stays as it is; null: none is about to. */
+export function nextToCount(state: ClusterState, topology: Topology, now: number): number | null {
+  const open = outerRings(state, topology, now).filter((ring) => state.drift.shut?.[ring]?.at(-1)?.[1] !== null);
+  const lacked = open.flatMap((ring) => lackedPackages(state, topology, ring, now));
+  return earliest(lacked.flatMap(({ countsInMs }) => (countsInMs > 0 ? [now + countsInMs] : [])));
 }
 
 /** What has changed of the pause. */

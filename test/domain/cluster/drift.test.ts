@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
+import type { BrakeStatus } from '../../../src/contract/status.js';
 import { alertsOfDrift } from '../../../src/domain/alerts/drift.js';
 import { engage } from '../../../src/domain/brake.js';
 import {
@@ -6,16 +7,19 @@ import {
   judgeResume,
   keepDrift,
   nextOverrideExpiry,
+  nextToCount,
   overrideDrift,
   ringsBehind,
   viewOfDrift,
 } from '../../../src/domain/cluster/drift.js';
+import { beginTurn } from '../../../src/domain/cluster/holders.js';
 import { type ClusterState, newClusterState, newRingRecord } from '../../../src/domain/cluster/state.js';
 import { parseTopology, type Topology } from '../../../src/domain/topology/index.js';
 import { fleet, V0, V1, V2, V3 } from '../../support/fleet.js';
 
 const NOW = Date.parse('2026-01-02T03:04:05Z');
 const HOUR = 3_600_000;
+const DAY = 24 * HOUR;
 
 function topology(maxDrift = 1): Topology {
   const parsed = parseTopology(fleet({ 2: 2, 3: 0, 5: 2 }, {}, { coordination: { maxDrift } }));
@@ -29,16 +33,27 @@ beforeEach(() => {
   for (const ring of [0, 1, 2, 3, 5]) state.rings[ring] = { ...newRingRecord(`r${ring}`), converged: V0 };
 });
 
-function graduates(version: string, at = NOW): void {
+function graduates(version: string, at = NOW, by = topology()): void {
   const graduatedAt = new Date(at).toISOString();
   state.graduated.push({ version, graduatedAt, by: 'release-tools', blocked: false, convergedAt: null });
-  keepDrift(state, topology(), at);
+  keepDrift(state, by, at);
 }
 const brake = (at = NOW) => {
   const all = { brakeId: 'b', scope: { ring: 5 } as const, mode: 'finish-cells' as const, by: 'alice', reason: 'x' };
   state.brakes = engage(state.brakes, all, at);
 };
-const byRing = () => viewOfDrift(state, topology(), NOW).drift.byRing;
+const byRing = (at = NOW) => viewOfDrift(state, topology(), at).drift.byRing;
+const ownBrake = { brakeId: 'p', scope: 'package' as const, mode: 'finish-cells' as const, by: 'alice', reason: 'x' };
+const rolloutOf = (brakes: BrakeStatus[]) => ({
+  ...{ run: 'r', startedAtMs: NOW, chartVersion: null, lane: null, graduatedAt: null },
+  braked: { epoch: 'e', seq: 1, brakes },
+});
+function holdBraked(ring: number, version: string): void {
+  const asked = { requestId: 'r', version, chartVersion: null, ring, purpose: 'deploy' as const, lane: null };
+  const request = { ...asked, approved: [], sinceMs: NOW, sender: '', at: ring, told: '', held: null };
+  beginTurn(state, ring, request, 'p', NOW);
+  state.rollouts[version] = rolloutOf(engage([], ownBrake, NOW));
+}
 
 describe('drift', () => {
   it('is how many graduated packages an outer ring with cells is behind', () => {
@@ -65,13 +80,10 @@ describe('drift', () => {
   });
 
   it('does not count a package that its own brake has held since it graduated', () => {
-    const own = { brakeId: 'p', scope: 'package' as const, mode: 'finish-cells' as const, by: 'alice', reason: 'x' };
-    const brakes = engage([], own, NOW);
-    const open = { run: 'r', startedAtMs: NOW, chartVersion: null, lane: null, graduatedAt: null };
-    state.rollouts[V1] = { ...open, braked: { epoch: 'e', seq: 1, brakes } };
+    state.rollouts[V1] = rolloutOf(engage([], ownBrake, NOW));
     graduates(V1);
     expect(byRing()).toEqual({ 2: 0, 5: 0 });
-    state.rollouts[V1] = { ...open, braked: { epoch: 'e', seq: 2, brakes: [] } };
+    state.rollouts[V1] = rolloutOf([]);
     keepDrift(state, topology(), NOW);
     expect(byRing()).toEqual({ 2: 1, 5: 1 });
   });
@@ -82,7 +94,77 @@ describe('drift', () => {
     expect(byRing()).toEqual({ 2: 3, 5: 0 });
     state.brakes = [];
     keepDrift(state, topology(), NOW + HOUR);
-    expect(byRing()).toEqual({ 2: 3, 5: 1 });
+    expect(byRing(NOW + 2 * HOUR)).toEqual({ 2: 3, 5: 1 });
+  });
+
+  it('gives a ring that was shut the time that it missed, before what graduated meanwhile counts', () => {
+    brake();
+    graduates(V1);
+    state.brakes = [];
+    keepDrift(state, topology(), NOW + HOUR);
+    expect(byRing(NOW + HOUR)).toEqual({ 2: 1, 5: 0 });
+    expect(nextToCount(state, topology(), NOW + HOUR)).toBe(NOW + 2 * HOUR);
+    expect(byRing(NOW + 2 * HOUR - 1)).toEqual({ 2: 1, 5: 0 });
+    expect(byRing(NOW + 2 * HOUR)).toEqual({ 2: 1, 5: 1 });
+    expect(nextToCount(state, topology(), NOW + 2 * HOUR)).toBeNull();
+  });
+
+  it('after a long freeze gives each ring what a package needs to come there, and not a day for each day', () => {
+    const at = (days: number) => new Date(NOW + days * DAY).toISOString();
+    const frozen = { freezes: [{ from: at(0.25), to: at(10.25), reason: 'holidays' }] };
+    const policy = { bakeTime: '1h', convergeWithin: '4h', ...frozen };
+    const parsed = parseTopology(fleet({ 2: 2, 5: 2 }, { 2: policy, 5: policy }));
+    if (!parsed.ok) throw new Error(JSON.stringify(parsed.problems));
+    const keep = (ms: number) => keepDrift(state, parsed.topology, ms);
+    const behind = (ms: number) => viewOfDrift(state, parsed.topology, ms).drift.byRing;
+    graduates(V1, NOW, parsed.topology);
+    keep(NOW + 6 * HOUR);
+    graduates(V2, NOW + 2 * DAY, parsed.topology);
+    graduates(V3, NOW + 3 * DAY, parsed.topology);
+    expect(nextToCount(state, parsed.topology, NOW + 3 * DAY)).toBeNull();
+    const over = NOW + 10.25 * DAY;
+    expect(keep(over)).toBeNull();
+    // The first one had six hours: enough to come to ring 2, too few for ring 5.
+    expect(behind(over + 1)).toEqual({ 2: 1, 5: 0 });
+    expect(behind(over + 4 * HOUR)).toEqual({ 2: 2, 5: 1 });
+    expect(behind(over + 9 * HOUR)).toEqual({ 2: 2, 5: 2 });
+    expect(keep(over + 4 * HOUR)).toBe('paused');
+    for (const ring of [2, 5]) Object.assign(state.rings[ring] ?? {}, { converged: V3 });
+    expect(keep(over + 5 * HOUR)).toBe('resumed');
+    expect(state.drift.shut).toEqual({});
+  });
+
+  it('adds up the time in which the ring was open', () => {
+    graduates(V1);
+    for (const hour of [0, 2, 4]) {
+      brake();
+      keepDrift(state, topology(), NOW + hour * HOUR);
+      state.brakes = [];
+      keepDrift(state, topology(), NOW + (hour + 1.5) * HOUR);
+    }
+    // Shut for four and a half hours, and open for one.
+    expect(nextToCount(state, topology(), NOW + 5.5 * HOUR)).toBe(NOW + 9 * HOUR);
+  });
+
+  it('does not count what graduated while the pass in the ring stood by a brake of its own package', () => {
+    graduates(V1);
+    holdBraked(5, V1);
+    graduates(V2, NOW + HOUR);
+    expect(byRing(NOW + HOUR)).toEqual({ 2: 2, 5: 1 });
+    // A halted pass gives way to the newer package.
+    Object.assign(state.turns[5] ?? {}, { state: 'halted' });
+    keepDrift(state, topology(), NOW + HOUR);
+    expect(byRing(NOW + HOUR)).toEqual({ 2: 2, 5: 2 });
+  });
+
+  it('remembers a bounded number of times in which a ring was shut', () => {
+    graduates(V1);
+    for (let i = 0; i < 300; i += 1) {
+      if (i % 2 === 0) brake();
+      else state.brakes = [];
+      keepDrift(state, topology(), NOW + i);
+    }
+    expect(state.drift.shut?.[5]).toHaveLength(100);
   });
 
   it('does not count what graduated while the ring was frozen, or outside its windows', () => {
@@ -95,7 +177,7 @@ describe('drift', () => {
     expect(viewOfDrift(state, parsed.topology, NOW).drift.byRing).toEqual({ 2: 1, 5: 0 });
     expect(ringsBehind(state, parsed.topology, NOW)).toEqual([2, 5]);
     keepDrift(state, parsed.topology, NOW + HOUR);
-    expect(viewOfDrift(state, parsed.topology, NOW).drift.byRing).toEqual({ 2: 1, 5: 1 });
+    expect(viewOfDrift(state, parsed.topology, NOW + 2 * HOUR).drift.byRing).toEqual({ 2: 1, 5: 1 });
   });
 
   it('does not count what a shut ring before it keeps from the ring', () => {
