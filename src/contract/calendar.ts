@@ -37,6 +37,14 @@ export interface CalendarWord {
   window: { untilMs: number | null } | null;
   /** Where something holds: when next nothing does; null: it is not known to open again. */
   opensMs: number | null;
+  /** The next times in which nothing holds, this one included; left out by an older worker. */
+  openings?: Opening[];
+}
+
+/** A time in which nothing holds; `toMs` null: no end of it is known. */
+export interface Opening {
+  fromMs: number;
+  toMs: number | null;
 }
 
 export const CALENDAR_WAITS = ['deploy-window', 'freeze'] as const;

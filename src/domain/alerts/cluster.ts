@@ -4,6 +4,7 @@ import type { RingState } from '../../contract/status.js';
 import { isCalendarWait } from '../calendar/gate.js';
 import { IN_A_ROW } from '../cluster/repeats.js';
 import { keepLeft } from '../cluster/rollbacks.js';
+import { standsOn } from '../cluster/stands.js';
 import type { ClusterState, QueuedRequest, Turn, WorkClock } from '../cluster/state.js';
 import { earliest } from '../instant.js';
 import { resolveCoordination, resolvePolicy, ringOf, type Topology } from '../topology/index.js';
@@ -100,7 +101,7 @@ function late(state: ClusterState, topology: Topology, now: number): Alert[] {
     const record = state.rings[ring];
     const { version, purpose, lane } = turn.request;
     turn.work = tick(turn.work ?? { ranMs: 0, sinceMs: null }, isAtWork(turn), now);
-    if (!record || purpose !== 'deploy' || record.converged === version || !ringOf(topology, ring)) return [];
+    if (!record || purpose !== 'deploy' || standsOn(record) === version || !ringOf(topology, ring)) return [];
     const { convergeWithinMs, onFailure } = resolvePolicy(topology, ring, lane);
     if (turn.work.ranMs < convergeWithinMs) return [];
     const { state: at, total, observed } = record;

@@ -20,13 +20,27 @@ export function windowsOf(...lists: (DeployWindow[] | undefined)[]): Windows {
   const all = lists.flatMap((windows) => (windows && windows.length > 0 ? [windows] : []));
   if (all.length === 0) return ALWAYS_OPEN;
   const isOpen = (ms: number) => all.every((windows) => windows.some((window) => holds(window, ms)));
+  // Time zones are slow to ask: what was found once serves those who ask on from there.
+  let found = { fromMs: Number.POSITIVE_INFINITY, changes: [] as number[] };
   return {
     isOpen,
     changesAfter: (ms) => {
-      const open = isOpen(ms);
-      return edges(all.flat(), ms).find((edge) => isOpen(edge) !== open) ?? null;
+      const known = found.fromMs <= ms ? found.changes.find((change) => change > ms) : undefined;
+      if (known !== undefined) return known;
+      found = { fromMs: ms, changes: changesAfter(edges(all.flat(), ms), isOpen, ms) };
+      return found.changes[0] ?? null;
     },
   };
+}
+
+/** Of the edges after an instant, in order, those at which it opens or closes. */
+function changesAfter(edges: number[], isOpen: (ms: number) => boolean, ms: number): number[] {
+  let open = isOpen(ms);
+  return edges.filter((edge) => {
+    const isChange = isOpen(edge) !== open;
+    if (isChange) open = !open;
+    return isChange;
+  });
 }
 
 function holds({ days, from, to, timezone }: DeployWindow, ms: number): boolean {

@@ -1,8 +1,9 @@
 import type { Calendar, CalendarWord } from '../../contract/calendar.js';
 import type { WaitingFor } from '../../contract/status.js';
 import { type Closing, closingOf, isGood, waitForOpening, wordWithoutWindows } from '../calendar/gate.js';
+import { ALWAYS_OPEN, ANY_TIME, type Openings, openingsAmong, openingsOf } from '../calendar/word.js';
 import { earliest } from '../instant.js';
-import { calendarOf, resolvePolicy, ringOf, type Topology } from '../topology/index.js';
+import { calendarOf, hasLane, resolvePolicy, ringOf, type Topology } from '../topology/index.js';
 import type { ClusterState, QueuedRequest } from './state.js';
 
 /**
@@ -33,7 +34,7 @@ const gateFor = (request: Going, ring: number, at: Now): Calendar | null =>
     : calendarFor(request, ring, at);
 
 /** What a calendar wants to know of a request. */
-type Going = Pick<QueuedRequest, 'purpose' | 'lane' | 'waivers'>;
+export type Going = Pick<QueuedRequest, 'purpose' | 'lane' | 'waivers'>;
 
 /** Any package without a lane. */
 const ANYBODY: Going = { purpose: 'deploy', lane: null };
@@ -51,6 +52,17 @@ export function closingFor(state: ClusterState, request: Going, ring: number, at
   const word = wordFor(state, calendarKey(state, ring, request.lane), calendar, at.now);
   const waivers = request.waivers?.filter((w) => w.ring === ring) ?? [];
   return closingOf(word, waivers, at.now);
+}
+
+/** When the ring is open for this request, as far as that is known; null: nobody has asked yet. */
+export function openingsFor(state: ClusterState, request: Going, ring: number, at: Now): Openings | null {
+  const calendar = gateFor(request, ring, at);
+  const isWaived = request.waivers?.some((w) => w.ring === ring && (w.untilMs === null || at.now < w.untilMs));
+  if (calendar === null || isWaived) return ANY_TIME;
+  if (calendar.windows.length === 0) return openingsOf(ALWAYS_OPEN, calendar.freezes);
+  // A word that has run out says nothing of now: what it knew of later times still holds.
+  const known = state.calendars?.[calendarKey(state, ring, request.lane)]?.openings;
+  return known ? openingsAmong(known) : null;
 }
 
 export function calendarWait(state: ClusterState, request: QueuedRequest, ring: number, at: Now): WaitingFor | null {
@@ -80,8 +92,8 @@ export interface CalendarToKeep {
 }
 
 /**
- * Calendars that packages wait by at a ring, or that say whether a ring which is behind could have taken one; `ask`:
- * those of which nothing is known any more.
+ * Calendars that packages wait by at a ring, or that say whether a ring which is behind could have taken one, and when it
+ * will, by each lane that is under way; `ask`: those of which nothing is known any more.
  * @param behind rings that lack a graduated package
  */
 export function calendarsWaitedFor(
@@ -90,7 +102,9 @@ export function calendarsWaitedFor(
   at: Now,
 ): { all: CalendarToKeep[]; ask: CalendarToKeep[] } {
   const waiting = state.queue.map((request) => ({ request: request as Going, ring: request.at }));
-  const late = behind.map((ring) => ({ request: ANYBODY, ring }));
+  const lanes = [...new Set(Object.values(state.rollouts).map(({ lane }) => lane))].filter((lane) => lane !== null);
+  const going = [ANYBODY, ...lanes.filter((lane) => hasLane(at.topology, lane)).map((lane) => ({ ...ANYBODY, lane }))];
+  const late = behind.flatMap((ring) => going.map((request) => ({ request, ring })));
   const all = [...waiting, ...late].flatMap(({ request, ring }) => {
     if (ring === null || !ringOf(at.topology, ring)) return [];
     const calendar = gateFor(request, ring, at);

@@ -8,6 +8,7 @@ import { blockOf } from './blocks.js';
 import { isShut } from './calendars.js';
 import { cellsInAutomation } from './quarantine.js';
 import { isReconcile, packageBrake } from './reconcile.js';
+import { standsOn } from './stands.js';
 import type { ClusterState } from './state.js';
 
 /**
@@ -104,9 +105,8 @@ function lacks(state: ClusterState, ring: number, version: string): boolean {
 }
 
 /** What the whole ring has: what it converged on last, or else the oldest package that was seen there. */
-function versionOf({ converged, observed }: ClusterState['rings'][number]): string | null {
-  if (converged !== null) return converged;
-  return Object.keys(observed).filter(isPackage).sort(comparePackages)[0] ?? null;
+function versionOf(record: ClusterState['rings'][number]): string | null {
+  return standsOn(record) ?? Object.keys(record.observed).filter(isPackage).sort(comparePackages)[0] ?? null;
 }
 
 /** Outer rings that lack the newest package that may go there. */

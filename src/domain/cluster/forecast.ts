@@ -1,11 +1,14 @@
 import type { RingPolicy } from '../../contract/policy.js';
-import type { RingForecast } from '../../contract/status.js';
+import type { RingForecast, WaitKind } from '../../contract/status.js';
 import { covers, holding } from '../brake.js';
+import { endOfWork } from '../calendar/word.js';
 import { median } from '../health/numbers.js';
 import { comparePackages, isNewer, isPackage, sameVersion } from '../package-version.js';
-import { type Ring, resolvePolicy, type Topology } from '../topology/index.js';
+import { type Ring, resolveCoordination, resolvePolicy, type Topology } from '../topology/index.js';
 import { blockOf } from './blocks.js';
-import { deployableIds } from './reconcile.js';
+import { openingsFor } from './calendars.js';
+import { deployableIds, isReconcile } from './reconcile.js';
+import { hasIt, standsOn } from './stands.js';
 import type { ClusterState, RingRecord } from './state.js';
 
 /**
@@ -15,7 +18,6 @@ import type { ClusterState, RingRecord } from './state.js';
 
 /** So many passes of a ring are remembered. */
 const PASSES = 5;
-const DAY_MS = 24 * 3_600_000;
 
 /** The median of some numbers; null of none. */
 export const medianOf = (values: readonly number[]): number | null => (values.length === 0 ? null : median(values));
@@ -40,44 +42,43 @@ export function rollTimeMs(cells: number, cellMs: number, { maxParallel, firstCe
   return firstMs + (others === 0 ? 0 : Math.max(cellMs, (others / maxParallel) * cellMs));
 }
 
-/** What one package takes to pass through all outer rings at the least, ms; null: no cell was ever measured. */
-export function passageMs(
-  topology: Topology,
-  cellTime: (ring: number) => number | null,
-  lane: string | null,
-  now: number,
-): number | null {
-  const outer = topology.rings.filter((r) => r.ring > topology.perimeter && isOurs(r));
-  const times = outer.map(({ ring }) => {
-    const policy = resolvePolicy(topology, ring, lane, now);
-    const cells = cellsOf(topology, ring);
-    const cellMs = cellTime(ring);
-    if (cells === 0) return 0;
-    return cellMs === null ? null : rollTimeMs(cells, cellMs, policy) + policy.bakeTimeMs;
-  });
-  return times.reduce<number | null>((sum, ms) => (sum === null || ms === null ? null : sum + ms), 0);
-}
-
-/** A word of warning where one package needs more than a day, so that a package a day piles up; null: it does not. */
-export function tooSlow(
-  topology: Topology,
-  cellTime: (ring: number) => number | null,
-  lane: string | null,
-  now: number,
-): string | null {
-  const ms = passageMs(topology, cellTime, lane, now);
-  // Where nothing was measured yet, what is written is enough to tell that it is too long.
-  const atLeast = ms ?? passageMs(topology, () => 0, lane, now) ?? 0;
-  if (atLeast <= DAY_MS) return null;
-  const how = ms === null ? 'for bakes alone' : 'by what cells took so far';
-  const hours = Math.round(atLeast / 3_600_000);
-  return `one package needs ${hours} hours to pass all outer rings, ${how}: with one a day they pile up`;
-}
-
 const isOurs = ({ deployedBy }: Ring): boolean => deployedBy !== 'external';
 
-const cellsOf = (topology: Topology, ring: number): number =>
-  topology.rings.find((r) => r.ring === ring)?.cells.filter(({ observe }) => !observe).length ?? 0;
+/** When something should be so, or what that depends on. */
+type When = { ms: number } | { unknown: string };
+
+const later = (when: When, byMs: number): When => ('ms' in when ? { ms: when.ms + byMs } : when);
+
+/** The later of both; what nobody knows comes last. */
+const lastOf = (a: When, b: When): When => ('unknown' in a ? a : 'unknown' in b ? b : { ms: Math.max(a.ms, b.ms) });
+
+/** A package that goes through the outer rings. */
+interface Going {
+  version: string;
+  lane: string | null;
+}
+
+/** One package in one ring. */
+interface Stop {
+  ring: number;
+  /** It is there. */
+  holds: boolean;
+  /** When it may enter. */
+  enters: When;
+  /** Null: it has. */
+  converges: When | null;
+  /** When its pass is over, and the ring free. */
+  leaves: When;
+}
+
+/** What a forecast goes by. */
+interface Known {
+  state: ClusterState;
+  topology: Topology;
+  now: number;
+  /** Rings in the order in which packages come to them, with the cells that a package goes to. */
+  rings: { ring: number; cells: number }[];
+}
 
 /** For each outer ring that lacks the package: when it should converge, or what that depends on. */
 export function forecastOf(
@@ -88,25 +89,81 @@ export function forecastOf(
   now: number,
 ): RingForecast[] {
   const outer = topology.rings.filter((r) => r.ring > topology.perimeter && isOurs(r)).sort((a, b) => a.ring - b.ring);
-  const forecasts: RingForecast[] = [];
-  let at: { ms: number } | { unknown: string } = { ms: now };
-  for (const { ring } of outer) {
-    const policy = resolvePolicy(topology, ring, lane, now);
-    const record = state.rings[ring];
-    if (!record || deployableIds(state, topology, ring, now).size === 0) continue;
-    if (hasIt(record, version)) {
-      at = 'unknown' in at ? at : { ms: Math.max(at.ms, bakedAt(record, policy)) };
-      continue;
-    }
-    const expected = expectedFor(state, topology, { ring, version, lane, policy, at, now });
-    forecasts.push({
+  const sized = outer.map(({ ring }) => ({ ring, cells: deployableIds(state, topology, ring, now).size }));
+  const rings = sized.filter(({ ring, cells }) => state.rings[ring] && cells > 0);
+  const known: Known = { state, topology, now, rings };
+  const before: Stop[] = [];
+  for (const ahead of goingAhead(state, topology, version)) before.push(...stopsOf(known, ahead, before));
+  return stopsOf(known, { version, lane }, before).flatMap(({ ring, converges }) => {
+    if (converges === null) return [];
+    const when = 'ms' in converges ? { expectedAt: iso(converges.ms) } : { unknown: converges.unknown };
+    return [{ ring, version, ...when }];
+  });
+}
+
+/** Older packages that hold a ring, the oldest first: they are never overtaken. What only waits mostly gives way. */
+function goingAhead({ turns, queue }: ClusterState, topology: Topology, version: string): Going[] {
+  const waiting = resolveCoordination(topology).supersede === 'never' ? queue : [];
+  const requests = [...Object.values(turns).map(({ request }) => request), ...waiting];
+  const older = requests.filter((r) => r.purpose === 'deploy' && !isReconcile(r) && isNewer(version, r.version));
+  const once = [...new Map(older.map((r) => [r.version, { version: r.version, lane: r.lane }])).values()];
+  return once.sort((a, b) => comparePackages(a.version, b.version));
+}
+
+/** @param before what older packages do in the rings */
+function stopsOf(known: Known, going: Going, before: readonly Stop[]): Stop[] {
+  const { state, topology, now } = known;
+  const stops: Stop[] = [];
+  let at: When = { ms: now };
+  for (const { ring, cells } of known.rings) {
+    const policy = resolvePolicy(topology, ring, going.lane, now);
+    const record = state.rings[ring] as RingRecord;
+    const isHere = isHeldBy(state, ring, going.version);
+    const enters: When = isHere ? { ms: now } : at;
+    const converges: When | null = hasIt(record, going.version)
+      ? null
+      : expectedFor(known, { ring, cells, ...going, policy, at: enters, isHere, before });
+    const bakes: When = later(converges ?? { ms: convergedMs(record) }, policy.bakeTimeMs);
+    stops.push({
       ring,
-      version,
-      ...('ms' in expected ? { expectedAt: iso(expected.ms) } : { unknown: expected.unknown }),
+      holds: isHere,
+      enters,
+      converges,
+      leaves: leavesAt(known, { ring, ...going, policy, isHere, bakes }),
     });
-    at = 'ms' in expected ? { ms: expected.ms + policy.bakeTimeMs } : expected;
+    at = converges ? bakes : lastOf(at, bakes);
   }
-  return forecasts;
+  const everywhere = stops.map(({ ring, leaves }) => {
+    const { migrateWhen, postDeployMigrations } = resolvePolicy(topology, ring, going.lane, now);
+    return migrateWhen === 'everywhere' && postDeployMigrations === 'separate' ? lastOf(leaves, at) : leaves;
+  });
+  return stops.map((stop, i) => ({ ...stop, leaves: everywhere[i] ?? stop.leaves }));
+}
+
+const convergedMs = ({ convergedAt }: RingRecord): number => (convergedAt === null ? 0 : Date.parse(convergedAt));
+
+/** The cluster's own passes give way to any package. */
+function isHeldBy({ turns }: ClusterState, ring: number, version: string): boolean {
+  const request = turns[ring]?.request;
+  return request?.purpose === 'deploy' && !isReconcile(request) && sameVersion(request.version, version);
+}
+
+interface Leaving extends Going {
+  ring: number;
+  policy: RingPolicy;
+  isHere: boolean;
+  /** When it has baked. */
+  bakes: When;
+}
+
+/** After the bake come the grace period and PDM, which the calendar may hold; how long PDM takes nobody has measured. */
+function leavesAt(known: Known, { ring, policy, isHere, bakes, ...going }: Leaving): When {
+  if ('unknown' in bakes) return bakes;
+  const stop = isHere ? whatStops(known, { ring, policy, isHere, ...going }) : null;
+  if (stop && 'unknown' in stop) return stop;
+  const graceMs = policy.postDeployMigrations === 'separate' ? policy.gracePeriodMs : 0;
+  const fromMs = Math.max(known.now, bakes.ms + graceMs, stop?.ms ?? 0);
+  return graceMs === 0 ? { ms: fromMs } : fits(known, { ring, ...going }, { fromMs, workMs: 0, cellMs: 0 });
 }
 
 /** The same of a package that is on its way through the outer rings; none of any other. */
@@ -118,55 +175,86 @@ export function forecastsOf(state: ClusterState, topology: Topology, version: st
 
 const iso = (ms: number): string => new Date(ms).toISOString();
 
-const hasIt = ({ converged }: RingRecord, version: string): boolean =>
-  converged !== null && (sameVersion(converged, version) || isNewer(converged, version));
-
-const bakedAt = ({ convergedAt }: RingRecord, { bakeTimeMs }: RingPolicy): number =>
-  convergedAt === null ? 0 : Date.parse(convergedAt) + bakeTimeMs;
-
-interface ForRing {
+interface ForRing extends Going {
   ring: number;
-  version: string;
-  lane: string | null;
   policy: RingPolicy;
-  /** When the package may enter at the soonest. */
-  at: { ms: number } | { unknown: string };
-  now: number;
+  /** It holds the ring. */
+  isHere: boolean;
 }
 
-function expectedFor(state: ClusterState, topology: Topology, of: ForRing): { ms: number } | { unknown: string } {
-  const { ring, version, policy, at, now } = of;
-  if ('unknown' in at) return at;
-  const stop = whatStops(state, topology, of);
+interface Coming extends ForRing {
+  cells: number;
+  /** When the package may enter at the soonest. */
+  at: When;
+  before: readonly Stop[];
+}
+
+function expectedFor(known: Known, of: Coming): When {
+  const { state } = known;
+  const { ring, cells, version, policy } = of;
+  if ('unknown' in of.at) return of.at;
+  const stop = whatStops(known, of);
   if (stop && 'unknown' in stop) return stop;
+  const free = of.isHere ? null : whenFree(state, of, of.at.ms);
+  if (free && 'unknown' in free) return free;
   const cellMs = cellTimeOf(state.rings, ring);
   if (cellMs === null) return { unknown: 'no pass has ended yet: nobody knows what a cell takes' };
-  const total = deployableIds(state, topology, ring, now).size;
-  const done = Math.min(total, countOn(state.rings[ring]?.observed ?? {}, version));
-  const begins = Math.max(at.ms, stop?.ms ?? 0);
-  return { ms: Math.round(begins + rollTimeMs(total - done, cellMs, policy)) };
+  const left = cells - Math.min(cells, countOn(state.rings[ring]?.observed ?? {}, version));
+  const fromMs = Math.max(of.at.ms, stop?.ms ?? 0, free?.ms ?? 0);
+  return left === 0 ? { ms: fromMs } : fits(known, of, { fromMs, workMs: rollTimeMs(left, cellMs, policy), cellMs });
 }
+
+/** When whoever is in the ring, or comes to it before the package, has left it; null: nobody is in the way. */
+function whenFree({ turns }: ClusterState, { ring, version, before }: Coming, atMs: number): When | null {
+  const turn = turns[ring];
+  const isOwn = turn === undefined || isReconcile(turn.request);
+  if (!isOwn && (turn.request.purpose !== 'deploy' || isNewer(turn.request.version, version)))
+    return { unknown: `ring ${ring} is ${turn.state} with ${turn.request.version}` };
+  const inTheWay = before.filter((stop) => {
+    // One that nobody expects to get there, and that does not hold the ring, gives way.
+    const comesFirst = 'ms' in stop.leaves && 'ms' in stop.enters && stop.enters.ms <= atMs;
+    return stop.ring === ring && (stop.holds || comesFirst);
+  });
+  return inTheWay.map(({ leaves }) => leaves).reduce<When | null>((all, one) => (all ? lastOf(all, one) : one), null);
+}
+
+/** When the work is done that may begin at `fromMs`, as far as the calendar lets it. */
+function fits(
+  { state, topology, now }: Known,
+  { ring, version, lane }: Going & { ring: number },
+  { fromMs, workMs, cellMs }: { fromMs: number; workMs: number; cellMs: number },
+): When {
+  const { turns, queue } = state;
+  const held = isHeldBy(state, ring, version) ? turns[ring]?.request : undefined;
+  const request = held ?? queue.find((q) => q.at === ring && sameVersion(q.version, version));
+  const openings = openingsFor(state, request ?? { purpose: 'deploy', lane }, ring, { topology, now });
+  if (openings === null) return { unknown: `the deploy windows of ring ${ring} are worked out` };
+  const ms = endOfWork(openings, fromMs, workMs, cellMs);
+  return ms === null ? { unknown: `ring ${ring} is not known to open again` } : { ms: Math.round(ms) };
+}
+
+/** What a pass waits for that no clock ends. */
+const OPEN_ENDED: ReadonlySet<WaitKind | null | undefined> = new Set(['approval', 'operator', 'health', 'check']);
 
 /** Until when something stands in the way that the clock ends; or that a person has to. */
 function whatStops(
-  state: ClusterState,
-  { perimeter }: Topology,
-  { ring, version, policy, now }: ForRing,
+  { state, topology, now }: Known,
+  { ring, version, policy, isHere }: ForRing,
 ): { ms: number } | { unknown: string } | null {
   const turn = state.turns[ring];
   if (blockOf(state.blocked, version)) return { unknown: `${version} is blocked` };
-  if (turn && isPackage(turn.request.version) && turn.state === 'halted') return { unknown: `ring ${ring} is halted` };
-  const brakes = holding(state.brakes, now).filter(({ scope }) => covers(scope, ring, perimeter));
+  if (isHere && turn?.state === 'halted') return { unknown: `ring ${ring} is halted` };
+  if (isHere && OPEN_ENDED.has(turn?.waits)) return { unknown: `ring ${ring} waits for ${turn?.waits}` };
+  const ofCluster = holding(state.brakes, now).filter(({ scope }) => covers(scope, ring, topology.perimeter));
+  const brakes = [...ofCluster, ...holding(state.rollouts[version]?.braked?.brakes ?? [], now)];
   const endless = brakes.find(({ expiresAt }) => expiresAt === undefined);
   if (endless) return { unknown: `brake ${endless.brakeId}` };
   const request = state.queue.find((q) => q.at === ring && sameVersion(q.version, version));
   const { held = null } = request ?? {};
   const isOpenEnded = held?.kind === 'approval' || held?.kind === 'operator';
-  const needsYes = policy.approval === 'required' && !turn && !request?.approved.includes(ring);
+  const needsYes = policy.approval === 'required' && !isHere && !request?.approved.includes(ring);
   if (isOpenEnded || needsYes) return { unknown: `ring ${ring} waits for ${held?.kind ?? 'approval'}` };
-  const shut = held?.kind === 'deploy-window' || held?.kind === 'freeze' ? held : null;
-  if (shut && shut.until === undefined) return { unknown: shut.detail };
-  const ends = [...brakes.map(({ expiresAt }) => expiresAt), shut?.until].flatMap((at) => (at ? [Date.parse(at)] : []));
+  const ends = brakes.flatMap(({ expiresAt }) => (expiresAt ? [Date.parse(expiresAt)] : []));
   return ends.length === 0 ? null : { ms: Math.max(...ends) };
 }
 
@@ -183,19 +271,16 @@ export function newestOnItsWay(state: ClusterState): { version: string; lane: st
 }
 
 /** Whether a ring has been worked on for longer than it should take, or will be before it has converged. */
-export function isLate(
-  state: ClusterState,
-  topology: Topology,
-  ring: number,
-  expectedAt: string | undefined,
-  now: number,
-): boolean {
+export function isLate(state: ClusterState, topology: Topology, ring: number, now: number): boolean {
   const turn = state.turns[ring];
-  if (turn?.request.purpose !== 'deploy' || turn.request.cells) return false;
-  if (state.rings[ring]?.converged === turn.request.version) return false;
-  const { convergeWithinMs } = resolvePolicy(topology, ring, turn.request.lane, now);
+  const record = state.rings[ring];
+  if (!record || turn?.request.purpose !== 'deploy' || turn.request.cells) return false;
+  const { version, lane } = turn.request;
+  if (sameVersion(standsOn(record), version)) return false;
+  const policy = resolvePolicy(topology, ring, lane, now);
   const { ranMs = 0, sinceMs = null } = turn.work ?? {};
   const worked = ranMs + (sinceMs === null ? 0 : now - sinceMs);
-  const toCome = expectedAt === undefined ? 0 : Math.max(0, Date.parse(expectedAt) - now);
-  return worked + toCome > convergeWithinMs;
+  const left = deployableIds(state, topology, ring, now).size - countOn(record.observed, version);
+  // What holds it meanwhile is nobody's delay.
+  return worked + rollTimeMs(left, cellTimeOf(state.rings, ring) ?? 0, policy) > policy.convergeWithinMs;
 }

@@ -19,7 +19,9 @@ import {
   topologyChanges,
 } from '../topology/index.js';
 import { blockOf } from './blocks.js';
-import { cellTimeOf, rollTimeMs, tooSlow } from './forecast.js';
+import { cellTimeOf, rollTimeMs } from './forecast.js';
+import { tooSlow } from './passage.js';
+import { hasIt } from './stands.js';
 
 /** What a topology, or a package, would do, before it is done; by what the cluster shows, changing nothing. */
 
@@ -120,7 +122,7 @@ function planRing(ring: Ring, at: At): PlannedRing {
     ring: ring.ring,
     name: ring.name ?? `ring-${ring.ring}`,
     refused: whyRefused(known, version),
-    there: hasIt(known, version),
+    there: known !== undefined && hasIt(known, version),
     gates: cells.length === 0 ? [] : gatesOf(ring, policy, known, { ...at, lane }),
     cells,
     maxParallel: policy.maxParallel,
@@ -129,9 +131,6 @@ function planRing(ring: Ring, at: At): PlannedRing {
     graceMs: isOuter && policy.postDeployMigrations === 'separate' ? policy.gracePeriodMs : null,
   };
 }
-
-const hasIt = (ring: ClusterRing | undefined, version: string): boolean =>
-  ring?.converged != null && (sameVersion(ring.converged, version) || isNewer(ring.converged, version));
 
 function whyRefused(ring: ClusterRing | undefined, version: string): PlannedRing['refused'] {
   const { desired = null } = ring ?? {};

@@ -81,7 +81,7 @@ function expectationOf(
 ): Pick<ClusterRing, 'expectedAt' | 'expectedAfter' | 'late'> {
   const topology = topologyOf(state);
   const { expectedAt, unknown } = forecasts.find((f) => f.ring === ring) ?? {};
-  const late = topology?.rings.some((r) => r.ring === ring) && isLate(state, topology, ring, expectedAt, now);
+  const late = topology?.rings.some((r) => r.ring === ring) && isLate(state, topology, ring, now);
   return {
     ...(expectedAt === undefined ? {} : { expectedAt }),
     ...(unknown === undefined ? {} : { expectedAfter: unknown }),

@@ -8,7 +8,15 @@ import {
   wordWithoutWindows,
 } from '../../../src/domain/calendar/gate.js';
 import { windowsOf } from '../../../src/domain/calendar/windows.js';
-import { ALWAYS_OPEN, HORIZON_MS, wordOf } from '../../../src/domain/calendar/word.js';
+import {
+  ALWAYS_OPEN,
+  endOfWork,
+  HORIZON_MS,
+  nextOpenings,
+  openingsAmong,
+  openingsOf,
+  wordOf,
+} from '../../../src/domain/calendar/word.js';
 
 const ms = (instant: string): number => Date.parse(`${instant}Z`);
 const freeze = (from: string, to: string, reason?: string): Freeze => ({
@@ -185,5 +193,53 @@ describe('whether a package may go forward', () => {
     expect(
       ['freeze', 'deploy-window', 'approval', null, undefined].map((kind) => isCalendarWait(kind as never)),
     ).toEqual([true, true, false, false, false]);
+  });
+});
+
+describe('the next openings', () => {
+  const of = (windows: typeof office, freezes: Freeze[], now: string) =>
+    nextOpenings(openingsOf(windows, freezes), ms(now)).map(({ fromMs, toMs }) =>
+      [fromMs, toMs].map((at) => (at === null ? null : new Date(at).toISOString().slice(5, 16))),
+    );
+
+  it('begin with the present one, and go on past the horizon', () => {
+    const found = of(office, [], '2026-12-03T12:00:00');
+    expect(found.slice(0, 3)).toEqual([
+      ['12-03T12:00', '12-03T17:00'],
+      ['12-04T09:00', '12-04T17:00'],
+      ['12-07T09:00', '12-07T17:00'],
+    ]);
+    expect(found).toHaveLength(14);
+    expect(found.at(-1)).toEqual(['12-22T09:00', '12-22T17:00']);
+  });
+
+  it('leave out freezes, and have no end where nothing closes', () => {
+    expect(of(office, [holidays], '2026-12-22T12:00:00').slice(0, 2)).toEqual([
+      ['12-22T12:00', '12-22T17:00'],
+      ['01-04T09:00', '01-04T17:00'],
+    ]);
+    expect(of(ALWAYS_OPEN, [holidays], '2026-12-22T12:00:00')).toEqual([
+      ['12-22T12:00', '12-23T00:00'],
+      ['01-02T00:00', null],
+    ]);
+  });
+});
+
+describe('the end of work', () => {
+  const HOUR = 3_600_000;
+  const at = (hours: number) => ({ fromMs: hours * HOUR, toMs: (hours + 2) * HOUR });
+  const end = (from: number, work: number, piece: number) =>
+    (endOfWork(openingsAmong([at(0), at(10), at(20)]), from * HOUR, work * HOUR, piece * HOUR) ?? Number.NaN) / HOUR;
+
+  it.each([
+    ['within one opening', 0, 2, 0, 2],
+    ['that begins before one opens', 3, 1, 0, 11],
+    ['over two openings', 0, 3, 0, 11],
+    ['of which a piece that was begun comes to its end', 1, 2, 1, 3],
+    ['over two, with a piece that ends after the first', 0, 4, 1, 11],
+    ['that is none, at the next opening', 5, 0, 0, 10],
+    ['that fits into none that is known', 0, 7, 0, Number.NaN],
+  ])('%s', (_what, from, work, piece, hours) => {
+    expect(end(from, work, piece)).toBe(hours);
   });
 });

@@ -72,6 +72,15 @@ describe('drift', () => {
     expect(byRing()[5]).toBe(2);
   });
 
+  it('counts what was taken back from a ring that had converged on it', () => {
+    for (const version of [V1, V2]) graduates(version);
+    const seen = (observed: Record<string, number>) => Object.assign(state.rings[5] ?? {}, { converged: V2, observed });
+    seen({ [V2]: 1, [V0]: 1 });
+    expect(byRing()[5]).toBe(0);
+    seen({ [V1]: 1, [V0]: 1 });
+    expect(byRing()[5]).toBe(2);
+  });
+
   it('does not count what is blocked', () => {
     graduates(V1);
     graduates(V2);

@@ -1,5 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { engage } from '../../../src/domain/brake.js';
+import { windowsOf } from '../../../src/domain/calendar/windows.js';
+import { nextOpenings, openingsOf, wordOf } from '../../../src/domain/calendar/word.js';
+import { calendarsWaitedFor, noteWord } from '../../../src/domain/cluster/calendars.js';
 import {
   cellTimeOf,
   forecastOf,
@@ -7,8 +10,8 @@ import {
   isLate,
   noteCellTime,
   rollTimeMs,
-  tooSlow,
 } from '../../../src/domain/cluster/forecast.js';
+import { tooSlow } from '../../../src/domain/cluster/passage.js';
 import { type ClusterState, newClusterState, newRingRecord, type Turn } from '../../../src/domain/cluster/state.js';
 import { parseTopology, type Topology } from '../../../src/domain/topology/index.js';
 import { fleet, type Policy, V0, V1, V2 } from '../../support/fleet.js';
@@ -34,8 +37,8 @@ function cluster(cellTimesMs: number[] | undefined = [10 * MIN]): ClusterState {
   return state;
 }
 
-const hold = (state: ClusterState, more: Partial<Turn> = {}, ring = 2) => {
-  const request = { requestId: 'r', version: V1, chartVersion: null, ring, purpose: 'deploy' as const, lane: null };
+const hold = (state: ClusterState, more: Partial<Turn> = {}, ring = 2, version = V1) => {
+  const request = { requestId: 'r', version, chartVersion: null, ring, purpose: 'deploy' as const, lane: null };
   const rest = { approved: [], sinceMs: NOW, sender: '', at: ring, told: '', held: null };
   state.turns[ring] = {
     ...{ request: { ...request, ...rest }, grantedAtMs: NOW, pass: 'p', state: 'rolling', before: null },
@@ -115,6 +118,116 @@ describe('when rings should converge', () => {
   });
 });
 
+describe('a ring in which something stands in the way', () => {
+  const own = (more = {}) => ({
+    ...{ run: 'r', startedAtMs: NOW, chartVersion: null, lane: null, graduatedAt: null },
+    braked: { epoch: 'e', seq: 1, brakes: engage([], { ...BRAKE, scope: 'package', ...more }, NOW) },
+  });
+  const grace = { 2: { gracePeriod: '30m' }, 3: { gracePeriod: '30m' } };
+
+  it('is entered once an older package has left it: after its cells, its bake, and its grace period', () => {
+    const state = cluster();
+    hold(state, {}, 2, V0);
+    for (const ring of [2, 3]) Object.assign(state.rings[ring] ?? {}, { converged: null });
+    // Twenty minutes for its cells, an hour, and half an hour; and in ring 3 the same package goes first, too.
+    expect(expected(state, topologyOf(grace))).toEqual([
+      [2, 20 + 60 + 30 + 20],
+      [3, 80 + 60 + 60 + 30 + 60],
+    ]);
+  });
+
+  it('is entered once the bake of an older package there is over', () => {
+    const state = cluster();
+    hold(state, { state: 'baking', waits: 'bake' }, 2, V0);
+    Object.assign(state.rings[2] ?? {}, { convergedAt: new Date(NOW - 50 * MIN).toISOString() });
+    expect(expected(state, topologyOf(grace))[0]).toEqual([2, 10 + 30 + 20]);
+  });
+
+  it('is held until everywhere has baked what waits for that with its PDM', () => {
+    const state = cluster();
+    hold(state, { state: 'grace', waits: 'grace-period' }, 2, V0);
+    Object.assign(state.rings[2] ?? {}, { convergedAt: new Date(NOW - 300 * MIN).toISOString() });
+    Object.assign(state.rings[3] ?? {}, { converged: null });
+    expect(expected(state, topologyOf({ 2: { migrateWhen: 'everywhere' } }))[0]).toEqual([2, 60 + 60 + 20]);
+  });
+
+  it.each(['approval', 'operator', 'health', 'check'] as const)(
+    'for %s, its own pass says nothing of when',
+    (waits) => {
+      const state = cluster();
+      hold(state, { waits });
+      expect(expected(state)[0]).toEqual([2, `ring 2 waits for ${waits}`]);
+    },
+  );
+
+  it('is unknown while an older package there waits for a person, is braked, or another goes back there', () => {
+    const state = cluster();
+    hold(state, { waits: 'health' }, 2, V0);
+    Object.assign(state.rings[2] ?? {}, { converged: null });
+    expect(expected(state)[0]).toEqual([2, 'ring 2 waits for health']);
+    hold(state, {}, 2, V0);
+    state.rollouts[V0] = own();
+    expect(expected(state)[0]).toEqual([2, 'brake b']);
+    state.rollouts = {};
+    hold(state, { state: 'rolling-back' }, 2, V0);
+    Object.assign(state.turns[2]?.request ?? {}, { purpose: 'rollback' });
+    expect(expected(state)[0]).toEqual([2, `ring 2 is rolling-back with ${V0}`]);
+  });
+
+  it('waits for a brake of the package itself', () => {
+    const state = cluster();
+    state.rollouts[V1] = own();
+    expect(expected(state)[0]).toEqual([2, 'brake b']);
+    state.rollouts[V1] = own({ expiresAt: new Date(NOW + 30 * MIN).toISOString() });
+    expect(expected(state)[0]).toEqual([2, 50]);
+  });
+
+  it('is done within the times in which it is open, with a freeze of another ring that is to come', () => {
+    const freeze = { from: new Date(NOW + 100 * MIN).toISOString(), to: new Date(NOW + 1000 * MIN).toISOString() };
+    // Ring 3 would begin after 80 minutes and take 60: what is in flight when it is frozen comes to its end.
+    expect(expected(cluster(), topologyOf({ 3: { freezes: [freeze] } }))).toEqual([
+      [2, 20],
+      [3, 1000 + 30],
+    ]);
+  });
+
+  it('goes by the deploy windows that were worked out; before they are, nobody knows', () => {
+    const mondays = [{ days: ['mon'], from: '09:00', to: '10:00', timezone: 'UTC' }];
+    const topology = topologyOf({ 2: { deployWindows: mondays }, 3: { deployWindows: mondays } });
+    const state = cluster();
+    expect(expected(state, topology)[0]?.[1]).toContain('windows of ring 2 are worked out');
+    for (const { key, calendar } of calendarsWaitedFor(state, [2, 3], { topology, now: NOW }).ask) {
+      const [windows, freezes] = [windowsOf(calendar.windows), calendar.freezes];
+      const openings = nextOpenings(openingsOf(windows, freezes), NOW);
+      noteWord(state, key, { ...wordOf(windows, freezes, NOW), openings }, NOW);
+    }
+    // 2026-01-05 is a Monday; ring 2 has baked at 10:20, so ring 3 begins a week later.
+    const opens = (3 * 24 + 9) * 60;
+    expect(expected(state, topology)).toEqual([
+      [2, opens + 20],
+      [3, opens + 7 * 24 * 60 + 60],
+    ]);
+  });
+
+  it('of a lane has that lane’s windows worked out, too', () => {
+    const windows = [{ days: ['mon'], from: '09:00', to: '10:00', timezone: 'UTC' }];
+    const parsed = parseTopology(fleet({ 2: 1 }, {}, { lanes: { cautious: { deployWindows: windows } } }));
+    if (!parsed.ok) throw new Error(JSON.stringify(parsed.problems));
+    const state = cluster();
+    state.rollouts[V1] = { ...own(), lane: 'cautious' };
+    const { ask } = calendarsWaitedFor(state, [2], { topology: parsed.topology, now: NOW });
+    expect(ask.map(({ key }) => key)).toEqual(['0/2/cautious']);
+  });
+
+  it('does not have what was taken back from it, although it had converged on it', () => {
+    const state = cluster();
+    Object.assign(state.rings[2] ?? {}, { converged: V1, observed: { [V1]: 4, [V0]: 1 } });
+    expect(expected(state).map(([ring]) => ring)).toEqual([3]);
+    Object.assign(state.rings[2] ?? {}, { observed: { [V0]: 5 } });
+    expect(expected(state).map(([ring]) => ring)).toEqual([2, 3]);
+  });
+});
+
 const BRAKE = { brakeId: 'b', scope: 'outer', mode: 'finish-cells', by: 'a', reason: 'x' } as const;
 
 describe('a ring', () => {
@@ -124,10 +237,9 @@ describe('a ring', () => {
     [30, 20, false],
     [30, 40, true],
   ])('that has been worked on for %i minutes, with %s to come, is late: %s', (worked, toCome, late) => {
-    const state = cluster();
+    const state = cluster(toCome === undefined ? [] : [(toCome / 2) * MIN]);
     hold(state, { work: { ranMs: worked * MIN, sinceMs: null } });
-    const at = toCome === undefined ? undefined : new Date(NOW + toCome * MIN).toISOString();
-    expect(isLate(state, topologyOf({ 2: { convergeWithin: '1h' } }), 2, at, NOW)).toBe(late);
+    expect(isLate(state, topologyOf({ 2: { convergeWithin: '1h' } }), 2, NOW)).toBe(late);
   });
 });
 
@@ -138,6 +250,18 @@ describe('a topology that needs more than a day for one package', () => {
     expect(tooSlow(topologyOf(), slow, null, NOW)).toMatch(/82 hours .* what cells took/);
     expect(tooSlow(topologyOf({ 2: { bakeTime: '2d' } }), () => null, null, NOW)).toMatch(/49 hours .* bakes alone/);
     expect(tooSlow(topologyOf(), () => null, null, NOW)).toBeNull();
+  });
+
+  it('is warned of where its rings are open too rarely, and not for its weekends', () => {
+    const open = (days: string[], hours: [string, string]) => ({
+      deployWindows: [{ days, from: hours[0], to: hours[1], timezone: 'UTC' }],
+    });
+    const rarely = open(['mon'], ['09:00', '10:00']);
+    const warned = tooSlow(topologyOf({ 2: rarely, 3: rarely }), () => null, null, NOW);
+    expect(warned).toMatch(/hours to pass all outer rings, for bakes and deploy windows alone/);
+    expect(tooSlow(topologyOf({ 2: rarely }), () => 10 * MIN, null, NOW)).toMatch(/and deploy windows/);
+    const office = open(['mon', 'tue', 'wed', 'thu', 'fri'], ['09:00', '17:00']);
+    expect(tooSlow(topologyOf({ 2: office, 3: office }), () => 10 * MIN, null, NOW)).toBeNull();
   });
 });
 
