@@ -20,12 +20,19 @@ import type {
 } from '../src/contract/internal.js';
 import * as messages from '../src/contract/messages.js';
 import type { Problem } from '../src/contract/problem.js';
-import type { ApplyTopologyResult, BrakeResult, ClusterStatus, Everywhere, Forecast } from '../src/contract/status.js';
+import type {
+  ApplyTopologyResult,
+  BrakeResult,
+  ClusterStatus,
+  Everywhere,
+  Forecast,
+  JudgedTopology,
+} from '../src/contract/status.js';
 import { together } from '../src/domain/alerts/book.js';
 import { alertsOfBrakes } from '../src/domain/alerts/brakes.js';
 import { alertsOfCluster } from '../src/domain/alerts/cluster.js';
 import { isEverywhere } from '../src/domain/cluster/everywhere.js';
-import { forecastsOf } from '../src/domain/cluster/forecast.js';
+import { forecastOf, forecastsOf } from '../src/domain/cluster/forecast.js';
 import {
   isFromEarlierRun,
   judgeGraduation,
@@ -340,7 +347,10 @@ class ClusterRun {
       description: 'Is this package, or a newer one, on every cell: {version, rings?, ignoreQuarantined?}.',
     });
     setHandler(signals.forecastQuery, (m) => this.forecast(m), {
-      description: 'When each outer ring should converge on this package: {version}.',
+      description: 'When each outer ring should converge on this package: {version, lane?, planned?}.',
+    });
+    setHandler(signals.judgeTopologyQuery, (m) => this.wouldApply(m), {
+      description: 'Why this topology would be refused: {topology or gzip, by, expectRevision?, allowRemoval?}.',
     });
     setHandler(signals.clusterStatusQuery, () => this.view(), { description: 'What runs where, and what waits.' });
     setHandler(
@@ -454,8 +464,17 @@ class ClusterRun {
 
   private forecast(payload: unknown): Forecast {
     const { state } = this.ctx;
-    const { version } = validated(messages.forecast, payload);
-    return { version, rings: forecastsOf(state, topologyOf(state) ?? NO_TOPOLOGY, version, Date.now()) };
+    const { version, lane = null, planned = false } = validated(messages.forecast, payload);
+    const topology = topologyOf(state) ?? NO_TOPOLOGY;
+    const rings = planned
+      ? forecastOf(state, topology, version, lane, Date.now())
+      : forecastsOf(state, topology, version, Date.now());
+    return { version, rings };
+  }
+
+  private wouldApply(payload: unknown): JudgedTopology {
+    const judged = judgeTopology(this.ctx.state, validated(messages.applyTopology, payload));
+    return { problems: judged.ok ? [] : judged.problems };
   }
 
   private view(): ClusterStatus {

@@ -1,5 +1,6 @@
 import { isClientError } from '../client/errors.js';
 import type { CellsClient } from '../client/index.js';
+import type { Problem } from '../contract/problem.js';
 import type { ClusterStatus } from '../contract/status.js';
 import {
   type PackagePlan,
@@ -9,13 +10,13 @@ import {
   planTopology,
   type TopologyPlan,
 } from '../domain/cluster/plan.js';
-import { fromTag } from '../domain/package-version.js';
+import { fromTag, sameVersion } from '../domain/package-version.js';
 import { parseTopology, type Topology } from '../domain/topology/index.js';
 import { changesText } from './changes-text.js';
 import type { PlanOptions } from './commands/plan.js';
 import type { Context, Outcome } from './context.js';
 import { EXIT, UsageError } from './exit.js';
-import { roughly } from './time.js';
+import { clock, roughly } from './time.js';
 import { readTopologyFile } from './topology-file.js';
 
 const NAMED = 10;
@@ -33,20 +34,33 @@ async function ofPackage(context: Context, version: string, lane: string | null)
   const cluster = (await context.cells()).cluster();
   const [status, topology] = await Promise.all([cluster.status(), cluster.topology()]);
   if (!topology) throw new UsageError('There is no topology in force', [], ['cellctl cluster apply FILE']);
-  const plan = planPackage(status, topology, { version, lane }, context.io.now());
+  const asIf = { planned: true, ...(lane === null ? {} : { lane }) };
+  const isGraduated = status.graduated.some((g) => sameVersion(g.version, version));
+  const expected = await orNone(cluster.forecast({ version, ...(isGraduated ? {} : asIf) }));
+  const plan = planPackage(status, topology, { version, lane }, context.io.now(), expected?.rings);
   const exit = plan.refused.length > 0 ? EXIT.failed : EXIT.done;
-  return { json: plan, text: packageLines(plan), warnings: plan.warnings, exit };
+  return { json: plan, text: packageLines(plan, context.io.now()), warnings: plan.warnings, exit };
 }
 
-function packageLines({ version, lane, refused, rings }: PackagePlan): string[] {
+/** What a cluster of an earlier version cannot answer is left out. */
+async function orNone<T>(asked: Promise<T>): Promise<T | null> {
+  try {
+    return await asked;
+  } catch (error) {
+    if (isClientError(error)) return null;
+    throw error;
+  }
+}
+
+function packageLines({ version, lane, refused, rings }: PackagePlan, now: number): string[] {
   return [
     `${version}${lane ? `, lane ${lane}` : ''} would go to:`,
     ...refused.map((why) => `  refused: ${why}`),
-    ...rings.flatMap(ringLines),
+    ...rings.flatMap((ring) => ringLines(ring, now)),
   ];
 }
 
-function ringLines(ring: PlannedRing): string[] {
+function ringLines(ring: PlannedRing, now: number): string[] {
   const { cells, rollMs, bakeMs, graceMs, maxParallel } = ring;
   const going = cells.filter(({ does }) => does === 'first' || does === 'deploy');
   const others = cells.filter((c) => !going.includes(c));
@@ -60,12 +74,23 @@ function ringLines(ring: PlannedRing): string[] {
   return [
     `${head}: ${going.length} of ${cells.length} cells, first ${first.join(', ') || 'none'}, at most ${maxParallel} at once, ${takes}`,
     `  then bakes ${roughly(bakeMs)}${pdm}`,
+    ...expectationLines(ring, now),
     ...ring.gates.flatMap(({ kind, detail, next }) => [
       `  before: ${kind}, ${detail}`,
       ...next.map((n) => `    → ${n}`),
     ]),
     ...named(others.map(cellText)),
+    ...ring.notes.map((note) => `  ${note}`),
     ...named(going.filter(({ detail }) => detail !== '').map(cellText)),
+  ];
+}
+
+function expectationLines({ expectedAt, expectedAfter, late, gates }: PlannedRing, now: number): string[] {
+  const asIf = gates.some(({ kind }) => kind === 'graduation') ? ', if it graduates now' : '';
+  return [
+    ...(expectedAt ? [`  expected to converge ${clock(expectedAt, now)}${asIf}`] : []),
+    ...(expectedAfter ? [`  nobody knows when it converges: ${expectedAfter}`] : []),
+    ...(late ? ['  late with what it is getting now'] : []),
   ];
 }
 
@@ -81,12 +106,16 @@ async function ofTopology(context: Context, file: string): Promise<Outcome> {
   const parsed = parseTopology(topology);
   if (!parsed.ok) throw new UsageError(`${file} is not a topology`, parsed.problems);
   const { status, before } = await inForce(await context.cells());
-  const plan = planTopology(before, parsed.topology, status, context.io.now());
+  const problems = status && before ? await orNone(judged(context, topology)) : null;
+  const plan = planTopology(before, parsed.topology, status, context.io.now(), problems ?? []);
   const notObeyed = notInForce.map((path) => `${path} is not in force in this version`);
   const warnings = [...plan.warnings, ...notObeyed, ...ofFile];
   const exit = plan.refused.length > 0 ? EXIT.failed : EXIT.done;
   return { json: plan, text: topologyLines(plan, file), warnings, exit };
 }
+
+const judged = async (context: Context, topology: unknown): Promise<Problem[]> =>
+  (await context.cells()).cluster().judgeTopology({ topology, by: 'cellctl plan' });
 
 /** What there is to compare with; nothing where there is no cluster yet. */
 async function inForce(cells: CellsClient): Promise<{ status: ClusterStatus | null; before: Topology | null }> {

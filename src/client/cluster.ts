@@ -13,6 +13,7 @@ import type {
   ResumeAutoDeploy,
   UnblockVersion,
 } from '../contract/messages.js';
+import type { Problem } from '../contract/problem.js';
 import type {
   ApplyTopologyResult,
   BlockResult,
@@ -20,6 +21,7 @@ import type {
   ClusterStatus,
   Everywhere,
   Forecast,
+  JudgedTopology,
 } from '../contract/status.js';
 import { unpackTopology } from '../domain/snapshot.js';
 import type { Topology } from '../domain/topology/index.js';
@@ -94,7 +96,14 @@ export class ClusterClient {
     return this.#calls.query(HERE.workflowId, 'isEverywhere', ask);
   }
 
-  /** When each outer ring should converge on a package that is on its way. */
+  /** Why a topology would be refused as it is; changes nothing. */
+  async judgeTopology({ topology, ...rest }: Omit<ApplyTopology, 'gzip'>): Promise<Problem[]> {
+    const ask = { ...packTopology(topology), ...rest };
+    const { problems } = await this.#calls.query<JudgedTopology>(HERE.workflowId, 'judgeTopology', ask);
+    return problems;
+  }
+
+  /** When each outer ring should converge on a package that is on its way; `planned`: as if it graduated now. */
   forecast(ask: AskForecast): Promise<Forecast> {
     return this.#calls.query(HERE.workflowId, 'forecast', ask);
   }

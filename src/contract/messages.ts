@@ -227,8 +227,11 @@ export const isEverywhere = lazily(() => {
   return z.strictObject({ version, rings, ignoreQuarantined: z.boolean('true or false').optional() });
 });
 
-/** Query `forecast` of `CellCluster`. */
-export const forecast = lazily(() => z.strictObject({ version: fields().version }));
+/** Query `forecast` of `CellCluster`; `planned`: as if the package graduated now, with this lane. */
+export const forecast = lazily(() => {
+  const { version, lane } = fields();
+  return z.strictObject({ version, lane: lane.optional(), planned: z.boolean('true or false').optional() });
+});
 
 export type AskForecast = z.infer<ReturnType<typeof forecast>>;
 export type IsEverywhere = z.infer<ReturnType<typeof isEverywhere>>;

@@ -2,6 +2,7 @@
 
 import type { CalendarWait } from './calendar.js';
 import type { Evidence } from './health.js';
+import type { Problem } from './problem.js';
 
 export type CellState =
   | 'pending'
@@ -540,6 +541,11 @@ export interface TopologyChanges {
   ringsRemoved: number[];
   perimeter?: { from: number; to: number };
   policy: string[];
+}
+
+/** Why a topology would not be put in force as it is; nothing: it would. */
+export interface JudgedTopology {
+  problems: Problem[];
 }
 
 export interface ApplyTopologyResult {

@@ -10,6 +10,7 @@ import type {
   Everywhere,
   Forecast,
   GraduateResult,
+  JudgedTopology,
   PackageRollbackStatus,
   PackageRolloutStatus,
   RingResult,
@@ -66,6 +67,7 @@ export const clusterTopologyQuery = defineQuery<internal.PackedTopology>('topolo
 export const ledgerStatusQuery = defineQuery<LedgerStatus>('status');
 export const isEverywhereQuery = defineQuery<Everywhere, [unknown]>('isEverywhere');
 export const forecastQuery = defineQuery<Forecast, [unknown]>('forecast');
+export const judgeTopologyQuery = defineQuery<JudgedTopology, [unknown]>('judgeTopology');
 export const clusterStatusQuery = defineQuery<ClusterStatus>('status');
 
 // ── between our own workflows ──

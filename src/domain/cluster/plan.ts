@@ -1,6 +1,14 @@
 import type { Calendar } from '../../contract/calendar.js';
 import type { RingPolicy } from '../../contract/policy.js';
-import type { ClusterRing, ClusterStatus, RefusalCode, TopologyChanges, WaitKind } from '../../contract/status.js';
+import type { Problem } from '../../contract/problem.js';
+import type {
+  ClusterRing,
+  ClusterStatus,
+  RefusalCode,
+  RingForecast,
+  TopologyChanges,
+  WaitKind,
+} from '../../contract/status.js';
 import { covers, holding } from '../brake.js';
 import { healthOf } from '../health/policy.js';
 import { isNewer, isPackage, sameVersion } from '../package-version.js';
@@ -14,14 +22,14 @@ import {
   needsRemovalConsent,
   type Ring,
   resolvePolicy,
-  ringOf,
   type Topology,
   topologyChanges,
 } from '../topology/index.js';
+import { tooFarBehind } from '../upgrade-path.js';
 import { blockOf } from './blocks.js';
 import { cellTimeOf, rollTimeMs } from './forecast.js';
 import { tooSlow } from './passage.js';
-import { hasIt } from './stands.js';
+import { hasIt, standsOn } from './stands.js';
 
 /** What a topology, or a package, would do, before it is done; by what the cluster shows, changing nothing. */
 
@@ -59,6 +67,14 @@ export interface PlannedRing {
   bakeMs: number;
   /** From the end of the bake until PDM runs; null: it runs with the deployment, or on command. */
   graceMs: number | null;
+  /** When it should have converged, were the package to graduate now; absent: it has, or that is not known. */
+  expectedAt?: string;
+  /** Why that is not known. */
+  expectedAfter?: string;
+  /** It is late with the package that it is getting now. */
+  late?: true;
+  /** What some of its cells would meet, where the cluster keeps only how many they are. */
+  notes: string[];
 }
 
 export interface PackagePlan {
@@ -76,9 +92,10 @@ export function planPackage(
   topology: Topology,
   { version, lane }: { version: string; lane: string | null },
   now: number,
+  forecasts: readonly RingForecast[] = [],
 ): PackagePlan {
   const ours = topology.rings.filter(({ deployedBy }) => deployedBy !== 'external').sort((a, b) => a.ring - b.ring);
-  const at = { status, topology, version, lane, now };
+  const at = { status, topology, version, lane, now, forecasts };
   const slow = tooSlow(topology, timeBy(status), lane, now);
   return {
     version,
@@ -95,6 +112,7 @@ interface At {
   version: string;
   lane: string | null;
   now: number;
+  forecasts: readonly RingForecast[];
 }
 
 function whyNowhere({ status, topology, version, lane }: At): string[] {
@@ -115,7 +133,7 @@ function planRing(ring: Ring, at: At): PlannedRing {
   const lane = isOuter && hasLane(topology, at.lane) ? at.lane : null;
   const policy = resolvePolicy(topology, ring.ring, lane, now);
   const known = status.rings.find((r) => r.ring === ring.ring);
-  const cells = cellsOf(ring, status, policy, now);
+  const cells = cellsOf(ring, policy, at);
   const going = cells.filter(({ does }) => does === 'first' || does === 'deploy').length;
   const cellMs = timeBy(status)(ring.ring);
   return {
@@ -129,7 +147,38 @@ function planRing(ring: Ring, at: At): PlannedRing {
     rollMs: cellMs === null ? null : rollTimeMs(going, cellMs, policy),
     bakeMs: policy.bakeTimeMs,
     graceMs: isOuter && policy.postDeployMigrations === 'separate' ? policy.gracePeriodMs : null,
+    ...expectationOf(at.forecasts.find((f) => f.ring === ring.ring)),
+    ...(known?.late ? { late: true as const } : {}),
+    notes: notesOf(known, version),
   };
+}
+
+const expectationOf = ({ expectedAt, unknown }: Partial<RingForecast> = {}) => ({
+  ...(expectedAt === undefined ? {} : { expectedAt }),
+  ...(unknown === undefined ? {} : { expectedAfter: unknown }),
+});
+
+/** What a cell that runs a package would meet; null: it would be deployed. */
+function whyNot(runs: string, version: string): Pick<PlannedCell, 'does' | 'detail'> | null {
+  if (sameVersion(runs, version)) return { does: 'keep', detail: 'it runs the package' };
+  if (isPackage(runs) && isNewer(runs, version)) return { does: 'keep', detail: `it runs ${runs}, a newer package` };
+  const tooOld = tooFarBehind({ version: runs }, version);
+  return tooOld === null ? null : { does: 'left-out', detail: tooOld };
+}
+
+/** Which cell runs what the cluster does not keep: only where all of a ring run the same it can be said of each. */
+function ofAll(ring: ClusterRing | undefined, version: string): ReturnType<typeof whyNot> {
+  const [runs, ...others] = Object.keys(ring?.observed ?? {});
+  return runs === undefined || others.length > 0 ? null : whyNot(runs, version);
+}
+
+function notesOf(ring: ClusterRing | undefined, version: string): string[] {
+  const seen = Object.entries(ring?.observed ?? {});
+  if (seen.length < 2) return [];
+  return seen.flatMap(([runs, cells]) => {
+    const met = whyNot(runs, version);
+    return met ? [`${cells} cells: ${met.does}, ${met.detail}`] : [];
+  });
 }
 
 function whyRefused(ring: ClusterRing | undefined, version: string): PlannedRing['refused'] {
@@ -138,7 +187,7 @@ function whyRefused(ring: ClusterRing | undefined, version: string): PlannedRing
   return { code: 'older_package', detail: `ring ${ring?.ring} has, or is getting, ${desired}` };
 }
 
-function cellsOf(ring: Ring, status: ClusterStatus, { firstCells, mode }: RingPolicy, now: number): PlannedCell[] {
+function cellsOf(ring: Ring, { firstCells, mode }: RingPolicy, { status, version, now }: At): PlannedCell[] {
   const { cells, leftOut } = deployableCells(ring, now, mode);
   const quarantined = new Map(status.quarantined.map((q) => [q.cell, q]));
   const out = leftOut.map(({ cell, state, reason }): PlannedCell => {
@@ -149,8 +198,11 @@ function cellsOf(ring: Ring, status: ClusterStatus, { firstCells, mode }: RingPo
     return found ? [{ cell: id, ring: ring.ring, does: 'quarantined', detail: `by ${found.by}: ${found.reason}` }] : [];
   });
   const going = cells.filter(({ id }) => !quarantined.has(id));
-  const said = new Map(status.rings.find((r) => r.ring === ring.ring)?.exceptions.map((e) => [e.cell, e]));
+  const known = status.rings.find((r) => r.ring === ring.ring);
+  const said = new Map(known?.exceptions.map((e) => [e.cell, e]));
+  const all = ofAll(known, version);
   const deployed = going.map(({ id }, i): PlannedCell => {
+    if (all) return { cell: id, ring: ring.ring, ...all };
     const exception = said.get(id);
     const detail = exception ? `${exception.state} now: ${exception.reason}` : '';
     return { cell: id, ring: ring.ring, does: i < firstCells ? 'first' : 'deploy', detail };
@@ -238,12 +290,16 @@ export interface TopologyPlan {
   warnings: string[];
 }
 
-/** @param before the one in force, null: there is none; @param status null: there is no cluster yet */
+/**
+ * @param before the one in force, null: there is none; @param status null: there is no cluster yet
+ * @param problems why the cluster itself says that it would refuse it
+ */
 export function planTopology(
   before: Topology | null,
   after: Topology,
   status: ClusterStatus | null,
   now: number,
+  problems: readonly Problem[] = [],
 ): TopologyPlan {
   const changes = topologyChanges(before, after);
   const consent = before ? needsRemovalConsent(changes, before) : null;
@@ -254,10 +310,21 @@ export function planTopology(
     refused: [
       ...(isOther ? [`it is another cluster than ${before.cluster}, which is in force`] : []),
       ...(consent ? [`it needs --allow-removal: ${consent}`] : []),
+      ...problems
+        .filter(({ path }) => !SAID_HERE.has(path))
+        .map((p) => `${p.path} is ${p.value}; expected: ${p.expected}`),
     ],
     cells: before && status ? cellsChanged(before, after, changes, status, now) : [],
     warnings: slow === null ? [] : [slow],
   };
+}
+
+/** Paths of problems that are said in words of their own. */
+const SAID_HERE: ReadonlySet<string> = new Set(['cluster', 'allowRemoval']);
+
+interface Seen {
+  status: ClusterStatus;
+  now: number;
 }
 
 function cellsChanged(
@@ -273,10 +340,10 @@ function cellsChanged(
     return { cell, ring, does: 'drop', detail: pass ? `it leaves the pass of ${pass}` : 'it is none of ours any more' };
   });
   const joined = changes.cellsJoined.map((cell) => ofJoined(cell, after, status, now));
-  const moved = changes.cellsMoved.map(({ cell, from, to }) => ofMoved(cell, from, to, after, status));
+  const moved = changes.cellsMoved.map(({ cell, from, to }) => ofMoved(cell, { from, to, after, status, now }));
   const others = new Set([...changes.cellsJoined, ...changes.cellsMoved.map((m) => m.cell)]);
   const changed = after.rings.flatMap((ring) =>
-    ring.cells.flatMap((cell) => (others.has(cell.id) ? [] : ofChanged(cell, ring, before, status, now))),
+    ring.cells.flatMap((cell) => (others.has(cell.id) ? [] : ofChanged(cell, ring, before, after, { status, now }))),
   );
   return [...left, ...joined, ...moved, ...changed];
 }
@@ -302,30 +369,53 @@ function leftOutOf(cell: Cell, ring: Ring, now: number): Pick<PlannedCell, 'does
   return out ? { does: out.state === 'quarantined' ? 'quarantined' : 'left-out', detail: out.reason } : null;
 }
 
-function comesTo(ring: number, after: Topology, status: ClusterStatus): Pick<PlannedCell, 'does' | 'detail'> {
-  const converged = status.rings.find((r) => r.ring === ring)?.converged ?? null;
-  if (ring <= after.perimeter) return { does: 'wait', detail: 'for the next deployRing' };
-  if (converged === null) return { does: 'wait', detail: 'for the next package' };
-  return { does: 'converge', detail: `to ${converged}, once its ring is free` };
+/** By whose word it stays out, whatever the topology says; null: by nobody's. */
+function outByPerson(id: string, status: ClusterStatus): Pick<PlannedCell, 'does' | 'detail'> | null {
+  const found = status.quarantined.find(({ cell, inTopology }) => cell === id && !inTopology);
+  return found ? { does: 'quarantined', detail: `by ${found.by}: ${found.reason}` } : null;
 }
 
-function ofMoved(cell: string, from: number, to: number, after: Topology, status: ClusterStatus): PlannedCell {
+/** A ring is not kept on what was blocked, aborted or taken back, nor while it is getting something newer. */
+function comesTo(ring: number, after: Topology, status: ClusterStatus): Pick<PlannedCell, 'does' | 'detail'> {
+  const known = status.rings.find((r) => r.ring === ring);
+  const stands = known ? standsOn(known) : null;
+  if (ring <= after.perimeter) return { does: 'wait', detail: 'for the next deployRing' };
+  const notKept = status.reconcile?.notKept.find((n) => n.ring === ring);
+  if (stands === null) return { does: 'wait', detail: 'for the next package' };
+  if (notKept) return { does: 'wait', detail: `for the next package: ${notKept.reason}` };
+  if (blockOf(status.blocked, stands)) return { does: 'wait', detail: `for the next package: ${stands} is blocked` };
+  return { does: 'converge', detail: `to ${stands}, once its ring is free` };
+}
+
+interface Moving {
+  from: number;
+  to: number;
+  after: Topology;
+  status: ClusterStatus;
+  now: number;
+}
+
+function ofMoved(id: string, { from, to, after, status, now }: Moving): PlannedCell {
   const has = (ring: number) => status.rings.find((r) => r.ring === ring)?.converged ?? null;
   const [was, is] = [has(from), has(to)];
-  const about = { cell, ring: to };
+  const about = { cell: id, ring: to };
+  const { cell, ring } = findCell(after, id) as { cell: Cell; ring: Ring };
+  if (cell.observe || ring.deployedBy === 'external') return { ...about, does: 'read', detail: 'it is only looked at' };
+  const out = leftOutOf(cell, ring, now) ?? outByPerson(id, status);
+  if (out) return { ...about, ...out };
   const isBehind = was !== null && is !== null && isNewer(was, is);
   if (isBehind) return { ...about, does: 'keep', detail: `what it runs, until ring ${to} comes to something newer` };
   return { ...about, ...comesTo(to, after, status) };
 }
 
-function ofChanged(cell: Cell, ring: Ring, before: Topology, status: ClusterStatus, now: number): PlannedCell[] {
+function ofChanged(cell: Cell, ring: Ring, before: Topology, after: Topology, { status, now }: Seen): PlannedCell[] {
   const old = findCell(before, cell.id);
   const was = old && leftOutOf(old.cell, old.ring, now);
   const is = leftOutOf(cell, ring, now);
   if (!old || JSON.stringify(was) === JSON.stringify(is)) return [];
   const about = { cell: cell.id, ring: ring.ring };
-  if (is) return [{ ...about, ...is }];
-  const converged = status.rings.find((r) => r.ring === ring.ring)?.converged ?? null;
-  const detail = converged === null ? 'it takes part again' : `it takes part again: to ${converged}`;
-  return [{ ...about, does: converged === null || ringOf(before, ring.ring) === null ? 'wait' : 'converge', detail }];
+  const out = is ?? outByPerson(cell.id, status);
+  if (out) return [{ ...about, ...out }];
+  const { does, detail } = comesTo(ring.ring, after, status);
+  return [{ ...about, does, detail: `it takes part again: ${detail}` }];
 }

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { ClusterRing, ClusterStatus } from '../../../src/contract/status.js';
 import { planPackage, planTopology, type TopologyPlan } from '../../../src/domain/cluster/plan.js';
 import { parseTopology, type Topology } from '../../../src/domain/topology/index.js';
-import { cell, fleet, type Policy, V0, V1, V2 } from '../../support/fleet.js';
+import { cell, fleet, type Policy, V0, V1, V2, V3 } from '../../support/fleet.js';
 
 const NOW = Date.parse('2026-01-02T00:00:00Z');
 const MIN = 60_000;
@@ -103,6 +103,38 @@ describe('a package', () => {
     ]);
   });
 
+  it('does not have what was taken back from a ring that had converged on it', () => {
+    const back = ring(2, { observed: { [V0]: 3 }, desired: V0 });
+    expect(at(plan({ rings: [back] }, {}, V1), 2)).toMatchObject({ there: false });
+  });
+
+  it('says of cells that run all the same what it would meet there', () => {
+    const met = (runs: string) => at(plan({ rings: [ring(2, { observed: { [runs]: 3 } })] }), 2)?.cells[0];
+    expect(met(V1)).toMatchObject({ does: 'first' });
+    expect(met(V2)).toMatchObject({ does: 'keep', detail: 'it runs the package' });
+    expect(met(V3)).toMatchObject({ does: 'keep', detail: `it runs ${V3}, a newer package` });
+    const old = '17.8.202501010900-0a1b2c3d4e5.5e4d3c2b1a0';
+    expect(met(old)).toMatchObject({ does: 'left-out', detail: expect.stringContaining('bring it to 17.9 first') });
+    const mixed = at(plan({ rings: [ring(2, { observed: { [V1]: 1, [V3]: 1, [old]: 1 } })] }), 2);
+    expect(mixed?.cells.map(({ does }) => does)).toEqual(['first', 'deploy', 'deploy']);
+    expect(mixed?.notes).toEqual([
+      `1 cells: keep, it runs ${V3}, a newer package`,
+      expect.stringContaining('1 cells: left-out, upgrade-path: it runs'),
+    ]);
+  });
+
+  it('says when each ring should have it, and which is late', () => {
+    const forecasts = [
+      { ring: 2, version: V2, expectedAt: '2026-01-02T01:00:00Z' },
+      { ring: 3, version: V2, unknown: 'brake b' },
+    ];
+    const of = status({ rings: [ring(2, { late: true }), ring(3)] });
+    const p = planPackage(of, parsed(written()), { version: V2, lane: null }, NOW, forecasts);
+    expect(at(p, 2)).toMatchObject({ expectedAt: '2026-01-02T01:00:00Z', late: true });
+    expect(at(p, 3)).toMatchObject({ expectedAfter: 'brake b' });
+    expect(at(p, 3)).not.toHaveProperty('late');
+  });
+
   it('says how long each ring takes, by what cells took', () => {
     expect(at(plan(), 2)?.rollMs).toBeNull();
     const p = plan({ rings: [ring(2, { cellMs: 10 * MIN })] }, { 2: { maxParallel: 1, bakeTime: '30h' } });
@@ -146,6 +178,40 @@ describe('a topology', () => {
     const outward = (t: Loose) => void cells(t, 3).push(...cells(t, 2).splice(0, 1));
     expect(short(change(outward, { rings: [ring(2, { converged: V2 }), ring(3)] }))).toEqual(['c2-1 3 keep']);
     expect(short(change(outward, { rings: [ring(2, { converged: V0 }), ring(3)] }))).toEqual(['c2-1 3 converge']);
+  });
+
+  it('leaves a cell that moves alone where automation does', () => {
+    const outward = (field: object) => (t: Loose) => {
+      const [moved] = cells(t, 2).splice(0, 1);
+      cells(t, 3).push({ ...moved, ...field });
+    };
+    expect(short(change(outward({ pinned: { reason: 'x' } })))).toEqual(['c2-1 3 left-out']);
+    expect(short(change(outward({ quarantined: { reason: 'x' } })))).toEqual(['c2-1 3 quarantined']);
+    expect(short(change(outward({ observe: true })))).toEqual(['c2-1 3 read']);
+    const quarantined = [{ cell: 'c2-1', by: 'ann', reason: 'disk', since: '' }];
+    expect(change(outward({}), { quarantined }).cells[0]).toMatchObject({
+      does: 'quarantined',
+      detail: 'by ann: disk',
+    });
+  });
+
+  it('converges nothing to a package that was blocked, or on which its ring is not kept', () => {
+    const join = (t: Loose) => void cells(t, 2).push({ ...cell('new-1'), join: 'auto' });
+    const blocked = [{ version: V1, by: 'ann', reason: 'INC-1', since: '' }];
+    expect(change(join, { blocked }).cells[0]).toMatchObject({ does: 'wait', detail: expect.stringContaining(V1) });
+    const notKept = [{ ring: 2, reason: `${V1} is being aborted` }];
+    const reconcile = { nextAt: null, looking: [], notKept, found: [] };
+    expect(change(join, { reconcile }).cells[0]).toMatchObject({
+      does: 'wait',
+      detail: expect.stringContaining('aborted'),
+    });
+  });
+
+  it('is refused for what the cluster says, too', () => {
+    const after = parsed(written());
+    const problem = { path: 'lanes.fast', value: 'missing', expected: 'the lane of V' };
+    const p = planTopology(parsed(written()), after, status(), NOW, [problem, { ...problem, path: 'allowRemoval' }]);
+    expect(p.refused).toEqual(['lanes.fast is missing; expected: the lane of V']);
   });
 
   it('names cells that are quarantined, pinned, or let back', () => {
