@@ -9,7 +9,7 @@ import { isShut } from './calendars.js';
 import { cellsInAutomation } from './quarantine.js';
 import { isReconcile, packageBrake } from './reconcile.js';
 import { standsOn } from './stands.js';
-import type { ClusterState } from './state.js';
+import type { ClusterState, Turn } from './state.js';
 
 /**
  * How many graduated packages an outer ring is behind, and what follows from it: beyond `maxDrift` nothing new enters the
@@ -31,6 +31,9 @@ type Shut = [fromMs: number, toMs: number | null];
 
 /** Of one ring; the oldest are forgotten. */
 const SHUT_AT_MOST = 100;
+
+/** So many cells are named as what halted a ring. */
+const CAUSES_AT_MOST = 2;
 
 export const newDrift = (): DriftState => ({ openFor: {}, paused: null, override: null });
 
@@ -229,17 +232,36 @@ export function driftInWords(state: ClusterState, topology: Topology, now: numbe
   const { maxDrift } = resolveCoordination(topology);
   const rings = (state.drift.paused?.rings ?? []).map((ring) => {
     const versions = missed.get(ring) ?? [];
-    return `ring ${ring} is ${versions.length} graduated packages behind (${whatHolds(state, ring)})`;
+    return `ring ${ring} is ${versions.length} graduated packages behind (${whatHolds(state, topology, ring, now)})`;
   });
   return `${rings.join('; ')}; the limit is ${maxDrift}`;
 }
 
-function whatHolds({ turns, rings, queue }: ClusterState, ring: number): string {
+/** What the ring waits for; where nothing is under way there, what the ring before it does that a package has to pass. */
+function whatHolds(state: ClusterState, topology: Topology, ring: number, now: number): string {
+  const { turns, rings, queue } = state;
   const turn = turns[ring];
-  if (turn) return `${turn.state} with ${turn.request.version}`;
+  if (turn) return whatHoldsTurn(state, ring, turn);
   const waiting = queue.find(({ at, held }) => at === ring && held !== null);
   if (waiting?.held) return `${waiting.version} waits: ${waiting.held.detail}`;
-  return `${rings[ring]?.state ?? 'idle'}, nothing under way there`;
+  const inner = ringsBehind(state, topology, now).filter((r) => r < ring && (turns[r] || isWaitedFor(state, r)));
+  const before = inner.at(-1);
+  if (before === undefined) return `${rings[ring]?.state ?? 'idle'}, nothing under way there`;
+  return `ring ${before} before it: ${whatHolds(state, topology, before, now)}`;
+}
+
+const isWaitedFor = ({ queue }: ClusterState, ring: number): boolean =>
+  queue.some(({ at, held }) => at === ring && held !== null);
+
+/** With what its pass named as the cause: the first cells that are not fine. */
+function whatHoldsTurn({ rings }: ClusterState, ring: number, { state, request, waits }: Turn): string {
+  const { exceptions = [], exceptionsTotal = 0 } = rings[ring] ?? {};
+  const named = state === 'halted' ? exceptions.slice(0, CAUSES_AT_MOST) : [];
+  const more = exceptionsTotal - named.length;
+  const causes = named.map(({ cell, reason }) => `${cell}: ${reason}`).join(', ');
+  const why =
+    causes === '' ? (waits ? `, waits for ${waits}` : '') : `: ${causes}${more > 0 ? `, and ${more} more` : ''}`;
+  return `${state} with ${request.version}${why}`;
 }
 
 export function viewOfDrift(

@@ -304,6 +304,32 @@ describe('the alerts of drift', () => {
     expect(alerts[0]?.evidence).toEqual([`ring 2 lacks ${V1}, ${V2}`, `ring 5 lacks ${V1}, ${V2}`]);
   });
 
+  it('say of a ring in which nothing is under way what holds the ring before it, with the cause of a halt', () => {
+    holdBraked(2, V1);
+    state.rollouts = {};
+    const exceptions = ['c2-1', 'c2-2', 'c2-3'].map((id) => ({
+      cell: id,
+      state: 'failed' as const,
+      reason: 'job 7 failed',
+    }));
+    Object.assign(state.turns[2] ?? {}, { state: 'halted', waits: 'operator' });
+    Object.assign(state.rings[2] ?? {}, { exceptions, exceptionsTotal: 9 });
+    for (const version of [V1, V2]) graduates(version);
+    const causes = `halted with ${V1}: c2-1: job 7 failed, c2-2: job 7 failed, and 7 more`;
+    const [alert] = alertsOfDrift(state, topology(), NOW).alerts;
+    expect(alert?.summary).toContain(`ring 2 is 2 graduated packages behind (${causes})`);
+    expect(alert?.summary).toContain(`ring 5 is 2 graduated packages behind (ring 2 before it: ${causes})`);
+  });
+
+  it('say what a pass waits for; and that nothing is under way where nothing is', () => {
+    for (const version of [V1, V2]) graduates(version);
+    const said = () => alertsOfDrift(state, topology(), NOW).alerts[0]?.summary;
+    expect(said()).toContain('ring 5 is 2 graduated packages behind (idle, nothing under way there)');
+    holdBraked(5, V1);
+    Object.assign(state.turns[5] ?? {}, { state: 'rolling', waits: 'health' });
+    expect(said()).toContain(`(rolling with ${V1}, waits for health)`);
+  });
+
   it('come ahead of time for a ring that should have had the package by now', () => {
     graduates(V1);
     expect(alertsOfDrift(state, topology(), NOW + HOUR)).toEqual({ alerts: [], nextMs: NOW + 4 * HOUR });
