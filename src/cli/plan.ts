@@ -47,7 +47,7 @@ async function orNone<T>(asked: Promise<T>): Promise<T | null> {
   try {
     return await asked;
   } catch (error) {
-    if (isClientError(error)) return null;
+    if (isClientError(error) && error.name === 'FailedError') return null;
     throw error;
   }
 }

@@ -24,6 +24,10 @@ scenario('a broken topology is refused whole, with every path, and nothing of it
     expect(paths).toContain(path);
   }
   expect(paths.filter((p) => p.endsWith('.cells[1].id') || p.endsWith('.cells[0].id'))).not.toEqual([]);
+  // Whoever only asks is told the same.
+  const judged = await world.cells.cluster().judgeTopology({ topology: broken, by: 'alice' });
+  expect(judged.map(({ path }) => path)).toEqual(paths);
+  expect(await world.cells.cluster().judgeTopology({ topology: world.topology, by: 'alice' })).toEqual([]);
   const after = await world.cells.cluster().status();
   expect(after.topologyRevision).toBe(before.topologyRevision);
   expect(after.rings.map((r) => r.ring)).toEqual([0, 1, 2]);
