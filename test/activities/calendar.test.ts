@@ -17,6 +17,9 @@ describe('what a calendar says', () => {
       freeze: null,
       window: { untilMs: Date.parse('2026-12-23T06:00:00Z') },
       opensMs: Date.parse('2027-01-04T06:00:00Z'),
+      openings: expect.arrayContaining([
+        { fromMs: Date.parse('2027-01-04T06:00:00Z'), toMs: Date.parse('2027-01-04T17:00:00Z') },
+      ]),
     });
   });
 });
@@ -29,7 +32,9 @@ describe('what a calendar with windows of ring and lane says', () => {
     const alsoWithin = [{ ...tuesday, from: '16:00', to: '20:00' }];
     const opensMs = Date.parse('2026-12-22T16:00:00Z');
     const word = await createReadCalendar(() => now)({ windows, alsoWithin, freezes: [] });
-    expect(word).toEqual({ untilMs: opensMs, freeze: null, window: { untilMs: opensMs }, opensMs });
+    const [first] = word.openings ?? [];
+    expect(first).toEqual({ fromMs: opensMs, toMs: Date.parse('2026-12-22T18:00:00Z') });
+    expect(word).toMatchObject({ untilMs: opensMs, freeze: null, window: { untilMs: opensMs }, opensMs });
   });
 });
 

@@ -1,7 +1,7 @@
 import { windowsOf } from '../calendar/windows.js';
 import { endOfWork, HORIZON_MS, openingsOf } from '../calendar/word.js';
 import { median } from '../health/numbers.js';
-import { layeredPolicy, resolvePolicy, type Topology } from '../topology/index.js';
+import { calendarOf, layeredPolicy, resolvePolicy, type Topology } from '../topology/index.js';
 import { rollTimeMs } from './forecast.js';
 
 /** Whether a topology is fast enough for a package a day. Knows time zones, so no workflow may import this. */
@@ -23,7 +23,8 @@ export function passageMs(
     const policy = resolvePolicy(topology, ring, lane, fromMs);
     const cellMs = cellTime(ring) ?? 0;
     // A freeze is no lasting trait of a topology.
-    const openings = openingsOf(windowsOf(layeredPolicy(topology, ring, lane).deployWindows), []);
+    const { windows = [], alsoWithin } = calendarOf(topology, ring, lane, fromMs) ?? {};
+    const openings = openingsOf(windowsOf(windows, alsoWithin), []);
     const convergedMs = endOfWork(openings, at, rollTimeMs(count, cellMs, policy), cellMs) ?? at + HORIZON_MS;
     at = convergedMs + policy.bakeTimeMs;
   }
