@@ -58,7 +58,9 @@ export function noteReport(s: PackageState, track: Track, report: RingReport, no
  */
 export function missedRetry({ retries = 0, result }: Track, { retries: heard = 0, view }: RingReport): boolean {
   const isTaken = result?.outcome === 'superseded' || result?.outcome === 'refused';
-  return retries > heard && !isTaken && view.failed + view.rolledBack > 0;
+  // What was not begun where a pass was stopped is no retry's business; what its budget bore is.
+  const pending = result?.outcome === 'converged' ? view.pending : 0;
+  return retries > heard && !isTaken && view.failed + view.rolledBack + pending > 0;
 }
 
 function noteFailures(s: PackageState, track: Track, report: RingReport, now: number): void {

@@ -5,8 +5,14 @@ import { missedRetry } from '../../../src/domain/rollout/tracks.js';
 
 const NOW = 1_000_000;
 
-function missed(track: Partial<Track>, heard: number | undefined, left = { failed: 0, rolledBack: 1 }): boolean {
-  const report = { ended: true, view: left, ...(heard === undefined ? {} : { retries: heard }) };
+interface Left {
+  failed: number;
+  rolledBack: number;
+  pending?: number;
+}
+
+function missed(track: Partial<Track>, heard: number | undefined, left: Left = { failed: 0, rolledBack: 1 }): boolean {
+  const report = { ended: true, view: { pending: 0, ...left }, ...(heard === undefined ? {} : { retries: heard }) };
   return missedRetry({ ...newTrack({ ring: 2 }, 'deploy', 'r', NOW), ...track }, report as unknown as RingReport);
 }
 
@@ -21,6 +27,16 @@ describe('a retry that reached a pass when all was over for it', () => {
     ['it was the second', missed({ retries: 2 }, 1), true],
     ['the ring failed, and is soft', missed({ retries: 1, ...ended('failed') }, 0), true],
     ['it converged within its budget', missed({ retries: 1, ...ended('converged') }, 0), true],
+    [
+      'its budget bore a busy cell',
+      missed({ retries: 1, ...ended('converged') }, 0, { failed: 0, rolledBack: 0, pending: 1 }),
+      true,
+    ],
+    [
+      'not where what is left was never begun',
+      missed({ retries: 1, ...ended('aborted') }, 0, { failed: 0, rolledBack: 0, pending: 1 }),
+      false,
+    ],
     ['not where the pass has heard it', missed({ retries: 1 }, 1), false],
     ['nor where nobody asked', missed({}, 0), false],
     ['nor where nothing is left to do', missed({ retries: 1 }, 0, { failed: 0, rolledBack: 0 }), false],
