@@ -51,6 +51,7 @@ import { Reporter } from './ring/reporter.js';
 import { Setbacks } from './ring/setbacks.js';
 import { Watch } from './ring/watch.js';
 import { listOpenCells, lookAtCells } from './shared/activities.js';
+import { Alarm } from './shared/alarm.js';
 import { mustBeStartedRightly } from './shared/argument.js';
 import { handleOurs } from './shared/handle.js';
 import * as signals from './shared/signals.js';
@@ -89,6 +90,8 @@ class RingRun {
   private readonly calendar: PassCalendar;
   private readonly reporter: Reporter;
   private readonly setbacks: Setbacks;
+  /** Rings when cells that are busy or unreachable are to be tried again. */
+  private readonly comeBack: Alarm;
 
   constructor(private readonly input: RingRolloutInput) {
     this.ctx = new PassContext(input);
@@ -99,6 +102,7 @@ class RingRun {
     this.health = new HealthWatch(this.ctx, this.flights);
     this.gates = new Gates(this.ctx);
     this.reporter = new Reporter(this.ctx, this.calendar);
+    this.comeBack = new Alarm(() => this.ctx.wake());
     this.listen();
   }
 
@@ -121,8 +125,10 @@ class RingRun {
     const { ctx } = this;
     await this.flights.gatherEnds();
     ctx.woken = false;
-    this.flights.takeEnds();
+    const cameLate = this.flights.takeEnds();
     while (advance(ctx.state, ctx.rules)) ctx.wake();
+    if (cameLate) this.watch.renew();
+    this.setComeBack();
     this.calendar.keep();
     // A long history starts nothing more: the window stays as it is, and goes over into the next run.
     if (!this.isLong()) this.flights.startNext();
@@ -136,6 +142,12 @@ class RingRun {
     this.reporter.publish();
     if (this.mayContinueAsNew()) await this.continueAsNew();
     await condition(() => ctx.woken || this.mayContinueAsNew());
+  }
+
+  /** What is due already waits for something else, whose end wakes the pass. */
+  private setComeBack(): void {
+    const nextAtMs = this.ctx.state.putOff?.nextAtMs ?? null;
+    this.comeBack.set(nextAtMs !== null && nextAtMs > Date.now() ? nextAtMs : null);
   }
 
   private isOver(): boolean {

@@ -29,7 +29,7 @@ function union(name: string): string[] {
 /** The words that no table of a page begins a row with, nor a sentence says that this version does not have them. */
 function unexplainedIn(path: string, words: readonly string[]): string[] {
   const page = read(path);
-  const [, absent = ''] = /^The kinds (.+?) do not occur/ms.exec(page) ?? [];
+  const [, absent = ''] = /^The kinds? (.+?) do(?:es)? not occur/ms.exec(page) ?? [];
   const first = rows(page).map(([cell = '']) => cell);
   const explained = codeSpans({ path, text: [absent, ...first].join('\n') });
   return words.filter((word) => !explained.includes(word));

@@ -249,7 +249,7 @@ scenario(
     await graduate(world, V1);
     const end = await ends(world, V1);
     expect(end.state).toBe('converged');
-    expect(theRing(end, 2)).toMatchObject({ converged: 1, failed: 6, rolledBack: 0 });
+    expect(theRing(end, 2)).toMatchObject({ converged: 1, failed: 4, pending: 2, rolledBack: 0 });
     expect(exceptionOf(end, 2, 'c2-2')).toMatchObject({ state: 'failed', reason: expect.stringMatching(/tenant/) });
     expect(exceptionOf(end, 2, 'c2-3')).toMatchObject({ state: 'failed', reason: expect.stringMatching(/cell/) });
     expect(exceptionOf(end, 2, 'c2-4')).toMatchObject({ state: 'failed', reason: expect.stringMatching(/unhealthy/) });

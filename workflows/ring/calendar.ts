@@ -3,6 +3,7 @@ import type { CalendarWord, Waiver } from '../../src/contract/calendar.js';
 import type { CellPurpose } from '../../src/contract/internal.js';
 import type { WaitingFor } from '../../src/contract/status.js';
 import { type Closing, closingOf, isGood, waitForOpening, wordWithoutWindows } from '../../src/domain/calendar/gate.js';
+import { isDueBeside } from '../../src/domain/ring/put-off.js';
 import { wouldStart } from '../../src/domain/ring/view.js';
 import { readCalendar } from '../shared/activities.js';
 import { Alarm } from '../shared/alarm.js';
@@ -61,7 +62,8 @@ export class PassCalendar {
   /** Null where nothing is to start, or may: nothing holds a rollback. */
   private closing(): Closing | 'unknown' | null {
     const { entry, state, calendar } = this.ctx;
-    if (!entry?.calendar || this.ctx.input.purpose === 'rollback' || !wouldStart(state)) return null;
+    if (!entry?.calendar || this.ctx.input.purpose === 'rollback') return null;
+    if (!wouldStart(state) && !isDueBeside(state, Date.now())) return null;
     return closingOf(this.word(), calendar.waivers, Date.now());
   }
 

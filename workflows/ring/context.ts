@@ -246,7 +246,10 @@ export class PassContext {
   get rules(): Advance {
     const { policy, perimeter, leftOut } = this.entered;
     const endsBaked = perimeter || this.leavesPdm;
-    return { policy, soft: this.endsAnyhow, endsBaked, leftOut: leftOut.length, now: Date.now() };
+    const { startedAtMs } = this;
+    const { idOf } = this.roster;
+    const left = { leftOut: leftOut.length, startedAtMs, idOf, random: Math.random };
+    return { policy, soft: this.endsAnyhow, endsBaked, ...left, now: Date.now() };
   }
 
   /** Nobody would tell it that the package has baked everywhere: PDM of these cells is left to the next reconcile. */

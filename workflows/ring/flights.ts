@@ -16,9 +16,11 @@ import {
   haltForExceptions,
   joinRun,
   landAgain,
+  putOffAgain,
   sendBack,
   takeNext,
 } from '../../src/domain/ring/pass.js';
+import { takePutOff } from '../../src/domain/ring/put-off.js';
 import { CellRollout, hurrySignal } from '../cell-rollout.js';
 import { awaitCells, linger } from '../shared/activities.js';
 import { standAsideSignal, standDownSignal, waiveHealthSignal } from '../shared/signals.js';
@@ -67,7 +69,9 @@ export class Flights {
     const { ctx } = this;
     const braked = ctx.holdingBrakes().length > 0;
     const hold = { braked, trouble: ctx.trouble !== null, closed: this.calendar.wait !== null };
-    for (const index of takeNext(ctx.state, ctx.entered.policy, hold)) this.start(index);
+    const { state, entered } = ctx;
+    const next = [...takeNext(state, entered.policy, hold), ...takePutOff(state, entered.policy, hold, Date.now())];
+    for (const index of next) this.start(index);
   }
 
   start(index: number): void {
@@ -96,8 +100,10 @@ export class Flights {
     if (flying.length > 0) void this.followCarried(flying);
   }
 
-  takeEnds(): void {
+  /** Answers whether a cell came to the package after the others. */
+  takeEnds(): boolean {
     const { ctx } = this;
+    const late = ctx.state.lateCells ?? 0;
     for (const { index, result } of this.ended.splice(0)) {
       const flight = ctx.state.inFlight[index];
       if (!flight) continue;
@@ -121,6 +127,7 @@ export class Flights {
       this.setbacks.noteEnd(index, flight.sinceMs);
       cellEnded(ctx.state, index, end, ctx.entered.policy, Date.now());
     }
+    return (ctx.state.lateCells ?? 0) > late;
   }
 
   /** Cancels the runs of these cells: each cancels its job, and goes back. */
@@ -239,6 +246,7 @@ export class Flights {
     landAgain(ctx.state, index);
     if (ctx.state.leaving?.[index]) return drop(ctx.state, index, result ?? undefined);
     if (noteFirstLook(ctx.state, index, look, ctx.lookRules).goesBack) this.sendBack(index);
+    putOffAgain(ctx.state, index);
     const isMended = result?.purpose === 'migrate' && result.state === 'converged';
     if (!isMended && ctx.input.migrationFailed.includes(cell.id)) {
       noteFailedMigration(ctx.state, index, look, ctx.target, ctx.input.mend);

@@ -6,7 +6,7 @@ import type { RingState, RolloutRing } from '../../src/contract/status.js';
 import { medianOf } from '../../src/domain/cluster/forecast.js';
 import { markdownOfRing } from '../../src/domain/details.js';
 import { quarantinedCells, unhealthyAfterMigration } from '../../src/domain/ring/pass.js';
-import { resultOf, viewOf } from '../../src/domain/ring/view.js';
+import { resultOf, viewOf, wouldStart } from '../../src/domain/ring/view.js';
 import { ringReportSignal } from '../shared/signals.js';
 import { PassAlerts } from './alerts.js';
 import type { PassCalendar } from './calendar.js';
@@ -47,7 +47,8 @@ export class Reporter {
       leftOut: entry?.leftOut ?? [],
       brakes: ctx.holdingBrakes(),
       trouble: ctx.trouble,
-      calendar: this.calendar.wait,
+      // A cell that comes late holds nothing up.
+      calendar: wouldStart(ctx.state) ? this.calendar.wait : null,
       startedAtMs: ctx.startedAtMs,
       nowMs: Date.now(),
     });

@@ -26,8 +26,8 @@ export function takeSetbacks(s: PassState, entered: Entered): { wrong: Setback[]
   const wrong: Setback[] = [];
   for (const [key, { state, reason, jobId, evidence }] of Object.entries(s.exceptions)) {
     const index = Number(key);
-    // One that is put off has its second try before it; one that was to go back, and did, is no setback.
-    const isOver = s.marks[index] === 'X' || (s.marks[index] === 'R' && s.purpose !== 'rollback');
+    // One that is put off is tried again while the pass lasts; one that was to go back, and did, is no setback.
+    const isOver = s.marks[index] === 'X' || (s.marks[index] === 'R' && s.purpose !== 'rollback') || isLeft(s, index);
     const word = `${state}/${s.orders[index] ?? 0}`;
     if (!isOver || !SETBACKS.includes(state) || entered[index] === word) continue;
     entered[index] = word;
@@ -39,6 +39,10 @@ export function takeSetbacks(s: PassState, entered: Entered): { wrong: Setback[]
   for (const index of mended) delete entered[index];
   return { wrong, mended };
 }
+
+/** The ring converged without it. */
+const isLeft = (s: PassState, index: number): boolean =>
+  s.marks[index] === 'd' && s.stage === 'done' && !s.stop && !s.halt;
 
 /** Its deployment, or its PDM, has come through. */
 const isWell = (s: PassState, index: number): boolean => s.marks[index] === 'C' || s.marks[index] === 'M';

@@ -4,10 +4,21 @@ import type { CellState, PassPurpose } from '../../contract/status.js';
 import type { PassHealth } from './health.js';
 import type { Observed } from './observe.js';
 
+/** Cells that were busy or unreachable at the ring's end, too: when they are tried again. */
+export interface PutOff {
+  sinceMs: number;
+  /** How often they were tried since. */
+  tries: number;
+  /** Null: they are tried just now. */
+  nextAtMs: number | null;
+  /** They keep the ring from going on, but not beyond this; null: its failure budget bears them. */
+  untilMs: number | null;
+}
+
 /**
  * One pass over one ring, as plain data. A cell is its index in the pass's snapshot, and its standing is one mark:
  *
- *   .  to be deployed           d  put off: could not take it now, tried again at the ring's end
+ *   .  to be deployed           d  put off: could not take it now, tried again at the ring's end, and then by the clock
  *   >  being deployed           s  skipped by a person
  *   C  deployed and verified    D  its PDM was put off
  *   m  its PDM runs             M  PDM done: nothing is left to do
@@ -79,8 +90,12 @@ export interface PassState {
   orders: Record<number, number>;
   /** Runs of this order that died without a result. */
   deaths: Record<number, number>;
-  /** Cells on their second, last try of this pass. */
+  /** Cells on their second try of this pass: the last one, but for cells that are busy or unreachable. */
   again: Record<number, true>;
+  /** Absent, null: no cell is busy or unreachable still. */
+  putOff?: PutOff | null;
+  /** Cells that came to the package while their ring baked, or waited out its grace period; absent: none. */
+  lateCells?: number;
   /** Skips that wait for the cell's run to end, and their words. */
   skips: Record<number, { by: string; reason: string }>;
   /** Cells that the ring has no more, whose run is not over. */

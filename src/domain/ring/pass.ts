@@ -120,7 +120,7 @@ function takeMending(s: PassState, most: number): number[] {
   return taken;
 }
 
-function takeOff(s: PassState, index: number, purpose: CellPurpose): void {
+export function takeOff(s: PassState, index: number, purpose: CellPurpose): void {
   s.inFlight[index] = { purpose, runId: null, carried: false, foreign: false, cancelled: false };
   s.orders[index] = (s.orders[index] ?? 0) + 1;
   judgeAnew(s, index, purpose);
@@ -189,7 +189,13 @@ function evidenceFor(s: PassState, index: number, { health, before }: CellResult
 }
 
 /** Why a cell's failure ends the pass's going forward, or null where the budget bears it. */
-function haltOf(s: PassState, policy: RingPolicy, wasFirst: boolean, cell: string, reason: string): string | null {
+export function haltOf(
+  s: PassState,
+  policy: RingPolicy,
+  wasFirst: boolean,
+  cell: string,
+  reason: string,
+): string | null {
   // Nothing has shown yet that the package is good: whether the fault is its own a person has to say.
   if (wasFirst) return `first cell ${cell} did not pass: ${reason}; is it the cell, or the package?`;
   if (failures(s) <= policy.failureBudget) return null;
@@ -206,14 +212,28 @@ export function cellEnded(s: PassState, index: number, result: CellResult, polic
   const skip = s.skips[index];
   delete s.skips[index];
   if (s.leaving?.[index]) return drop(s, index, result);
-  if (result.closed) return startAgain(s, index, flight.purpose, { skip, policy });
+  if (result.closed) {
+    startAgain(s, index, flight.purpose, { skip, policy });
+    return putOffAgain(s, index);
+  }
   noteJudged(s, index, result);
   if (result.smokeTests && s.smokeTests !== 'failed') s.smokeTests = result.smokeTests;
   if (flight.purpose === 'rollback') wentBack(s, index, result, policy, now);
   else if (flight.purpose === 'migrate') migrated(s, index, result, now);
   else deployed(s, index, result, { policy, now, cancelled: flight.cancelled, skip });
   if (s.quarantines[index] !== undefined) markQuarantined(s, index, policy);
+  putOffAgain(s, index);
 }
+
+/** Where the ring bakes, no cell is to be deployed: one that was tried again, and not ordered, is put off once more. */
+export function putOffAgain(s: PassState, index: number): void {
+  if (!isPastDeploy(s) || s.marks[index] !== '.') return;
+  s.again[index] = true;
+  setMark(s, index, 'd');
+}
+
+/** The ring has converged, and PDM has not begun. */
+const isPastDeploy = ({ stage }: PassState): boolean => stage === 'bake' || stage === 'grace';
 
 /**
  * A quarantined cell leaves this pass, and what it spent of the budget with it. PDM that failed there has failed still: it
@@ -302,6 +322,7 @@ function deployed(s: PassState, index: number, result: CellResult, ctx: Deployed
   if (result.state === 'converged') {
     delete s.exceptions[index];
     s.runsWith ??= result.chartVersion ?? null;
+    cameLate(s, ctx);
     return setMark(s, index, ctx.policy.postDeployMigrations === 'with-deploy' ? 'M' : 'C');
   }
   if (ctx.skip) {
@@ -318,7 +339,7 @@ function deployed(s: PassState, index: number, result: CellResult, ctx: Deployed
     delete s.exceptions[index];
     return setMark(s, index, '.');
   }
-  if (result.deferred && !s.again[index]) {
+  if (result.deferred && (!s.again[index] || isBusy(result.state))) {
     except(s, index, result);
     return setMark(s, index, 'd');
   }
@@ -334,6 +355,18 @@ function deployed(s: PassState, index: number, result: CellResult, ctx: Deployed
     s.halt ??= { kind: 'inconclusive', reason: `${result.cell} is ${result.reason}`, sinceMs: ctx.now };
   if (!cause || s.halt) return;
   s.halt = { kind: 'cells', reason: cause, sinceMs: ctx.now, ...(isFirst ? { first: index } : {}) };
+}
+
+/** Not the cell's fault, nor the package's: it is tried again until it can be asked. */
+export const isBusy = (state: CellState | undefined): boolean => state === 'busy' || state === 'unreachable';
+
+/** The bake is the ring's, and runs on; but a cell that came after it has its whole grace period before its PDM. */
+function cameLate(s: PassState, { policy, now }: DeployedContext): void {
+  if (!isPastDeploy(s)) return;
+  s.lateCells = (s.lateCells ?? 0) + 1;
+  if (s.bakedAtMs === null) return;
+  s.wholeAgainMs = now;
+  if (s.stage === 'grace') s.graceUntilMs = now + policy.gracePeriodMs;
 }
 
 /** What nobody knows to be sane is not tried again at the end of the ring, skipped or not: a person looks first. */
@@ -363,7 +396,7 @@ function migrated(s: PassState, index: number, result: CellResult, now: number):
   const state = result.state === 'pending' ? 'failed' : result.state;
   except(s, index, result, hadFailed ? 'migration-failed' : state);
   if (state === 'migration-failed') s.pdmFailed[index] = true;
-  if (result.deferred && !s.again[index] && !hadFailed) return setMark(s, index, 'D');
+  if (result.deferred && !hadFailed && (!s.again[index] || isBusy(state))) return setMark(s, index, 'D');
   setMark(s, index, 'X');
   if (!s.halt) s.halt = { kind: 'migration', reason: `PDM on ${result.cell}: ${result.reason}`, sinceMs: now };
 }

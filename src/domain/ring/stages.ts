@@ -1,6 +1,7 @@
 import type { RingPolicy } from '../../contract/policy.js';
 import { healthUnknown } from './health.js';
 import { concerned, converged, isMending, type Mark, type PassState, type Stage, setMark, settled } from './pass.js';
+import { waitsForPutOff } from './put-off.js';
 
 /** From stage to stage: what must be over before a pass goes on. */
 
@@ -11,6 +12,11 @@ export interface Advance {
   endsBaked: boolean;
   /** Cells of the ring that automation leaves alone (quarantined, pinned): they make it not empty. */
   leftOut: number;
+  /** When the pass began. */
+  startedAtMs: number;
+  idOf: (index: number) => string;
+  /** At least 0, below 1: so that not every ring comes back to its cells at one moment. */
+  random: () => number;
   now: number;
 }
 
@@ -83,7 +89,7 @@ function haltForNone(s: PassState, a: Advance): boolean {
 
 function deployStage(s: PassState, a: Advance): void {
   if (!settled(s) || s.counts['.'] > 0) return;
-  if (tryAgain(s, ['d', 's'], '.')) return;
+  if (tryAgain(s, ['d', 's'], '.') || isHeldUp(s, a)) return;
   const cells = concerned(s) + a.leftOut;
   if (haltForNone(s, a)) return;
   if (s.bakedAtMs !== null) s.wholeAgainMs = a.now;
@@ -110,16 +116,27 @@ function tryAgain(s: PassState, from: Mark[], to: Mark): boolean {
   return any;
 }
 
+/** Busy or unreachable cells keep the pass from going on, or have halted it. */
+function isHeldUp(s: PassState, a: Advance): boolean {
+  if (!waitsForPutOff(s, a)) return false;
+  if (s.halt) halted(s, a);
+  return true;
+}
+
 /** No answer, or none yet, is never taken for healthy; a stage that takes no time is not watched. */
 const unwatched = (s: PassState, forMs: number): boolean =>
   healthUnknown(s) ||
   (!s.overridden.includes('health') && (s.silent.length > 0 || (forMs > 0 && s.watched !== s.stage)));
 
 function bakeStage(s: PassState, a: Advance): void {
-  if (!settled(s) || haltForNone(s, a)) return;
+  // The ring's bake waits for no cell that comes late.
+  if (s.counts.m + s.counts['<'] > 0 || haltForNone(s, a)) return;
+  const isWaiting = isHeldUp(s, a);
   const over = s.overridden.includes('bake') || s.bakedAtMs !== null;
   if (!over && (a.now < (s.bakeUntilMs ?? 0) || unwatched(s, a.policy.bakeTimeMs))) return;
+  if (isWaiting) return;
   s.bakedAtMs ??= a.now;
+  if (!settled(s)) return;
   if (a.endsBaked || s.counts.C + s.counts.D === 0) return enter(s, 'done');
   // Counted from the bake's end; after a retry from when the ring was whole again.
   const since = s.wholeAgainMs ?? s.bakedAtMs;
@@ -131,18 +148,19 @@ function bakeStage(s: PassState, a: Advance): void {
 }
 
 function graceStage(s: PassState, a: Advance): void {
-  if (!settled(s) || haltForNone(s, a)) return;
+  if (!settled(s) || haltForNone(s, a) || isHeldUp(s, a)) return;
   const waitsForAll = a.policy.migrateWhen === 'everywhere' && !s.bakedEverywhere;
   const over = s.overridden.includes('grace-period');
   if (!over && (waitsForAll || a.now < (s.graceUntilMs ?? 0) || unwatched(s, a.policy.gracePeriodMs))) return;
   s.again = {};
+  s.putOff = null;
   enter(s, 'migrate');
   migrateStage(s, a);
 }
 
 function migrateStage(s: PassState, a: Advance): void {
   if (!settled(s) || s.counts.C > 0) return;
-  if (tryAgain(s, ['D'], 'C')) return;
+  if (tryAgain(s, ['D'], 'C') || isHeldUp(s, a)) return;
   if (concerned(s) + a.leftOut > 0 && s.counts.M === 0) {
     s.halt = { kind: 'none-converged', reason: 'PDM ran on not one cell of the ring', sinceMs: a.now };
     return halted(s, a);

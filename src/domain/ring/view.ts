@@ -13,6 +13,7 @@ import { isPackage, sameVersion } from '../package-version.js';
 import { healthUnknown, ringHealthOf } from './health.js';
 import type { Observed } from './observe.js';
 import { concerned, converged, exceptionsOf, failures, flying, isMending, type PassState, settled } from './pass.js';
+import { putOffCells } from './put-off.js';
 
 /** What people see of a pass: counts, state, what it waits for and how it ended. */
 
@@ -84,7 +85,8 @@ export function wouldStart(s: PassState): boolean {
 export function waitOf(s: PassState, ctx: ViewContext): WaitingFor | null {
   if (s.stage === 'done' || s.stop) return null;
   if (s.stage === 'rollback') return s.isReturn ? troubleWait(ctx) : null;
-  return haltWait(s, ctx) ?? troubleWait(ctx) ?? brakeWait(s, ctx) ?? ctx.calendar ?? clockWait(s, ctx);
+  const hold = haltWait(s, ctx) ?? troubleWait(ctx) ?? brakeWait(s, ctx) ?? ctx.calendar;
+  return hold ?? busyWait(s, ctx) ?? clockWait(s, ctx);
 }
 
 function haltWait(s: PassState, ctx: ViewContext): WaitingFor | null {
@@ -167,9 +169,46 @@ export function waitForBrake(brake: BrakeStatus, ring: number, version: string):
   };
 }
 
+const BUSY_NAMED = 5;
+
+/** Where the ring bakes, or waits out its grace period, its clock is what it waits for until that is over. */
+function busyWait(s: PassState, ctx: ViewContext): WaitingFor | null {
+  const { sinceMs, untilMs = null } = s.putOff ?? {};
+  const clock = clockOf(s);
+  if (sinceMs === undefined || untilMs === null || (clock !== null && ctx.nowMs < clock)) return null;
+  const { ring, version } = ctx;
+  const cells = putOffCells(s);
+  const named = cells.slice(0, BUSY_NAMED);
+  const more = cells.length > named.length ? ` and ${cells.length - named.length} more` : '';
+  const inWords = named.map(
+    (index) => `${ctx.idOf(index)} is ${s.exceptions[index]?.state}: ${s.exceptions[index]?.reason}`,
+  );
+  return {
+    kind: 'cell-busy',
+    ring,
+    since: new Date(sinceMs).toISOString(),
+    until: new Date(untilMs).toISOString(),
+    detail: `tried again by itself: ${inWords.join('; ')}${more}`,
+    next: [
+      ...named.map((index) => withoutCell(s, ctx.idOf(index), version)),
+      `cellctl retry --ring ${ring} ${version}`,
+      `cellctl abort ${version} --reason "…"`,
+    ],
+  };
+}
+
+/** A cell that runs the package is not skipped: without its PDM only its quarantine lets the ring go on. */
+const withoutCell = ({ stage }: PassState, cell: string, version: string): string =>
+  stage === 'migrate'
+    ? `cellctl quarantine ${cell} --reason "…"`
+    : `cellctl skip ${cell} --version ${version} --reason "…"`;
+
+const clockOf = (s: PassState): number | null =>
+  s.stage === 'bake' ? s.bakeUntilMs : s.stage === 'grace' ? s.graceUntilMs : null;
+
 function clockWait(s: PassState, ctx: ViewContext): WaitingFor | null {
   const { ring, version } = ctx;
-  const clock = s.stage === 'bake' ? s.bakeUntilMs : s.stage === 'grace' ? s.graceUntilMs : null;
+  const clock = clockOf(s);
   if (clock === null) return null;
   const wait = s.stage === 'bake' ? 'bake' : 'grace-period';
   const since = new Date((s.stage === 'bake' ? s.convergedAtMs : s.bakedAtMs) ?? ctx.nowMs).toISOString();
@@ -214,7 +253,13 @@ export function resultOf(s: PassState, soft: boolean): PassResult | null {
     const outcome = stayed === 0 ? 'converged' : 'failed';
     return { outcome, reason: stayed === 0 ? '' : `${stayed} could not go back`, ...none };
   }
-  return { outcome: 'converged', reason: failures(s) === 0 ? '' : `${failures(s)} failed, within the budget`, ...none };
+  return { outcome: 'converged', reason: withoutIt(s), ...none };
+}
+
+/** What the failure budget bore, in words. */
+function withoutIt(s: PassState): string {
+  const parts = [`${failures(s)} failed`, `${s.counts.d} busy or unreachable`].filter((part) => !part.startsWith('0 '));
+  return parts.length === 0 ? '' : `${parts.join(', ')}, within the budget`;
 }
 
 const otherPackage = (runs: string | null, version: string): string | null =>

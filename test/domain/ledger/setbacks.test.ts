@@ -31,11 +31,18 @@ test.each<[string, CellState]>([
 });
 
 test.each<[string, string, CellState]>([
-  ['put off, which has its second try before it', 'd', 'busy'],
+  ['put off, which is tried again', 'd', 'busy'],
   ['skipped by a person', 's', 'skipped'],
   ['of no business of this pass', 'L', 'failed'],
 ])('a cell that is %s is none', (_, mark, state) => {
   expect(told(ended(mark, state))).toEqual([]);
+});
+
+test('a cell that is put off is one when its ring has converged without it, and not where the pass was stopped', () => {
+  const done = { ...ended('d', 'busy'), stage: 'done' as const };
+  expect(told({ ...done, stop: { outcome: 'aborted', by: 'alice', reason: 'no', hurry: false } })).toEqual([]);
+  expect(told({ ...done, halt: { kind: 'cells', reason: 'another cell failed', sinceMs: 0 } })).toEqual([]);
+  expect(told(done)).toEqual(['busy']);
 });
 
 test('a cell that was to go back, and did, is none; one that could not is', () => {

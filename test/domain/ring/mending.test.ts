@@ -7,13 +7,12 @@ import { resume, retried } from '../../../src/domain/ring/people.js';
 import { advance } from '../../../src/domain/ring/stages.js';
 import { V0, V1 } from '../../support/fleet.js';
 import { policyOf } from '../policies.js';
-import { FREE, NOW, result, standing } from './passes.js';
+import { FREE, NOW, result, rules, standing } from './passes.js';
 
 const HELD = { reason: 'PDM failed in ring 3', sinceMs: NOW };
 
 describe('PDM that failed', () => {
   const policy = policyOf({ maxParallel: 5, failureBudget: 9 });
-  const rules = { policy, soft: false, endsBaked: false, leftOut: 0, now: NOW };
   const failedMigrations = (s: PassState) => Object.keys(s.pdmFailed).map(Number);
 
   const migrated = (state: CellResult['state'], more: Partial<CellResult> = {}): CellResult =>
@@ -43,7 +42,7 @@ describe('PDM that failed', () => {
 
   it('runs again before any new cell is deployed, and no clock runs the stage on', () => {
     const s = retriedMigration('MX..', 'deploy');
-    advance(s, rules);
+    advance(s, rules(policy));
     expect(takeNext(s, policy, FREE)).toEqual([1]);
     expect(s.marks.join('')).toBe('Mm..');
     cellEnded(s, 1, migrated('converged'), policy, NOW);

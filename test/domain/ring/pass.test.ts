@@ -223,14 +223,14 @@ describe('cellEnded', () => {
 });
 
 describe('a pass that was put off, skipped, or died', () => {
-  it('gives a put-off cell one more try at the end of its ring, and then lets it be', () => {
+  it('gives a cell that was unhealthy before one more try at the end of its ring, and then lets it be', () => {
     const s = standing('Cd');
     const policy = policyOf({ failureBudget: 1, bakeTimeMs: 1_000 });
     expect(advance(s, rules(policy))).toBe(true);
     expect(takeNext(s, policy, FREE)).toEqual([1]);
-    cellEnded(s, 1, result('busy', { deferred: true, jobId: null }), policy, NOW);
+    cellEnded(s, 1, result('failed', { deferred: true, jobId: null }), policy, NOW);
     expect(s.marks[1]).toBe('X');
-    expect(s.exceptions[1]?.state).toBe('busy');
+    expect(s.exceptions[1]?.state).toBe('failed');
     advance(s, rules(policy));
     expect(takeNext(s, policy, FREE)).toEqual([]);
   });

@@ -1,0 +1,130 @@
+import type { RingPolicy } from '../../contract/policy.js';
+import {
+  converged,
+  failures,
+  flying,
+  type Hold,
+  haltOf,
+  isBusy,
+  isMending,
+  type Mark,
+  type PassState,
+  type PutOff,
+  setMark,
+  takeOff,
+} from './pass.js';
+import type { Advance } from './stages.js';
+
+/**
+ * Skip and come back: cells that are busy or unreachable are tried again by the clock, off the ring's critical path while
+ * its failure budget bears them. Beyond that the ring waits for them, and halts for a person only in the end.
+ */
+
+/** In polls of a job, so that whoever looks often comes back often: 30 s and 5 min with the defaults. */
+const FIRST_PAUSE_POLLS = 6;
+const LONGEST_PAUSE_POLLS = 60;
+
+/** Where put-off cells stand in the stage, and where they go to be tried. */
+const marksOf = ({ stage }: PassState): { off: Mark; on: Mark } =>
+  stage === 'migrate' ? { off: 'D', on: 'C' } : { off: 'd', on: '.' };
+
+/**
+ * Whether the pass goes no further because of cells that are put off. They are tried again when their time has come; once
+ * the ring should have converged they count as failed. A soft ring waits for nobody.
+ */
+export function waitsForPutOff(s: PassState, a: Advance): boolean {
+  const waiting = s.counts[marksOf(s).off];
+  if (waiting === 0 && flying(s) === 0) s.putOff = null;
+  if (waiting === 0 && !s.putOff) return false;
+  s.putOff ??= { sinceMs: a.now, tries: 0, nextAtMs: null, untilMs: null };
+  const { putOff } = s;
+  const waits = isTooMany(s, a.policy);
+  putOff.untilMs = waits ? deadlineOf(s, a) : null;
+  return waiting === 0 ? waits : plan(s, putOff, a);
+}
+
+/** What becomes of them now; answers whether the pass goes no further. */
+function plan(s: PassState, putOff: PutOff, a: Advance): boolean {
+  const { nextAtMs, untilMs } = putOff;
+  const isOver = untilMs !== null && nextAtMs === null && a.now >= untilMs;
+  if (a.soft || isOver) return giveUp(s, a);
+  if (!isBeside(s) && isDue(s, a.now)) return comeBack(s);
+  const next = nextAtMs ?? a.now + pauseOf(putOff.tries, a);
+  // One last try is made when the time is up.
+  putOff.nextAtMs = untilMs === null ? next : Math.min(next, untilMs);
+  return untilMs !== null;
+}
+
+/** PDM is wanted on every cell that runs the package; of cells without it the failure budget bears some. */
+function isTooMany(s: PassState, { failureBudget }: RingPolicy): boolean {
+  const missing = failures(s) + s.counts.d + s.counts['>'];
+  return s.stage === 'migrate' || converged(s) === 0 || missing > failureBudget;
+}
+
+/** When PDM runs the ring has converged, and its time for that may be long over: it is given as much once more. */
+const deadlineOf = (s: PassState, { policy, startedAtMs, now }: Advance): number =>
+  (s.stage === 'migrate' ? (s.putOff?.sinceMs ?? now) : startedAtMs) + policy.convergeWithinMs;
+
+function pauseOf(tries: number, { policy, random }: Advance): number {
+  const polls = Math.min(LONGEST_PAUSE_POLLS, FIRST_PAUSE_POLLS * 2 ** tries);
+  return Math.round(polls * policy.pollIntervalMs * (0.75 + random() / 2));
+}
+
+/** The stage deploys nothing: such cells are tried beside it. */
+const isBeside = ({ stage }: PassState): boolean => stage === 'bake' || stage === 'grace';
+
+function isDue({ putOff }: PassState, now: number): boolean {
+  const nextAtMs = putOff?.nextAtMs ?? null;
+  return nextAtMs !== null && now >= nextAtMs;
+}
+
+/** Whether cells are to be deployed now, although their ring bakes or waits out its grace period. */
+export const isDueBeside = (s: PassState, now: number): boolean => isBeside(s) && isDue(s, now);
+
+function noteTry({ putOff }: PassState): void {
+  if (putOff) Object.assign(putOff, { tries: putOff.tries + 1, nextAtMs: null });
+}
+
+function comeBack(s: PassState): true {
+  const { off, on } = marksOf(s);
+  noteTry(s);
+  for (const index of standingOn(s, off)) setMark(s, index, on);
+  return true;
+}
+
+const standingOn = (s: PassState, mark: Mark): number[] => s.marks.flatMap((m, index) => (m === mark ? [index] : []));
+
+/** Takes put-off cells whose time has come while their ring bakes, or waits out its grace period; its clock runs on. */
+export function takePutOff(s: PassState, policy: RingPolicy, hold: Hold, now: number): number[] {
+  if (!isDueBeside(s, now)) return [];
+  const isHeld = hold.braked || hold.trouble || hold.closed === true;
+  if (isHeld || s.stop || s.halt || s.holdForward || isMending(s)) return [];
+  noteTry(s);
+  const taken = standingOn(s, 'd').slice(0, Math.max(0, policy.maxParallel - flying(s)));
+  for (const index of taken) {
+    setMark(s, index, '>');
+    takeOff(s, index, 'deploy');
+  }
+  return taken;
+}
+
+/** Answers whether the pass is halted for it. */
+function giveUp(s: PassState, a: Advance): boolean {
+  const isPdm = s.stage === 'migrate';
+  const left = standingOn(s, marksOf(s).off);
+  for (const index of left) setMark(s, index, 'X');
+  s.putOff = null;
+  const last = left.at(-1) ?? -1;
+  const why = s.exceptions[last]?.reason ?? 'put off';
+  const reason = a.soft ? why : `${why}; tried until ${new Date(a.now).toISOString()}`;
+  const cause = isPdm ? `PDM on ${a.idOf(last)}: ${reason}` : haltOf(s, a.policy, false, a.idOf(last), reason);
+  if (cause !== null) s.halt ??= { kind: isPdm ? 'migration' : 'cells', reason: cause, sinceMs: a.now };
+  return s.halt !== null;
+}
+
+/** The cells that are waited for; one that is just tried again among them. */
+export function putOffCells(s: PassState): number[] {
+  const waited: Mark[] = s.stage === 'migrate' ? ['D', 'C', 'm'] : ['d', '.', '>'];
+  const named = Object.keys(s.exceptions).map(Number);
+  return named.filter((index) => waited.includes(s.marks[index] as Mark) && isBusy(s.exceptions[index]?.state));
+}

@@ -1,0 +1,313 @@
+import { describe, expect, it } from 'vitest';
+import type { RingPolicy } from '../../../src/contract/policy.js';
+import type { CellState } from '../../../src/contract/status.js';
+import { cellEnded, type PassState, takeNext } from '../../../src/domain/ring/pass.js';
+import { quarantine, skip } from '../../../src/domain/ring/people.js';
+import { isDueBeside, takePutOff } from '../../../src/domain/ring/put-off.js';
+import { type Advance, advance } from '../../../src/domain/ring/stages.js';
+import { countsOf, resultOf, type ViewContext, waitOf } from '../../../src/domain/ring/view.js';
+import { policyOf } from '../policies.js';
+import { FREE, marksOf, NOW, result, rules, standing } from './passes.js';
+
+const HOUR = 3_600_000;
+/** Six polls, without jitter. */
+const FIRST_PAUSE = 6_000;
+const LONGEST_PAUSE = 60_000;
+
+const deferred = (state: CellState) => result(state, { deferred: true, jobId: null, reason: 'job 7 is under way' });
+
+/** Whoever is watched has answered well. */
+function through(s: PassState, policy: RingPolicy, more: Partial<Advance> = {}): void {
+  do s.watched = s.stage;
+  while (advance(s, rules(policy, more)));
+}
+
+const take = (s: PassState, policy: RingPolicy, now = NOW) => [
+  ...takeNext(s, policy, FREE),
+  ...takePutOff(s, policy, FREE, now),
+];
+
+/** The last cell of the ring is tried once more when the others have settled, and is still so. */
+function afterItsSecondTry(marks: string, policy: RingPolicy, state: CellState = 'busy', more = {}): PassState {
+  const s = standing(marks);
+  const last = marks.length - 1;
+  through(s, policy);
+  expect(take(s, policy)).toEqual([last]);
+  cellEnded(s, last, deferred(state), policy, NOW);
+  through(s, policy, more);
+  return s;
+}
+
+const viewed = (more: Partial<ViewContext> = {}): ViewContext => ({
+  ring: 2,
+  name: 'two',
+  version: 'V1',
+  perimeter: false,
+  soft: false,
+  idOf: (index) => `c-${index}`,
+  leftOut: [],
+  brakes: [],
+  trouble: null,
+  startedAtMs: NOW,
+  nowMs: NOW,
+  ...more,
+});
+
+describe('a cell that is busy or unreachable still, when the others have settled', () => {
+  const policy = policyOf();
+
+  it.each<CellState>(['busy', 'unreachable'])('and is %s is waited for where the budget bears none', (state) => {
+    const s = afterItsSecondTry('CCd', policy, state);
+    expect(s).toMatchObject({ stage: 'deploy', halt: null });
+    expect(countsOf(s, [])).toMatchObject({ converged: 2, failed: 0, pending: 1 });
+    expect(resultOf(s, false)).toBeNull();
+    expect(waitOf(s, viewed())).toEqual({
+      kind: 'cell-busy',
+      ring: 2,
+      since: new Date(NOW).toISOString(),
+      until: new Date(NOW + HOUR).toISOString(),
+      detail: `tried again by itself: c-2 is ${state}: job 7 is under way`,
+      next: [
+        'cellctl skip c-2 --version V1 --reason "…"',
+        'cellctl retry --ring 2 V1',
+        'cellctl abort V1 --reason "…"',
+      ],
+    });
+  });
+
+  it('is tried again by the clock, ever more rarely, and each try is another order', () => {
+    const s = afterItsSecondTry('Cd', policy);
+    const orders = s.orders[1] ?? 0;
+    let now = NOW;
+    const pauses = Array.from({ length: 6 }, () => {
+      const nextMs = s.putOff?.nextAtMs ?? 0;
+      const pause = nextMs - now;
+      through(s, policy, { now: nextMs - 1 });
+      expect(take(s, policy)).toEqual([]);
+      now = nextMs;
+      through(s, policy, { now });
+      expect(take(s, policy)).toEqual([1]);
+      cellEnded(s, 1, deferred('busy'), policy, now);
+      through(s, policy, { now });
+      return pause;
+    });
+    expect(pauses).toEqual([FIRST_PAUSE, 12_000, 24_000, 48_000, LONGEST_PAUSE, LONGEST_PAUSE]);
+    expect(s.orders[1]).toBe(orders + 6);
+  });
+
+  it('is come back to with jitter', () => {
+    const soon = afterItsSecondTry('Cd', policy, 'busy', { random: () => 0 });
+    const late = afterItsSecondTry('Cd', policy, 'busy', { random: () => 0.999 });
+    expect((soon.putOff?.nextAtMs ?? 0) - NOW).toBe(FIRST_PAUSE * 0.75);
+    expect((late.putOff?.nextAtMs ?? 0) - NOW).toBeGreaterThan(FIRST_PAUSE * 1.2);
+  });
+
+  it('lets its ring go on once it is free', () => {
+    const s = afterItsSecondTry('Cd', policy);
+    const now = s.putOff?.nextAtMs ?? 0;
+    through(s, policy, { now });
+    take(s, policy);
+    cellEnded(s, 1, result('converged'), policy, now);
+    through(s, policy, { now });
+    expect(s).toMatchObject({ stage: 'migrate', convergedAtMs: now, halt: null, exceptions: {}, putOff: null });
+  });
+
+  it('halts its ring for a person after one last try when that should have converged', () => {
+    const s = afterItsSecondTry('Cd', policy);
+    s.putOff = { sinceMs: NOW, tries: 9, nextAtMs: null, untilMs: null };
+    through(s, policy, { now: NOW + HOUR - 1 });
+    expect(s.putOff?.nextAtMs).toBe(NOW + HOUR);
+    const now = NOW + HOUR;
+    through(s, policy, { now });
+    expect(s.halt).toBeNull();
+    expect(take(s, policy)).toEqual([1]);
+    cellEnded(s, 1, deferred('busy'), policy, now);
+    through(s, policy, { now });
+    expect(s.halt).toMatchObject({ kind: 'cells', sinceMs: now });
+    expect(s.halt?.reason).toMatch(/^1 failed, the budget is 0; the last was c-1: job 7 is under way; tried until /);
+    expect(countsOf(s, [])).toMatchObject({ failed: 1, pending: 0 });
+    expect(s.exceptions[1]?.state).toBe('busy');
+  });
+
+  it('does not halt a ring whose brake kept it from that last try', () => {
+    const s = afterItsSecondTry('Cd', policy);
+    through(s, policy, { now: NOW + 2 * HOUR });
+    expect(takeNext(s, policy, { ...FREE, braked: true })).toEqual([]);
+    through(s, policy, { now: NOW + 3 * HOUR });
+    expect(s.halt).toBeNull();
+    expect(take(s, policy)).toEqual([1]);
+  });
+
+  it('is waited for whatever the budget where no cell has converged', () => {
+    const s = afterItsSecondTry('d', policyOf({ failureBudget: 9 }));
+    expect(s).toMatchObject({ stage: 'deploy', halt: null, putOff: { untilMs: NOW + HOUR } });
+  });
+
+  it('ends a soft ring with its result', () => {
+    const soft = policyOf({ onFailure: 'soft' });
+    const s = afterItsSecondTry('Cd', soft);
+    expect(marksOf(s)).toBe('CX');
+    expect(resultOf(s, true)).toMatchObject({ outcome: 'failed', reason: expect.stringContaining('job 7') });
+  });
+
+  it('is out of the way when a person skips or quarantines it', () => {
+    const skipped = afterItsSecondTry('Cd', policy);
+    expect(skip(skipped, 1, 'alice', 'rebuilt', policy)).toBeNull();
+    through(skipped, policy);
+    expect(skipped).toMatchObject({ stage: 'migrate', halt: null });
+    expect(countsOf(skipped, [])).toMatchObject({ skipped: 1, pending: 0 });
+    const quarantined = afterItsSecondTry('Cd', policy);
+    quarantine(quarantined, 1, 'alice', 'rebuilt', policy);
+    through(quarantined, policy);
+    expect(quarantined).toMatchObject({ stage: 'migrate', halt: null });
+  });
+
+  it('is not failed by a halt that another cell makes, and goes on after it', () => {
+    const s = afterItsSecondTry('Cd', policy);
+    s.halt = { kind: 'systemic', reason: 'bad', sinceMs: NOW };
+    through(s, policy, { now: NOW + 2 * HOUR });
+    expect(s.marks[1]).toBe('d');
+    s.halt = null;
+    through(s, policy, { now: NOW + 2 * HOUR });
+    expect(take(s, policy)).toEqual([1]);
+  });
+});
+
+describe('a cell that is busy still, and that the failure budget bears', () => {
+  const policy = policyOf({ failureBudget: 1, bakeTimeMs: 60_000, gracePeriodMs: 30_000 });
+  const dueIn = (s: PassState) => s.putOff?.nextAtMs ?? 0;
+
+  it('holds nothing up: its ring bakes without it, and names it as pending', () => {
+    const s = afterItsSecondTry('CCd', policy);
+    expect(s).toMatchObject({ stage: 'bake', halt: null, convergedAtMs: NOW });
+    expect(countsOf(s, [])).toMatchObject({ converged: 2, pending: 1, failed: 0 });
+    expect(waitOf(s, viewed())?.kind).toBe('bake');
+  });
+
+  it('is tried again while the ring bakes, whose clock runs on', () => {
+    const s = afterItsSecondTry('CCd', policy);
+    const now = dueIn(s);
+    expect(takePutOff(s, policy, FREE, now - 1)).toEqual([]);
+    expect(takePutOff(s, policy, FREE, now)).toEqual([2]);
+    cellEnded(s, 2, deferred('busy'), policy, now);
+    through(s, policy, { now });
+    expect(s).toMatchObject({ stage: 'bake', bakeUntilMs: NOW + 60_000, putOff: { tries: 1 } });
+    expect(dueIn(s)).toBe(now + 2 * FIRST_PAUSE);
+  });
+
+  it('comes to the package late without beginning the bake anew', () => {
+    const s = afterItsSecondTry('CCd', policy);
+    const now = dueIn(s);
+    takePutOff(s, policy, FREE, now);
+    cellEnded(s, 2, result('converged'), policy, now);
+    through(s, policy, { now: NOW + 60_000 });
+    expect(s).toMatchObject({ stage: 'grace', bakedAtMs: NOW + 60_000, graceUntilMs: NOW + 90_000, lateCells: 1 });
+    expect(marksOf(s)).toBe('CCC');
+  });
+
+  it('does not keep the ring from having baked while its job runs, and then has its whole grace period', () => {
+    const s = afterItsSecondTry('CCd', policy);
+    takePutOff(s, policy, FREE, dueIn(s));
+    through(s, policy, { now: NOW + 60_000 });
+    expect(s).toMatchObject({ stage: 'bake', bakedAtMs: NOW + 60_000 });
+    cellEnded(s, 2, result('converged'), policy, NOW + 70_000);
+    through(s, policy, { now: NOW + 70_000 });
+    expect(s).toMatchObject({ stage: 'grace', graceUntilMs: NOW + 100_000 });
+  });
+
+  it('that comes in the grace period has one of its own before its PDM', () => {
+    const s = afterItsSecondTry('CCd', policy);
+    through(s, policy, { now: NOW + 60_000 });
+    expect(takePutOff(s, policy, FREE, NOW + 80_000)).toEqual([2]);
+    cellEnded(s, 2, result('converged'), policy, NOW + 85_000);
+    through(s, policy, { now: NOW + 114_999 });
+    expect(s.stage).toBe('grace');
+    through(s, policy, { now: NOW + 115_000 });
+    expect(s.stage).toBe('migrate');
+  });
+
+  it.each([
+    ['a brake', { braked: true }],
+    ['trouble', { trouble: true }],
+    ['a closed window', { closed: true }],
+  ])('is not tried beside a bake under %s', (_, hold) => {
+    const s = afterItsSecondTry('CCd', policy);
+    expect(takePutOff(s, policy, { ...FREE, ...hold }, dueIn(s))).toEqual([]);
+    expect(isDueBeside(s, dueIn(s))).toBe(true);
+    expect(takePutOff(s, policy, FREE, dueIn(s) + HOUR)).toEqual([2]);
+  });
+
+  it.each<[string, Partial<PassState>]>([
+    ['halted', { halt: { kind: 'check', reason: 'no', sinceMs: NOW } }],
+    ['stopped', { stop: { outcome: 'aborted', by: 'alice', reason: 'no', hurry: false } }],
+    ['held by another ring', { holdForward: { reason: 'PDM failed', sinceMs: NOW } }],
+  ])('is not tried in a pass that is %s', (_, more) => {
+    const s = { ...afterItsSecondTry('CCd', policy), ...more };
+    expect(takePutOff(s, policy, FREE, dueIn(s))).toEqual([]);
+  });
+
+  it.each([
+    ['a brake stood it down', result('pending', { jobId: null, stoodDown: true })],
+    ['the ring had closed', result('pending', { jobId: null, closed: true })],
+  ])('is put off once more where %s before its order', (_, end) => {
+    const s = afterItsSecondTry('CCd', policy);
+    takePutOff(s, policy, FREE, dueIn(s));
+    cellEnded(s, 2, end, policy, NOW);
+    expect(marksOf(s)).toBe('CCd');
+  });
+
+  it('keeps the ring from going further once another cell has spent the budget', () => {
+    const s = afterItsSecondTry('CCd', policy);
+    s.marks[1] = 'R';
+    Object.assign(s.counts, { C: 1, R: 1 });
+    through(s, policy, { now: NOW + 60_000 });
+    expect(s).toMatchObject({ stage: 'bake', bakedAtMs: null, halt: null });
+    expect(waitOf(s, viewed({ nowMs: NOW + 60_000 }))?.kind).toBe('cell-busy');
+  });
+
+  it('is left to the next look where it is so when the pass ends', () => {
+    const s = afterItsSecondTry('CCd', policy);
+    through(s, policy, { now: NOW + HOUR, endsBaked: true });
+    expect(s.stage).toBe('done');
+    expect(countsOf(s, [])).toMatchObject({ converged: 2, pending: 1, failed: 0 });
+    expect(resultOf(s, false)).toMatchObject({
+      outcome: 'converged',
+      reason: '1 busy or unreachable, within the budget',
+    });
+  });
+});
+
+describe('a cell that is busy when its PDM is to run', () => {
+  const policy = policyOf({ failureBudget: 9 });
+  const migrating = () => {
+    const s = { ...standing('MDd'), stage: 'migrate' as const };
+    s.exceptions[2] = { state: 'busy', reason: 'job 6 is under way' };
+    through(s, policy);
+    expect(takeNext(s, policy, FREE)).toEqual([1]);
+    cellEnded(s, 1, { ...deferred('busy'), purpose: 'migrate' }, policy, NOW);
+    through(s, policy, { startedAtMs: NOW - 5 * HOUR });
+    return s;
+  };
+
+  it('is waited for whatever the budget, and as long as its ring had to converge', () => {
+    const s = migrating();
+    expect(s).toMatchObject({ stage: 'migrate', halt: null });
+    const wait = waitOf(s, viewed());
+    expect(wait).toMatchObject({ kind: 'cell-busy', until: new Date(NOW + HOUR).toISOString() });
+    expect(wait?.next.slice(0, 2)).toEqual(['cellctl quarantine c-1 --reason "…"', 'cellctl retry --ring 2 V1']);
+    through(s, policy, { now: NOW + FIRST_PAUSE });
+    expect(takeNext(s, policy, FREE)).toEqual([1]);
+    cellEnded(s, 1, result('converged', { purpose: 'migrate' }), policy, NOW + FIRST_PAUSE);
+    through(s, policy, { now: NOW + FIRST_PAUSE });
+    expect(s.stage).toBe('done');
+  });
+
+  it('halts its ring in the end', () => {
+    const s = migrating();
+    through(s, policy, { now: NOW + HOUR });
+    takeNext(s, policy, FREE);
+    cellEnded(s, 1, { ...deferred('busy'), purpose: 'migrate' }, policy, NOW + HOUR);
+    through(s, policy, { now: NOW + HOUR });
+    expect(s.halt).toMatchObject({ kind: 'migration', reason: expect.stringContaining('PDM on c-1') });
+  });
+});
