@@ -80,7 +80,7 @@ class PackageRun {
     this.link = new ClusterLink(this.ctx);
     this.passes = new Passes(this.ctx, input.oustAfterMs);
     this.callers = new Callers(this.ctx, this.passes);
-    this.clusterHold = new ClusterHold(this.ctx);
+    this.clusterHold = new ClusterHold(this.ctx, () => this.knowsItsPasses());
     this.brakes = packageBrakes(this.ctx, () => this.knowsItsPasses(), this.clusterHold);
     this.takeOver = new TakeOver(this.ctx, this.brakes);
     this.alerts = new AlertDesk(
@@ -359,7 +359,9 @@ class PackageRun {
   }
 
   private registered(message: Registered): void {
+    const isFirst = !this.ctx.state.registered;
     this.link.takeRegistered(message);
+    if (isFirst && message.braked) this.takeOver.takeBrakes(message.braked);
     this.takeOver.offer(message.holds);
   }
 

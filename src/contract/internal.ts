@@ -168,6 +168,8 @@ export interface Registered {
   perimeter: number | null;
   /** Passes that an earlier run of this rollout started, and that go on: they are this run's. */
   holds: HeldRing[];
+  /** Brakes that an earlier run of this rollout told, which has not ended: they hold on; absent: none. */
+  braked?: BrakeStatus[];
 }
 
 export interface HeldRing {

@@ -213,6 +213,7 @@ const SHAPES: Record<string, Shape> = {
     alsoOn: listOf(ring),
     perimeter: orNull(ring),
     holds: listOf(object({ ...ofRing, perimeter: flag, requestId: text, purpose, pass: text })),
+    braked: optional(brakes),
   },
   graduationAnswer: { requestId: text, accepted: flag, rejection: orNull(problem) },
   ringAnswer: { requestId: text, kind: oneOf(...Object.keys(ANSWERS)) },

@@ -8,6 +8,7 @@ import {
   forwardAfter,
   graduate,
   jobsSeen,
+  pause,
   ringOf,
   scenario,
   seen,
@@ -128,6 +129,26 @@ scenario(
     expect((await ends(world, V1)).state).toBe('aborted');
     expect(await started(world, answeredAt, inFlight)).toEqual([]);
     await clusterSeen(world, (s) => s.rings.every((r) => r.rollout === undefined));
+  },
+);
+
+scenario(
+  'a package brake outlives the run that engaged it, also where no pass is under way to tell of it',
+  { rings: { 2: 1, 3: 1 }, policies: { 3: { approval: 'required' } } },
+  async (world) => {
+    const rollout = world.cells.rollout(V1);
+    await graduate(world, V1);
+    await seen(world, V1, (s) => s.waitingFor?.kind === 'approval' && ringOf(s, 2)?.finishedAt);
+    await rollout.engageBrake({ ...who, brakeId: 'kept' });
+    await terminate(world, `package-rollout/${V1}`);
+    await graduate(world, V1, { reason: 'again' });
+    await rollout.approveRing({ ...who, ring: 3 });
+    const braked = await seen(world, V1, (s) => s.waitingFor?.kind === 'brake');
+    expect(braked.brakes).toMatchObject([{ brakeId: 'kept', by: 'alice' }]);
+    await pause(1_000);
+    expect(toVersion(await world.jobs(), V1).map((j) => j.cell)).toEqual(['c2-1']);
+    await rollout.releaseBrake({ ...who, brakeId: 'kept' });
+    expect((await ends(world, V1)).state).toBe('converged');
   },
 );
 

@@ -49,7 +49,11 @@ export class ClusterHold implements OtherHold {
   private telling = false;
   private isChanged = false;
 
-  constructor(private readonly ctx: PackageContext) {}
+  /** @param isHeard the cluster knows of this run, or does not answer: before that it goes by what the run before this one told */
+  constructor(
+    private readonly ctx: PackageContext,
+    private readonly isHeard: () => boolean,
+  ) {}
 
   /**
    * What the cluster itself brings cells to, it brings there only while the package is not braked. Of lists that follow close
@@ -60,6 +64,7 @@ export class ClusterHold implements OtherHold {
     if (this.telling) return;
     this.telling = true;
     while (this.isChanged) {
+      await condition(() => this.isHeard());
       this.isChanged = false;
       await this.tellOnce(desk);
     }

@@ -1,14 +1,17 @@
 import { CLUSTER_WORKFLOW_ID } from '../../src/contract/ids.js';
 import type { HeldRing, RingReport } from '../../src/contract/internal.js';
+import type { BrakeStatus } from '../../src/contract/status.js';
 import { adopt } from '../../src/domain/rollout/adopt.js';
 import type { Track } from '../../src/domain/rollout/state.js';
 import type { BrakeDesk } from '../shared/brake-desk.js';
 import * as signals from '../shared/signals.js';
 import type { PackageContext } from './context.js';
 
-/** Passes that an earlier run of this rollout started, which was then terminated: they go on under this run. */
+/** Passes and brakes of an earlier run of this rollout, which was then terminated: they go on under this run. */
 export class TakeOver {
   private offered: HeldRing[] = [];
+  /** Brakes that this run was told of: what a person has taken off since then stays off. */
+  private readonly told = new Set<string>();
 
   constructor(
     private readonly ctx: PackageContext,
@@ -23,6 +26,13 @@ export class TakeOver {
   offer(holds: HeldRing[]): void {
     this.offered = holds;
     this.take();
+  }
+
+  /** Called before this run asks for anything: what was acknowledged to a person holds, also where no pass knows of it. */
+  takeBrakes(brakes: BrakeStatus[]): void {
+    const news = brakes.filter(({ brakeId }) => !this.told.has(brakeId));
+    for (const { brakeId } of news) this.told.add(brakeId);
+    this.brakes.takeOver(news);
   }
 
   /** Takes what is offered, once this run knows that it goes on. */
@@ -46,7 +56,7 @@ export class TakeOver {
     if (!isFirst || packageBrakes.epoch === this.brakes.number.epoch) return;
     // What was to stop it has not reached it: it is told again.
     track.stopped = false;
-    this.brakes.takeOver(packageBrakes.brakes);
+    this.takeBrakes(packageBrakes.brakes);
   }
 
   /** One that has just ended has said so to the run before: its ring is as if this run had never been in it. */

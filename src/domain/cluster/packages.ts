@@ -26,10 +26,11 @@ export function judgeRegistration(
   const chart = chartVersion ?? known?.chartVersion ?? null;
   const runsWith = known?.runsWith ?? null;
   const lane = state.rollouts[version]?.lane ?? null;
-  if (!conflict && !ended) {
+  const isOpen = !conflict && !ended;
+  const braked = isOpen ? state.rollouts[version]?.braked : undefined;
+  if (isOpen) {
     delete state.ended[version];
     const earlier = earlierThan(run, state.rollouts[version]);
-    const braked = state.rollouts[version]?.braked;
     const known = { run, startedAtMs, chartVersion: chart, runsWith, lane, graduatedAt, earlier };
     const aborting = message.aborting ? { aborting: true as const } : {};
     state.rollouts[version] = { ...known, ...(braked ? { braked } : {}), ...aborting };
@@ -45,6 +46,8 @@ export function judgeRegistration(
     conflict,
     chartVersion: chart,
     runsWith,
+    // What it has told itself it knows.
+    ...(braked && braked.epoch !== run ? { braked: braked.brakes } : {}),
   };
 }
 

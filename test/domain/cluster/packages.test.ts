@@ -8,6 +8,7 @@ import {
   recordEnd,
   recordGraduation,
 } from '../../../src/domain/cluster/packages.js';
+import { notePackageBrakes } from '../../../src/domain/cluster/reconcile.js';
 import {
   type ClusterState,
   newClusterState,
@@ -82,6 +83,53 @@ describe('a rollout that is being aborted', () => {
     expect(state.ended[V1]?.aborting).toBe(true);
     recordEnd(state, { ...ended('another'), state: 'aborted' }, NOW);
     expect(state.ended[V1]).not.toHaveProperty('aborting');
+  });
+});
+
+describe('the brakes of a package', () => {
+  const brake = {
+    brakeId: 'stop',
+    scope: 'package',
+    mode: 'finish-cells',
+    by: 'alice',
+    reason: 'bad',
+    since: '',
+  } as const;
+  const braked = (state: ClusterState, epoch = 'run') =>
+    notePackageBrakes(state, { version: V1, epoch, seq: 1, brakes: [brake] });
+  const anew = (state: ClusterState, run = 'anew', reopen = false) => registers(state, V1, null, reopen, run).braked;
+
+  it('hold on for a run that begins in the place of one that has not ended', () => {
+    const state = cluster();
+    registers(state, V1);
+    expect(anew(state)).toBeUndefined();
+    braked(state, 'anew');
+    expect(anew(state, 'and again')).toEqual([brake]);
+  });
+
+  it('are not told to the run whose own they are: what a person took off there stays off', () => {
+    const state = cluster();
+    registers(state, V1);
+    braked(state);
+    expect(anew(state, 'run')).toBeUndefined();
+  });
+
+  it('hold on where the run in between was one of which nothing was accepted', () => {
+    const state = cluster();
+    registers(state, V1);
+    braked(state);
+    anew(state, 'rejected');
+    recordEnd(state, { version: V1, state: 'aborted', supersededBy: null, run: 'rejected', forget: true }, NOW);
+    expect(anew(state)).toEqual([brake]);
+  });
+
+  it('are over with a rollout that has ended, also for a person who opens it again', () => {
+    const state = cluster();
+    registers(state, V1);
+    braked(state);
+    recordEnd(state, { version: V1, state: 'aborted', supersededBy: null, run: 'run' }, NOW);
+    expect(anew(state)).toBeUndefined();
+    expect(anew(state, 'anew', true)).toBeUndefined();
   });
 });
 
