@@ -16,7 +16,7 @@ import type { CellException, PassPurpose } from '../../src/contract/status.js';
 import { OUST_AFTER_MS } from '../../src/domain/ousting.js';
 import { nextOust, nextStep } from '../../src/domain/rollout/plan.js';
 import { failedChecks, isOpen, migrationHold, newTrack, type Track, tracksOf } from '../../src/domain/rollout/state.js';
-import { missedRetry, noteReport, refusedNow, settleTrack } from '../../src/domain/rollout/tracks.js';
+import { missedRetry, noteNext, noteReport, refusedNow, settleTrack } from '../../src/domain/rollout/tracks.js';
 import { ringResult } from '../../src/domain/rollout/view.js';
 import { noteApproval, noteWaiver } from '../../src/domain/rollout/waits.js';
 import { RingRollout } from '../ring-rollout.js';
@@ -270,15 +270,16 @@ export class Passes {
       state.next.held = { ring: answer.ring, waiting: answer.waiting };
       return;
     }
+    const after = state.next?.after ?? null;
     state.next = null;
     if (answer.kind === 'none') {
       state.noMoreRings = true;
-      // Rings that have left the topology: there is nothing to enter again.
-      for (const track of tracksOf(state).filter((t) => t.again)) Object.assign(track, { again: false, baked: true });
+      noteNext(state, after, null);
       this.tellBakedEverywhere();
     }
     if (answer.kind === 'refused') this.ctx.supersede(answer.supersededBy);
     if (answer.kind !== 'granted') return;
+    noteNext(state, after, answer.ring);
     const known = state.tracks[answer.ring] ?? { ring: answer.ring, perimeter: false };
     this.takeTurn(newTrack(known, 'deploy', answer.requestId, Date.now()), answer);
   }

@@ -4,7 +4,7 @@ import type { RingResult, RolloutRing, WaitingFor } from '../../contract/status.
 import { holding } from '../brake.js';
 import { isCalendarWait } from '../calendar/gate.js';
 import { waitForBrake } from '../ring/view.js';
-import { migrationHold, type PackageState, type Track } from './state.js';
+import { migrationHold, type PackageState, type Track, tracksOf } from './state.js';
 import { ringResult } from './view.js';
 
 /** What the cluster and a pass say of one ring, put into the package's state. */
@@ -50,6 +50,17 @@ export function noteReport(s: PackageState, track: Track, report: RingReport, no
   // A soft ring never blocks: what failed there is reported, and the package goes on.
   track.baked = track.baked || report.baked || softEnd;
   track.settled = report.result ? ringResult(s, track, report.result, now) : null;
+}
+
+/**
+ * The cluster granted `ring` as the next one after `after`; null: there is none. A ring in between that was to be entered
+ * again is none of the outer rings any more: there is nothing to enter.
+ */
+export function noteNext(s: PackageState, after: number | null, ring: number | null): void {
+  const isPast = (track: Track) => track.ring > (after ?? -1) && (ring === null || track.ring < ring);
+  for (const track of tracksOf(s)) {
+    if (track.again && isPast(track)) Object.assign(track, { again: false, baked: true });
+  }
 }
 
 /**

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { nextOust, nextStep } from '../../../src/domain/rollout/plan.js';
 import { newPackageState, noteAbort, type PackageState, type Track } from '../../../src/domain/rollout/state.js';
+import { noteNext } from '../../../src/domain/rollout/tracks.js';
 import { V1 } from '../../support/fleet.js';
 
 const NOW = 1_000_000;
@@ -121,6 +122,35 @@ describe('what a package does next', () => {
     ],
   ])('%s', (_, state, expected) => {
     expect(nextStep(state, NOW)).toEqual(expected);
+  });
+});
+
+describe('a ring that is to be entered again', () => {
+  const OVER = { stage: 'over', baked: true } as const;
+  const again = (...others: Track[]) => graduated(on(track(2, { stage: 'over', again: true }), ...others));
+
+  it('and is none of the outer rings any more holds nothing up: the package goes on after the ring that it got instead', () => {
+    const state = again();
+    expect(nextStep(state, NOW)).toEqual({ do: 'request-next', after: null });
+    noteNext(state, null, 3);
+    state.tracks[3] = track(3, OVER);
+    expect(nextStep(state, NOW)).toEqual({ do: 'request-next', after: 3 });
+    state.noMoreRings = true;
+    expect(nextStep(state, NOW)).toEqual({ do: 'end', state: 'converged' });
+  });
+
+  it('is still to be entered where the ring that was granted is another one before it', () => {
+    const state = again();
+    noteNext(state, null, 1);
+    expect(state.tracks[2]).toMatchObject({ again: true, baked: false });
+  });
+
+  it('is still to be entered where a ring after it had been asked for, or the next one where there was none', () => {
+    for (const granted of [4, null]) {
+      const state = again(track(3, OVER));
+      noteNext(state, 3, granted);
+      expect(nextStep(state, NOW)).toEqual({ do: 'request-next', after: null });
+    }
   });
 });
 
