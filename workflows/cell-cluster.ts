@@ -125,7 +125,7 @@ class ClusterRun {
     const onLooked: ConstructorParameters<typeof Looks>[4] = (ring, looking) => this.reconciler.looked(ring, looking);
     this.looks = new Looks(this.ctx, this.brakes, recall, onRecalled, onLooked);
     this.blocks = new Blocks(this.ctx, this.brakes);
-    this.rollbacks = new Rollbacks(this.ctx, this.blocks);
+    this.rollbacks = new Rollbacks(this.ctx, this.blocks, this.turns);
     this.calendars = new Calendars(this.ctx);
     const { alerts } = this.ctx.state;
     this.alerts = new AlertDesk(

@@ -1,6 +1,19 @@
 import { expect } from 'vitest';
 import { V0, V1, V2 } from '../support/fleet.js';
-import { cellNow, ends, graduate, jobsSeen, pause, ringOf, scenario, seen, theRing, toVersion } from './support.js';
+import { backJobs, graceOf, LONG_GRACE, order } from './rollback-scene.js';
+import {
+  cellNow,
+  clusterSeen,
+  ends,
+  graduate,
+  jobsSeen,
+  pause,
+  ringOf,
+  scenario,
+  seen,
+  theRing,
+  toVersion,
+} from './support.js';
 
 const ASKED_FIRST_MS = 4_000;
 /** Nothing but the takeover ends a job that hangs. */
@@ -108,5 +121,26 @@ scenario(
     expect(await world.jobs()).toEqual([]);
     const run = await world.client.workflow.getHandle('cell-rollout/c2-1').describe();
     expect(run.status.name).not.toBe('RUNNING');
+  },
+);
+
+scenario(
+  'a rollback that is started again takes the ring that the one before it was granted and did not come to enter',
+  { rings: { 2: 2 }, policies: { 2: LONG_GRACE } },
+  async (world) => {
+    const { workflow } = world.client;
+    await graduate(world, V1);
+    await seen(world, V1, graceOf(2));
+    await world.cells.rollout(V1).abort(order());
+    await ends(world, V1);
+    const other = await workflow.start('Nobody', { workflowId: 'ring-rollout/2', taskQueue: 'nobody' });
+    await world.cells.rollback(V1).start(order());
+    await clusterSeen(world, (s) => s.rings.some((r) => r.ring === 2 && r.rollout));
+    await workflow.getHandle(`package-rollback/${V1}`).terminate('by hand');
+    await world.cells.rollback(V1).start(order());
+    await other.terminate('it held the id of the ring’s pass');
+    const end = await world.cells.rollback(V1).result(60_000);
+    expect(end).toMatchObject({ state: 'rolled-back', needsDowntime: [] });
+    expect((await backJobs(world)).map((j) => j.cell).sort()).toEqual(['c2-1', 'c2-2']);
   },
 );

@@ -6,12 +6,14 @@ import { decisionOfReturn } from '../../src/domain/ledger/decisions.js';
 import { rollbackAnswerSignal } from '../shared/signals.js';
 import type { Blocks } from './blocks.js';
 import type { ClusterContext } from './context.js';
+import type { Turns } from './turns.js';
 
 /** Packages that are taken back: remembered while that lasts, and blocked first. */
 export class Rollbacks {
   constructor(
     private readonly ctx: ClusterContext,
     private readonly blocks: Blocks,
+    private readonly turns: Turns,
   ) {}
 
   async asked(message: AskRollback): Promise<void> {
@@ -35,6 +37,7 @@ export class Rollbacks {
     const { version, run, by, reason, url, ring } = message;
     const isNew = ctx.state.rollbacks[version]?.run !== run;
     noteRollback(ctx.state, message, Date.now());
+    this.turns.forgetEarlierRun(packageRollbackId(version), run);
     const person = { by, reason, url: url ?? undefined, version, ...(ring === null ? {} : { ring }) };
     if (isNew) {
       ctx.record('rollback', person, `${version} goes back from ${ring === null ? 'every ring' : `ring ${ring}`}`);

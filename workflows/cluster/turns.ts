@@ -24,6 +24,7 @@ import {
   claimTurn,
   endTurn,
   enterTurn,
+  forgetEarlierRun,
   forgetUnmet,
   handOver,
   isOfRollout,
@@ -140,6 +141,11 @@ export class Turns {
       const { requestId, purpose } = request;
       return { ...this.factsOf(request, ring), requestId, purpose, pass };
     });
+  }
+
+  /** What an earlier run of a rollback asked for and did not come to enter is nobody's. */
+  forgetEarlierRun(sender: string, run: string): void {
+    for (const ring of forgetEarlierRun(this.ctx.state, { sender, run })) this.brakes.forget(ring);
   }
 
   private factsOf(request: QueuedRequest, ring: number): RingFacts {

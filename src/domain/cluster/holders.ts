@@ -228,6 +228,20 @@ export function handOver(
   return { passes, free };
 }
 
+/**
+ * A rollback begins anew under another run: what an earlier run of it asked for nobody waits for any more, and it would
+ * look as if its sender were there. Answers the rings that are free; a pass that has entered goes on to its end.
+ */
+export function forgetEarlierRun(state: ClusterState, { sender, run }: { sender: string; run: string }): number[] {
+  const isOrphan = (request: QueuedRequest) => request.sender === sender && runOf(request.requestId) !== run;
+  state.queue = state.queue.filter((request) => !isOrphan(request));
+  const free = Object.keys(state.turns)
+    .map(Number)
+    .filter((ring) => state.turns[ring]?.pass === null && isOrphan(state.turns[ring].request));
+  for (const ring of free) endTurn(state, ring);
+  return free;
+}
+
 /** For one package its rollout asks, its rollback, and the cluster itself. */
 export const isOfRollout = (request: QueuedRequest): boolean =>
   versionOfPackageRollbackId(request.sender) === null && !isReconcile(request);

@@ -4,6 +4,7 @@ import {
   claimTurn,
   endTurn,
   enterTurn,
+  forgetEarlierRun,
   forgetUnmet,
   handOver,
   loseStarter,
@@ -238,6 +239,42 @@ describe('a rollout that begins anew', () => {
     state.rollouts[V1] = { run: 'anew', startedAtMs: NOW, chartVersion: null, lane: null, graduatedAt: null };
     const heard = (run: string, startedAtMs: number) => isFromEarlierRun(state, { version: V1, run, startedAtMs });
     expect([heard('run', NOW - 1), heard('anew', NOW), heard('later', NOW + 1)]).toEqual([true, false, false]);
+  });
+});
+
+describe('a rollback that begins anew', () => {
+  const sender = `package-rollback/${V1}`;
+  const asks = (more: Partial<ClaimRing>) => claim({ purpose: 'rollback', sender, ...more });
+
+  it('frees the ring that its earlier run was granted and did not come to enter', () => {
+    const state = began([]);
+    claimTurn(state, asks({ pass: null }), NOW);
+    const open = new Set([sender]);
+    expect(watchedTurns(state).map((watched) => whoIsGone(state, watched, open))).toEqual([null]);
+    expect(forgetEarlierRun(state, { sender, run: 'run' })).toEqual([]);
+    expect(forgetEarlierRun(state, { sender, run: 'anew' })).toEqual([2]);
+    expect(state.turns).toEqual({});
+  });
+
+  it('waits for nothing that its earlier run asked for', () => {
+    const state = began([]);
+    for (const [from, requestId] of [
+      [sender, 'run/3'],
+      [sender, 'anew/1'],
+      [`package-rollout/${V1}`, 'other/1'],
+    ] as const) {
+      state.queue.push({ ...asks({ requestId }), sender: from, at: null, told: '', held: null });
+    }
+    forgetEarlierRun(state, { sender, run: 'anew' });
+    expect(state.queue.map((q) => q.requestId)).toEqual(['anew/1', 'other/1']);
+  });
+
+  it('leaves alone a pass of its earlier run that is in its ring, and what is not its own', () => {
+    for (const held of [asks({}), claim({ pass: null })]) {
+      const state = began([]);
+      claimTurn(state, held, NOW);
+      expect([forgetEarlierRun(state, { sender, run: 'anew' }), Object.keys(state.turns)]).toEqual([[], ['2']]);
+    }
   });
 });
 
