@@ -131,7 +131,7 @@ class PackageRun {
   private async finish(): Promise<PackageRolloutStatus> {
     const { state } = this.ctx;
     state.finishedAtMs = state.endedBeforeMs ?? Date.now();
-    await this.link.tellEnd();
+    await this.link.finish();
     await this.alerts.finish([]);
     await condition(() => this.isQuiet() && this.ctx.ledger.isEmpty);
     this.shown.show();
@@ -374,7 +374,7 @@ class PackageRun {
 
   /** The cluster began anew, without its memory: it is told again what this rollout is, has and waits for. */
   private async clusterStarted(): Promise<void> {
-    if (this.ctx.state.finishedAtMs !== null) return await this.link.tellEnd();
+    if (this.ctx.state.finishedAtMs !== null) return void (await this.link.tellEnd());
     await this.link.register();
     this.link.askGraduation();
     this.passes.tellAll();

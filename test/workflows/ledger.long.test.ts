@@ -48,6 +48,28 @@ scenario(
 );
 
 scenario(
+  'a package that was aborted while there was no cluster stays aborted, and has graduated no more, once there is one',
+  { rings: { 2: 1 }, policies: { 2: { bakeTime: '1h' } }, more: { cluster: 'was-away' } },
+  async (world) => {
+    await whileServed(world, store, async () => {
+      await graduate(world, V1);
+      await seen(world, V1, (s) => ringOf(s, 2)?.state === 'baking');
+      await forgetEverything(world);
+      await world.cells.rollout(V1).abort(who);
+      await ends(world, V1);
+      await entered(world, store, 'was-away', ({ act }) => act === 'ended');
+      await pause(7_000);
+      await world.cells.cluster().applyTopology({ topology: world.topology, by: 'alice', releaseColdStart: true });
+      const after = await sinceRecalled(world);
+      expect(after.coldStart?.found).toContain('by the ledger');
+      expect(after.graduated).toEqual([]);
+      await graduate(world, V1).catch(() => undefined);
+      expect((await ends(world, V1)).state).toBe('aborted');
+    });
+  },
+);
+
+scenario(
   'where nobody serves the ledger a cluster without memory says so plainly, and waits for its release all the same',
   { rings: { 2: 1 }, more: { cluster: 'unserved' }, apply: false },
   async (world) => {

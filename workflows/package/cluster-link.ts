@@ -1,10 +1,11 @@
 import { condition, workflowInfo } from '@temporalio/workflow';
 import { CLUSTER_WORKFLOW_ID } from '../../src/contract/ids.js';
-import type { GraduationAnswer, Registered } from '../../src/contract/internal.js';
+import type { GraduationAnswer, Registered, RolloutEnded } from '../../src/contract/internal.js';
 import type { Graduate } from '../../src/contract/messages.js';
 import type { Problem } from '../../src/contract/problem.js';
 import type { RolloutState } from '../../src/contract/status.js';
 import { chartConflict } from '../../src/domain/cluster/packages.js';
+import { decisionOfUnheardEnd } from '../../src/domain/ledger/decisions.js';
 import { takeUp } from '../../src/domain/rollout/earlier.js';
 import { type Graduation, ring0Verdict } from '../../src/domain/rollout/state.js';
 import { readRollout } from '../shared/activities.js';
@@ -55,13 +56,25 @@ export class ClusterLink {
     await this.ctx.mail.send(CLUSTER_WORKFLOW_ID, signals.rolloutAbortingSignal, aborting);
   }
 
-  /** How the rollout ended; where nothing was ever accepted, it is as if this run had not been. */
-  async tellEnd(): Promise<void> {
+  /** How the rollout ended. A cluster that is away enters it in no ledger, and would read back that the package goes on. */
+  async finish(): Promise<void> {
+    const ended = this.ended();
+    if (ended === null || (await this.tellEnd(ended))) return;
+    const decision = decisionOfUnheardEnd(ended, this.ctx.state);
+    if (decision) this.ctx.enter(decision);
+  }
+
+  /** Answers whether the cluster is there to hear it. */
+  async tellEnd(ended = this.ended()): Promise<boolean> {
+    return ended !== null && (await this.ctx.mail.send(CLUSTER_WORKFLOW_ID, signals.rolloutEndedSignal, ended));
+  }
+
+  /** Where nothing was ever accepted, it is as if this run had not been; null: the cluster knows of no such run. */
+  private ended(): RolloutEnded | null {
     const { version, end, registered, accepted, abort } = this.ctx.state;
-    if (!end || !registered) return;
+    if (!end || !registered) return null;
     const forget = end.state === 'aborted' && !accepted && abort === null;
-    const ended = { version, ...end, run: workflowInfo().runId, forget };
-    await this.ctx.mail.send(CLUSTER_WORKFLOW_ID, signals.rolloutEndedSignal, ended);
+    return { version, ...end, run: workflowInfo().runId, forget };
   }
 
   takeRegistered(m: Registered): void {

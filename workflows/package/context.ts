@@ -5,6 +5,7 @@ import type { NewEntry } from '../../src/contract/ledger.js';
 import type { Problem } from '../../src/contract/problem.js';
 import type { Failure, PackageRolloutStatus, RolloutState } from '../../src/contract/status.js';
 import { COORDINATOR } from '../../src/domain/brake.js';
+import type { Decision } from '../../src/domain/ledger/decisions.js';
 import { entryOfAct } from '../../src/domain/ledger/entry.js';
 import { isOpen, newPackageState, type PackageState, type Track } from '../../src/domain/rollout/state.js';
 import { viewOfRollout } from '../../src/domain/rollout/view.js';
@@ -89,6 +90,11 @@ export class PackageContext {
     const at = new Date(Date.now()).toISOString();
     this.state.failures.push({ at, ring, reason, ...more });
     this.note({ kind: 'failure', act: 'ringFailed', by: COORDINATOR, ring, reason });
+  }
+
+  /** What the coordinator itself decided: kept by the ledger alone. */
+  enter(decision: Decision): void {
+    this.note({ kind: 'decision', by: COORDINATOR, ...decision });
   }
 
   private note(entry: NewEntry): void {

@@ -2,7 +2,7 @@ import type { AskGraduation, RingReport, RolloutEnded } from '../../contract/int
 import type { LedgerKind, NewEntry } from '../../contract/ledger.js';
 import type { Problem } from '../../contract/problem.js';
 import type { RingState, RolloutRing } from '../../contract/status.js';
-import type { ClusterState, Turn } from '../cluster/state.js';
+import type { ClusterState, EndedRollout, Turn } from '../cluster/state.js';
 import type { TurnAction } from '../cluster/turns.js';
 
 /** What the cluster decided, as the ledger has it; `kind` where it is no decision. */
@@ -168,16 +168,21 @@ export function decisionOfReturn(version: string, state: ClusterState): Decision
 }
 
 /** How a rollout ended, with all that the cluster remembers of it. */
-export function decisionOfEnd({ version, run, supersededBy }: RolloutEnded, state: ClusterState): Decision | null {
-  const ended = state.ended[version];
-  if (ended?.run !== run) return null;
-  const { chartVersion, runsWith = null } = ended;
+export function decisionOfEnd(message: RolloutEnded, state: ClusterState): Decision | null {
+  const ended = state.ended[message.version];
+  return ended?.run === message.run ? endOf({ ...message, state: ended.state }, ended) : null;
+}
+
+/** The same, as the rollout itself knows it, where no cluster is there to hear it; null: it is as if it had not been. */
+export const decisionOfUnheardEnd = (message: RolloutEnded, charts: Charts): Decision | null =>
+  message.forget ? null : endOf(message, charts);
+
+type Charts = Pick<EndedRollout, 'chartVersion' | 'runsWith'>;
+
+function endOf(
+  { version, state, run, supersededBy }: RolloutEnded,
+  { chartVersion, runsWith = null }: Charts,
+): Decision {
   const reason = supersededBy === null ? {} : { reason: `${supersededBy} took its place` };
-  return {
-    act: 'ended',
-    version,
-    outcome: ended.state,
-    ...reason,
-    facts: { run, supersededBy, chartVersion, runsWith },
-  };
+  return { act: 'ended', version, outcome: state, ...reason, facts: { run, supersededBy, chartVersion, runsWith } };
 }

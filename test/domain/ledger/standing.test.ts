@@ -1,10 +1,11 @@
 import { describe, expect, test } from 'vitest';
+import type { RolloutEnded } from '../../../src/contract/internal.js';
 import type { LedgerEntry } from '../../../src/contract/ledger.js';
 import { restore } from '../../../src/domain/cluster/restore.js';
 import { noteRollback } from '../../../src/domain/cluster/rollbacks.js';
 import { newClusterState } from '../../../src/domain/cluster/state.js';
 import { putInForce } from '../../../src/domain/cluster/topology.js';
-import { decisionOfReturn } from '../../../src/domain/ledger/decisions.js';
+import { decisionOfReturn, decisionOfUnheardEnd } from '../../../src/domain/ledger/decisions.js';
 import { entryOfAct } from '../../../src/domain/ledger/entry.js';
 import { hasOrders, standingOf, summaryOf } from '../../../src/domain/ledger/standing.js';
 import { fleet, V0, V1, V2, V3 } from '../../support/fleet.js';
@@ -37,6 +38,20 @@ test('a package that was taken back is graduated no more, also where its rollout
   expect(standing(...before).graduated).toHaveLength(1);
   const after = standing(...before, entry('ended', decisionOfReturn(V1, state)));
   expect(after).toMatchObject({ graduated: [], ended: [{ version: V1, state: 'rolled-back' }] });
+});
+
+test('a package that ended while there was no cluster to hear it has ended, by its own word', () => {
+  const about = { version: V1, facts: {} };
+  const ended = (more: Partial<RolloutEnded>) =>
+    decisionOfUnheardEnd(
+      { version: V1, state: 'aborted', supersededBy: null, run: 'r', ...more },
+      { chartVersion: '8.10.5' },
+    );
+  const after = standing(entry('opened', about), entry('graduated', about), entry('ended', ended({}) ?? {}));
+  const how = { state: 'aborted', run: 'r', chartVersion: '8.10.5', runsWith: null, supersededBy: null };
+  expect(after).toMatchObject({ graduated: [], ended: [{ version: V1, ...how }] });
+  expect(ended({ state: 'superseded', supersededBy: V2 })?.facts).toMatchObject({ supersededBy: V2 });
+  expect(ended({ forget: true })).toBeNull();
 });
 
 describe('brakes that stand by the ledger', () => {
