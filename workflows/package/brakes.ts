@@ -4,6 +4,7 @@ import type { PackageBrakesKnown } from '../../src/contract/internal.js';
 import type { Due } from '../../src/domain/alerts/book.js';
 import { alertsOfBrakes } from '../../src/domain/alerts/brakes.js';
 import { COORDINATOR } from '../../src/domain/brake.js';
+import { brakeAfterPdm, noteUnwellAfterPdm } from '../../src/domain/rollout/after-pdm.js';
 import { isOpen, type Track, tracksOf } from '../../src/domain/rollout/state.js';
 import { BrakeDesk, type OtherHold } from '../shared/brake-desk.js';
 import * as signals from '../shared/signals.js';
@@ -106,14 +107,8 @@ async function tellBrakes({ state, mail }: PackageContext, desk: BrakeDesk, trac
 }
 
 /** A package that makes cells ill from which it cannot be taken back goes nowhere, until a person says so. */
-export function brakeAfterMigration(
-  { acts }: PackageContext['state'],
-  desk: BrakeDesk,
-  ring: number,
-  why: string,
-): void {
-  const brakeId = `unhealthy-after-pdm-ring-${ring}`;
-  // Once: what a person took off stays off.
-  if (acts.some(({ by, outcome }) => by === COORDINATOR && outcome.includes(brakeId))) return;
+export function brakeAfterMigration(state: PackageContext['state'], desk: BrakeDesk, ring: number, why: string): void {
+  if (!noteUnwellAfterPdm(state, ring)) return;
+  const brakeId = brakeAfterPdm(ring);
   desk.engage({ by: COORDINATOR, reason: `ring ${ring}: ${why}`, brakeId, scope: 'package', mode: 'finish-cells' });
 }

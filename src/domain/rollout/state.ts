@@ -58,6 +58,8 @@ export interface PackageState {
   alerts?: AlertBook;
   /** Name of the cluster, as it said itself; null: it has not yet. */
   cluster?: string | null;
+  /** Rings for which the package was braked because their cells are ill since PDM; absent: none. */
+  brakedAfterPdm?: number[];
   approved: number[];
   /** By ring: what this package mends there, as whoever deployed it said; it passes a pause for drift. */
   fixes?: Record<number, string>;
