@@ -8,7 +8,7 @@ import type { ClaimRing, PassSpeaks, RegisterRollout, RequestRing, RingReport } 
 import { isNewer, isPackage, newest } from '../package-version.js';
 import { isReconcile, withSince } from './reconcile.js';
 import type { ClusterState, QueuedRequest, RingRecord, Turn } from './state.js';
-import { topologyOf } from './topology.js';
+import { keepSystemicInRing, topologyOf } from './topology.js';
 
 /** Who holds which ring: how a turn begins and ends, and how a cluster without memory learns of the turns there are. */
 
@@ -144,6 +144,8 @@ export function noteSystemic(
   const isAgain = version === known?.version && (systemicSinceMs ?? 0) > known.sinceMs;
   const isNews = !known || isNewer(version, known.version) || isAgain;
   if (systemic && isNews) state.systemic = { version, ring, sinceMs: systemicSinceMs ?? now };
+  // It may have left the topology while its pass was under way.
+  if (systemic && isNews) keepSystemicInRing(state);
   // A newer one, or itself, once a person had it go on.
   if (known && baked && !systemic && ring === known.ring && !isNewer(known.version, version)) state.systemic = null;
 }

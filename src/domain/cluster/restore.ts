@@ -2,7 +2,7 @@ import type { Standing } from '../../contract/ledger.js';
 import { findCell } from '../topology/index.js';
 import { blockFrom } from './blocks.js';
 import type { ClusterState } from './state.js';
-import { topologyOf } from './topology.js';
+import { keepSystemicInRing, topologyOf } from './topology.js';
 
 /** The brake of a cluster that began without memory. */
 export const COLD_START = 'cold-start';
@@ -22,6 +22,8 @@ export function restore(state: ClusterState, standing: Standing): void {
   restoreGraduated(state, standing);
   restoreEnded(state, standing);
   state.systemic ??= standing.systemic;
+  // The ledger has it by the ring where it stopped.
+  keepSystemicInRing(state);
 }
 
 function restoreBrakes(state: ClusterState, { brakes }: Standing): void {

@@ -128,5 +128,20 @@ export function putInForce(state: ClusterState, topology: Topology, notInForce: 
   for (const ring of Object.keys(state.rings).map(Number)) {
     if (!topology.rings.some((r) => r.ring === ring) && !state.turns[ring]) delete state.rings[ring];
   }
+  keepSystemicInRing(state);
   return changed;
+}
+
+/**
+ * What stopped a package is remembered until a newer one has baked where it stopped. Where nothing of ours bakes any more
+ * that is the outer ring after it, or else the last one there is.
+ */
+export function keepSystemicInRing(state: ClusterState): void {
+  const { systemic } = state;
+  const topology = topologyOf(state);
+  if (!systemic || !topology) return;
+  const ours = topology.rings.filter(({ deployedBy }) => deployedBy !== 'external').map(({ ring }) => ring);
+  if (ours.includes(systemic.ring)) return;
+  const outer = ours.filter((ring) => ring > topology.perimeter).sort((a, b) => a - b);
+  systemic.ring = outer.find((ring) => ring > systemic.ring) ?? outer.at(-1) ?? systemic.ring;
 }

@@ -16,7 +16,9 @@ import {
 } from '../../../src/domain/cluster/holders.js';
 import { isFromEarlierRun } from '../../../src/domain/cluster/packages.js';
 import { type ClusterState, newClusterState, newRingRecord } from '../../../src/domain/cluster/state.js';
-import { V0, V1, V2 } from '../../support/fleet.js';
+import { putInForce } from '../../../src/domain/cluster/topology.js';
+import type { Topology } from '../../../src/domain/topology/index.js';
+import { fleet, V0, V1, V2 } from '../../support/fleet.js';
 
 const NOW = Date.parse('2026-01-02T03:04:05Z');
 
@@ -84,6 +86,39 @@ describe('a package that stopped by its own fault', () => {
     expect(state.systemic).toMatchObject({ version: V1 });
     noteSystemic(state, 2, { version: V2, systemic: false, baked: true }, NOW);
     expect(state.systemic).toBeNull();
+  });
+
+  describe('and whose ring the topology takes away', () => {
+    const outer = (...rings: number[]) =>
+      fleet(Object.fromEntries(rings.map((ring) => [ring, 1]))) as never as Topology;
+    const external = (topology: Topology, ring: number): Topology => ({
+      ...topology,
+      rings: topology.rings.map((r) => (r.ring === ring ? { ...r, deployedBy: 'external' } : r)),
+    });
+
+    it.each<[string, Topology, number]>([
+      ['is remembered in it, while it is there', outer(2, 3, 5), 3],
+      ['is remembered in the one after it', outer(2, 5, 6), 5],
+      ['is remembered in the last one, where none is after it', outer(2), 2],
+      ['is remembered in the one after it, too, where others deploy it now', external(outer(2, 3, 5), 3), 5],
+      ['and never in one that others deploy', external(outer(2, 5, 6), 5), 6],
+      ['stays where it is, where there is no outer ring', outer(), 3],
+    ])('%s', (_, topology, ring) => {
+      const state = newClusterState();
+      putInForce(state, outer(2, 3, 5), [], NOW);
+      noteSystemic(state, 3, stopped(NOW), NOW);
+      putInForce(state, topology, [], NOW);
+      expect(state.systemic).toEqual({ version: V1, ring, sinceMs: NOW });
+      noteSystemic(state, ring, { version: V2, systemic: false, baked: true }, NOW);
+      expect(state.systemic).toBeNull();
+    });
+
+    it('is remembered in the one after it also where it stops only then', () => {
+      const state = newClusterState();
+      putInForce(state, outer(2, 5), [], NOW);
+      for (const sinceMs of [NOW, NOW]) noteSystemic(state, 3, stopped(sinceMs), NOW);
+      expect(state.systemic).toMatchObject({ ring: 5 });
+    });
   });
 });
 

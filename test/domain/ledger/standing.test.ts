@@ -199,6 +199,13 @@ describe('a cluster that began without memory', () => {
     expect(state.systemic).toMatchObject({ version: V1, ring: 2, why: 'rolled-back', fixedIn: V2 });
   });
 
+  test('remembers a package that stopped in a ring which has left since in the next one that there is', () => {
+    const state = newClusterState();
+    putInForce(state, fleet({ 2: 1, 5: 1 }) as never, [], NOW);
+    restore(state, standing(entry('systemic', { version: V1, ring: 3 })));
+    expect(state.systemic).toMatchObject({ version: V1, ring: 5 });
+  });
+
   test('takes up blocks, and quarantines of cells that the topology still has', () => {
     const state = newClusterState();
     putInForce(state, fleet({ 2: 2 }) as never, [], NOW);
