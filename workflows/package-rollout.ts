@@ -21,6 +21,7 @@ import { isCalendarWait } from '../src/domain/calendar/gate.js';
 import { OUTCOMES, outcomeOfCall } from '../src/domain/rollout/outcomes.js';
 import { noteSkip } from '../src/domain/rollout/skips.js';
 import { noteAbort, ring0Verdict, tracksOf } from '../src/domain/rollout/state.js';
+import { noteOverride } from '../src/domain/rollout/waits.js';
 import { ACTS, detailOf } from './package/acts.js';
 import { argumentOf, type PackageRolloutInput } from './package/argument.js';
 import { brakeAfterMigration, brakeAlerts, ClusterHold, packageBrakes } from './package/brakes.js';
@@ -235,9 +236,8 @@ class PackageRun {
   private override({ wait, ring, by, reason }: messages.Override): void {
     if (wait === 'approval') return this.passes.approve(ring);
     if (isCalendarWait(wait)) return this.passes.waive(wait, ring, { by, reason });
-    const { overridden, checks } = this.ctx.state;
-    if (wait !== 'check') overridden.push({ ring, wait });
-    for (const check of checks) {
+    noteOverride(this.ctx.state, ring, wait);
+    for (const check of this.ctx.state.checks) {
       if (wait === 'check' && check.ring === ring && check.outcome === 'failed') check.overriddenBy ??= by;
     }
     const track = this.ctx.state.tracks[ring];

@@ -18,7 +18,7 @@ import { nextOust, nextStep } from '../../src/domain/rollout/plan.js';
 import { failedChecks, isOpen, migrationHold, newTrack, type Track, tracksOf } from '../../src/domain/rollout/state.js';
 import { missedRetry, noteNext, noteReport, refusedNow, settleTrack } from '../../src/domain/rollout/tracks.js';
 import { ringResult } from '../../src/domain/rollout/view.js';
-import { noteApproval, noteWaiver } from '../../src/domain/rollout/waits.js';
+import { forgetOverrides, noteApproval, noteWaiver } from '../../src/domain/rollout/waits.js';
 import { RingRollout } from '../ring-rollout.js';
 import { terminatePass } from '../shared/activities.js';
 import { Alarm } from '../shared/alarm.js';
@@ -89,10 +89,8 @@ export class Passes {
 
   /** A person wants a ring retried whose pass is over. */
   retryAnew(track: Track): void {
-    const { state } = this.ctx;
     track.lost = 0;
-    // What a person ended were waits of the pass that is over.
-    state.overridden = state.overridden.filter((o) => o.ring !== track.ring);
+    forgetOverrides(this.ctx.state, track.ring);
     this.askAgain(track, true);
   }
 

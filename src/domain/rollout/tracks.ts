@@ -6,6 +6,7 @@ import { isCalendarWait } from '../calendar/gate.js';
 import { waitForBrake } from '../ring/view.js';
 import { migrationHold, type PackageState, type Track, tracksOf } from './state.js';
 import { ringResult } from './view.js';
+import { forgetOverrides } from './waits.js';
 
 /** What the cluster and a pass say of one ring, put into the package's state. */
 
@@ -46,6 +47,7 @@ export function noteReport(s: PackageState, track: Track, report: RingReport, no
   track.result = report.result;
   track.migrationFailed = report.migrationFailed;
   track.migrationFailedAtMs = report.migrationFailed.length === 0 ? null : (track.migrationFailedAtMs ?? now);
+  if (report.ended) forgetOverrides(s, track.ring);
   const softEnd = report.ended && track.soft && report.result?.outcome === 'failed';
   // A soft ring never blocks: what failed there is reported, and the package goes on.
   track.baked = track.baked || report.baked || softEnd;

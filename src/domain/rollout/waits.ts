@@ -12,6 +12,19 @@ export function noteApproval(s: PackageState, ring: number, now: number): void {
   s.approvedAtMs = { ...s.approvedAtMs, [ring]: now };
 }
 
+/**
+ * A person ended a clock's wait: kept for a pass that takes the place of this one, should it be lost, since that runs the
+ * clock anew. What else is waited for it asks about itself.
+ */
+export function noteOverride(s: PackageState, ring: number, wait: OverridableWait): void {
+  if (wait === 'bake' || wait === 'grace-period') s.overridden.push({ ring, wait });
+}
+
+/** What a person ended were waits of the pass that is over. */
+export function forgetOverrides(s: PackageState, ring: number): void {
+  s.overridden = s.overridden.filter((o) => o.ring !== ring);
+}
+
 /** Why this wait of this ring cannot be overridden now, as what was expected; null: it can. */
 export function whyNoWait(s: PackageState, ring: number, wait: OverridableWait): string | null {
   if (isIn(s, ring, wait)) return null;

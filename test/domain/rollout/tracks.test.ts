@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import type { PassResult, RingReport } from '../../../src/contract/internal.js';
-import { newTrack, type Track } from '../../../src/domain/rollout/state.js';
-import { missedRetry } from '../../../src/domain/rollout/tracks.js';
+import { newPackageState, newTrack, type Track } from '../../../src/domain/rollout/state.js';
+import { missedRetry, noteReport } from '../../../src/domain/rollout/tracks.js';
+import { noteOverride } from '../../../src/domain/rollout/waits.js';
+import { V1 } from '../../support/fleet.js';
 
 const NOW = 1_000_000;
 
@@ -49,5 +51,31 @@ describe('a retry that reached a pass when all was over for it', () => {
   it('is none of the next pass’s', () => {
     const before = { ...newTrack({ ring: 2 }, 'deploy', 'r', NOW), retries: 3 };
     expect(newTrack(before, 'deploy', 'r2', NOW).retries ?? 0).toBe(0);
+  });
+});
+
+describe('a clock that a person ended', () => {
+  const track = newTrack({ ring: 2 }, 'deploy', 'r', NOW);
+  const view = { exceptions: [], failed: 0, rolledBack: 0 };
+  const reports = (ended: boolean) => {
+    const s = newPackageState(V1, null, NOW);
+    for (const ring of [2, 3]) noteOverride(s, ring, 'bake');
+    const report = { ended, view, pass: 'p', result: null, migrationFailed: [], baked: true };
+    noteReport(s, { ...track }, report as unknown as RingReport, NOW);
+    return s.overridden;
+  };
+
+  it('stays ended for a pass that takes the place of a lost one, and for no pass after it', () => {
+    expect(reports(false)).toEqual([
+      { ring: 2, wait: 'bake' },
+      { ring: 3, wait: 'bake' },
+    ]);
+    expect(reports(true)).toEqual([{ ring: 3, wait: 'bake' }]);
+  });
+
+  it('is a clock: what is not known, or fails, each pass asks about itself', () => {
+    const s = newPackageState(V1, null, NOW);
+    for (const wait of ['health', 'check', 'grace-period'] as const) noteOverride(s, 2, wait);
+    expect(s.overridden).toEqual([{ ring: 2, wait: 'grace-period' }]);
   });
 });
