@@ -47,10 +47,16 @@ class Board {
   /** Nothing is told before every check has spoken: until then the pass waits. */
   private async tell(): Promise<void> {
     if (this.words.size < this.order.checks.length) return;
-    const against = [...this.words].flatMap(([name, word]) => (word === null ? [] : [`check ${name}: ${word}`]));
-    const detail = against.length > 0 ? against.join('; ') : null;
+    const against = [...this.words].filter(([, word]) => word !== null);
+    const detail = against.length > 0 ? against.map(([name, word]) => `check ${name}: ${word}`).join('; ') : null;
     if (JSON.stringify(detail) === this.told) return;
-    await tellPass(this.client, this.order, 'ringChecks', { detail }, this.signal);
+    await tellPass(
+      this.client,
+      this.order,
+      'ringChecks',
+      { detail, against: against.map(([name]) => name) },
+      this.signal,
+    );
     this.told = JSON.stringify(detail);
   }
 }

@@ -6,7 +6,7 @@ import { ringRolloutId } from '../src/contract/ids.js';
 import type { RingHealthNote, WatchedCells } from '../src/contract/internal.js';
 import { z } from '../src/contract/zod.js';
 import { judgeRing, Memo, NotReadyLooks, type RingJudgement } from '../src/domain/health/index.js';
-import { asksForAct, beforeOf, noteOf } from '../src/domain/ring/health.js';
+import { asksForAct, beforeOf, isOtherDoubt, noteOf } from '../src/domain/ring/health.js';
 import { unpackCells } from '../src/domain/snapshot.js';
 import { type TemporalClient, tellPass, whileWanted } from './ask-temporal.js';
 import { type HealthDependencies, pastProblem, unlessPastUnknown } from './health.js';
@@ -22,6 +22,9 @@ export interface RingHealthDependencies extends HealthDependencies {
 
 /** A day of five signals of a thousand cells is some hundred megabytes. */
 const PASTS_KEPT = 1_000;
+
+/** More cells of which too little is known are not named one by one. */
+const UNKNOWN_AT_MOST = 100;
 
 /** Looks that count are minutes apart: with the usual window the pass is told of them every hour or so. */
 const LOOKS_STEP = 16;
@@ -107,11 +110,11 @@ class RingWatch {
 
   /** Answers a verdict that something must be done about. */
   async look(watched: WatchedCells, signal: AbortSignal): Promise<RingVerdict | null> {
-    const { judged, ...verdict } = await this.judge(watched, signal);
+    const { judged, doubts, ...verdict } = await this.judge(watched, signal);
     this.looks = verdict.looks;
     const isShadow = this.order.policy.mode === 'shadow';
     if (!isShadow && asksForAct(verdict, watched)) return verdict;
-    const note = this.rounds.note(noteOf(verdict), watched.rounds);
+    const note = this.rounds.note({ ...noteOf(verdict), ...doubts }, watched.rounds);
     const isNewCount = isShadow && this.tally.note(judged, watched, this.cells);
     const isNews = this.isNews(note, watched);
     if (isNews || isNewCount || this.looks.spent > this.reserved) {
@@ -125,15 +128,16 @@ class RingWatch {
   }
 
   /** Before the pass has its word for the end of its clock every cell must have been in a look. */
-  private isNews({ verdict, scope, atMs }: RingHealthNote, { tellAfterMs }: WatchedCells): boolean {
+  private isNews(note: RingHealthNote, { tellAfterMs }: WatchedCells): boolean {
     const { told } = this;
+    const { verdict, scope, atMs } = note;
     const isWaitedFor = tellAfterMs !== null && (told?.atMs ?? 0) < tellAfterMs && atMs >= tellAfterMs;
     this.isAwaited = isWaitedFor && !this.rounds.isWhole;
     if (isWaitedFor) return this.rounds.isWhole;
-    return told === null || told.verdict !== verdict || told.scope !== scope;
+    return told === null || told.verdict !== verdict || told.scope !== scope || isOtherDoubt(told, note);
   }
 
-  private async judge({ onNew, onOld, before }: WatchedCells, signal: AbortSignal): Promise<RingJudgement> {
+  private async judge({ onNew, onOld, before }: WatchedCells, signal: AbortSignal): Promise<Judged> {
     const { policy, version } = this.order;
     if (!this.observe) return this.unknown('there is no Prometheus: PROMETHEUS_URL is not set');
     const news = onNew.map(([index, begunAtMs, deployedAtMs, smoked]) =>
@@ -168,7 +172,8 @@ class RingWatch {
       nowMs: Date.now(),
       memo: this.memo,
     });
-    return unlessPastUnknown(verdict, unknown);
+    const inDoubt = verdict.judged.flatMap((c) => (c.verdict === 'inconclusive' || bare.has(c.cell) ? [c.cell] : []));
+    return { ...unlessPastUnknown(verdict, unknown), doubts: doubtsOf(inDoubt) };
   }
 
   /** Those that were not asked for the longest are measured again when their turn comes. */
@@ -194,7 +199,7 @@ class RingWatch {
     return baseline ? { ...cell, baseline } : cell;
   }
 
-  private unknown(reason: string): RingJudgement {
+  private unknown(reason: string): Judged {
     return {
       verdict: 'inconclusive',
       scope: 'none',
@@ -204,9 +209,16 @@ class RingWatch {
       cells: [],
       looks: this.looks ?? { spent: 0, lastMs: 0 },
       judged: [],
+      doubts: { unmeasured: true },
     };
   }
 }
+
+type Doubts = Pick<RingHealthNote, 'unknown' | 'unmeasured'>;
+type Judged = RingJudgement & { doubts: Doubts };
+
+const doubtsOf = (cells: string[]): Doubts =>
+  cells.length === 0 || cells.length > UNKNOWN_AT_MOST ? {} : { unknown: cells };
 
 type Known = Pick<CellToObserve, 'expected' | 'begunAtMs' | 'deployedAtMs' | 'before'> & { smoked: 0 | 1 };
 

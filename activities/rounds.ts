@@ -20,6 +20,8 @@ export class Rounds {
     this.length = rounds;
     this.notes = [...this.notes, note].slice(-rounds);
     const worst = WORST_FIRST.flatMap((verdict) => this.notes.findLast((n) => n.verdict === verdict) ?? [])[0] ?? note;
-    return { ...worst, atMs: note.atMs };
+    // One look names only cells whose turn it was.
+    const { unknown, ...rest } = worst;
+    return { ...rest, ...(unknown && rounds === 1 ? { unknown } : {}), atMs: note.atMs };
   }
 }

@@ -301,7 +301,7 @@ class RingRun {
     this.hear(signals.cellsLeftSignal, (m) => this.change(() => this.drop(m)));
     this.hear(signals.ringHealthSignal, (m) => this.change(() => this.health.note(m)));
     this.hear(signals.ringGateSignal, (m) => this.change(() => this.gates.noteGate(m.detail)));
-    this.hear(signals.ringChecksSignal, (m) => this.change(() => this.gates.noteChecks(m.detail)));
+    this.hear(signals.ringChecksSignal, (m) => this.change(() => this.gates.noteChecks(m)));
     this.hear(signals.reportNowSignal, () => this.reporter.reportNow());
     handleOurs(signals.cellOrdersSignal, ({ cell }) => this.change(() => this.flights.noteOrders(cell)));
     handleOurs(signals.cellNoteSignal, (m) => this.change(() => this.noteCell(m)));
@@ -330,7 +330,10 @@ class RingRun {
 
   private override({ wait, waiver }: OverrideInPass): void {
     if (waiver) return this.calendar.waive(waiver);
-    override(this.ctx.state, wait);
+    const { ctx, gates, health } = this;
+    const inDoubt = ctx.cellsInDoubt().map(ctx.roster.idOf);
+    override(ctx.state, wait, { inDoubt, isForOthers: gates.isShut || health.isBlind, now: Date.now() });
+    gates.keep();
     if (wait !== 'health') return;
     this.health.hold();
     void this.flights.waiveHealth();

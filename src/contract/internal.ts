@@ -437,8 +437,13 @@ export type RingHealthMessage = RingHealthNote & {
 /** Why the rings before one, and it itself, are waited for. */
 export type RingGateMessage = { detail: string } & ForPass;
 
-/** What speaks against going on, from outside checks; null: nothing. */
-export type RingChecksMessage = { detail: string | null } & ForPass;
+/** What speaks against going on, from outside checks, null: nothing; and the names of those that do. */
+export interface OutsideWord {
+  detail: string | null;
+  against?: string[];
+}
+
+export type RingChecksMessage = OutsideWord & ForPass;
 
 /** The topology in force, gzipped, base64; null where there is none yet. */
 export interface PackedTopology {

@@ -163,6 +163,10 @@ export interface RingHealth {
     /** Epoch ms. */
     atMs: number;
     evidence: Evidence[];
+    /** Cells of which too little is known, where there is no other doubt; left out where they are too many to name. */
+    unknown?: string[];
+    /** Nothing could be measured: nobody answers who measures. */
+    unmeasured?: true;
   };
 }
 

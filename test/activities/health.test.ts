@@ -278,7 +278,15 @@ describe('the watch of a ring', () => {
     expect(await told({ saturation: SATURATION }, [])).toMatchObject({
       verdict: 'inconclusive',
       sentence: expect.stringContaining('the past could not be measured'),
+      unknown: ['c0', 'c1', 'c2'],
     });
+  });
+
+  it('tells a Prometheus that cannot be asked from measurements that are missing', async () => {
+    server.instead = () => ({ status: 503, json: {} });
+    const word = await told({ saturation: SATURATION }, []);
+    expect(word).toMatchObject({ verdict: 'inconclusive', unmeasured: true });
+    expect(word).not.toHaveProperty('unknown');
   });
 
   describe('with a cell that is not ready', () => {

@@ -34,3 +34,9 @@ it('with other turns a round begins anew', () => {
   expect(said(rounds, 'healthy', 3, 3)).toMatchObject({ verdict: 'healthy' });
   expect(rounds.isWhole).toBe(false);
 });
+
+it('names who is in doubt only where one look sees them all', () => {
+  const doubt = { ...note('inconclusive', 1), evidence: [], unknown: ['c-1'] };
+  expect(new Rounds().note(doubt, 1)).toMatchObject({ unknown: ['c-1'] });
+  expect(new Rounds().note(doubt, 2)).not.toHaveProperty('unknown');
+});

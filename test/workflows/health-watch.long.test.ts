@@ -121,6 +121,35 @@ scenario(
 );
 
 scenario(
+  'a ring of which too little is known while it bakes is not asked about for ever: it halts for a person, and a retry asks on',
+  scene({
+    rings: { 2: 2 },
+    policies: { 2: { maxParallel: 2, bakeTime: '20s', autoRollback: 'ring' } },
+    health: { inconclusiveTimeout: '15s' },
+  }),
+  async (world) => {
+    await graduate(world, V1);
+    await patiently(world, V1, (s) => ringOf(s, 2)?.state === 'baking');
+    await world.fault({ kind: 'missing-series', cell: 'c2-1', version: V1, signals: ['errors'] });
+    const halted = await patiently(world, V1, (s) => ringOf(s, 2)?.state === 'halted');
+    expect(halted.waitingFor).toMatchObject({
+      kind: 'operator',
+      detail: expect.stringMatching(/not known to be healthy for 15s: c2-1/),
+      next: expect.arrayContaining([expect.stringContaining('cellctl retry --ring 2')]),
+    });
+    expect(theRing(halted, 2)).toMatchObject({ converged: 2, failed: 0, rolledBack: 0 });
+    expect((await world.jobs()).filter(({ kind }) => kind !== 'configure')).toEqual([]);
+    // What is missing is asked for as long again.
+    await world.cells.rollout(V1).retryRing({ ring: 2, by: 'alice' });
+    await patiently(world, V1, (s) => ringOf(s, 2)?.waitingFor?.kind === 'health');
+    await world.cells.rollout(V1).override({ wait: 'health', ring: 2, by: 'alice', reason: 'scrape is broken' });
+    await patiently(world, V1, (s) => ringOf(s, 2)?.state === 'grace');
+    await abort(world);
+  },
+  TEST_MS,
+);
+
+scenario(
   'a ring that goes back as a whole waits for no cell whose health cannot be told',
   scene({
     rings: { 2: 4 },

@@ -11,6 +11,7 @@ import {
   exceptionOf,
   graduate,
   jobsSeen,
+  pause,
   ringOf,
   scenario,
   seen,
@@ -75,14 +76,19 @@ scenario(
 );
 
 scenario(
-  'an override ends the wait for health',
-  scene({ rings: { 2: 1 }, health: { inconclusiveTimeout: '10m' } }),
+  'an override ends one wait for health: the cell, its bake, its grace period and its PDM are waited for each by itself',
+  scene({ rings: { 2: 1 }, policies: { 2: { bakeTime: '1s' } }, health: { inconclusiveTimeout: '10m' } }),
   async (world) => {
     await world.fault({ kind: 'missing-series', cell: 'c2-1', version: V1, signals: ['errors'] });
     await graduate(world, V1);
     await holdsForHealth(world, /errors has no sample/);
     const override = () =>
       world.cells.rollout(V1).override({ wait: 'health', ring: 2, by: 'alice', reason: 'seen by eye' });
+    await override();
+    // What was not known of the cell is not known of the bake.
+    await seen(world, V1, (s) => ringOf(s, 2)?.state === 'baking' && ringOf(s, 2)?.waitingFor?.kind === 'health');
+    await pause(3_000);
+    expect(theRing(await world.cells.rollout(V1).status(), 2).state).toBe('baking');
     await override();
     // PDM cannot be gone back from: before it, and after it, a person is asked once more.
     await seen(world, V1, (s) => ringOf(s, 2)?.state === 'grace' && ringOf(s, 2)?.waitingFor?.kind === 'health');

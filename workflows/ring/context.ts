@@ -211,6 +211,10 @@ export class PassContext {
     else this.troubles.set(who, trouble);
   }
 
+  hasTrouble(who: string): boolean {
+    return this.troubles.has(who);
+  }
+
   /** Cells in flight whose health cannot be told. */
   cellsInDoubt(): number[] {
     const inDoubt = [...this.troubles].filter(([, { kind }]) => kind === 'health' || kind === 'prometheus');

@@ -1,4 +1,6 @@
 import { CancellationScope } from '@temporalio/workflow';
+import type { OutsideWord } from '../../src/contract/internal.js';
+import { askOutside, noteOutside, speaksAgainst } from '../../src/domain/ring/checks.js';
 import { awaitHealthyRings, watchChecks } from '../shared/activities.js';
 import { untilAnswered } from '../shared/trouble.js';
 import type { PassContext } from './context.js';
@@ -34,7 +36,13 @@ export class Gates {
       // That wait is over; how the cells are after it is another one.
       state.overridden = state.overridden.filter((wait) => wait !== 'health');
     }
-    if (isOver || state.overridden.includes('check')) this.endChecks();
+    if (isOver) this.endChecks();
+    else if (this.checks) this.showChecks();
+  }
+
+  /** The package waits for the rings before. */
+  get isShut(): boolean {
+    return this.gate !== null && !this.isToldOnly;
   }
 
   /** Why the rings before are waited for. */
@@ -42,9 +50,16 @@ export class Gates {
     if (this.gate) this.holdFor(detail);
   }
 
-  /** What the checks say; null: nothing against going on. */
-  noteChecks(detail: string | null): void {
-    if (this.checks) this.ctx.setTrouble(CHECKS, detail === null ? null : { kind: 'check', detail });
+  /** What the checks say. */
+  noteChecks(word: OutsideWord): void {
+    if (!this.checks) return;
+    noteOutside(this.ctx.state, word);
+    this.showChecks();
+  }
+
+  private showChecks(): void {
+    const detail = speaksAgainst(this.ctx.state);
+    this.ctx.setTrouble(CHECKS, detail === null ? null : { kind: 'check', detail });
   }
 
   private holdFor(detail: string): void {
@@ -83,9 +98,10 @@ export class Gates {
 
   private async watch(): Promise<void> {
     const { requestId, ring } = this.ctx.input;
-    this.ctx.setTrouble(CHECKS, { kind: 'check', detail: 'the outside checks are asked' });
+    askOutside(this.ctx.state);
+    this.showChecks();
     const ask = () => watchChecks({ requestId, ring, checks: this.ctx.entered.policy.checks });
-    await untilAnswered(ask, ({ detail }) => this.noteChecks(detail));
+    await untilAnswered(ask, ({ detail }) => this.noteChecks({ detail }));
   }
 
   private run(body: () => Promise<void>): CancellationScope {

@@ -1,10 +1,18 @@
 import { CancellationScope, log } from '@temporalio/workflow';
 import type { RingVerdict } from '../../src/contract/health.js';
 import type { CellNote, RingHealthMessage } from '../../src/contract/internal.js';
-import { haltAsSystemic, hasWatched, noteOf, noteRingHealth } from '../../src/domain/ring/health.js';
+import {
+  boundDoubt,
+  doubtOf,
+  haltAsSystemic,
+  hasWatched,
+  noteOf,
+  noteRingHealth,
+} from '../../src/domain/ring/health.js';
 import { flying, turnedBad } from '../../src/domain/ring/pass.js';
 import { MAX_PARALLEL } from '../../src/domain/topology/defaults.js';
 import { watchRing } from '../shared/activities.js';
+import { Alarm } from '../shared/alarm.js';
 import { untilAnswered } from '../shared/trouble.js';
 import type { PassContext } from './context.js';
 import type { Flights } from './flights.js';
@@ -19,14 +27,18 @@ const WATCH = 'the watch of the ring';
  */
 export class HealthWatch {
   private scope: CancellationScope | null = null;
+  private readonly alarm: Alarm;
 
   constructor(
     private readonly ctx: PassContext,
     private readonly flights: Flights,
-  ) {}
+  ) {
+    this.alarm = new Alarm(() => ctx.wake());
+  }
 
   /** Begins, goes on or ends as the pass wants it. */
   keep(): void {
+    this.bound();
     if (!hasWatched(this.ctx.state)) return this.end();
     this.hold();
     // What is to go back beyond these the next look finds again.
@@ -45,17 +57,29 @@ export class HealthWatch {
   }
 
   /**
-   * A ring of which too little is known is held, unless a person said that this is no reason to wait. One that is halted
-   * waits for a person anyway, and what that person has mended there is not held up.
+   * A ring of which too little is known is held, unless a person said that this is no reason to wait; for so long, and then
+   * it is halted. One that is halted waits for a person anyway, and what that person has mended there is not held up.
    */
   hold(): void {
     const { state } = this.ctx;
-    if (state.halt) this.ctx.setTrouble(WATCH, null);
-    const note = state.health?.ring;
-    const isObeyed = state.healthMode === 'enforce' && !state.overridden.includes('health');
-    const holds = isObeyed && !state.halt && hasWatched(state);
-    const isUnknown = holds && note?.verdict === 'inconclusive';
-    this.ctx.setTrouble(WHO, isUnknown && note ? { kind: 'health', detail: note.sentence } : null);
+    const doubt = doubtOf(state);
+    const kind = doubt?.unmeasured ? 'prometheus' : 'health';
+    this.ctx.setTrouble(WHO, doubt && { kind, detail: doubt.sentence });
+    if (state.halt || state.overridden.includes('health')) this.ctx.setTrouble(WATCH, null);
+  }
+
+  /** Nobody can be asked how the ring is. */
+  get isBlind(): boolean {
+    return this.ctx.hasTrouble(WATCH);
+  }
+
+  /** Nobody waits for ever for what is not measured: from then on the ring is a person's. */
+  private bound(): void {
+    const { state, entered } = this.ctx;
+    if (!entered.health) return;
+    const hadHalted = state.halt !== null;
+    this.alarm.set(boundDoubt(state, entered.health.inconclusiveTimeoutMs, Date.now()));
+    if (!hadHalted && state.halt) this.ctx.wake();
   }
 
   private end(): void {
@@ -82,8 +106,9 @@ export class HealthWatch {
 
   /** Who cannot be asked holds the ring, where health is to be obeyed. */
   private tell(scope: CancellationScope, trouble: CellNote['trouble']): void {
-    if (this.scope !== scope || this.ctx.state.healthMode !== 'enforce' || this.ctx.state.halt) return;
+    if (this.scope !== scope || this.ctx.state.healthMode !== 'enforce') return;
     this.ctx.setTrouble(WATCH, trouble);
+    this.hold();
     this.ctx.wake();
   }
 

@@ -8,6 +8,7 @@ import type {
   WatchedCells,
 } from '../../contract/internal.js';
 import type { RingHealth } from '../../contract/status.js';
+import { formatDuration } from '../duration.js';
 import { pack, unpack } from '../snapshot.js';
 import type { PassState } from './pass.js';
 
@@ -33,6 +34,10 @@ export interface PassHealth {
   before: Record<number, KnownFault[]>;
   /** Why the watch sent a cell back. */
   bad: Record<number, { reason: string; evidence: Evidence[] }>;
+  /** Cells of which a person said that nobody needs to know more, in the present stage; absent: none. */
+  waived?: string[];
+  /** Since when the ring has waited, without a break, for more to be known of it, epoch ms; absent: it does not. */
+  doubtSinceMs?: number;
 }
 
 export const newHealth = (): PassHealth => ({
@@ -63,6 +68,8 @@ export function noteJudged(s: PassState, index: number, result: CellResult): voi
     kept.cells[health.verdict] += 1;
     if (health.quiet) kept.cells.quiet += 1;
     if (health.verdict === 'unhealthy') noteUnobeyed(s, health.sentence);
+    // Enough was known of it after all.
+    if (health.verdict === 'healthy') kept.waived = kept.waived?.filter((cell) => cell !== result.cell) ?? [];
   }
   if (!deployed || result.state !== 'converged') return;
   kept.deployed[index] = [deployed.begunAtMs, deployed.endedAtMs, smokeTests === 'passed' ? 1 : 0];
@@ -115,6 +122,9 @@ type Beside = Pick<RingHealthMessage, 'looks' | 'cells'>;
 /** Notes how the ring as a whole was judged. */
 export function noteRingHealth(s: PassState, note: RingHealthNote, { looks, cells }: Beside = {}): void {
   if (!s.health) return;
+  if (note.verdict !== 'inconclusive') endWaiver(s);
+  // Somebody waived what was missing then; now everything is.
+  else if (note.unmeasured && !s.health.ring?.unmeasured) endWaiver(s);
   if (cells && s.healthMode === 'shadow') s.health.cells = cells;
   // What stopped the ring stays its word: of the cells that are left, later looks see a part only.
   if (s.halt?.kind !== 'systemic' || note.scope === 'systemic') s.health.ring = note;
@@ -144,6 +154,12 @@ export const asksForAct = (
   { scope, cells }: Pick<RingVerdict, 'scope' | 'cells'>,
   { isSystemic }: Pick<WatchedCells, 'isSystemic'>,
 ): boolean => (scope === 'systemic' && !isSystemic) || cells.some(({ verdict }) => verdict === 'unhealthy');
+
+/** Whether too little is known for another reason, or of more cells, than was told. */
+export const isOtherDoubt = (told: RingHealthNote, note: RingHealthNote): boolean =>
+  note.verdict === 'inconclusive' &&
+  (told.unmeasured !== note.unmeasured ||
+    (told.unknown !== undefined && (note.unknown?.some((cell) => !told.unknown?.includes(cell)) ?? true)));
 
 /** Whether there is anything to watch: a cell on the package, in a pass that goes on or is halted with it. */
 export function hasWatched(s: PassState): boolean {
@@ -191,7 +207,70 @@ function clockOf(s: PassState): number | null {
 export function healthUnknown(s: PassState): boolean {
   if (!s.health || s.healthMode !== 'enforce' || !hasWatched(s) || s.overridden.includes('health')) return false;
   const { ring } = s.health;
-  return ring?.verdict !== 'healthy' || ring.atMs < (clockOf(s) ?? 0);
+  if (ring === null || ring.atMs < (clockOf(s) ?? 0)) return true;
+  return ring.verdict !== 'healthy' && !isWaived(s.health);
+}
+
+/** No answer, or none yet, is never taken for healthy; a stage that takes no time is not watched. */
+export const unwatched = (s: PassState, forMs: number): boolean =>
+  healthUnknown(s) ||
+  (!s.overridden.includes('health') && (s.silent.length > 0 || (forMs > 0 && s.watched !== s.stage)));
+
+/** The word on the ring for which it is held: too little is known of it. A ring that is halted waits for a person anyway. */
+export function doubtOf(s: PassState): RingHealthNote | null {
+  const ring = s.health?.ring;
+  if (!s.health || ring?.verdict !== 'inconclusive' || s.healthMode !== 'enforce') return null;
+  if (s.halt || !hasWatched(s) || s.overridden.includes('health') || isWaived(s.health)) return null;
+  return ring;
+}
+
+/** Whether a person has taken on every cell of which too little is known. */
+const isWaived = ({ ring, waived = [] }: PassHealth): boolean =>
+  ring?.verdict === 'inconclusive' && ring.unknown !== undefined && ring.unknown.every((cell) => waived.includes(cell));
+
+/** What a person who waits for health no longer can mean. */
+export interface Waiting {
+  /** Cells in flight whose health cannot be told. */
+  inDoubt: string[];
+  /** The rings before it are waited for, or whoever watches it. */
+  isForOthers: boolean;
+  now: number;
+}
+
+/**
+ * A person ends the wait for health that there is now, and no other: a cell of which too little is known only later, and a
+ * later stage, are waited for anew. Where nothing is waited for it changes nothing.
+ */
+export function waiveHealth(s: PassState, { inDoubt, isForOthers, now }: Waiting): void {
+  const doubt = doubtOf(s);
+  if (s.health) s.health.waived = [...new Set([...(s.health.waived ?? []), ...inDoubt, ...(doubt?.unknown ?? [])])];
+  const clock = clockOf(s);
+  const isLate = clock !== null && now >= clock && unwatched(s, 1);
+  if (isForOthers || isLate || doubtOf(s) !== null) s.overridden.push('health');
+}
+
+/** What a person waived is over. */
+export function endWaiver(s: PassState): void {
+  s.overridden = s.overridden.filter((wait) => wait !== 'health');
+  delete s.health?.waived;
+}
+
+/**
+ * A ring of which too little is known waits for so long, and then for a person. While nothing can be measured at all that
+ * is nobody's to mend in the ring: it is waited out. Answers when the time is over, epoch ms; null: none runs.
+ */
+export function boundDoubt(s: PassState, timeoutMs: number, now: number): number | null {
+  const doubt = doubtOf(s);
+  if (!s.health || !doubt || doubt.unmeasured) {
+    delete s.health?.doubtSinceMs;
+    return null;
+  }
+  s.health.doubtSinceMs ??= now;
+  const dueMs = s.health.doubtSinceMs + timeoutMs;
+  if (now < dueMs) return dueMs;
+  const reason = `not known to be healthy for ${formatDuration(timeoutMs)}: ${doubt.sentence}`;
+  s.halt = { kind: 'in-doubt', reason, sinceMs: now };
+  return null;
 }
 
 /** What people see of it. */

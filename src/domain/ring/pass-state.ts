@@ -1,6 +1,7 @@
 import type { Evidence, HealthMode } from '../../contract/health.js';
 import type { CellPurpose, StopPass } from '../../contract/internal.js';
 import type { CellState, PassPurpose } from '../../contract/status.js';
+import type { OutsideChecks } from './checks.js';
 import type { PassHealth } from './health.js';
 import type { Observed } from './observe.js';
 
@@ -50,9 +51,9 @@ export interface FlightRecord {
 export interface Halt {
   /**
    * `systemic`: the package is at fault, whatever single cells say; `inconclusive`: too little is known of a cell, which is
-   * nobody's fault.
+   * nobody's fault; `in-doubt`: the same of the ring as a whole, for too long.
    */
-  kind: 'cells' | 'migration' | 'check' | 'none-converged' | 'systemic' | 'inconclusive';
+  kind: 'cells' | 'migration' | 'check' | 'none-converged' | 'systemic' | 'inconclusive' | 'in-doubt';
   reason: string;
   sinceMs: number;
   /** The first cell that did not pass, and for which everybody waits. */
@@ -112,8 +113,10 @@ export interface PassState {
   graceUntilMs: number | null;
   /** When a ring that had baked was converged again after a retry. */
   wholeAgainMs: number | null;
-  /** Waits that a person ended before they began or while they ran. */
+  /** Waits that a person has ended, until they would have been over anyway. */
   overridden: string[];
+  /** The last word of outside checks; absent: there are none, or nobody has asked. */
+  outside?: OutsideChecks;
   /** Checks whose last word is that they failed, and who said so. */
   failedChecks: Record<string, string>;
   /** `migrateWhen: everywhere`: the package has baked in every ring. */

@@ -1,6 +1,8 @@
 import type { CheckInPass } from '../../contract/internal.js';
 import type { OverridableWait } from '../../contract/messages.js';
 import type { RingPolicy } from '../../contract/policy.js';
+import { waiveOutside } from './checks.js';
+import { endWaiver, type Waiting, waiveHealth } from './health.js';
 import {
   drop,
   endHaltWithinBudget,
@@ -77,10 +79,14 @@ export function noteCheck(s: PassState, { name, outcome, by }: CheckInPass): voi
   else delete s.failedChecks[name];
 }
 
-/** Ends one wait of this pass by a person's word; a check that fails later is another wait. */
-export function override(s: PassState, wait: OverridableWait): void {
-  if (wait === 'check') s.failedChecks = {};
-  s.overridden.push(wait);
+/** Ends one wait of this pass by a person's word, the one that there is now; what fails or is missing later is another. */
+export function override(s: PassState, wait: OverridableWait, waiting: Waiting): void {
+  if (wait === 'health') return waiveHealth(s, waiting);
+  if (wait !== 'check') s.overridden.push(wait);
+  else {
+    s.failedChecks = {};
+    waiveOutside(s);
+  }
 }
 
 /** What a fresh look says of a cell that a person wants retried. */
@@ -129,6 +135,7 @@ function backToDeploy(s: PassState): void {
   s.stage = 'deploy';
   // What a person ended was a wait of what ran then.
   s.overridden = [];
+  endWaiver(s);
   s.graceUntilMs = null;
   if (s.bakedAtMs !== null) return;
   s.convergedAtMs = null;

@@ -1,5 +1,5 @@
 import type { RingPolicy } from '../../contract/policy.js';
-import { healthUnknown } from './health.js';
+import { endWaiver, unwatched } from './health.js';
 import { concerned, converged, isMending, type Mark, type PassState, type Stage, setMark, settled } from './pass.js';
 import { waitsForPutOff } from './put-off.js';
 
@@ -44,6 +44,8 @@ function step(s: PassState, a: Advance): void {
 function enter(s: PassState, stage: Stage): void {
   s.stage = stage;
   s.cursor = 0;
+  // What a person made up for in one stage is another silence in the next.
+  endWaiver(s);
 }
 
 function stopped(s: PassState): void {
@@ -123,11 +125,6 @@ function isHeldUp(s: PassState, a: Advance): boolean {
   return true;
 }
 
-/** No answer, or none yet, is never taken for healthy; a stage that takes no time is not watched. */
-const unwatched = (s: PassState, forMs: number): boolean =>
-  healthUnknown(s) ||
-  (!s.overridden.includes('health') && (s.silent.length > 0 || (forMs > 0 && s.watched !== s.stage)));
-
 function bakeStage(s: PassState, a: Advance): void {
   // The ring's bake waits for no cell that comes late.
   if (s.counts.m + s.counts['<'] > 0 || haltForNone(s, a)) return;
@@ -141,8 +138,6 @@ function bakeStage(s: PassState, a: Advance): void {
   // Counted from the bake's end; after a retry from when the ring was whole again.
   const since = s.wholeAgainMs ?? s.bakedAtMs;
   s.graceUntilMs ??= since + a.policy.gracePeriodMs;
-  // Silence that a person made up for in the bake is another silence in the grace period.
-  s.overridden = s.overridden.filter((wait) => wait !== 'health');
   enter(s, 'grace');
   graceStage(s, a);
 }

@@ -58,6 +58,8 @@ describe('a ring', () => {
     ['migration', false, 'RingHalted s2'],
     ['check', false, 'RingHalted s2'],
     ['none-converged', false, 'RingHalted s2'],
+    ['in-doubt', false, 'RingHalted s2'],
+    ['in-doubt', true, 'RingHalted s4'],
     ['cells', true, 'RingHalted s4'],
     ['systemic', false, 'PackageUnhealthy s1'],
     ['systemic', true, 'PackageUnhealthy s4'],

@@ -1,19 +1,24 @@
 import { describe, expect, it } from 'vitest';
-import type { CellVerdict, RingVerdict } from '../../../src/contract/health.js';
+import type { CellVerdict, RingVerdict, Verdict } from '../../../src/contract/health.js';
+import type { RingHealthNote } from '../../../src/contract/internal.js';
 import { judgeCell, judgeRing } from '../../../src/domain/health/index.js';
 import {
   asksForAct,
   beforeOf,
+  boundDoubt,
   carryHealth,
+  doubtOf,
   haltAsSystemic,
   hasWatched,
+  healthUnknown,
+  isOtherDoubt,
   newHealth,
   noteRingHealth,
   restoreHealth,
   watchedCells,
 } from '../../../src/domain/ring/health.js';
 import { cellEnded, type PassState, sendBack, setMark, takeNext } from '../../../src/domain/ring/pass.js';
-import { resume, retried, skip } from '../../../src/domain/ring/people.js';
+import { override, resume, retried, skip } from '../../../src/domain/ring/people.js';
 import { advance, isToGoBack } from '../../../src/domain/ring/stages.js';
 import {
   APDEX,
@@ -28,7 +33,7 @@ import {
   SATURATION,
 } from '../health/observations.js';
 import { policyOf } from '../policies.js';
-import { FREE, marksOf, NOW, result, rules, standing } from './passes.js';
+import { FREE, marksOf, NOW, result, rules, standing, waiting } from './passes.js';
 
 const measured = (marks: string, more: Partial<PassState> = {}): PassState => ({
   ...standing(marks),
@@ -355,4 +360,166 @@ it('a cell that stood down for a brake is as if it had not been taken, and spend
   expect([marksOf(s), s.exceptions, s.halt]).toEqual(['.d', {}, null]);
   expect(takeNext(s, policy, { braked: true, trouble: false })).toEqual([]);
   expect(takeNext(s, policy, FREE)).toEqual([0]);
+});
+
+const says = (verdict: Verdict, more: Partial<RingHealthNote> = {}): RingHealthNote => ({
+  ...{ verdict, scope: 'none', atMs: NOW, sentence: `it is ${verdict}`, evidence: [] },
+  ...more,
+});
+const inDoubt = (...unknown: string[]) => says('inconclusive', { unknown });
+const NOTHING_ANSWERS = says('inconclusive', { unmeasured: true });
+
+describe('a person who waits for the health of a ring no longer', () => {
+  const rolling = (note: RingHealthNote, marks = 'CC.') => {
+    const s = measured(marks);
+    noteRingHealth(s, note);
+    return s;
+  };
+
+  it('means the cells of which too little is known then, and no other', () => {
+    const s = rolling(inDoubt('c-1'));
+    expect(doubtOf(s)).toMatchObject({ unknown: ['c-1'] });
+    override(s, 'health', waiting());
+    expect(doubtOf(s)).toBeNull();
+    noteRingHealth(s, inDoubt('c-1', 'c-2'));
+    expect(doubtOf(s)).toMatchObject({ unknown: ['c-1', 'c-2'] });
+    override(s, 'health', waiting());
+    expect(doubtOf(s)).toBeNull();
+  });
+
+  it('means it until enough is known: what is missing after that is missing anew', () => {
+    const s = rolling(inDoubt('c-1'));
+    override(s, 'health', waiting());
+    noteRingHealth(s, says('healthy'));
+    noteRingHealth(s, inDoubt('c-1'));
+    expect(doubtOf(s)).not.toBeNull();
+  });
+
+  it('means a cell in flight, also when the ring is in doubt about it; not once enough was known of it', () => {
+    const s = rolling(says('healthy'), 'C>');
+    override(s, 'health', waiting(NOW, { inDoubt: ['c'] }));
+    expect(s.overridden).toEqual([]);
+    noteRingHealth(s, inDoubt('c'));
+    expect(doubtOf(s)).toBeNull();
+    const health = { ...unhealthy('c'), verdict: 'healthy' as const };
+    cellEnded(s, 1, result('converged', { health }), policyOf(), NOW);
+    expect(doubtOf(s)).not.toBeNull();
+  });
+
+  it('is asked again in the bake: it does not end at its clock while anything is unknown', () => {
+    const policy = policyOf({ bakeTimeMs: 1_000, gracePeriodMs: 1_000 });
+    const s = rolling(inDoubt('c-1'), 'CC');
+    override(s, 'health', waiting());
+    advance(s, rules(policy));
+    noteRingHealth(s, { ...inDoubt('c-1'), atMs: NOW + 1_000 });
+    advance(s, rules(policy, { now: NOW + 1_000 }));
+    expect([s.stage, doubtOf(s)?.unknown]).toEqual(['bake', ['c-1']]);
+    override(s, 'health', waiting(NOW + 1_000));
+    advance(s, rules(policy, { now: NOW + 1_000 }));
+    expect([s.stage, doubtOf(s)?.unknown]).toEqual(['grace', ['c-1']]);
+  });
+
+  it('means a bake in doubt to its end, unless another cell is unknown by then', () => {
+    const s = rolling(inDoubt('c-1'), 'CC');
+    Object.assign(s, { stage: 'bake', bakeUntilMs: NOW + 1_000 });
+    override(s, 'health', waiting());
+    noteRingHealth(s, { ...inDoubt('c-1'), atMs: NOW + 1_000 });
+    expect(healthUnknown(s)).toBe(false);
+    noteRingHealth(s, { ...inDoubt('c-2'), atMs: NOW + 1_001 });
+    expect(healthUnknown(s)).toBe(true);
+  });
+
+  it('means nothing where nothing is waited for', () => {
+    const s = rolling(says('healthy'));
+    override(s, 'health', waiting());
+    expect(s.overridden).toEqual([]);
+    noteRingHealth(s, inDoubt('c-1'));
+    expect(doubtOf(s)).not.toBeNull();
+  });
+
+  it('means all that is unknown while nothing can be measured, until it can', () => {
+    const s = rolling(NOTHING_ANSWERS);
+    override(s, 'health', waiting());
+    noteRingHealth(s, inDoubt('c-1'));
+    expect(doubtOf(s)).toBeNull();
+    noteRingHealth(s, says('healthy'));
+    noteRingHealth(s, inDoubt('c-1'));
+    override(s, 'health', waiting());
+    noteRingHealth(s, NOTHING_ANSWERS);
+    expect(doubtOf(s)).not.toBeNull();
+  });
+});
+
+describe('news of a ring in doubt', () => {
+  it.each<[string, RingHealthNote, RingHealthNote, boolean]>([
+    ['the same cell', inDoubt('a'), inDoubt('a'), false],
+    ['fewer', inDoubt('a', 'b'), inDoubt('b'), false],
+    ['another cell', inDoubt('a'), inDoubt('b'), true],
+    ['more than are named', inDoubt('a'), says('inconclusive'), true],
+    ['a Prometheus that is gone', inDoubt('a'), NOTHING_ANSWERS, true],
+    ['a Prometheus that is back', NOTHING_ANSWERS, inDoubt('a'), true],
+    ['none, where it is known', inDoubt('a'), says('healthy'), false],
+  ])('is %s', (_, told, note, isNews) => {
+    expect(isOtherDoubt(told, note)).toBe(isNews);
+  });
+});
+
+describe('a ring of which too little is known', () => {
+  const HOLD = 60_000;
+  const rolling = (note: RingHealthNote) => {
+    const s = measured('CC.');
+    noteRingHealth(s, note);
+    return s;
+  };
+
+  it('is halted for a person when its time for that is over', () => {
+    const s = rolling(inDoubt('c-1'));
+    expect(boundDoubt(s, HOLD, NOW)).toBe(NOW + HOLD);
+    noteRingHealth(s, inDoubt('c-1', 'c-2'));
+    expect(boundDoubt(s, HOLD, NOW + HOLD - 1)).toBe(NOW + HOLD);
+    expect(s.halt).toBeNull();
+    expect(boundDoubt(s, HOLD, NOW + HOLD)).toBeNull();
+    expect(s.halt).toEqual({
+      kind: 'in-doubt',
+      reason: 'not known to be healthy for 1m: it is inconclusive',
+      sinceMs: NOW + HOLD,
+    });
+    expect(isToGoBack(s, policyOf({ autoRollback: 'ring' }))).toBe(false);
+  });
+
+  it('is asked about for as long again after a retry; a skip changes nothing', () => {
+    const s = rolling(inDoubt('c-1'));
+    for (const at of [0, HOLD]) boundDoubt(s, HOLD, NOW + at);
+    skip(s, 2, 'alice', 'later', policyOf());
+    expect(boundDoubt(s, HOLD, NOW + HOLD + 1)).toBeNull();
+    expect(s.halt?.kind).toBe('in-doubt');
+    resume(s, policyOf(), NOW + 2 * HOLD);
+    expect([s.halt, boundDoubt(s, HOLD, NOW + 2 * HOLD)]).toEqual([null, NOW + 3 * HOLD]);
+  });
+
+  it.each<[string, (s: PassState) => void]>([
+    ['enough is known meanwhile', (s) => noteRingHealth(s, says('healthy'))],
+    ['nothing can be measured meanwhile', (s) => noteRingHealth(s, NOTHING_ANSWERS)],
+    ['a person takes it on', (s) => override(s, 'health', waiting())],
+  ])('has its time anew where %s', (_, ends) => {
+    const s = rolling(inDoubt('c-1'));
+    boundDoubt(s, HOLD, NOW);
+    ends(s);
+    expect(boundDoubt(s, HOLD, NOW + 10 * HOLD)).toBeNull();
+    expect(s.halt).toBeNull();
+    noteRingHealth(s, inDoubt('c-9'));
+    expect(boundDoubt(s, HOLD, NOW + 10 * HOLD)).toBe(NOW + 11 * HOLD);
+  });
+
+  it('waits on as long over a continue-as-new, and a person’s word with it', () => {
+    const s = rolling(inDoubt('c-1'));
+    override(s, 'health', waiting());
+    noteRingHealth(s, inDoubt('c-2'));
+    boundDoubt(s, HOLD, NOW);
+    const carried = s.health && JSON.parse(JSON.stringify(carryHealth(s.health)));
+    const after: PassState = { ...s, health: carried && restoreHealth(carried) };
+    expect(boundDoubt(after, HOLD, NOW + 5)).toBe(NOW + HOLD);
+    noteRingHealth(after, inDoubt('c-1'));
+    expect(doubtOf(after)).toBeNull();
+  });
 });

@@ -1,6 +1,7 @@
 import type { CellResult } from '../../../src/contract/internal.js';
 import type { RingPolicy } from '../../../src/contract/policy.js';
 import type { CellState, PassPurpose } from '../../../src/contract/status.js';
+import type { Waiting } from '../../../src/domain/ring/health.js';
 import { newPass, type PassState, setMark } from '../../../src/domain/ring/pass.js';
 import type { Advance } from '../../../src/domain/ring/stages.js';
 
@@ -37,6 +38,14 @@ export const result = (state: CellState, more: Partial<CellResult> = {}): CellRe
   deferred: false,
   needsDowntime: false,
   cancelled: false,
+  ...more,
+});
+
+/** A person types while no cell in flight is in doubt, and nobody else is waited for. */
+export const waiting = (now = NOW, more: Partial<Waiting> = {}): Waiting => ({
+  inDoubt: [],
+  isForOthers: false,
+  now,
   ...more,
 });
 

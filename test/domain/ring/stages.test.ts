@@ -3,7 +3,7 @@ import { cellEnded, newPass, type PassState, takeNext, turnedBad } from '../../.
 import { noteCheck, override } from '../../../src/domain/ring/people.js';
 import { advance } from '../../../src/domain/ring/stages.js';
 import { policyOf } from '../policies.js';
-import { FREE, marksOf, NOW, result, rules, standing } from './passes.js';
+import { FREE, marksOf, NOW, result, rules, standing, waiting } from './passes.js';
 
 describe('advance: from stage to stage', () => {
   const policy = policyOf({ bakeTimeMs: 1_000, gracePeriodMs: 500 });
@@ -120,12 +120,12 @@ describe('advance: from stage to stage', () => {
     const a = rules(policyOf({ gracePeriodMs: 10 }));
     advance(s, a);
     expect(s.stage).toBe('bake');
-    override(s, 'health');
+    override(s, 'health', waiting());
     advance(s, a);
     expect(s.stage).toBe('grace');
     advance(s, { ...a, now: NOW + 10 });
     expect(s.stage).toBe('grace');
-    override(s, 'health');
+    override(s, 'health', waiting(NOW + 10));
     advance(s, { ...a, now: NOW + 10 });
     expect(s.stage).toBe('migrate');
   });
@@ -142,7 +142,7 @@ describe('advance: from stage to stage', () => {
     advance(s, rules(policyOf({ gracePeriodMs: 10 })));
     expect(s).toMatchObject({ halt: null, stage: 'grace' });
     noteCheck(s, { name: 'smoke', outcome: 'failed', by: 'qa' });
-    override(s, 'check');
+    override(s, 'check', waiting());
     advance(s, rules(policyOf({ gracePeriodMs: 10 })));
     expect(s.halt).toBeNull();
     noteCheck(s, { name: 'smoke', outcome: 'failed', by: 'qa' });
