@@ -130,7 +130,9 @@ export class Errands {
   /** Tells the pass why this cell holds its ring, or that it does no more (null). */
   async hold(detail: string | null): Promise<void> {
     this.isInDoubt = detail !== null;
-    await this.note(detail === null ? null : { kind: 'health', detail, jobId: null });
+    const isHeard = await this.note(detail === null ? null : { kind: 'health', detail, jobId: null });
+    // A brake that came meanwhile was answered without this run: nobody knew of it any more.
+    this.standsAside ||= !isHeard;
   }
 
   /** Looks at the cell until it runs `target`, is ready and says so itself, or its time is over; then at its health. */
