@@ -4,6 +4,7 @@ import type { PackageBrakes, RingReport } from '../../contract/internal.js';
 import type { BrakeStatus, CellException, CellState, Difference, DifferenceKind } from '../../contract/status.js';
 import { holding, isOlderList } from '../brake.js';
 import { isNewer, isPackage } from '../package-version.js';
+import { shortened } from '../shortened.js';
 import { resolvePolicy, ringOf, type Topology } from '../topology/index.js';
 import { blockOf } from './blocks.js';
 import { type Ask, isForPerson, type Standing } from './differences.js';
@@ -300,7 +301,7 @@ function firstOf(found: Difference[], most: number): Difference[] {
   return [...found.filter(isFirst), ...found.filter((d) => !isFirst(d))].slice(0, most);
 }
 
-const cut = (reason: string): string => (reason.length <= MAX_REASON ? reason : `${reason.slice(0, MAX_REASON - 1)}…`);
+const cut = (reason: string): string => shortened(reason, MAX_REASON);
 
 /**
  * The cells that a pass of the cluster's own is about; null: it is about the whole ring. Of one that was there before this
