@@ -116,7 +116,7 @@ function commandFor({ kind, next, detail }: Todo, tries: number): string | null 
       return shown('approve');
     case 'cell':
     case 'changed-by-hand':
-      return shown('cluster reconcile');
+      return shown('cluster reconcile') ?? shown('retry');
     case 'auto-deploy':
       return shown('resume');
     case 'quarantine':
