@@ -31,6 +31,7 @@ scenario(
       cell: 'c2-1',
       state: 'skipped',
       reason: `only observed: it runs ${V0}; would deploy it`,
+      runs: V0,
     });
     expect(theRing(end, 3).observed?.would).toBe(2);
     expect(await world.jobs()).toEqual([]);
