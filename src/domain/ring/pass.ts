@@ -242,7 +242,10 @@ const isPastDeploy = ({ stage }: PassState): boolean => stage === 'bake' || stag
 export function markQuarantined(s: PassState, index: number, policy: RingPolicy): void {
   delete s.mending[index];
   if (s.health) delete s.health.deployed[index];
-  if (s.pdmFailed[index]) return setMark(s, index, 'X');
+  if (s.pdmFailed[index]) {
+    s.exceptions[index] ??= { state: 'migration-failed', reason: 'its PDM has failed, and it is quarantined' };
+    return setMark(s, index, 'X');
+  }
   s.exceptions[index] = { state: 'quarantined', reason: s.quarantines[index] ?? 'quarantined' };
   setMark(s, index, 'Q');
   endHaltWithinBudget(s, policy);

@@ -33,6 +33,7 @@ function step(s: PassState, a: Advance): void {
   if (s.stop) return stopped(s);
   if (s.stage === 'rollback') return rollbackStage(s, a);
   if (isMending(s)) return;
+  haltForMigration(s, a);
   haltForChecks(s, a);
   if (s.halt) return halted(s, a);
   if (s.stage === 'deploy') return deployStage(s, a);
@@ -71,6 +72,12 @@ function goBackWhole(s: PassState): void {
     if (mark === 'D') setMark(s, index, 'C');
   });
   enter(s, 'rollback');
+}
+
+/** PDM that failed has failed still where its retry came to nothing. */
+function haltForMigration(s: PassState, { now }: Advance): void {
+  const hasFailed = Object.values(s.exceptions).some(({ state }) => state === 'migration-failed');
+  if (hasFailed) s.halt ??= { kind: 'migration', reason: 'PDM has failed, and waits for a person', sinceMs: now };
 }
 
 /** A check that failed is the ring's failure where its policy says so; it is over when that check has passed. */

@@ -3,7 +3,7 @@ import type { CellLook } from '../../../src/contract/activities.js';
 import type { CellResult } from '../../../src/contract/internal.js';
 import { noteFailedMigration } from '../../../src/domain/ring/look.js';
 import { cellEnded, type PassState, room, takeNext } from '../../../src/domain/ring/pass.js';
-import { resume, retried } from '../../../src/domain/ring/people.js';
+import { quarantine, resume, retried } from '../../../src/domain/ring/people.js';
 import { advance } from '../../../src/domain/ring/stages.js';
 import { V0, V1 } from '../../support/fleet.js';
 import { policyOf } from '../policies.js';
@@ -38,6 +38,15 @@ describe('PDM that failed', () => {
     cellEnded(s, 1, migrated('converged'), policy, NOW);
     expect(failedMigrations(s)).toEqual([]);
     expect(takeNext(s, policy, FREE)).toEqual([2, 3]);
+  });
+
+  it('halts the ring again where the cell is quarantined before its retry has begun', () => {
+    const s = retriedMigration('MX..', 'deploy');
+    expect(s.halt).toBeNull();
+    quarantine(s, 1, 'alice', 'a disk is broken', policy);
+    advance(s, rules(policy));
+    expect(s).toMatchObject({ halt: { kind: 'migration' }, exceptions: { 1: { state: 'migration-failed' } } });
+    expect(takeNext(s, policy, FREE)).toEqual([]);
   });
 
   it('runs again before any new cell is deployed, and no clock runs the stage on', () => {
