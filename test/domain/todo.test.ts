@@ -212,7 +212,7 @@ describe('for a cell that failed', () => {
   });
 
   it('a rollback that may take it down is, where nothing else takes it back', () => {
-    const down = `cellctl rollback ${V1} --allow-downtime a --reason "…"`;
+    const down = `cellctl rollback ${V1} --dry-run --allow-downtime a --reason "…"`;
     const needsDowntime = true as const;
     expect(forCell(rings(failed({ needsDowntime })), { reconcile: notKept(3) })).toEqual([down]);
     expect(forCell(rings(failed({ needsDowntime })))).toEqual([RECONCILE, down]);

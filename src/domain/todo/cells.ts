@@ -87,7 +87,8 @@ function nextOf(e: CellException, place: Place): string[] {
   // Only by hand it comes nearer; until then every package would name it again.
   if (isTooFarBehind(reason)) return [health, `cellctl quarantine ${cell} --reason "…"`];
   const isDown = needsDowntime === true && version !== null;
-  const back = isDown ? [`cellctl rollback ${version} --allow-downtime ${cell} --reason "…"`] : [];
+  // It is the whole package that goes back: nobody types that for one cell without having seen what it does.
+  const back = isDown ? [`cellctl rollback ${version} --dry-run --allow-downtime ${cell} --reason "…"`] : [];
   const mends = [...again(e, place), ...back];
   return [health, ...(mends.length > 0 ? mends : ['cellctl cluster status'])];
 }
