@@ -11,6 +11,8 @@ const TRY_AGAIN_MS = 10_000;
 /** Asks what the calendars say by which packages wait for a ring, and wakes when that runs out. */
 export class Calendars {
   private readonly asking = new Set<string>();
+  /** Keys of what is waited for. */
+  private inUse: ReadonlySet<string> = new Set();
   private readonly alarm: Alarm;
 
   constructor(private readonly ctx: ClusterContext) {
@@ -24,6 +26,7 @@ export class Calendars {
     if (!topology) return;
     const now = Date.now();
     const waitedFor = calendarsWaitedFor(state, ringsBehind(state, topology, now), { topology, now });
+    this.inUse = new Set(waitedFor.all.map(({ key }) => key));
     for (const one of waitedFor.ask) if (!this.asking.has(one.key)) void this.ask(one);
     this.alarm.set(nextChange(state, waitedFor, now));
   }
@@ -31,7 +34,8 @@ export class Calendars {
   private async ask({ key, calendar }: CalendarToKeep): Promise<void> {
     this.asking.add(key);
     try {
-      noteWord(this.ctx.state, key, await readCalendar(calendar), Date.now());
+      const word = await readCalendar(calendar);
+      noteWord(this.ctx.state, key, word, { now: Date.now(), inUse: this.inUse });
     } catch (error) {
       log.warn('the deploy windows could not be worked out, which is tried again', { key, error: String(error) });
       await sleep(TRY_AGAIN_MS);

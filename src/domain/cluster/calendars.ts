@@ -16,9 +16,36 @@ interface Now {
   now: number;
 }
 
-/** A calendar is one topology's, ring's and lane's. */
-const calendarKey = (state: ClusterState, ring: number, lane: string | null): string =>
-  `${state.revision}/${ring}/${lane ?? ''}`;
+/**
+ * A calendar is one topology's, and goes by the first ring and lane that have it: what one for all says is asked once, and
+ * kept once.
+ */
+function calendarKey({ revision }: ClusterState, ring: number, lane: string | null, topology: Topology): string {
+  const name = nameOf(ring, hasLane(topology, lane) ? lane : null);
+  return `${revision}/${firstNames(topology).get(name) ?? name}`;
+}
+
+const nameOf = (ring: number, lane: string | null): string => `${ring}/${lane ?? ''}`;
+
+const firstNamesOf = new WeakMap<Topology, Map<string, string>>();
+
+/** For each ring and lane the first with the same calendar: worked out once for a topology. */
+function firstNames(topology: Topology): Map<string, string> {
+  const known = firstNamesOf.get(topology);
+  if (known) return known;
+  const lanes = [null, ...Object.keys(topology.lanes ?? {})];
+  const names = topology.rings.flatMap(({ ring }) => lanes.map((lane) => ({ ring, lane, name: nameOf(ring, lane) })));
+  const first = new Map<string, string>();
+  const all = new Map<string, string>();
+  for (const { ring, lane, name } of names) {
+    // Freezes that are over count: a calendar keeps its name while time goes by.
+    const written = JSON.stringify(calendarOf(topology, ring, lane, Number.NEGATIVE_INFINITY));
+    if (!first.has(written)) first.set(written, name);
+    all.set(name, first.get(written) ?? name);
+  }
+  firstNamesOf.set(topology, all);
+  return all;
+}
 
 /** The calendar that this request goes by in a ring, null where any time is good: nothing holds a rollback. */
 function calendarFor({ purpose, lane }: Going, ring: number, { topology, now }: Now): Calendar | null {
@@ -49,7 +76,7 @@ function wordFor(state: ClusterState, key: string, calendar: Calendar, now: numb
 export function closingFor(state: ClusterState, request: Going, ring: number, at: Now): Closing | 'unknown' | null {
   const calendar = gateFor(request, ring, at);
   if (calendar === null) return null;
-  const word = wordFor(state, calendarKey(state, ring, request.lane), calendar, at.now);
+  const word = wordFor(state, calendarKey(state, ring, request.lane, at.topology), calendar, at.now);
   const waivers = request.waivers?.filter((w) => w.ring === ring) ?? [];
   return closingOf(word, waivers, at.now);
 }
@@ -61,7 +88,7 @@ export function openingsFor(state: ClusterState, request: Going, ring: number, a
   if (calendar === null || isWaived) return ANY_TIME;
   if (calendar.windows.length === 0) return openingsOf(ALWAYS_OPEN, calendar.freezes);
   // A word that has run out says nothing of now: what it knew of later times still holds.
-  const known = state.calendars?.[calendarKey(state, ring, request.lane)]?.openings;
+  const known = state.calendars?.[calendarKey(state, ring, request.lane, at.topology)]?.openings;
   return known ? openingsAmong(known) : null;
 }
 
@@ -82,7 +109,7 @@ export function calendarEntry(
   at: Now,
 ): { calendar?: Calendar; word?: CalendarWord } {
   const calendar = calendarFor(request, ring, at);
-  const word = calendar && wordFor(state, calendarKey(state, ring, request.lane), calendar, at.now);
+  const word = calendar && wordFor(state, calendarKey(state, ring, request.lane, at.topology), calendar, at.now);
   return { ...(calendar ? { calendar } : {}), ...(word ? { word } : {}) };
 }
 
@@ -108,7 +135,7 @@ export function calendarsWaitedFor(
   const all = [...waiting, ...late].flatMap(({ request, ring }) => {
     if (ring === null || !ringOf(at.topology, ring)) return [];
     const calendar = gateFor(request, ring, at);
-    return calendar ? [{ key: calendarKey(state, ring, request.lane), calendar }] : [];
+    return calendar ? [{ key: calendarKey(state, ring, request.lane, at.topology), calendar }] : [];
   });
   const once = [...new Map(all.map((one) => [one.key, one])).values()];
   return { all: once, ask: once.filter(({ key, calendar }) => wordFor(state, key, calendar, at.now) === null) };
@@ -120,9 +147,19 @@ export function nextChange(state: ClusterState, { all }: { all: CalendarToKeep[]
   return earliest(words.map(({ untilMs }) => untilMs));
 }
 
-/** Words that nobody goes by any more are forgotten. A pass that is let in takes its own with it. */
-export function noteWord(state: ClusterState, key: string, word: CalendarWord, now: number): void {
+/**
+ * Words that nobody goes by any more are forgotten, and a word that has run out is where it is not `inUse`: what it knew of
+ * later times holds until the next one is there. A pass that is let in takes its own with it.
+ */
+export function noteWord(
+  state: ClusterState,
+  key: string,
+  word: CalendarWord,
+  { now, inUse }: { now: number; inUse: ReadonlySet<string> },
+): void {
   const ofNow = `${state.revision}/`;
-  const known = Object.entries(state.calendars ?? {}).filter(([of, one]) => of.startsWith(ofNow) && isGood(one, now));
+  const known = Object.entries(state.calendars ?? {}).filter(
+    ([of, one]) => of.startsWith(ofNow) && (inUse.has(of) || isGood(one, now)),
+  );
   state.calendars = { ...Object.fromEntries(known), [key]: word };
 }
