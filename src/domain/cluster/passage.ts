@@ -1,5 +1,5 @@
 import { windowsOf } from '../calendar/windows.js';
-import { endOfWork, HORIZON_MS, openingsOf } from '../calendar/word.js';
+import { endOfWork, HORIZON_MS, openingsOf, type Windows } from '../calendar/word.js';
 import { median } from '../health/numbers.js';
 import { calendarOf, layeredPolicy, resolvePolicy, type Topology } from '../topology/index.js';
 import { rollTimeMs } from './forecast.js';
@@ -8,12 +8,26 @@ import { rollTimeMs } from './forecast.js';
 
 const DAY_MS = 24 * 3_600_000;
 
+type ReadWindows = typeof windowsOf;
+
+/** Windows are slow to look up: those that are written alike are looked at once, and what was found of them is kept. */
+function once(read: ReadWindows): ReadWindows {
+  const known = new Map<string, Windows>();
+  return (...lists) => {
+    const written = JSON.stringify(lists);
+    const windows = known.get(written) ?? read(...lists);
+    known.set(written, windows);
+    return windows;
+  };
+}
+
 /** What one package that begins at `fromMs` takes to pass through all outer rings at the least, ms. */
 export function passageMs(
   topology: Topology,
   cellTime: (ring: number) => number | null,
   lane: string | null,
   fromMs: number,
+  read: ReadWindows = windowsOf,
 ): number {
   const outer = topology.rings.filter((r) => r.ring > topology.perimeter && r.deployedBy !== 'external');
   let at = fromMs;
@@ -24,7 +38,7 @@ export function passageMs(
     const cellMs = cellTime(ring) ?? 0;
     // A freeze is no lasting trait of a topology.
     const { windows = [], alsoWithin } = calendarOf(topology, ring, lane, fromMs) ?? {};
-    const openings = openingsOf(windowsOf(windows, alsoWithin), []);
+    const openings = openingsOf(read(windows, alsoWithin), []);
     const convergedMs = endOfWork(openings, at, rollTimeMs(count, cellMs, policy), cellMs) ?? at + HORIZON_MS;
     at = convergedMs + policy.bakeTimeMs;
   }
@@ -40,8 +54,10 @@ export function tooSlow(
   cellTime: (ring: number) => number | null,
   lane: string | null,
   now: number,
+  read: ReadWindows = windowsOf,
 ): string | null {
-  const week = [0, 1, 2, 3, 4, 5, 6].map((day) => passageMs(topology, cellTime, lane, now + day * DAY_MS));
+  const known = once(read);
+  const week = [0, 1, 2, 3, 4, 5, 6].map((day) => passageMs(topology, cellTime, lane, now + day * DAY_MS, known));
   const ms = median(week);
   if (ms <= DAY_MS) return null;
   const hours = Math.round(ms / 3_600_000);

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { engage } from '../../../src/domain/brake.js';
 import { windowsOf } from '../../../src/domain/calendar/windows.js';
 import { nextOpenings, openingsOf, wordOf } from '../../../src/domain/calendar/word.js';
@@ -262,6 +262,14 @@ describe('a topology that needs more than a day for one package', () => {
     expect(tooSlow(topologyOf({ 2: rarely }), () => 10 * MIN, null, NOW)).toMatch(/and deploy windows/);
     const office = open(['mon', 'tue', 'wed', 'thu', 'fri'], ['09:00', '17:00']);
     expect(tooSlow(topologyOf({ 2: office, 3: office }), () => 10 * MIN, null, NOW)).toBeNull();
+  });
+
+  it('is told by looking once at windows that are written alike, for all rings and days', () => {
+    const open = (from: string) => ({ deployWindows: [{ days: ['mon'], from, to: '20:00', timezone: 'UTC' }] });
+    const policies = { 2: open('09:00'), 3: open('09:00'), 4: open('10:00') };
+    const read = vi.fn(windowsOf);
+    tooSlow(topologyOf(policies, { 2: 1, 3: 1, 4: 1 }), () => 10 * MIN, null, NOW, read);
+    expect(read.mock.calls.map(([windows]) => windows?.[0]?.from)).toEqual(['09:00', '10:00']);
   });
 });
 
