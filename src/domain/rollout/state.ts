@@ -131,7 +131,7 @@ export interface Track {
   mend: boolean;
   /** Retries that its pass was told of. */
   retries?: number;
-  /** Cells that ended badly in a pass that was then lost. */
+  /** Cells that ended badly in a pass that was then lost, or gave its ring to a rollback. */
   leftBehind: CellException[];
   /** Passes in a row that ended without saying so. */
   lost: number;
@@ -149,9 +149,10 @@ export interface Track {
 
 const ENDED_BADLY: CellState[] = ['rolled-back', 'failed', 'rollback-failed', 'migration-failed', 'cancel-unconfirmed'];
 
-/** What the next pass is to know of a lost one: those cells stay as they are until a person asks. */
-function leftBehind({ lost = 0, view, leftBehind = [] }: Partial<Track>): CellException[] {
-  if (lost === 0) return [];
+/** What the next pass is to know of one that did not come to its end: those cells stay as they are until a person asks. */
+function leftBehind({ lost = 0, result, mend, view, leftBehind = [] }: Partial<Track>): CellException[] {
+  const isUnfinished = lost > 0 || (result?.outcome === 'yielded' && !mend);
+  if (!isUnfinished) return [];
   return view ? view.exceptions.filter((e) => ENDED_BADLY.includes(e.state)) : leftBehind;
 }
 

@@ -79,3 +79,21 @@ describe('a clock that a person ended', () => {
     expect(s.overridden).toEqual([{ ring: 2, wait: 'grace-period' }]);
   });
 });
+
+describe('a pass after one that did not come to its end', () => {
+  const cell = (state: string, id: string) => ({ cell: id, state, reason: 'job-1 failed' });
+  const view = { exceptions: [cell('rolled-back', 'a'), cell('failed', 'b'), cell('busy', 'c'), cell('skipped', 'd')] };
+  const after = (before: Partial<Track>) =>
+    newTrack({ ...newTrack({ ring: 2 }, 'deploy', 'r1', NOW), view, ...before } as Track, 'deploy', 'r2', NOW);
+  const left = (before: Partial<Track>) => after(before).leftBehind.map((e) => e.cell);
+
+  it('leaves alone what failed in one that was lost, or gave its ring to a rollback', () => {
+    expect(left({ lost: 1 })).toEqual(['a', 'b']);
+    expect(left(ended('yielded'))).toEqual(['a', 'b']);
+  });
+
+  it('tries it where a person has asked for that', () => {
+    expect(left({ ...ended('yielded'), mend: true })).toEqual([]);
+    expect(left(ended('halted'))).toEqual([]);
+  });
+});
