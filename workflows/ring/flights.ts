@@ -16,7 +16,7 @@ import {
   haltForExceptions,
   joinRun,
   landAgain,
-  putOffAgain,
+  otherLanded,
   sendBack,
   takeNext,
 } from '../../src/domain/ring/pass.js';
@@ -41,6 +41,8 @@ const STAND_DOWN_MS = 700;
 export class Flights {
   private readonly ended: { index: number; result: CellResult | null }[] = [];
   private lastEndsMs = 0;
+  /** Cells that came to the package after the others, as far as that was told. */
+  private late: number;
 
   /** @param look looks at cells, however long AMP takes to answer */
   constructor(
@@ -48,7 +50,9 @@ export class Flights {
     private readonly calendar: PassCalendar,
     private readonly setbacks: Setbacks,
     private readonly look: (cells: CellRef[]) => Promise<CellLook[]>,
-  ) {}
+  ) {
+    this.late = ctx.state.lateCells ?? 0;
+  }
 
   /** Ends that arrived and were not taken yet: a continue-as-new must not drop them. */
   get hasEnds(): boolean {
@@ -103,7 +107,6 @@ export class Flights {
   /** Answers whether a cell came to the package after the others. */
   takeEnds(): boolean {
     const { ctx } = this;
-    const late = ctx.state.lateCells ?? 0;
     for (const { index, result } of this.ended.splice(0)) {
       const flight = ctx.state.inFlight[index];
       if (!flight) continue;
@@ -127,7 +130,9 @@ export class Flights {
       this.setbacks.noteEnd(index, flight.sinceMs);
       cellEnded(ctx.state, index, end, ctx.entered.policy, Date.now());
     }
-    return (ctx.state.lateCells ?? 0) > late;
+    const before = this.late;
+    this.late = ctx.state.lateCells ?? 0;
+    return this.late > before;
   }
 
   /** Cancels the runs of these cells: each cancels its job, and goes back. */
@@ -246,7 +251,7 @@ export class Flights {
     landAgain(ctx.state, index);
     if (ctx.state.leaving?.[index]) return drop(ctx.state, index, result ?? undefined);
     if (noteFirstLook(ctx.state, index, look, ctx.lookRules).goesBack) this.sendBack(index);
-    putOffAgain(ctx.state, index);
+    otherLanded(ctx.state, index, { policy: ctx.entered.policy, now: Date.now() });
     const isMended = result?.purpose === 'migrate' && result.state === 'converged';
     if (!isMended && ctx.input.migrationFailed.includes(cell.id)) {
       noteFailedMigration(ctx.state, index, look, ctx.target, ctx.input.mend);

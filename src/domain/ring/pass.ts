@@ -232,8 +232,8 @@ export function putOffAgain(s: PassState, index: number): void {
   setMark(s, index, 'd');
 }
 
-/** The ring has converged, and PDM has not begun. */
-const isPastDeploy = ({ stage }: PassState): boolean => stage === 'bake' || stage === 'grace';
+/** The ring has converged, and PDM has not begun: no stage deploys, and cells that are put off are tried beside it. */
+export const isPastDeploy = ({ stage }: PassState): boolean => stage === 'bake' || stage === 'grace';
 
 /**
  * A quarantined cell leaves this pass, and what it spent of the budget with it. PDM that failed there has failed still: it
@@ -325,8 +325,8 @@ function deployed(s: PassState, index: number, result: CellResult, ctx: Deployed
   if (result.state === 'converged') {
     delete s.exceptions[index];
     s.runsWith ??= result.chartVersion ?? null;
-    cameLate(s, ctx);
-    return setMark(s, index, ctx.policy.postDeployMigrations === 'with-deploy' ? 'M' : 'C');
+    setMark(s, index, ctx.policy.postDeployMigrations === 'with-deploy' ? 'M' : 'C');
+    return cameLate(s, ctx);
   }
   if (ctx.skip) {
     if (!mayTryAgain(result.state)) s.again[index] = true;
@@ -363,13 +363,32 @@ function deployed(s: PassState, index: number, result: CellResult, ctx: Deployed
 /** Not the cell's fault, nor the package's: it is tried again until it can be asked. */
 export const isBusy = (state: CellState | undefined): boolean => state === 'busy' || state === 'unreachable';
 
-/** The bake is the ring's, and runs on; but a cell that came after it has its whole grace period before its PDM. */
-function cameLate(s: PassState, { policy, now }: DeployedContext): void {
+/**
+ * The bake is the ring's, and runs on, unless nothing else of the ring bakes. A cell that came after it has its whole grace
+ * period before its PDM: what a person ended was that of the others.
+ */
+function cameLate(s: PassState, { policy, now }: Pick<DeployedContext, 'policy' | 'now'>): void {
   if (!isPastDeploy(s)) return;
   s.lateCells = (s.lateCells ?? 0) + 1;
-  if (s.bakedAtMs === null) return;
+  if (s.bakedAtMs === null) {
+    if (converged(s) === 1) bakeAnew(s, policy, now);
+    return;
+  }
+  s.overridden = s.overridden.filter((wait) => wait !== 'grace-period');
   s.wholeAgainMs = now;
   if (s.stage === 'grace') s.graceUntilMs = now + policy.gracePeriodMs;
+}
+
+function bakeAnew(s: PassState, { bakeTimeMs }: RingPolicy, now: number): void {
+  s.overridden = s.overridden.filter((wait) => wait !== 'bake');
+  s.convergedAtMs = now;
+  s.bakeUntilMs = now + bakeTimeMs;
+}
+
+/** The run of another pass is over, and a look has said where it left the cell: on the package it came as late as by ours. */
+export function otherLanded(s: PassState, index: number, a: Pick<DeployedContext, 'policy' | 'now'>): void {
+  putOffAgain(s, index);
+  if (s.marks[index] === 'C') cameLate(s, a);
 }
 
 /** What nobody knows to be sane is not tried again at the end of the ring, skipped or not: a person looks first. */

@@ -88,9 +88,13 @@ function haltForChecks(s: PassState, { soft, now }: Advance): void {
   s.halt = { kind: 'check', reason: `check ${failed[0]} failed, says ${failed[1]}`, sinceMs: now };
 }
 
-/** A ring that has cells but none converged is halted, never converged; answers whether it is so. */
+/**
+ * A ring that has cells but none converged is halted, never converged; answers whether it is so. One that comes late may
+ * be the first: that is seen when it has landed.
+ */
 function haltForNone(s: PassState, a: Advance): boolean {
   if (concerned(s) + a.leftOut === 0 || converged(s) > 0) return false;
+  if (!settled(s)) return true;
   s.halt = { kind: 'none-converged', reason: 'not one cell of the ring converged', sinceMs: a.now };
   halted(s, a);
   return true;

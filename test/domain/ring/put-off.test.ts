@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import type { RingPolicy } from '../../../src/contract/policy.js';
 import type { CellState } from '../../../src/contract/status.js';
-import { cellEnded, type PassState, takeNext } from '../../../src/domain/ring/pass.js';
-import { quarantine, skip } from '../../../src/domain/ring/people.js';
+import { cellEnded, otherLanded, type PassState, setMark, takeNext } from '../../../src/domain/ring/pass.js';
+import { override, quarantine, skip } from '../../../src/domain/ring/people.js';
 import { isDueBeside, takePutOff } from '../../../src/domain/ring/put-off.js';
 import { type Advance, advance } from '../../../src/domain/ring/stages.js';
 import { countsOf, resultOf, type ViewContext, waitOf } from '../../../src/domain/ring/view.js';
 import { policyOf } from '../policies.js';
-import { FREE, marksOf, NOW, result, rules, standing } from './passes.js';
+import { FREE, marksOf, NOW, result, rules, standing, waiting } from './passes.js';
 
 const HOUR = 3_600_000;
 /** Six polls, without jitter. */
@@ -224,6 +224,53 @@ describe('a cell that is busy still, and that the failure budget bears', () => {
     expect(s.stage).toBe('grace');
     through(s, policy, { now: NOW + 115_000 });
     expect(s.stage).toBe('migrate');
+  });
+
+  it('has a grace period that nobody has ended, where a person ended that of the others', () => {
+    const s = afterItsSecondTry('CCd', policy);
+    through(s, policy, { now: NOW + 60_000 });
+    takePutOff(s, policy, FREE, NOW + 80_000);
+    override(s, 'grace-period', waiting(NOW + 81_000));
+    through(s, policy, { now: NOW + 81_000 });
+    cellEnded(s, 2, result('converged'), policy, NOW + 85_000);
+    through(s, policy, { now: NOW + 85_000 });
+    expect(s).toMatchObject({ stage: 'grace', graceUntilMs: NOW + 115_000 });
+    override(s, 'grace-period', waiting(NOW + 86_000));
+    through(s, policy, { now: NOW + 86_000 });
+    expect(s.stage).toBe('migrate');
+  });
+
+  it('comes as late by the run of another pass, which a look has told of', () => {
+    const s = afterItsSecondTry('CCd', policy);
+    through(s, policy, { now: NOW + 60_000 });
+    setMark(s, 2, 'C');
+    otherLanded(s, 2, { policy, now: NOW + 85_000 });
+    expect(s).toMatchObject({ lateCells: 1, graceUntilMs: NOW + 115_000 });
+    setMark(s, 2, '.');
+    otherLanded(s, 2, { policy, now: NOW + 90_000 });
+    expect(s).toMatchObject({ lateCells: 1, graceUntilMs: NOW + 115_000 });
+    expect(marksOf(s)).toBe('CCd');
+  });
+
+  it('may be the first to converge: while it is on its way its ring is not halted, and it bakes by itself', () => {
+    const s = afterItsSecondTry('Cd', policy);
+    takePutOff(s, policy, FREE, dueIn(s));
+    setMark(s, 0, 'R');
+    s.overridden = ['bake'];
+    through(s, policy, { now: NOW + 60_000 });
+    expect(s).toMatchObject({ stage: 'bake', bakedAtMs: null, halt: null });
+    cellEnded(s, 1, result('converged'), policy, NOW + 61_000);
+    through(s, policy, { now: NOW + 61_000 });
+    expect(s).toMatchObject({ stage: 'bake', bakeUntilMs: NOW + 121_000, overridden: [] });
+  });
+
+  it('and is on its way in vain has its ring halted, where no other is on the package', () => {
+    const s = afterItsSecondTry('Cd', policy);
+    takePutOff(s, policy, FREE, dueIn(s));
+    setMark(s, 0, 'R');
+    cellEnded(s, 1, deferred('busy'), policy, NOW + 61_000);
+    through(s, policy, { now: NOW + 61_000 });
+    expect(s.halt?.kind).toBe('none-converged');
   });
 
   it.each([
