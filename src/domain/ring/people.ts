@@ -4,9 +4,11 @@ import type { RingPolicy } from '../../contract/policy.js';
 import { waiveOutside } from './checks.js';
 import { endWaiver, type Waiting, waiveHealth } from './health.js';
 import {
+  converged,
   drop,
   endHaltWithinBudget,
   haltForExceptions,
+  isPastDeploy,
   type Mark,
   markQuarantined,
   markSkipped,
@@ -114,18 +116,25 @@ export function retried(s: PassState, index: number, verdict: RetryVerdict): voi
     return;
   }
   if (s.exceptions[index]?.state === 'migration-failed') s.mending[index] = true;
+  // Beside a bake it comes to the package by its next try, which is now: the bake is not begun anew for it.
+  if (isBeside(s, index) && verdict.on !== 'migrated') return;
   delete s.exceptions[index];
   delete s.again[index];
   delete s.health?.bad[index];
   setMark(s, index, RETRIED[verdict.on]);
 }
 
+/** Put off, while others of the ring bake. */
+const isBeside = (s: PassState, index: number): boolean =>
+  s.marks[index] === 'd' && isPastDeploy(s) && converged(s) > 0;
+
 const RETRIED: Record<Exclude<RetryVerdict['on'], 'bad'>, Mark> = { target: 'C', migrated: 'M', other: '.', gone: 'L' };
 
-/** After the cells of a retry were looked at: the halt is over, and the pass goes back to the stage that has work. */
+/** After the cells of a retry were looked at: the halt is over, and the pass goes back to the stage that has work; what is put off is tried at once. */
 export function resume(s: PassState, policy: RingPolicy, now: number): void {
   s.halt = null;
   s.cursor = 0;
+  if (isPastDeploy(s) && s.putOff) s.putOff.nextAtMs = now;
   if (s.purpose === 'deploy' && s.counts['.'] > 0) backToDeploy(s);
   haltForExceptions(s, policy, now);
 }

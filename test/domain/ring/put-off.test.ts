@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { RingPolicy } from '../../../src/contract/policy.js';
 import type { CellState } from '../../../src/contract/status.js';
 import { cellEnded, otherLanded, type PassState, setMark, takeNext } from '../../../src/domain/ring/pass.js';
-import { override, quarantine, skip } from '../../../src/domain/ring/people.js';
+import { override, quarantine, resume, retried, retryable, skip } from '../../../src/domain/ring/people.js';
 import { isDueBeside, takePutOff } from '../../../src/domain/ring/put-off.js';
 import { type Advance, advance } from '../../../src/domain/ring/stages.js';
 import { countsOf, resultOf, type ViewContext, waitOf } from '../../../src/domain/ring/view.js';
@@ -271,6 +271,32 @@ describe('a cell that is busy still, and that the failure budget bears', () => {
     cellEnded(s, 1, deferred('busy'), policy, NOW + 61_000);
     through(s, policy, { now: NOW + 61_000 });
     expect(s.halt?.kind).toBe('none-converged');
+    for (const index of retryable(s, [1])) retried(s, index, { on: 'other' });
+    resume(s, policy, NOW + 62_000);
+    through(s, policy, { now: NOW + 62_000 });
+    expect(s).toMatchObject({ stage: 'deploy', halt: null });
+    expect(take(s, policy)).toEqual([1]);
+  });
+
+  it('is tried at once where a person retries the ring, which bakes on', () => {
+    const s = afterItsSecondTry('CCd', policy);
+    for (const index of retryable(s, null)) retried(s, index, { on: 'other' });
+    resume(s, policy, NOW + 1);
+    through(s, policy, { now: NOW + 1 });
+    expect(s).toMatchObject({ stage: 'bake', convergedAtMs: NOW, bakeUntilMs: NOW + 60_000 });
+    expect(takePutOff(s, policy, FREE, NOW + 1)).toEqual([2]);
+  });
+
+  it('is tried again with the cells for which a retry deploys anew', () => {
+    const s = afterItsSecondTry('CXd', policyOf({ ...policy, failureBudget: 2 }));
+    s.exceptions[1] = { state: 'failed', reason: '' };
+    for (const index of retryable(s, null)) retried(s, index, { on: 'other' });
+    resume(s, policy, NOW + 1);
+    expect(s.stage).toBe('deploy');
+    expect(take(s, policy, NOW + 1)).toEqual([1]);
+    cellEnded(s, 1, result('converged'), policy, NOW + 2);
+    through(s, policy, { now: NOW + 2 });
+    expect(take(s, policy, NOW + 2)).toEqual([2]);
   });
 
   it.each([
