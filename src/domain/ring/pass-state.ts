@@ -8,8 +8,10 @@ import type { Observed } from './observe.js';
 /** Cells that were busy or unreachable at the ring's end, too: when they are tried again. */
 export interface PutOff {
   sinceMs: number;
-  /** How often they were tried since. */
+  /** How often each of them was tried since. */
   tries: number;
+  /** Beside a bake, how many had their turn since that last went up; absent: none. */
+  turns?: number;
   /** Null: they are tried just now. */
   nextAtMs: number | null;
   /** They keep the ring from going on, but not beyond this; null: its failure budget bears them. */

@@ -82,7 +82,15 @@ function isDue({ putOff }: PassState, now: number): boolean {
 export const isDueBeside = (s: PassState, now: number): boolean => isBeside(s) && isDue(s, now);
 
 function noteTry({ putOff }: PassState): void {
-  if (putOff) Object.assign(putOff, { tries: putOff.tries + 1, nextAtMs: null });
+  if (putOff) Object.assign(putOff, { tries: putOff.tries + 1, nextAtMs: null, turns: 0 });
+}
+
+/** Beside a bake they may be more than are tried at once: the pause grows when as many as there are had their turn. */
+function noteTurns(s: PassState, taken: number): void {
+  if (!s.putOff || taken === 0) return;
+  s.putOff.turns = (s.putOff.turns ?? 0) + taken;
+  s.putOff.nextAtMs = null;
+  if (s.putOff.turns >= s.counts.d + s.counts['>']) noteTry(s);
 }
 
 function comeBack(s: PassState): true {
@@ -99,13 +107,19 @@ export function takePutOff(s: PassState, policy: RingPolicy, hold: Hold, now: nu
   if (!isDueBeside(s, now)) return [];
   const isHeld = hold.braked || hold.trouble || hold.closed === true;
   if (isHeld || s.stop || s.halt || s.holdForward || isMending(s)) return [];
-  noteTry(s);
-  const taken = standingOn(s, 'd').slice(0, Math.max(0, policy.maxParallel - flying(s)));
+  const taken = inTurn(s).slice(0, Math.max(0, policy.maxParallel - flying(s)));
   for (const index of taken) {
     setMark(s, index, '>');
     takeOff(s, index, 'deploy');
   }
+  noteTurns(s, taken.length);
   return taken;
+}
+
+/** Who was ordered least comes first, so that none of many waits for ever. */
+function inTurn(s: PassState): number[] {
+  const ordered = (index: number) => s.orders[index] ?? 0;
+  return standingOn(s, 'd').sort((a, b) => ordered(a) - ordered(b));
 }
 
 /** Answers whether the pass is halted for it. */

@@ -299,6 +299,45 @@ describe('a cell that is busy still, and that the failure budget bears', () => {
     expect(take(s, policy, NOW + 2)).toEqual([2]);
   });
 
+  describe('one of more than are tried at once', () => {
+    const narrow = policyOf({ failureBudget: 3, maxParallel: 1, bakeTimeMs: HOUR });
+    const baking = () => {
+      const s = standing('CCddd');
+      for (const index of [2, 3, 4]) {
+        s.again[index] = true;
+        s.exceptions[index] = { state: 'busy', reason: 'job 7 is under way' };
+      }
+      through(s, narrow);
+      return s;
+    };
+    const tryNext = (s: PassState) => {
+      const now = dueIn(s);
+      const taken = takePutOff(s, narrow, FREE, now);
+      for (const index of taken) cellEnded(s, index, deferred('busy'), narrow, now);
+      through(s, narrow, { now });
+      return { taken, pause: dueIn(s) - now };
+    };
+
+    it('has its turn, and the pause grows when each had one', () => {
+      const s = baking();
+      const tries = Array.from({ length: 6 }, () => tryNext(s));
+      expect(tries.map(({ taken }) => taken)).toEqual([[2], [3], [4], [2], [3], [4]]);
+      expect(tries.map(({ pause }) => pause / FIRST_PAUSE)).toEqual([1, 1, 2, 2, 2, 4]);
+    });
+
+    it('stays due while there is no room', () => {
+      const s = baking();
+      const now = dueIn(s);
+      takePutOff(s, narrow, FREE, now);
+      through(s, narrow, { now });
+      const next = dueIn(s);
+      expect(takePutOff(s, narrow, FREE, next)).toEqual([]);
+      expect(s.putOff).toMatchObject({ tries: 0, nextAtMs: next });
+      cellEnded(s, 2, deferred('busy'), narrow, next);
+      expect(takePutOff(s, narrow, FREE, next)).toEqual([3]);
+    });
+  });
+
   it.each([
     ['a brake', { braked: true }],
     ['trouble', { trouble: true }],
