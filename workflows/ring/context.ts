@@ -250,9 +250,8 @@ export class PassContext {
   get rules(): Advance {
     const { policy, perimeter, leftOut } = this.entered;
     const endsBaked = perimeter || this.leavesPdm;
-    const { startedAtMs } = this;
     const { idOf } = this.roster;
-    const left = { leftOut: leftOut.length, startedAtMs, idOf, random: Math.random };
+    const left = { leftOut: leftOut.length, idOf, random: Math.random };
     return { policy, soft: this.endsAnyhow, endsBaked, ...left, now: Date.now() };
   }
 

@@ -53,9 +53,10 @@ export interface FlightRecord {
 export interface Halt {
   /**
    * `systemic`: the package is at fault, whatever single cells say; `inconclusive`: too little is known of a cell, which is
-   * nobody's fault; `in-doubt`: the same of the ring as a whole, for too long.
+   * nobody's fault; `in-doubt`: the same of the ring as a whole, for too long; `put-off`: cells that were busy or
+   * unreachable until the time was up, which is no fault either.
    */
-  kind: 'cells' | 'migration' | 'check' | 'none-converged' | 'systemic' | 'inconclusive' | 'in-doubt';
+  kind: 'cells' | 'put-off' | 'migration' | 'check' | 'none-converged' | 'systemic' | 'inconclusive' | 'in-doubt';
   reason: string;
   sinceMs: number;
   /** The first cell that did not pass, and for which everybody waits. */

@@ -34,6 +34,10 @@ export const forwardCells = (s: PassState): number[] =>
 /** Cells that spent the failure budget. */
 export const failures = (s: PassState): number => s.counts.X + s.counts.R;
 
+/** Of those, the ones that were neither busy nor unreachable until the time was up. */
+const faults = (s: PassState): number =>
+  failures(s) - s.marks.filter((mark, index) => mark === 'X' && isBusy(s.exceptions[index]?.state)).length;
+
 /** Cells that run the package, verified. */
 export const converged = (s: PassState): number => s.counts.C + s.counts.D + s.counts.m + s.counts.M;
 
@@ -266,7 +270,8 @@ export function leaveOutQuarantined(s: PassState, policy: RingPolicy): void {
 /** A halt that the cells left do not give reason for any more is over. */
 export function endHaltWithinBudget(s: PassState, policy: RingPolicy): void {
   const isLeft = Object.values(s.exceptions).some((e) => e.isUnknown);
-  const isForCells = s.halt?.kind === 'cells' || (s.halt?.kind === 'inconclusive' && !isLeft);
+  const isForCells =
+    s.halt?.kind === 'cells' || s.halt?.kind === 'put-off' || (s.halt?.kind === 'inconclusive' && !isLeft);
   // Until it has passed, or is out of the way itself, nothing else starts behind a first cell.
   const first = s.halt?.first;
   const firstStands = first !== undefined && (s.marks[first] === 'X' || s.marks[first] === 'R');
@@ -485,7 +490,7 @@ export function haltForExceptions(s: PassState, policy: RingPolicy, now: number)
     s.halt = { kind: 'inconclusive', reason: unknown.reason, sinceMs: now };
   } else if (failures(s) > policy.failureBudget) {
     const reason = `${failures(s)} failed or could not be deployed, the budget is ${policy.failureBudget}`;
-    s.halt = { kind: 'cells', reason, sinceMs: now };
+    s.halt = { kind: faults(s) > policy.failureBudget ? 'cells' : 'put-off', reason, sinceMs: now };
   }
 }
 

@@ -7,6 +7,7 @@ import {
   haltOf,
   isBusy,
   isMending,
+  isPastDeploy,
   type Mark,
   type PassState,
   type PutOff,
@@ -39,19 +40,22 @@ export function waitsForPutOff(s: PassState, a: Advance): boolean {
   s.putOff ??= { sinceMs: a.now, tries: 0, nextAtMs: null, untilMs: null };
   const { putOff } = s;
   const waits = isTooMany(s, a.policy);
-  putOff.untilMs = waits ? deadlineOf(s, a) : null;
+  // Not from when the pass began: what held it until then (a brake, a night, a halt) is no time in which they were tried.
+  putOff.untilMs = waits ? putOff.sinceMs + a.policy.convergeWithinMs : null;
   return waiting === 0 ? waits : plan(s, putOff, a);
 }
 
 /** What becomes of them now; answers whether the pass goes no further. */
 function plan(s: PassState, putOff: PutOff, a: Advance): boolean {
   const { nextAtMs, untilMs } = putOff;
-  const isOver = untilMs !== null && nextAtMs === null && a.now >= untilMs;
-  if (a.soft || isOver) return giveUp(s, a);
-  if (!isBeside(s) && isDue(s, a.now)) return comeBack(s);
+  const isOver = untilMs !== null && a.now >= untilMs;
+  // What kept them from every try by the clock (a brake, a window) is nothing that says that they are busy still.
+  const isTried = nextAtMs === null && putOff.tries > 0;
+  if (a.soft || (isOver && isTried)) return giveUp(s, a);
+  if (!isPastDeploy(s) && isDue(s, a.now)) return comeBack(s);
   const next = nextAtMs ?? a.now + pauseOf(putOff.tries, a);
   // One last try is made when the time is up.
-  putOff.nextAtMs = untilMs === null ? next : Math.min(next, untilMs);
+  putOff.nextAtMs = untilMs === null || isOver ? next : Math.min(next, untilMs);
   return untilMs !== null;
 }
 
@@ -61,17 +65,10 @@ function isTooMany(s: PassState, { failureBudget }: RingPolicy): boolean {
   return s.stage === 'migrate' || converged(s) === 0 || missing > failureBudget;
 }
 
-/** When PDM runs the ring has converged, and its time for that may be long over: it is given as much once more. */
-const deadlineOf = (s: PassState, { policy, startedAtMs, now }: Advance): number =>
-  (s.stage === 'migrate' ? (s.putOff?.sinceMs ?? now) : startedAtMs) + policy.convergeWithinMs;
-
 function pauseOf(tries: number, { policy, random }: Advance): number {
   const polls = Math.min(LONGEST_PAUSE_POLLS, FIRST_PAUSE_POLLS * 2 ** tries);
   return Math.round(polls * policy.pollIntervalMs * (0.75 + random() / 2));
 }
-
-/** The stage deploys nothing: such cells are tried beside it. */
-const isBeside = ({ stage }: PassState): boolean => stage === 'bake' || stage === 'grace';
 
 function isDue({ putOff }: PassState, now: number): boolean {
   const nextAtMs = putOff?.nextAtMs ?? null;
@@ -79,7 +76,7 @@ function isDue({ putOff }: PassState, now: number): boolean {
 }
 
 /** Whether cells are to be deployed now, although their ring bakes or waits out its grace period. */
-export const isDueBeside = (s: PassState, now: number): boolean => isBeside(s) && isDue(s, now);
+export const isDueBeside = (s: PassState, now: number): boolean => isPastDeploy(s) && isDue(s, now);
 
 function noteTry({ putOff }: PassState): void {
   if (putOff) Object.assign(putOff, { tries: putOff.tries + 1, nextAtMs: null, turns: 0 });
@@ -132,7 +129,7 @@ function giveUp(s: PassState, a: Advance): boolean {
   const why = s.exceptions[last]?.reason ?? 'put off';
   const reason = a.soft ? why : `${why}; tried until ${new Date(a.now).toISOString()}`;
   const cause = isPdm ? `PDM on ${a.idOf(last)}: ${reason}` : haltOf(s, a.policy, false, a.idOf(last), reason);
-  if (cause !== null) s.halt ??= { kind: isPdm ? 'migration' : 'cells', reason: cause, sinceMs: a.now };
+  if (cause !== null) s.halt ??= { kind: isPdm ? 'migration' : 'put-off', reason: cause, sinceMs: a.now };
   return s.halt !== null;
 }
 

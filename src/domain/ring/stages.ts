@@ -12,8 +12,6 @@ export interface Advance {
   endsBaked: boolean;
   /** Cells of the ring that automation leaves alone (quarantined, pinned): they make it not empty. */
   leftOut: number;
-  /** When the pass began. */
-  startedAtMs: number;
   idOf: (index: number) => string;
   /** At least 0, below 1: so that not every ring comes back to its cells at one moment. */
   random: () => number;

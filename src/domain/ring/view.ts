@@ -112,7 +112,7 @@ function haltWait(s: PassState, ctx: ViewContext): WaitingFor | null {
 
 /** The cell without which the pass may go on: one that nobody left out yet, and whose PDM has not failed. */
 function whoFailed({ halt, exceptions, marks, pdmFailed }: PassState): number | null {
-  if (halt?.kind !== 'cells' && halt?.kind !== 'inconclusive') return null;
+  if (halt?.kind !== 'cells' && halt?.kind !== 'put-off' && halt?.kind !== 'inconclusive') return null;
   const isIn = (index: number, among: string) => among.includes(marks[index] ?? ' ') && !pdmFailed[index];
   if (halt.first !== undefined && isIn(halt.first, 'XRd.')) return halt.first;
   const failed = Object.keys(exceptions)

@@ -59,6 +59,7 @@ describe('a ring', () => {
     ['check', false, 'RingHalted s2'],
     ['none-converged', false, 'RingHalted s2'],
     ['in-doubt', false, 'RingHalted s2'],
+    ['put-off', false, 'RingHalted s2'],
     ['in-doubt', true, 'RingHalted s4'],
     ['cells', true, 'RingHalted s4'],
     ['systemic', false, 'PackageUnhealthy s1'],

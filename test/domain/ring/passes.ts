@@ -54,7 +54,6 @@ export const rules = (policy: RingPolicy, more: Partial<Advance> = {}) => ({
   soft: policy.onFailure === 'soft',
   endsBaked: false,
   leftOut: 0,
-  startedAtMs: NOW,
   idOf: (index: number) => `c-${index}`,
   random: () => 0.5,
   now: NOW,

@@ -123,7 +123,7 @@ describe('a cell that is busy or unreachable still, when the others have settled
     expect(take(s, policy)).toEqual([1]);
     cellEnded(s, 1, deferred('busy'), policy, now);
     through(s, policy, { now });
-    expect(s.halt).toMatchObject({ kind: 'cells', sinceMs: now });
+    expect(s.halt).toMatchObject({ kind: 'put-off', sinceMs: now });
     expect(s.halt?.reason).toMatch(/^1 failed, the budget is 0; the last was c-1: job 7 is under way; tried until /);
     expect(countsOf(s, [])).toMatchObject({ failed: 1, pending: 0 });
     expect(s.exceptions[1]?.state).toBe('busy');
@@ -136,6 +136,79 @@ describe('a cell that is busy or unreachable still, when the others have settled
     through(s, policy, { now: NOW + 3 * HOUR });
     expect(s.halt).toBeNull();
     expect(take(s, policy)).toEqual([1]);
+  });
+
+  it('has its whole time from when it was put off, however late in the pass that is', () => {
+    const s = standing('Cd');
+    s.again[1] = true;
+    s.exceptions[1] = { state: 'busy', reason: 'job 7 is under way' };
+    const late = NOW + 9 * HOUR;
+    through(s, policy, { now: late });
+    expect(s).toMatchObject({ halt: null, putOff: { untilMs: late + HOUR, nextAtMs: late + FIRST_PAUSE } });
+  });
+
+  it('is not given up before it was tried by the clock, even where its time was over before the budget was spent', () => {
+    const s = afterItsSecondTry('Cd', policy);
+    s.putOff = { sinceMs: NOW - 2 * HOUR, tries: 0, nextAtMs: null, untilMs: null };
+    through(s, policy);
+    expect(s).toMatchObject({ halt: null, putOff: { nextAtMs: NOW + FIRST_PAUSE } });
+    const now = NOW + FIRST_PAUSE;
+    through(s, policy, { now });
+    expect(take(s, policy)).toEqual([1]);
+    cellEnded(s, 1, deferred('busy'), policy, now);
+    through(s, policy, { now });
+    expect(s.halt?.kind).toBe('put-off');
+  });
+
+  describe('and is given up', () => {
+    const givenUp = (ring: RingPolicy) => {
+      const s = afterItsSecondTry('CCd', ring);
+      s.putOff = { sinceMs: NOW - HOUR, tries: 1, nextAtMs: null, untilMs: NOW };
+      through(s, ring);
+      return s;
+    };
+
+    it('takes no healthy cell back with it', () => {
+      const whole = policyOf({ autoRollback: 'ring' });
+      const s = givenUp(whole);
+      expect(s).toMatchObject({ stage: 'deploy', halt: { kind: 'put-off' } });
+      retried(s, 2, { on: 'bad', reason: 'busy: job 7 is under way' });
+      resume(s, whole, NOW);
+      through(s, whole);
+      expect(s).toMatchObject({ stage: 'deploy', halt: { kind: 'put-off' } });
+    });
+
+    it('does not keep a ring from going back for cells that failed', () => {
+      const whole = policyOf({ autoRollback: 'ring' });
+      const s = givenUp(whole);
+      setMark(s, 1, 'R');
+      s.exceptions[1] = { state: 'rolled-back', reason: 'unhealthy' };
+      retried(s, 2, { on: 'bad', reason: 'busy: job 7 is under way' });
+      resume(s, whole, NOW);
+      through(s, whole);
+      expect(s).toMatchObject({ stage: 'rollback', halt: { kind: 'cells' } });
+    });
+
+    it('lets its ring go on when a person skips it, as the view says', () => {
+      const s = givenUp(policy);
+      expect(waitOf(s, viewed())?.next).toContain('cellctl skip c-2 --version V1 --reason "…"');
+      skip(s, 2, 'alice', 'rebuilt', policy);
+      expect(s.halt).toBeNull();
+    });
+
+    it('has its whole time again when a person retries it', () => {
+      const s = givenUp(policy);
+      retried(s, 2, { on: 'other' });
+      const now = NOW + 9 * HOUR;
+      resume(s, policy, now);
+      for (const _ of ['first', 'second']) {
+        through(s, policy, { now });
+        expect(take(s, policy)).toEqual([2]);
+        cellEnded(s, 2, deferred('busy'), policy, now);
+      }
+      through(s, policy, { now });
+      expect(s).toMatchObject({ halt: null, putOff: { untilMs: now + HOUR } });
+    });
   });
 
   it('is waited for whatever the budget where no cell has converged', () => {
@@ -397,7 +470,7 @@ describe('a cell that is busy when its PDM is to run', () => {
     through(s, policy);
     expect(takeNext(s, policy, FREE)).toEqual([1]);
     cellEnded(s, 1, { ...deferred('busy'), purpose: 'migrate' }, policy, NOW);
-    through(s, policy, { startedAtMs: NOW - 5 * HOUR });
+    through(s, policy);
     return s;
   };
 
