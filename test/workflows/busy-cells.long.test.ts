@@ -35,7 +35,7 @@ scenario(
     expect(status).toMatchObject({ state: 'rolling-out', waitingFor: { kind: 'cell-busy', ring: 2 } });
     expect(ring.waitingFor?.detail).toMatch(/c2-3 is busy: job \S+ of somebody else/);
     expect(ring.waitingFor?.next[0]).toBe(`cellctl skip c2-3 --version ${V1} --reason "…"`);
-    const until = Date.parse(ring.waitingFor?.until ?? '') - Date.parse(ring.startedAt ?? '');
+    const until = Date.parse(ring.waitingFor?.until ?? '') - Date.parse(ring.waitingFor?.since ?? '');
     expect(until).toBe(4 * 3_600_000);
     const end = await ends(world, V1);
     expect(end.state).toBe('converged');
