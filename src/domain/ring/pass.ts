@@ -479,14 +479,19 @@ export function cellDied(s: PassState, index: number): 'restart' | 'give-up' {
 /** Whether a pass that is `done`, or that nobody can move on, has settled: nothing of it is in flight. */
 export const settled = (s: PassState): boolean => flying(s) === 0;
 
+/** PDM that failed has failed still where its retry came to nothing, or an earlier pass knows of it. */
+export function haltForMigration(s: PassState, now: number): void {
+  const hasFailed = Object.values(s.exceptions).some(({ state }) => state === 'migration-failed');
+  if (hasFailed) s.halt ??= { kind: 'migration', reason: 'PDM has failed, and waits for a person', sinceMs: now };
+}
+
 /** After a look: what it found may be more than the ring bears, or a PDM that failed before this pass began. */
 export function haltForExceptions(s: PassState, policy: RingPolicy, now: number): void {
   if (s.halt || s.purpose === 'rollback') return;
-  const hasFailedMigration = Object.values(s.exceptions).some((e) => e.state === 'migration-failed');
+  haltForMigration(s, now);
+  if (s.halt) return;
   const unknown = Object.values(s.exceptions).find((e) => e.isUnknown);
-  if (hasFailedMigration) {
-    s.halt = { kind: 'migration', reason: 'PDM has failed, and waits for a person', sinceMs: now };
-  } else if (unknown) {
+  if (unknown) {
     s.halt = { kind: 'inconclusive', reason: unknown.reason, sinceMs: now };
   } else if (failures(s) > policy.failureBudget) {
     const reason = `${failures(s)} failed or could not be deployed, the budget is ${policy.failureBudget}`;

@@ -1,6 +1,16 @@
 import type { RingPolicy } from '../../contract/policy.js';
 import { endWaiver, unwatched } from './health.js';
-import { concerned, converged, isMending, type Mark, type PassState, type Stage, setMark, settled } from './pass.js';
+import {
+  concerned,
+  converged,
+  haltForMigration,
+  isMending,
+  type Mark,
+  type PassState,
+  type Stage,
+  setMark,
+  settled,
+} from './pass.js';
 import { waitsForPutOff } from './put-off.js';
 
 /** From stage to stage: what must be over before a pass goes on. */
@@ -31,7 +41,7 @@ function step(s: PassState, a: Advance): void {
   if (s.stop) return stopped(s);
   if (s.stage === 'rollback') return rollbackStage(s, a);
   if (isMending(s)) return;
-  haltForMigration(s, a);
+  haltForMigration(s, a.now);
   haltForChecks(s, a);
   if (s.halt) return halted(s, a);
   if (s.stage === 'deploy') return deployStage(s, a);
@@ -70,12 +80,6 @@ function goBackWhole(s: PassState): void {
     if (mark === 'D') setMark(s, index, 'C');
   });
   enter(s, 'rollback');
-}
-
-/** PDM that failed has failed still where its retry came to nothing. */
-function haltForMigration(s: PassState, { now }: Advance): void {
-  const hasFailed = Object.values(s.exceptions).some(({ state }) => state === 'migration-failed');
-  if (hasFailed) s.halt ??= { kind: 'migration', reason: 'PDM has failed, and waits for a person', sinceMs: now };
 }
 
 /** A check that failed is the ring's failure where its policy says so; it is over when that check has passed. */
