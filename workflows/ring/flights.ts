@@ -6,6 +6,7 @@ import type { CellResult, CellRolloutInput } from '../../src/contract/internal.j
 import type { CellReturn } from '../../src/contract/returning.js';
 import { CELLS_CELL, CELLS_RING, CELLS_STATE, CELLS_VERSION } from '../../src/contract/search-attributes.js';
 import { cancellable } from '../../src/domain/cell.js';
+import { haltForExceptions } from '../../src/domain/ring/halts.js';
 import { beforeOf } from '../../src/domain/ring/health.js';
 import { noteFailedMigration, noteFirstLook } from '../../src/domain/ring/look.js';
 import {
@@ -13,7 +14,6 @@ import {
   cellEnded,
   drop,
   type FlightRecord,
-  haltForExceptions,
   joinRun,
   landAgain,
   otherLanded,

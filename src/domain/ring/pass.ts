@@ -34,10 +34,6 @@ export const forwardCells = (s: PassState): number[] =>
 /** Cells that spent the failure budget. */
 export const failures = (s: PassState): number => s.counts.X + s.counts.R;
 
-/** Of those, the ones that were neither busy nor unreachable until the time was up. */
-const faults = (s: PassState): number =>
-  failures(s) - s.marks.filter((mark, index) => mark === 'X' && isBusy(s.exceptions[index]?.state)).length;
-
 /** Cells that run the package, verified. */
 export const converged = (s: PassState): number => s.counts.C + s.counts.D + s.counts.m + s.counts.M;
 
@@ -478,26 +474,6 @@ export function cellDied(s: PassState, index: number): 'restart' | 'give-up' {
 
 /** Whether a pass that is `done`, or that nobody can move on, has settled: nothing of it is in flight. */
 export const settled = (s: PassState): boolean => flying(s) === 0;
-
-/** PDM that failed has failed still where its retry came to nothing, or an earlier pass knows of it. */
-export function haltForMigration(s: PassState, now: number): void {
-  const hasFailed = Object.values(s.exceptions).some(({ state }) => state === 'migration-failed');
-  if (hasFailed) s.halt ??= { kind: 'migration', reason: 'PDM has failed, and waits for a person', sinceMs: now };
-}
-
-/** After a look: what it found may be more than the ring bears, or a PDM that failed before this pass began. */
-export function haltForExceptions(s: PassState, policy: RingPolicy, now: number): void {
-  if (s.halt || s.purpose === 'rollback') return;
-  haltForMigration(s, now);
-  if (s.halt) return;
-  const unknown = Object.values(s.exceptions).find((e) => e.isUnknown);
-  if (unknown) {
-    s.halt = { kind: 'inconclusive', reason: unknown.reason, sinceMs: now };
-  } else if (failures(s) > policy.failureBudget) {
-    const reason = `${failures(s)} failed or could not be deployed, the budget is ${policy.failureBudget}`;
-    s.halt = { kind: faults(s) > policy.failureBudget ? 'cells' : 'put-off', reason, sinceMs: now };
-  }
-}
 
 /** Why a cell whose PDM has run is unhealthy, or null. */
 export const unhealthyAfterMigration = (s: PassState): string | null =>

@@ -2,12 +2,12 @@ import type { CheckInPass } from '../../contract/internal.js';
 import type { OverridableWait } from '../../contract/messages.js';
 import type { RingPolicy } from '../../contract/policy.js';
 import { waiveOutside } from './checks.js';
+import { haltForExceptions } from './halts.js';
 import { endWaiver, type Waiting, waiveHealth } from './health.js';
 import {
   converged,
   drop,
   endHaltWithinBudget,
-  haltForExceptions,
   isPastDeploy,
   type Mark,
   markQuarantined,

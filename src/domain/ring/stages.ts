@@ -1,16 +1,7 @@
 import type { RingPolicy } from '../../contract/policy.js';
+import { haltForMigration } from './halts.js';
 import { endWaiver, unwatched } from './health.js';
-import {
-  concerned,
-  converged,
-  haltForMigration,
-  isMending,
-  type Mark,
-  type PassState,
-  type Stage,
-  setMark,
-  settled,
-} from './pass.js';
+import { concerned, converged, isMending, type Mark, type PassState, type Stage, setMark, settled } from './pass.js';
 import { waitsForPutOff } from './put-off.js';
 
 /** From stage to stage: what must be over before a pass goes on. */

@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import type { CellLook } from '../../../src/contract/activities.js';
 import type { CellException, PassPurpose } from '../../../src/contract/status.js';
+import { haltForExceptions } from '../../../src/domain/ring/halts.js';
 import { awaitOther, judgeRetry, keepAsLeft, noteFirstLook } from '../../../src/domain/ring/look.js';
-import { haltForExceptions, newPass, setMark } from '../../../src/domain/ring/pass.js';
+import { newPass, setMark } from '../../../src/domain/ring/pass.js';
 import type { Mark } from '../../../src/domain/ring/pass-state.js';
 import { retried, retryable } from '../../../src/domain/ring/people.js';
 import { V0, V1, V2 } from '../../support/fleet.js';

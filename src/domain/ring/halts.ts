@@ -1,0 +1,28 @@
+import type { RingPolicy } from '../../contract/policy.js';
+import { failures, isBusy, type PassState } from './pass.js';
+
+/** What is known of the cells of a ring, and halts it for a person. */
+
+/** PDM that failed has failed still where its retry came to nothing, or an earlier pass knows of it. */
+export function haltForMigration(s: PassState, now: number): void {
+  const hasFailed = Object.values(s.exceptions).some(({ state }) => state === 'migration-failed');
+  if (hasFailed) s.halt ??= { kind: 'migration', reason: 'PDM has failed, and waits for a person', sinceMs: now };
+}
+
+/** After a look: what it found may be more than the ring bears, or a PDM that failed before this pass began. */
+export function haltForExceptions(s: PassState, policy: RingPolicy, now: number): void {
+  if (s.halt || s.purpose === 'rollback') return;
+  haltForMigration(s, now);
+  if (s.halt) return;
+  const unknown = Object.values(s.exceptions).find((e) => e.isUnknown);
+  if (unknown) {
+    s.halt = { kind: 'inconclusive', reason: unknown.reason, sinceMs: now };
+  } else if (failures(s) > policy.failureBudget) {
+    const reason = `${failures(s)} failed or could not be deployed, the budget is ${policy.failureBudget}`;
+    s.halt = { kind: faults(s) > policy.failureBudget ? 'cells' : 'put-off', reason, sinceMs: now };
+  }
+}
+
+/** Failures that were neither busy nor unreachable until the time was up. */
+const faults = (s: PassState): number =>
+  failures(s) - s.marks.filter((mark, index) => mark === 'X' && isBusy(s.exceptions[index]?.state)).length;
