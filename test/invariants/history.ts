@@ -140,15 +140,25 @@ export function convergenceOf(facts: Facts, ring: number, stay: Stay): Convergen
 /** A pass leaves out who was quarantined when it entered the ring, or later; who is back by then is in it again. */
 function wasQuarantined(facts: Facts, cell: string, { version, atMs }: Stay): boolean {
   const ring = jobsOn(facts, cell)[0]?.ring ?? ringOfCell(facts, cell);
-  const entry = firstForward(facts, `${ring}\n${version}`);
-  const startedAt = statusOf(facts, version)?.rings.find((r) => r.ring === ring)?.startedAt ?? null;
-  const enteredMs = Math.min(entry?.createdMs ?? atMs, startedAt === null ? atMs : Date.parse(startedAt));
+  const enteredMs = enteredAt(facts, ring, version) ?? atMs;
   const about = (act: string) => actsOf(facts, act).filter((a) => a.payload.cell === cell);
   const last = about('quarantineCell').findLast((a) => a.askedMs <= atMs);
   if (!last) return false;
   const { expiresAt } = last.payload;
   if (typeof expiresAt === 'string' && Date.parse(expiresAt) < enteredMs) return false;
   return !about('readmitCell').some((a) => a.askedMs > last.askedMs && (a.answeredMs ?? a.askedMs) < enteredMs);
+}
+
+/**
+ * When the first pass of a package entered a ring, at the latest. The status has when its last one did: where that came after
+ * the first job, the first one entered some time before that job.
+ */
+function enteredAt(facts: Facts, ring: number | undefined, version: string): number | null {
+  const firstMs = firstForward(facts, `${ring}\n${version}`)?.createdMs ?? null;
+  const startedAt = statusOf(facts, version)?.rings.find((r) => r.ring === ring)?.startedAt ?? null;
+  const startedMs = startedAt === null ? null : Date.parse(startedAt);
+  if (firstMs === null || startedMs === null) return firstMs ?? startedMs;
+  return startedMs <= firstMs ? startedMs : firstMs - facts.leeway.noticeMs;
 }
 
 /** The first job that took a cell of a ring forward to a package. */

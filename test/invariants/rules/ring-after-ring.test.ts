@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { act, cell, graduated, job, judged, type Log, ring, rollback, status, topology, V1, V2 } from '../logs.js';
+import { act, at, cell, graduated, job, judged, type Log, ring, rollback, status, topology, V1, V2 } from '../logs.js';
 import { ringAfterRing } from './ring-after-ring.js';
 
 const both = [job({ cell: 'a1', at: 0 }), job({ cell: 'a2', at: 1 })];
@@ -13,6 +13,10 @@ const keyOf = (cell: string, pass: string) => `ccc/test/${pass}/${cell}/configur
 /** `a1` has gone from ring 2 to ring 3. */
 const moved = topology({}, { 2: { cells: [cell('a2')] }, 3: { cells: [cell('b1'), cell('a1')] } });
 const quarantined = ['a1', 'a2'].map((id) => act('quarantineCell', 1, { cell: id }, { version: null }));
+/** A later pass of the package has entered ring 2 since: when the first one did is not seen any more. */
+const enteredAgain = { [V1]: status({ rings: [ring(2, { total: 2, converged: 0, startedAt: at(40) })] }) };
+const quarantinedUntil = (seconds: number) =>
+  act('quarantineCell', 0, { cell: 'a2', expiresAt: at(seconds) }, { version: null });
 const shared = (policy: object) => topology({}, { 2: { cells: [cell('a1'), cell('a2')], policy } });
 
 describe('a ring may begin', () => {
@@ -86,6 +90,10 @@ describe('a ring may begin', () => {
         acts: [act('graduate', 0, { lane: 'urgent' })],
         topology: topology({ lanes: { urgent: { bakeTime: '1s' } } }),
       },
+    ],
+    [
+      'without a cell whose quarantine ended after the pass had entered its ring, before the first job there',
+      { jobs: [job({ cell: 'a1', at: 5 }), next(16)], acts: [quarantinedUntil(4)], statuses: enteredAgain },
     ],
     [
       'on a cell that moves from the ring before, while nobody has said yet that it has moved',
@@ -186,6 +194,11 @@ describe('a ring that began too soon is found', () => {
           [V1]: status({ rings: [ring(2, { exceptions: [{ cell: 'a2', state: 'unreachable', reason: 'silent' }] })] }),
         },
       },
+    ],
+    [
+      'without a cell whose quarantine had ended long before',
+      30,
+      { jobs: [job({ cell: 'a1', at: 15 }), next(30)], acts: [quarantinedUntil(4)], statuses: enteredAgain },
     ],
     [
       'in a soft ring of which the first cell is not done yet',
