@@ -213,6 +213,8 @@ class ClusterRun {
   private tellRecalled(): void {
     this.brakes.renew();
     this.quarantines.tellAll();
+    // A rollout that began anew before this was known.
+    for (const version of Object.keys(this.ctx.state.lostBrakes ?? {})) void this.registerAgain(version);
   }
 
   // ── brakes ─────────────────────────────────────────────────────────────────

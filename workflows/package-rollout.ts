@@ -277,10 +277,6 @@ class PackageRun {
     this.ctx.wake();
   }
 
-  private releaseBrake({ brakeId }: messages.ReleaseBrake): void {
-    this.brakes.release(this.brakes.toRelease(brakeId).brakeId);
-  }
-
   private abort({ by, reason, rollback = false }: messages.Abort): void {
     if (this.ctx.state.end) return;
     noteAbort(this.ctx.state, { by, reason, rollback }, Date.now());
@@ -361,7 +357,7 @@ class PackageRun {
   private registered(message: Registered): void {
     const isFirst = !this.ctx.state.registered;
     this.link.takeRegistered(message);
-    if (isFirst && message.braked) this.takeOver.takeBrakes(message.braked);
+    if (message.braked) this.takeOver.takeEarlier(message.braked, isFirst);
     this.takeOver.offer(message.holds);
   }
 
@@ -417,8 +413,10 @@ class PackageRun {
     const { judge } = this;
     this.on(
       'releaseBrake',
-      (m: messages.ReleaseBrake) => this.releaseBrake(m),
+      (m: messages.ReleaseBrake) => this.brakes.release(m.brakeId as string),
       (m) => judge.releaseBrake(m),
+      // Without a name it is the only one there is: by its name it is found in the record.
+      (m) => ({ ...m, brakeId: this.brakes.toRelease(m.brakeId).brakeId }),
     );
     this.on('recordCheck', (m: messages.RecordCheck) => this.recordCheck(m));
     this.on('approveRing', (m: messages.ApproveRing) => this.passes.approve(m.ring));
@@ -439,11 +437,12 @@ class PackageRun {
     name: keyof typeof ACTS,
     act: (m: M) => void,
     validator: (m: unknown) => void = (m) => this.judge.other(ACTS[name].schema, m),
+    named: (message: M) => M = (message) => message,
   ): void {
     const { schema, update, signal, text } = ACTS[name];
     const outcomeOf = OUTCOMES[name] as unknown as (message: M) => string;
     const perform = (payload: unknown): PackageRolloutStatus => {
-      const message = validated(schema as unknown as () => z.ZodType<M>, payload);
+      const message = named(validated(schema as unknown as () => z.ZodType<M>, payload));
       act(message);
       this.ctx.record(name, message, outcomeOf(message), detailOf(message));
       this.ctx.wake();

@@ -94,6 +94,8 @@ export interface LedgerReport extends ReportQuery {
 /** What stands by the ledger: what a cluster that lost its memory takes up again. */
 export interface Standing {
   brakes: BrakeStatus[];
+  /** Of packages that have not ended, each its own; absent: none. */
+  packageBrakes?: PackageBrakesStanding[];
   blocked: ClusterStatus['blocked'];
   quarantined: ClusterStatus['quarantined'];
   /** Oldest first. */
@@ -101,6 +103,11 @@ export interface Standing {
   ended: EndedStanding[];
   /** The newest package that was stopped as its own fault, or taken back (`why`), and where; `fixedIn`: the one with the fix. */
   systemic: { version: string; ring: number; sinceMs: number; why?: 'rolled-back'; fixedIn?: string } | null;
+}
+
+export interface PackageBrakesStanding {
+  version: string;
+  brakes: BrakeStatus[];
 }
 
 export interface EndedStanding {

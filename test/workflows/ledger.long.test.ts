@@ -70,6 +70,35 @@ scenario(
 );
 
 scenario(
+  'a brake of a package holds although its rollout and the cluster were terminated together',
+  { rings: { 2: 1, 3: 1 }, policies: { 3: { approval: 'required' } }, more: { cluster: 'both-gone' } },
+  async (world) => {
+    await whileServed(world, store, async () => {
+      const rollout = world.cells.rollout(V1);
+      await graduate(world, V1);
+      await seen(world, V1, (s) => s.waitingFor?.kind === 'approval' && ringOf(s, 2)?.finishedAt);
+      await rollout.engageBrake({ ...who, brakeId: 'off-again' });
+      // The only one there is, by no name.
+      await rollout.releaseBrake(who);
+      await rollout.engageBrake({ ...who, brakeId: 'kept' });
+      await entered(world, store, 'both-gone', ({ facts }) => facts?.brakeId === 'kept');
+      await pause(7_000);
+      await world.client.workflow.getHandle(`package-rollout/${V1}`).terminate('by hand');
+      await forgetEverything(world);
+      await world.cells.cluster().applyTopology({ topology: world.topology, by: 'alice', releaseColdStart: true });
+      expect((await sinceRecalled(world)).coldStart?.found).toContain('1 brakes of packages');
+      await graduate(world, V1, { reason: 'again' });
+      const { brakes } = await seen(world, V1, (s) => s.brakes.length > 0);
+      expect(brakes).toMatchObject([{ brakeId: 'kept', by: 'alice' }]);
+      await rollout.approveRing({ ...who, ring: 3 });
+      await seen(world, V1, (s) => s.waitingFor?.kind === 'brake');
+      await rollout.releaseBrake(who);
+      expect((await ends(world, V1)).state).toBe('converged');
+    });
+  },
+);
+
+scenario(
   'where nobody serves the ledger a cluster without memory says so plainly, and waits for its release all the same',
   { rings: { 2: 1 }, more: { cluster: 'unserved' }, apply: false },
   async (world) => {

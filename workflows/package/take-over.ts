@@ -35,6 +35,12 @@ export class TakeOver {
     this.brakes.takeOver(news);
   }
 
+  /** The same, as the cluster says it; what was engaged since this rollout began it knows itself, and whether it was released. */
+  takeEarlier(brakes: BrakeStatus[], isFirst: boolean): void {
+    const { startedAtMs } = this.ctx.state;
+    this.takeBrakes(isFirst ? brakes : brakes.filter(({ since }) => Date.parse(since) < startedAtMs));
+  }
+
   /** Takes what is offered, once this run knows that it goes on. */
   take(): void {
     const { state } = this.ctx;

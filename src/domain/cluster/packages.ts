@@ -27,7 +27,7 @@ export function judgeRegistration(
   const runsWith = known?.runsWith ?? null;
   const lane = state.rollouts[version]?.lane ?? null;
   const isOpen = !conflict && !ended;
-  const braked = isOpen ? state.rollouts[version]?.braked : undefined;
+  const braked = isOpen ? (state.rollouts[version]?.braked ?? lostBrakes(state, message)) : undefined;
   if (isOpen) {
     delete state.ended[version];
     const earlier = earlierThan(run, state.rollouts[version]);
@@ -49,6 +49,16 @@ export function judgeRegistration(
     // What it has told itself it knows.
     ...(braked && braked.epoch !== run ? { braked: braked.brakes } : {}),
   };
+}
+
+/**
+ * Brakes that the ledger remembers of a run before this one, of which nobody else knows any more. A run that goes on since
+ * before they were engaged has engaged them itself, and knows which of them were released.
+ */
+function lostBrakes(state: ClusterState, { version, startedAtMs }: RegisterRollout): OpenRollout['braked'] {
+  const brakes = (state.lostBrakes?.[version] ?? []).filter(({ since }) => Date.parse(since) < startedAtMs);
+  delete state.lostBrakes?.[version];
+  return brakes.length === 0 ? undefined : { epoch: '', seq: 0, brakes };
 }
 
 /** An aborted run that somebody terminated before it could say how it ended: only a person opens the package again. */

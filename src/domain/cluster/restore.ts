@@ -17,6 +17,7 @@ export const hasRecalled = ({ topology, cold }: Pick<ClusterState, 'topology' | 
  */
 export function restore(state: ClusterState, standing: Standing): void {
   restoreBrakes(state, standing);
+  restorePackageBrakes(state, standing);
   restoreBlocks(state, standing);
   restoreQuarantines(state, standing);
   restoreGraduated(state, standing);
@@ -30,6 +31,12 @@ function restoreBrakes(state: ClusterState, { brakes }: Standing): void {
   const known = new Set(state.brakes.map((b) => b.brakeId));
   const others = brakes.filter((b) => !known.has(b.brakeId));
   state.brakes = [...others, ...state.brakes];
+}
+
+/** A rollout that has told its own brakes, or ended, knows better; one that is to begin anew is given them when it registers. */
+function restorePackageBrakes(state: ClusterState, { packageBrakes = [] }: Standing): void {
+  const others = packageBrakes.filter(({ version }) => !state.rollouts[version]?.braked && !state.ended[version]);
+  if (others.length > 0) state.lostBrakes = Object.fromEntries(others.map(({ version, brakes }) => [version, brakes]));
 }
 
 function restoreBlocks(state: ClusterState, { blocked }: Standing): void {

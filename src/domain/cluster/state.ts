@@ -99,6 +99,8 @@ export interface ClusterState {
   cold: { by: string; isReleased: boolean; recalled?: Recalled } | null;
   /** What was found when this cluster began without memory. */
   coldStart?: ColdStart;
+  /** Brakes of packages whose rollouts may have been lost with the cluster, by the ledger; each until its rollout registers. */
+  lostBrakes?: Record<string, BrakeStatus[]>;
   /** Nobody could say what stood before this cluster began: it is asked again while that holds everything. */
   unrecalled?: true;
 }

@@ -1,7 +1,7 @@
-import type { EndedStanding, LedgerEntry, Standing } from '../../contract/ledger.js';
+import type { EndedStanding, LedgerEntry, PackageBrakesStanding, Standing } from '../../contract/ledger.js';
 import type { BrakeStatus, GraduatedPackage, RolloutState } from '../../contract/status.js';
 import { isBlockedBy, noteFix } from '../cluster/blocks.js';
-import { isPackage } from '../package-version.js';
+import { isNewer, isPackage } from '../package-version.js';
 
 /** Entries that say what stands, by what they are about. `readStanding` asks for these alone. */
 export const OF_PEOPLE = [
@@ -10,20 +10,22 @@ export const OF_PEOPLE = [
 ];
 export const OF_PACKAGES = ['graduated', 'opened', 'ended', 'systemic', 'systemicOver'];
 
-/** More ended ones than a cluster keeps: before it has looked it cannot tell which of them run somewhere. */
-const KEPT = { graduated: 100, ended: 500 };
+/** The newest of each; more ended ones than a cluster keeps: before it has looked it cannot tell which of them run somewhere. */
+const KEPT = { graduated: 100, ended: 500, braked: 20 };
 
 /** Of a cluster that begins without memory: each look of its own engages it anew. */
 const NEVER_BACK = 'cold-start';
 
 /** Folds entries, oldest first, into what stands at `now` (epoch ms). */
 export function standingOf(entries: readonly LedgerEntry[], now: number): Standing {
-  const brakes = new Map<string, BrakeStatus>();
+  const brakes: Brakes = new Map();
+  const ofPackages = new Map<string, Brakes>();
   const blocked = new Map<string, Standing['blocked'][number]>();
   const quarantined = new Map<string, Standing['quarantined'][number]>();
   const packages = new Packages();
   for (const entry of entries) {
     takeBrake(brakes, entry);
+    takePackageBrake(ofPackages, entry);
     takeBlock(blocked, entry);
     takeQuarantine(quarantined, entry);
     packages.take(entry);
@@ -31,6 +33,7 @@ export function standingOf(entries: readonly LedgerEntry[], now: number): Standi
   const holds = ({ expiresAt }: { expiresAt?: string }) => expiresAt === undefined || Date.parse(expiresAt) > now;
   return {
     brakes: [...brakes.values()].filter(holds),
+    ...packageBrakesOf(ofPackages, holds),
     blocked: [...blocked.values()],
     quarantined: [...quarantined.values()].filter(holds),
     ...packages.standing([...blocked.values()]),
@@ -38,9 +41,11 @@ export function standingOf(entries: readonly LedgerEntry[], now: number): Standi
 }
 
 /** How much stands, in words. */
-export function summaryOf({ brakes, blocked, quarantined, graduated }: Standing): string {
+export function summaryOf({ brakes, packageBrakes = [], blocked, quarantined, graduated }: Standing): string {
+  const ofPackages = packageBrakes.flatMap((p) => p.brakes).length;
   const counts: [number, string][] = [
     [brakes.length, 'brakes'],
+    ...(ofPackages > 0 ? [[ofPackages, 'brakes of packages'] as [number, string]] : []),
     [blocked.length, 'blocked packages'],
     [quarantined.length, 'quarantined cells'],
     [graduated.length, 'graduated packages'],
@@ -49,18 +54,44 @@ export function summaryOf({ brakes, blocked, quarantined, graduated }: Standing)
 }
 
 /** Whether a person's word stands that a cluster without memory would go against. */
-export const hasOrders = ({ brakes, blocked, quarantined }: Standing): boolean =>
-  brakes.length + blocked.length + quarantined.length > 0;
+export const hasOrders = ({ brakes, packageBrakes = [], blocked, quarantined }: Standing): boolean =>
+  brakes.length + packageBrakes.length + blocked.length + quarantined.length > 0;
 
 const text = (value: unknown): string | undefined => (typeof value === 'string' && value ? value : undefined);
 
-/** A package's own brakes are its rollout's. */
-function takeBrake(
-  brakes: Map<string, BrakeStatus>,
-  { act, by, at, version, reason = '', url, facts = {} }: LedgerEntry,
-) {
+/** By name. */
+type Brakes = Map<string, BrakeStatus>;
+
+function takeBrake(brakes: Brakes, entry: LedgerEntry): void {
+  if (entry.version === undefined && entry.facts?.scope !== 'package') noteBrake(brakes, entry);
+}
+
+/** A package's own brakes are its rollout's, and end with it. */
+function takePackageBrake(ofPackages: Map<string, Brakes>, entry: LedgerEntry): void {
+  const { act, version } = entry;
+  if (version === undefined || !isPackage(version)) return;
+  if (act === 'ended') ofPackages.delete(version);
+  const brakes: Brakes = ofPackages.get(version) ?? new Map();
+  noteBrake(brakes, entry);
+  if (brakes.size > 0) ofPackages.set(version, brakes);
+  else ofPackages.delete(version);
+}
+
+function packageBrakesOf(
+  ofPackages: Map<string, Brakes>,
+  holds: (brake: BrakeStatus) => boolean,
+): { packageBrakes?: PackageBrakesStanding[] } {
+  const found = [...ofPackages]
+    .map(([version, brakes]) => ({ version, brakes: [...brakes.values()].filter(holds) }))
+    .filter(({ brakes }) => brakes.length > 0)
+    .sort((a, b) => (isNewer(a.version, b.version) ? 1 : -1))
+    .slice(-KEPT.braked);
+  return found.length > 0 ? { packageBrakes: found } : {};
+}
+
+function noteBrake(brakes: Brakes, { act, by, at, reason = '', url, facts = {} }: LedgerEntry): void {
   const brakeId = text(facts.brakeId);
-  if (brakeId === undefined || version !== undefined || facts.scope === 'package') return;
+  if (brakeId === undefined) return;
   if (act === 'releaseBrake' || act === 'brakeExpired') brakes.delete(brakeId);
   if (act !== 'engageBrake' || brakeId === NEVER_BACK) return;
   const { scope, mode } = facts as Pick<BrakeStatus, 'scope' | 'mode'>;

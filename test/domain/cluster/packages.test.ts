@@ -8,7 +8,7 @@ import {
   recordEnd,
   recordGraduation,
 } from '../../../src/domain/cluster/packages.js';
-import { notePackageBrakes } from '../../../src/domain/cluster/reconcile.js';
+import { notePackageBrakes, packageBrake } from '../../../src/domain/cluster/reconcile.js';
 import {
   type ClusterState,
   newClusterState,
@@ -130,6 +130,29 @@ describe('the brakes of a package', () => {
     recordEnd(state, { version: V1, state: 'aborted', supersededBy: null, run: 'run' }, NOW);
     expect(anew(state)).toBeUndefined();
     expect(anew(state, 'anew', true)).toBeUndefined();
+  });
+
+  describe('that only the ledger remembers', () => {
+    const lost = (sinceMs: number) => {
+      const state = cluster();
+      state.lostBrakes = { [V1]: [{ ...brake, since: new Date(sinceMs).toISOString() }] };
+      return state;
+    };
+
+    it('are the next run’s, which is told them until it has told its own', () => {
+      const state = lost(NOW - 1);
+      expect(anew(state)).toMatchObject([{ brakeId: 'stop' }]);
+      expect(packageBrake(state, V1, NOW)).toMatchObject({ brakeId: 'stop' });
+      expect(anew(state)).toMatchObject([{ brakeId: 'stop' }]);
+      notePackageBrakes(state, { version: V1, epoch: 'anew', seq: 0, brakes: [] });
+      expect(anew(state)).toBeUndefined();
+    });
+
+    it('are not told to a run that goes on since before: it knows whether they were released', () => {
+      const state = lost(NOW);
+      expect(anew(state)).toBeUndefined();
+      expect(packageBrake(state, V1, NOW)).toBeNull();
+    });
   });
 });
 

@@ -87,6 +87,48 @@ describe('brakes that stand by the ledger', () => {
   });
 });
 
+describe('brakes of packages that stand by the ledger', () => {
+  const of = (version: string, brakeId: string, more = {}) =>
+    engage(brakeId, { scope: 'package', ...more }, { version });
+  const released = (version: string, brakeId: string) => entry('releaseBrake', { version, facts: { brakeId } });
+  const held = (...entries: LedgerEntry[]) =>
+    (standing(...entries).packageBrakes ?? []).map(({ version, brakes }) => [version, ids(brakes)]);
+
+  test.each<[string, LedgerEntry[], [string, string[]][]]>([
+    [
+      'each package has its own',
+      [of(V2, 'a'), of(V1, 'a')],
+      [
+        [V1, ['a']],
+        [V2, ['a']],
+      ],
+    ],
+    ['released in one, it holds in the other', [of(V1, 'a'), of(V2, 'a'), released(V1, 'a')], [[V2, ['a']]]],
+    ['a brake of the cluster by the same name is another one', [engage('a'), released(V1, 'a')], []],
+    ['one that has expired', [of(V1, 'a', { expiresAt: EARLIER })], []],
+    ['of a package that has ended', [of(V1, 'a'), entry('ended', { version: V1, outcome: 'aborted' })], []],
+    ['engaged in a package that was opened again', [entry('ended', { version: V1 }), of(V1, 'a')], [[V1, ['a']]]],
+  ])('%s', (_, entries, expected) => {
+    expect(held(...entries)).toEqual(expected);
+  });
+
+  test('are orders of people, and are told', () => {
+    const found = standing(of(V1, 'a'));
+    expect(hasOrders(found)).toBe(true);
+    expect(summaryOf(found)).toContain('0 brakes, 1 brakes of packages');
+  });
+
+  test('are kept for a rollout that begins anew, not for one that has told its own or has ended', () => {
+    const state = newClusterState();
+    const brakes = [of(V1, 'a'), of(V2, 'b'), of(V3, 'c')];
+    const told = { run: 'r', startedAtMs: 0, chartVersion: null, lane: null, graduatedAt: null };
+    state.rollouts[V1] = { ...told, braked: { epoch: 'r', seq: 1, brakes: [] } };
+    state.ended[V2] = { state: 'aborted', supersededBy: null, chartVersion: null, at: '', run: 'r' };
+    restore(state, standing(...brakes));
+    expect(Object.keys(state.lostBrakes ?? {})).toEqual([V3]);
+  });
+});
+
 describe('packages that stand by the ledger', () => {
   const graduated = (version: string) =>
     entry('graduated', { version, kind: 'decision', by: 'coordinator', facts: { by: 'rt', graduatedAt: EARLIER } });
