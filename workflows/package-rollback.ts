@@ -21,6 +21,7 @@ import type { PackageRollbackStatus } from '../src/contract/status.js';
 import { alertOfLeft } from '../src/domain/alerts/rollback.js';
 import { COORDINATOR } from '../src/domain/brake.js';
 import { markdownOfRollout } from '../src/domain/details.js';
+import { decisionOfRollbackEnd } from '../src/domain/ledger/decisions.js';
 import { OUST_AFTER_MS } from '../src/domain/ousting.js';
 import { leftOf, nextRollbackStep, noteAnswer, noteSurvey, type RollbackState } from '../src/domain/rollback/state.js';
 import { noteSkip, whyNoSkip } from '../src/domain/rollout/skips.js';
@@ -169,6 +170,7 @@ class RollbackRun {
     if (!this.order.dryRun) {
       const { version } = this.order;
       const left = leftOf(ctx.rollback);
+      ctx.enter(decisionOfRollbackEnd(ctx.seen(), left, ctx.rollback.givenUp, Date.now()));
       const ended = { version, run: workflowInfo().firstExecutionRunId, left };
       const isThere = await ctx.mail.send(CLUSTER_WORKFLOW_ID, signals.rollbackEndedSignal, ended);
       // Else the cluster tells people of it, for as long as it lasts; what it refused it knows nothing of.

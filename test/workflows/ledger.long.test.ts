@@ -4,7 +4,7 @@ import { createLogger } from '../../src/config/logging.js';
 import type { LedgerEntry } from '../../src/contract/ledger.js';
 import { openInMemory } from '../../src/ledger/embedded.js';
 import type { LedgerStore } from '../../src/ledger/store.js';
-import { V1, V2, V3 } from '../support/fleet.js';
+import { V0, V1, V2, V3 } from '../support/fleet.js';
 import {
   entered,
   entriesOf,
@@ -94,6 +94,28 @@ scenario(
       await seen(world, V1, (s) => s.waitingFor?.kind === 'brake');
       await rollout.releaseBrake(who);
       expect((await ends(world, V1)).state).toBe('converged');
+    });
+  },
+);
+
+scenario(
+  'a rollback is entered with each cell that went back, by which job and to what, and with what came of it',
+  { rings: { 2: 2 }, policies: { 2: { bakeTime: '1h' } }, more: { cluster: 'taken-back' } },
+  async (world) => {
+    await whileServed(world, store, async () => {
+      await graduate(world, V1);
+      await seen(world, V1, (s) => ringOf(s, 2)?.state === 'baking');
+      await world.cells.rollback(V1).start(who);
+      const entries = await entered(world, store, 'taken-back', ({ act }) => act === 'rollbackEnded');
+      const back = { ring: 2, version: V1, outcome: `back on ${V0}`, jobId: expect.any(String) };
+      const cells = entriesOf(entries, 'cellRolledBack').sort((a, b) => (a.cell ?? '').localeCompare(b.cell ?? ''));
+      expect(cells).toMatchObject([
+        { ...back, cell: 'c2-1' },
+        { ...back, cell: 'c2-2' },
+      ]);
+      const outcome = 'rolled-back: 2 cells went back, 0 stayed';
+      expect(entriesOf(entries, 'rollbackEnded')).toMatchObject([{ outcome, tookMs: expect.any(Number) }]);
+      expect(entries.filter(({ kind, act }) => kind === 'failure' && act === 'cellFailed')).toEqual([]);
     });
   },
 );

@@ -127,7 +127,7 @@ export class Flights {
       }
       const end = result ?? this.diedForGood(index);
       if (end.to !== null) ctx.roster.see(index, end.to);
-      this.setbacks.noteEnd(index, flight.sinceMs);
+      this.setbacks.noteEnd(index, end, flight.sinceMs);
       cellEnded(ctx.state, index, end, ctx.entered.policy, Date.now());
     }
     const before = this.late;

@@ -1,3 +1,4 @@
+import type { CellResult } from '../../src/contract/internal-cell.js';
 import { COORDINATOR } from '../../src/domain/brake.js';
 import type { Outbox } from '../../src/domain/ledger/entry.js';
 import { type Entered, type Setback, takeSetbacks } from '../../src/domain/ledger/setbacks.js';
@@ -10,7 +11,7 @@ export interface CarriedSetbacks {
   outbox?: Outbox;
 }
 
-/** Enters in the ledger what went wrong with the cells of one pass. A cell that comes through costs nothing. */
+/** Enters in the ledger what went wrong with the cells of one pass, and which went back. One that comes through costs nothing. */
 export class Setbacks {
   private readonly desk: LedgerDesk;
   /** How long the last run of a cell took, ms. */
@@ -25,9 +26,13 @@ export class Setbacks {
     return this.desk.isEmpty;
   }
 
-  /** The run of a cell is over. */
-  noteEnd(index: number, sinceMs: number | undefined): void {
+  /** The run of a cell is over. One that was to go back, and did, is no setback: it is entered as what was done. */
+  noteEnd(index: number, { state, reason, jobId, to }: CellResult, sinceMs: number | undefined): void {
     if (sinceMs !== undefined) this.tookMs.set(index, Date.now() - sinceMs);
+    if (this.ctx.input.purpose !== 'rollback' || state !== 'rolled-back') return;
+    const outcome = to === null ? state : `back on ${to}`;
+    const about = { ...this.about(index), outcome, reason, ...(jobId ? { jobId } : {}) };
+    this.desk.note({ kind: 'decision', act: 'cellRolledBack', by: COORDINATOR, ...about });
   }
 
   keep(): void {

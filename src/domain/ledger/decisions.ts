@@ -1,7 +1,8 @@
 import type { AskGraduation, RingReport, RolloutEnded } from '../../contract/internal.js';
 import type { LedgerKind, NewEntry } from '../../contract/ledger.js';
 import type { Problem } from '../../contract/problem.js';
-import type { RingState, RolloutRing } from '../../contract/status.js';
+import type { LeftOnPackage } from '../../contract/returning.js';
+import type { PackageRollbackStatus, RingState, RolloutRing } from '../../contract/status.js';
 import type { ClusterState, EndedRollout, Turn } from '../cluster/state.js';
 import type { TurnAction } from '../cluster/turns.js';
 
@@ -165,6 +166,28 @@ export function decisionOfGraduation(
 export function decisionOfReturn(version: string, state: ClusterState): Decision {
   const { chartVersion = null, runsWith = null, run = '' } = state.ended[version] ?? {};
   return { act: 'ended', version, outcome: 'rolled-back', facts: { run, supersededBy: null, chartVersion, runsWith } };
+}
+
+/** What came of taking a package back. */
+export function decisionOfRollbackEnd(
+  { version, ring, state, reason, rings, startedAt }: PackageRollbackStatus,
+  left: LeftOnPackage,
+  givenUp: { by: string; reason: string } | null,
+  now: number,
+): Decision {
+  const rolledBack = rings.reduce((sum, r) => sum + r.rolledBack, 0);
+  return {
+    act: 'rollbackEnded',
+    version,
+    ...(ring === undefined ? {} : { ring }),
+    outcome: `${state}: ${rolledBack} cells went back, ${left.total} stayed`,
+    reason: givenUp ? `given up by ${givenUp.by}: ${givenUp.reason}` : reason,
+    tookMs: now - Date.parse(startedAt),
+    facts: {
+      ...{ rolledBack, stayed: left.total, needDowntime: left.needDowntime.slice(0, MOST_NAMES) },
+      left: left.named.map(({ cell }) => cell).slice(0, MOST_NAMES),
+    },
+  };
 }
 
 /** How a rollout ended, with all that the cluster remembers of it. */

@@ -8,6 +8,7 @@ import {
   beforeReport,
   type Decision,
   decisionOfLoss,
+  decisionOfRollbackEnd,
   decisionsOfReport,
 } from '../../../src/domain/ledger/decisions.js';
 import { V1, V2 } from '../../support/fleet.js';
@@ -142,5 +143,31 @@ test('a pass that was lost is a failure of its package', () => {
   expect(decisionOfLoss(2, granted().turn, NOW)).toMatchObject({
     ...{ kind: 'failure', act: 'passLost', version: V1, ring: 2, tookMs: 10 * MINUTE },
     facts: { sender: 'package', purpose: 'deploy' },
+  });
+});
+
+describe('what came of taking a package back', () => {
+  const left = { total: 0, named: [], needDowntime: [] };
+  const status = (more: object) =>
+    ({ version: V1, state: 'rolled-back', reason: 'INC-1', startedAt: new Date(NOW).toISOString(), ...more }) as never;
+  const rings = [{ rolledBack: 3 }, { rolledBack: 2 }];
+
+  test('says how many cells went back, and how long that took', () => {
+    expect(decisionOfRollbackEnd(status({ rings }), left, null, NOW + MINUTE)).toEqual({
+      act: 'rollbackEnded',
+      version: V1,
+      outcome: 'rolled-back: 5 cells went back, 0 stayed',
+      reason: 'INC-1',
+      tookMs: MINUTE,
+      facts: { rolledBack: 5, stayed: 0, needDowntime: [], left: [] },
+    });
+  });
+
+  test('names cells that stayed, and who gave it up', () => {
+    const stayed = { total: 1, named: [{ cell: 'c2-1', reason: 'PDM' }], needDowntime: ['c2-1'] };
+    const givenUp = { by: 'bob', reason: 'enough' };
+    const found = decisionOfRollbackEnd(status({ rings, ring: 2, state: 'aborted' }), stayed, givenUp, NOW);
+    expect(found).toMatchObject({ ring: 2, reason: 'given up by bob: enough' });
+    expect(found.facts).toMatchObject({ stayed: 1, left: ['c2-1'], needDowntime: ['c2-1'] });
   });
 });
