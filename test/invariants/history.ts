@@ -185,10 +185,12 @@ export const gaveWay = (
 const wasTried = (facts: Facts, cell: string, version: string): boolean =>
   jobsOn(facts, cell).some((j) => same(j.version, version));
 
+/** On the way to the package, or back from it. */
 const hasFailed = (facts: Facts, cell: string, version: string, atMs: number): boolean =>
-  jobsOn(facts, cell).some(
-    (j) => j.forward && same(j.version, version) && j.state === 'failed' && (j.finishedMs ?? atMs) <= atMs,
-  );
+  jobsOn(facts, cell).some((j) => {
+    const isOfIt = j.forward ? same(j.version, version) : same(j.from, version);
+    return isOfIt && j.state === 'failed' && (j.finishedMs ?? atMs) <= atMs;
+  });
 
 /** The deployment that a rollback takes back: the last one before it that began with something else on the cell. */
 export function deploymentBefore(facts: Facts, rollback: Job): Job | null {

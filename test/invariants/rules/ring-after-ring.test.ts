@@ -80,6 +80,13 @@ describe('a ring may begin', () => {
       { jobs: [job({ cell: 'a1', at: 0, state: 'failed' }), next(11)], topology: shared({ onFailure: 'soft' }) },
     ],
     [
+      'after a cell that could not go back in a soft ring, where that ends its pass as well',
+      {
+        jobs: [job({ cell: 'a1', at: 0 }), rollback({ cell: 'a1', at: 2, state: 'failed' }), next(11)],
+        topology: shared({ onFailure: 'soft' }),
+      },
+    ],
+    [
       'after a soft ring of which every cell is quarantined',
       { jobs: [next(11)], acts: quarantined, topology: shared({ onFailure: 'soft' }) },
     ],
