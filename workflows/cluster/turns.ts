@@ -1,5 +1,5 @@
 import { condition, log, sleep, workflowInfo } from '@temporalio/workflow';
-import { CLUSTER_WORKFLOW_ID, packageRollbackId, packageRolloutId, ringRolloutId } from '../../src/contract/ids.js';
+import { CLUSTER_WORKFLOW_ID, packageRollbackId, ringRolloutId } from '../../src/contract/ids.js';
 import type {
   AlertBook,
   BrakesHold,
@@ -33,6 +33,7 @@ import {
   noteRing,
   noteSystemic,
   type TurnEnd,
+  takeRequest,
   watchedTurns,
   whoIsGone,
 } from '../../src/domain/cluster/holders.js';
@@ -113,15 +114,7 @@ export class Turns {
   }
 
   request(message: RequestRing): void {
-    const { state } = this.ctx;
-    const holds = Object.values(state.turns).some((t) => t.request.requestId === message.requestId);
-    if (holds) return;
-    const before = state.queue.find((q) => q.requestId === message.requestId);
-    const sender = message.sender ?? packageRolloutId(message.version);
-    const entry = { ...message, sender, at: before?.at ?? null, told: '', held: null };
-    if (before) state.queue = state.queue.map((q) => (q === before ? entry : q));
-    else state.queue.push(entry);
-    this.ctx.wake();
+    if (takeRequest(this.ctx.state, message)) this.ctx.wake();
   }
 
   /** A pass that was under way when this cluster lost its memory keeps its ring. */

@@ -253,6 +253,23 @@ export function forgetUnmet(state: ClusterState, ring: number): void {
   state.unmet = state.unmet?.filter((r) => r !== ring) ?? null;
 }
 
+/**
+ * Puts a request in the queue. Asked again it keeps its place there, and a rollback the time for which it has waited for a
+ * pass that does not say whose it is. Answers false for what has been granted already.
+ */
+export function takeRequest(state: ClusterState, message: RequestRing): boolean {
+  const { requestId } = message;
+  if (Object.values(state.turns).some(({ request }) => request.requestId === requestId)) return false;
+  const before = state.queue.find((q) => q.requestId === requestId);
+  const { at = null, unmetSinceMs } = before ?? {};
+  const sender = message.sender ?? packageRolloutId(message.version);
+  const waits = unmetSinceMs === undefined ? {} : { unmetSinceMs };
+  const entry = { ...message, sender, at, told: '', held: null, ...waits };
+  if (before) state.queue = state.queue.map((q) => (q === before ? entry : q));
+  else state.queue.push(entry);
+  return true;
+}
+
 const queued = (request: RequestRing & { ring: number }): QueuedRequest => ({
   ...request,
   sender: isReconcile(request) ? CLUSTER_WORKFLOW_ID : (request.sender ?? packageRolloutId(request.version)),

@@ -11,13 +11,15 @@ import {
   meetPass,
   noteRing,
   noteSystemic,
+  takeRequest,
   watchedTurns,
   whoIsGone,
 } from '../../../src/domain/cluster/holders.js';
 import { isFromEarlierRun } from '../../../src/domain/cluster/packages.js';
 import { type ClusterState, newClusterState, newRingRecord } from '../../../src/domain/cluster/state.js';
 import { putInForce } from '../../../src/domain/cluster/topology.js';
-import type { Topology } from '../../../src/domain/topology/index.js';
+import { decideTurns } from '../../../src/domain/cluster/turns.js';
+import { parseTopology, type Topology } from '../../../src/domain/topology/index.js';
 import { fleet, V0, V1, V2 } from '../../support/fleet.js';
 
 const NOW = Date.parse('2026-01-02T03:04:05Z');
@@ -351,5 +353,23 @@ describe('a look at who is still there', () => {
 
   it('brakes a ring without its starter once', () => {
     expect(look('pass-1', [PASS], (state) => state.turns[2] && loseStarter(state.turns[2]))).toBeNull();
+  });
+});
+
+describe('a rollback that waits for a pass which does not say whose it is', () => {
+  it('gets the ring when its time is up, however often it asks again meanwhile', () => {
+    const parsed = parseTopology(fleet({ 2: 3 }));
+    if (!parsed.ok) throw new Error('no topology');
+    const state = began();
+    const sender = `package-rollback/${V1}`;
+    const request = { ...claim({ purpose: 'rollback', requestId: 'back/1', sender }), ring: 2 };
+    const seconds = [0, 15, 30, 45, 60];
+    const done = seconds.map((second) => {
+      takeRequest(state, request);
+      const actions = decideTurns(state, parsed.topology, NOW + second * 1_000, 60_000);
+      return actions.map((action) => action.do);
+    });
+    expect(done.slice(0, -1)).toEqual([['answer'], ['answer'], ['answer'], ['answer']]);
+    expect(done.at(-1)).toContain('oust');
   });
 });
