@@ -23,10 +23,12 @@ export function isEverywhere(state: ClusterState, topology: Topology, ask: IsEve
   const missing = rings.flatMap((ring) => missingIn(state, topology, ring, version, now));
   const counted = missing.filter((m) => !ignoreQuarantined || m.state !== 'quarantined');
   const without = new Set(counted.map(({ ring }) => ring));
+  // Without a ring to speak of, as before the first topology, nobody knows anything.
+  const there = rings.length > 0 && counted.length === 0;
   return {
     version,
-    there: counted.length === 0,
-    never: counted.length === 0 ? null : whyNever(state, version),
+    there,
+    never: there ? null : whyNever(state, version),
     rings: rings.map((ring) => ({ ring, there: !without.has(ring), converged: state.rings[ring]?.converged ?? null })),
     missing: missing.slice(0, NAMED_AT_MOST),
     missingTotal: missing.length,
@@ -43,7 +45,7 @@ function missingIn(state: ClusterState, topology: Topology, ring: number, versio
   const { cells, leftOut } = cellsInAutomation(state, found, now);
   const out = leftOut.map(({ cell, state: at, reason }) => ({ ring, cell: cell.id, state: at, reason }));
   if (cells.length === 0) return out;
-  const on = countIn(record, cells.length, version);
+  const on = countIn(record, cells.length - unseenAmong(state, cells), version);
   if (!hasConverged(record, version)) {
     const detail = `${on} of ${record.total} cells run it or a newer one; the ring converged on ${record.converged ?? 'none yet'}`;
     return [...whole(state.turns[ring]?.state ?? record.state, detail), ...out];
@@ -61,13 +63,20 @@ const hasConverged = ({ converged }: RingRecord, version: string): boolean =>
 const countOn = (observed: Record<string, number>, version: string): number =>
   Object.entries(observed).reduce((sum, [v, n]) => sum + (isPackage(v) && comparePackages(v, version) >= 0 ? n : 0), 0);
 
+/** How many of these cells came to their ring since its cells were last counted. */
+function unseenAmong(state: ClusterState, cells: readonly { id: string }[]): number {
+  const { welcome = {} } = state.reconcile ?? {};
+  return cells.filter(({ id }) => welcome[id] && !welcome[id].looked && !welcome[id].seen).length;
+}
+
 /**
- * How many of the cells in automation run the package, or a newer one. Whoever was taken out since they were last counted
- * may be one of those that run it.
+ * How many of the cells in automation run the package, or a newer one. Whoever was taken out since they were last counted,
+ * or has left, may be one of those that run it.
+ * @param counted how many of the cells in automation were there to be counted
  */
-function countIn({ observed, observedOut = {} }: RingRecord, cells: number, version: string): number {
+function countIn({ observed, observedOut = {} }: RingRecord, counted: number, version: string): number {
   const all = (counts: Record<string, number>) => Object.values(counts).reduce((sum, n) => sum + n, 0);
-  const takenOut = Math.max(0, all(observed) - all(observedOut) - cells);
+  const takenOut = Math.max(0, all(observed) - all(observedOut) - counted);
   return Math.max(0, countOn(observed, version) - countOn(observedOut, version) - takenOut);
 }
 

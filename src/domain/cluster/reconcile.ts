@@ -35,6 +35,8 @@ export interface Welcome {
   ring: number;
   /** Its ring was looked at since. */
   looked: boolean;
+  /** A pass that has it among its cells has said what they run. */
+  seen?: true;
   /** When it came, epoch ms; left out by an older worker. */
   atMs?: number;
   /** A pass was there, and did not bring it this package: that is for a person, or for the next package. */
@@ -340,6 +342,17 @@ export function noteForReconcile(state: ClusterState, ring: number, report: Ring
   const { version, purpose, ended, result } = report;
   if (ended && purpose === 'deploy' && result?.outcome === 'converged') reconcile.through[ring] = version;
   noteFailedPdm(state, ring, report);
+  noteSeen(state, ring, report);
+}
+
+/** A pass has the cells that its ring had when it was let in; what came later it knows nothing of. */
+function noteSeen(state: ClusterState, ring: number, { observed }: RingReport): void {
+  const grantedAtMs = state.turns[ring]?.grantedAtMs;
+  if (grantedAtMs === undefined || Object.keys(observed).length === 0) return;
+  for (const welcome of Object.values(reconcileOf(state).welcome)) {
+    const { atMs = Number.POSITIVE_INFINITY } = welcome;
+    if (welcome.ring === ring && atMs <= grantedAtMs) welcome.seen = true;
+  }
 }
 
 /** Whether the package is known to have baked in every ring: its PDM has been through this one, or its rollout to its end. */

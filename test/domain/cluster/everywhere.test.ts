@@ -1,19 +1,20 @@
 import { describe, expect, it } from 'vitest';
+import type { RingReport } from '../../../src/contract/internal.js';
 import { isEverywhere } from '../../../src/domain/cluster/everywhere.js';
 import { quarantineCell } from '../../../src/domain/cluster/quarantine.js';
-import { noteFound } from '../../../src/domain/cluster/reconcile.js';
+import { noteForReconcile, noteFound, welcomeCells, whoIsIn } from '../../../src/domain/cluster/reconcile.js';
 import {
   type ClusterState,
   newClusterState,
   newRingRecord,
   type RingRecord,
 } from '../../../src/domain/cluster/state.js';
-import { parseTopology } from '../../../src/domain/topology/index.js';
+import { parseTopology, type Topology } from '../../../src/domain/topology/index.js';
 import { fleet, V0, V1, V2 } from '../../support/fleet.js';
 
 const NOW = Date.parse('2026-01-02T03:04:05Z');
 
-function topology() {
+function topology(): Topology {
   const parsed = parseTopology(fleet({ 2: 3 }));
   if (!parsed.ok) throw new Error(JSON.stringify(parsed.problems));
   return parsed.topology;
@@ -137,5 +138,45 @@ describe('whether a package is everywhere', () => {
     state.blocked = [{ version: V1, by: 'alice', reason: 'INC-1', since: '' }];
     state.graduated = [{ version: V2, graduatedAt: '', by: '', blocked: true, convergedAt: null }];
     expect(ask(state).never).toContain('INC-1');
+  });
+});
+
+describe('where nobody has looked', () => {
+  /** The third cell of the ring leaves, and another one comes in its place. */
+  function swapped(state: ClusterState): Topology {
+    const after = structuredClone(topology());
+    const cells = after.rings.find(({ ring }) => ring === 2)?.cells ?? [];
+    cells[2] = { id: 'c2-9', tenant: 't-c2-9', url: 'https://c2-9.cells.example', join: 'auto' };
+    welcomeCells(state, whoIsIn(state, topology(), NOW), after, NOW);
+    return after;
+  }
+  const looked = (state: ClusterState) => {
+    const report = { view: { ring: 2 }, version: V1, observed: { [V1]: 3 }, migrationFailed: [] };
+    noteForReconcile(state, 2, report as unknown as RingReport);
+  };
+
+  it('a package is nowhere: as before the first topology', () => {
+    const nothing = { ...topology(), rings: [] };
+    expect(isEverywhere(newClusterState(), nothing, { version: V1 }, NOW)).toMatchObject({ there: false, never: null });
+  });
+
+  it('a cell that takes the place of one that ran it is not taken for that', () => {
+    const state = cluster();
+    const after = swapped(state);
+    const missing = [{ cell: null, state: 'unknown', reason: expect.stringMatching(/^1 more/) }];
+    expect(isEverywhere(state, after, { version: V1, ...outer }, NOW)).toMatchObject({ there: false, missing });
+    noteFound(state, 2, [], () => true);
+    expect(isEverywhere(state, after, { version: V1, ...outer }, NOW).there).toBe(true);
+  });
+
+  it.each([
+    ['a pass has looked that was let in after it came', NOW, true],
+    ['but not by a pass that was in the ring before', NOW - 1, false],
+  ])('it is known with its ring once %s', (_what, grantedAtMs, there) => {
+    const state = cluster();
+    const after = swapped(state);
+    state.turns[2] = { grantedAtMs } as (typeof state.turns)[number];
+    looked(state);
+    expect(isEverywhere(state, after, { version: V1, ...outer }, NOW).there).toBe(there);
   });
 });
