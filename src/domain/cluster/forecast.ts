@@ -7,9 +7,10 @@ import { comparePackages, isNewer, isPackage, sameVersion } from '../package-ver
 import { type Ring, resolveCoordination, resolvePolicy, type Topology } from '../topology/index.js';
 import { blockOf } from './blocks.js';
 import { openingsFor } from './calendars.js';
+import { needsYesAfterStop } from './packages.js';
 import { deployableIds, isReconcile } from './reconcile.js';
 import { hasIt, standsOn } from './stands.js';
-import type { ClusterState, RingRecord } from './state.js';
+import type { ClusterState, QueuedRequest, RingRecord, Turn } from './state.js';
 
 /**
  * When rings are expected to converge, from how long cells took in passes that ended. What a person has to end has no
@@ -123,7 +124,7 @@ function stopsOf(known: Known, going: Going, before: readonly Stop[]): Stop[] {
     const converges: When | null = hasIt(record, going.version)
       ? null
       : expectedFor(known, { ring, cells, ...going, policy, at: enters, isHere, before });
-    const bakes: When = later(converges ?? { ms: convergedMs(record) }, policy.bakeTimeMs);
+    const bakes: When = later(converges ?? bakesFrom(known, ring, going.version), policy.bakeTimeMs);
     stops.push({
       ring,
       holds: isHere,
@@ -140,7 +141,19 @@ function stopsOf(known: Known, going: Going, before: readonly Stop[]): Stop[] {
   return stops.map((stop, i) => ({ ...stop, leaves: everywhere[i] ?? stop.leaves }));
 }
 
-const convergedMs = ({ convergedAt }: RingRecord): number => (convergedAt === null ? 0 : Date.parse(convergedAt));
+/** Since when a ring that has the package bakes; a bake that has stopped ends when somebody has it go on. */
+function bakesFrom({ state, rings }: Known, ring: number, version: string): When {
+  const { convergedAt = null } = state.rings[ring] ?? {};
+  const hasGoneOn = rings.some((r) => r.ring > ring && isIn(state, r.ring, version));
+  const stop = isHeldBy(state, ring, version) && !hasGoneOn ? whatHolds(state.turns[ring], ring) : null;
+  return stop ?? { ms: convergedAt === null ? 0 : Date.parse(convergedAt) };
+}
+
+/** The ring has the package, is getting it, or is asked for it. */
+const isIn = (state: ClusterState, ring: number, version: string): boolean =>
+  isHeldBy(state, ring, version) ||
+  state.queue.some((q) => q.at === ring && sameVersion(q.version, version)) ||
+  hasIt(state.rings[ring] as RingRecord, version);
 
 /** The cluster's own passes give way to any package. */
 function isHeldBy({ turns }: ClusterState, ring: number, version: string): boolean {
@@ -236,15 +249,26 @@ function fits(
 /** What a pass waits for that no clock ends. */
 const OPEN_ENDED: ReadonlySet<WaitKind | null | undefined> = new Set(['approval', 'operator', 'health', 'check']);
 
+/** What a pass stands by that only a person ends, or that ends when nobody knows. */
+function whatHolds(turn: Turn | undefined, ring: number): { unknown: string } | null {
+  if (turn?.state === 'halted') return { unknown: `ring ${ring} is halted` };
+  return OPEN_ENDED.has(turn?.waits) ? { unknown: `ring ${ring} waits for ${turn?.waits}` } : null;
+}
+
+/** What the package has asked for last, wherever: it tells of every yes that it has. */
+const asked = ({ queue, turns }: ClusterState, version: string): Pick<QueuedRequest, 'version' | 'approvedAtMs'> =>
+  [...queue, ...Object.values(turns).map(({ request }) => request)].find((r) => sameVersion(r.version, version)) ?? {
+    version,
+  };
+
 /** Until when something stands in the way that the clock ends; or that a person has to. */
 function whatStops(
   { state, topology, now }: Known,
   { ring, version, policy, isHere }: ForRing,
 ): { ms: number } | { unknown: string } | null {
-  const turn = state.turns[ring];
   if (blockOf(state.blocked, version)) return { unknown: `${version} is blocked` };
-  if (isHere && turn?.state === 'halted') return { unknown: `ring ${ring} is halted` };
-  if (isHere && OPEN_ENDED.has(turn?.waits)) return { unknown: `ring ${ring} waits for ${turn?.waits}` };
+  const holds = isHere ? whatHolds(state.turns[ring], ring) : null;
+  if (holds) return holds;
   const ofCluster = holding(state.brakes, now).filter(({ scope }) => covers(scope, ring, topology.perimeter));
   const brakes = [...ofCluster, ...holding(state.rollouts[version]?.braked?.brakes ?? [], now)];
   const endless = brakes.find(({ expiresAt }) => expiresAt === undefined);
@@ -253,7 +277,8 @@ function whatStops(
   const { held = null } = request ?? {};
   const isOpenEnded = held?.kind === 'approval' || held?.kind === 'operator';
   const needsYes = policy.approval === 'required' && !isHere && !request?.approved.includes(ring);
-  if (isOpenEnded || needsYes) return { unknown: `ring ${ring} waits for ${held?.kind ?? 'approval'}` };
+  const isAfterStop = !isHere && needsYesAfterStop(state, request ?? asked(state, version), ring);
+  if (isOpenEnded || needsYes || isAfterStop) return { unknown: `ring ${ring} waits for ${held?.kind ?? 'approval'}` };
   const ends = brakes.flatMap(({ expiresAt }) => (expiresAt ? [Date.parse(expiresAt)] : []));
   return ends.length === 0 ? null : { ms: Math.max(...ends) };
 }

@@ -9,7 +9,7 @@ import type { Problem } from '../../contract/problem.js';
 import { conflictsWith, isNewer, sameVersion } from '../package-version.js';
 import { hasLane, resolveCoordination, ringOf, type Topology } from '../topology/index.js';
 import { blockOf, rangeText } from './blocks.js';
-import type { ClusterState, EndedRollout, OpenRollout } from './state.js';
+import type { ClusterState, EndedRollout, OpenRollout, QueuedRequest } from './state.js';
 
 /** What the cluster remembers of packages: which are open, which graduated, and how the others ended. */
 
@@ -104,6 +104,19 @@ export function ringsRunning(state: ClusterState, version: string): number[] {
   return Object.keys(state.rings)
     .map(Number)
     .filter((ring) => state.rings[ring] !== undefined && runsIt(state.rings[ring]));
+}
+
+/** Whether what stopped a package as its own fault may be in this one as well, which nobody has said yes to since. */
+export function needsYesAfterStop(
+  { systemic }: ClusterState,
+  { version, approvedAtMs }: Pick<QueuedRequest, 'version' | 'approvedAtMs'>,
+  ring: number,
+): boolean {
+  if (!systemic || !isNewer(version, systemic.version)) return false;
+  // Who approved it before knew nothing of the stop.
+  const isApproved = (approvedAtMs?.[ring] ?? Number.NEGATIVE_INFINITY) > systemic.sinceMs;
+  const { fixedIn } = systemic;
+  return !isApproved && (fixedIn === undefined || isNewer(fixedIn, version));
 }
 
 export function conflictOf(state: ClusterState, version: string): Problem | null {

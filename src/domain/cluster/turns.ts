@@ -14,6 +14,7 @@ import { calendarWait, closingFor } from './calendars.js';
 import { driftInWords, isPausedForDrift } from './drift.js';
 import { beginTurn } from './holders.js';
 import { isUrgent, laneIsGone, waitForLane } from './lanes.js';
+import { needsYesAfterStop } from './packages.js';
 import { isReconcile, packageBrake } from './reconcile.js';
 import { returnWait } from './rollbacks.js';
 import type { ClusterState, QueuedRequest, Turn } from './state.js';
@@ -396,12 +397,7 @@ function afterSystemicStop(
   { ring, perimeter }: RingFacts,
 ): WaitingFor | null {
   const { systemic } = state;
-  if (!systemic || perimeter || request.purpose !== 'deploy') return null;
-  // Who approved it before knew nothing of the stop.
-  const isApproved = (request.approvedAtMs?.[ring] ?? Number.NEGATIVE_INFINITY) > systemic.sinceMs;
-  if (!isNewer(request.version, systemic.version) || isApproved) return null;
-  const { fixedIn } = systemic;
-  if (fixedIn !== undefined && !isNewer(fixedIn, request.version)) return null;
+  if (!systemic || perimeter || request.purpose !== 'deploy' || !needsYesAfterStop(state, request, ring)) return null;
   const since = new Date(Math.max(request.sinceMs, systemic.sinceMs)).toISOString();
   const what =
     systemic.why === 'rolled-back'

@@ -118,6 +118,45 @@ describe('when rings should converge', () => {
   });
 });
 
+describe('a package that does not get on by itself', () => {
+  const baking = (more: Partial<Turn>) => {
+    const state = cluster();
+    const convergedAt = new Date(NOW - 50 * MIN).toISOString();
+    Object.assign(state.rings[2] ?? {}, { converged: V1, convergedAt, observed: { [V1]: 5 } });
+    hold(state, more);
+    return state;
+  };
+
+  it('is not expected in the next ring while its bake is halted, or waits for what no clock ends', () => {
+    expect(expected(baking({ state: 'baking', waits: 'bake' }))).toEqual([[3, 70]]);
+    expect(expected(baking({ state: 'halted' }))).toEqual([[3, 'ring 2 is halted']]);
+    expect(expected(baking({ state: 'baking', waits: 'health' }))).toEqual([[3, 'ring 2 waits for health']]);
+  });
+
+  it('is expected in the next ring where it has baked, whatever holds its PDM', () => {
+    const state = baking({ state: 'halted' });
+    hold(state, {}, 3);
+    expect(expected(state)).toEqual([[3, 60]]);
+  });
+
+  it('is not expected in any ring without a yes, where an older one was stopped or taken back', () => {
+    const state = cluster();
+    state.systemic = { version: V0, ring: 3, sinceMs: NOW - MIN, why: 'rolled-back' };
+    expect(expected(state)[0]).toEqual([2, 'ring 2 waits for approval']);
+    hold(state, {}, 2);
+    Object.assign(state.turns[2]?.request ?? {}, { approvedAtMs: { 2: NOW } });
+    expect(expected(state)).toEqual([
+      [2, 20],
+      [3, 'ring 3 waits for approval'],
+    ]);
+    Object.assign(state.turns[2]?.request ?? {}, { approvedAtMs: { 2: NOW, 3: NOW } });
+    expect(expected(state)[1]).toEqual([3, 140]);
+    state.systemic = { ...state.systemic, fixedIn: V1 };
+    hold(state, {}, 2);
+    expect(expected(state)[1]).toEqual([3, 140]);
+  });
+});
+
 describe('a ring in which something stands in the way', () => {
   const own = (more = {}) => ({
     ...{ run: 'r', startedAtMs: NOW, chartVersion: null, lane: null, graduatedAt: null },
