@@ -63,7 +63,9 @@ export function decisionsOfReport(
   const tookMs = now - turn.grantedAtMs;
   const decisions: Decision[] = [];
   if (record?.convergedAt && record.convergedAt !== before.convergedAt) {
-    const exceptions = view.exceptions.map(({ cell }) => cell);
+    // Who reads this takes a cell that is not named for one that converged.
+    const areAllNamed = view.exceptions.length >= view.exceptionsTotal;
+    const exceptions = areAllNamed ? view.exceptions.map(({ cell }) => cell) : undefined;
     // Those that are in flight have converged as well: their PDM runs.
     const cells = view.converged + view.inFlight;
     const facts = { cells, total: view.total, exceptions, ...perimeter };

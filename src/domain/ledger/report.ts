@@ -128,8 +128,8 @@ class Restores {
     const { act, cell, outcome, version } = entry;
     if (hasFailed(entry) && cell !== undefined) this.failed(entry, cell);
     if (act === 'cellMended' && cell !== undefined) this.close(entry, [cell]);
-    if (act === 'converged') this.close(entry, this.openIn(entry, namesIn(entry, 'exceptions')));
-    if (act === 'finished') this.close(entry, namesIn(entry, 'mended'));
+    if (act === 'converged') this.converged(entry);
+    if (act === 'finished') this.close(entry, namesIn(entry, 'mended') ?? []);
     if (act === 'ended' && outcome === 'rolled-back') this.takenBack.set(version, ms(entry));
     if (isReturn(entry) && isOuter(entry) && RETURNED.has(outcome ?? '')) this.returned(entry);
   }
@@ -141,6 +141,12 @@ class Restores {
     } else if (this.open.has(cell)) this.close(entry, [cell]);
     // A pass that took the place of a lost one does not know how long that took; the lost one said it.
     else if (tookMs !== undefined) this.times.push(tookMs);
+  }
+
+  /** Where not all of the cells are named that did not converge, any of them may be one of those. */
+  private converged(entry: Counted): void {
+    const exceptions = namesIn(entry, 'exceptions');
+    if (exceptions !== null) this.close(entry, this.openIn(entry, exceptions));
   }
 
   private returned(entry: Counted): void {
@@ -167,9 +173,10 @@ class Restores {
 /** Of a pass that took every cell back that it was to; `converged`: as older entries say it. */
 const RETURNED: ReadonlySet<string> = new Set(['rolled-back', 'converged']);
 
-const namesIn = ({ facts }: LedgerEntry, fact: string): string[] => {
+/** Null: there are none, or too many for an entry. */
+const namesIn = ({ facts }: LedgerEntry, fact: string): string[] | null => {
   const names = facts?.[fact];
-  return Array.isArray(names) ? names.filter((name) => typeof name === 'string') : [];
+  return Array.isArray(names) ? names.filter((name) => typeof name === 'string') : null;
 };
 
 /** A pass that took the place of a lost one finds what failed, and says it again: by its job it is the same. */

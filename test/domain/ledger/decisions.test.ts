@@ -127,6 +127,18 @@ describe('what came of a pass', () => {
     ]);
   });
 
+  test('that converged names the cells that did not, or none where it cannot name all', () => {
+    const exceptions = [{ cell: 'b', state: 'failed' as const, reason: '' }];
+    const convergedWith = (exceptionsTotal: number) => {
+      const ring = granted();
+      const before = beforeReport(ring.state, 2, ring.turn);
+      Object.assign(ring.state.rings[2] ?? {}, { convergedAt: new Date(NOW).toISOString() });
+      return decisionsOfReport(before, ring.state, ring.turn, report({ exceptions, exceptionsTotal }), NOW)[0]?.facts;
+    };
+    expect(convergedWith(1)).toMatchObject({ exceptions: ['b'] });
+    expect(convergedWith(101)?.exceptions).toBeUndefined();
+  });
+
   test('over some cells names those that are well again', () => {
     const ring = granted();
     ring.turn.request.cells = ['a', 'b', 'c'];

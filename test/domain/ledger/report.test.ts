@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { LedgerEntry } from '../../../src/contract/ledger.js';
+import { bounded } from '../../../src/domain/ledger/entry.js';
 import { reportOf } from '../../../src/domain/ledger/report.js';
 import { V0, V1, V2, V3 } from '../../support/fleet.js';
 
@@ -134,6 +135,14 @@ describe('time to restore', () => {
       converged(5, 2, V2, { exceptions: ['b'] }),
     );
     expect(timeToRestore).toMatchObject({ count: 1, longestMs: 4 * HOUR, open: 1 });
+  });
+
+  test('is not over where its ring converges without naming all that did not', () => {
+    const names = Array.from({ length: 60 }, (_, i) => `cell-of-a-customer-${i}-in-europe`);
+    const { act, by } = converged(5, 2, V2);
+    const said = bounded({ kind: 'decision', act, by, ring: 2, version: V2, facts: { cells: 9, exceptions: names } });
+    const { timeToRestore } = report(failed(1, names[0] ?? '', 'failed'), entry(5, act, said));
+    expect(timeToRestore).toMatchObject({ count: 0, open: 1 });
   });
 
   test('or until a pass over some cells has mended it', () => {
