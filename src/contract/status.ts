@@ -356,6 +356,8 @@ export interface ClusterRing {
   desired: string | null;
   /** version → how many cells run it, as last seen. */
   observed: Record<string, number>;
+  /** Of these, cells that are out of automation; absent: none. */
+  observedOut?: Record<string, number>;
   /** The version the whole ring last converged on. */
   converged: string | null;
   total: number;

@@ -149,7 +149,7 @@ function planRing(ring: Ring, at: At): PlannedRing {
     graceMs: isOuter && policy.postDeployMigrations === 'separate' ? policy.gracePeriodMs : null,
     ...expectationOf(at.forecasts.find((f) => f.ring === ring.ring)),
     ...(known?.late ? { late: true as const } : {}),
-    notes: notesOf(known, version),
+    notes: notesOf(runningIn(known), version),
   };
 }
 
@@ -166,16 +166,36 @@ function whyNot(runs: string, version: string): Pick<PlannedCell, 'does' | 'deta
   return tooOld === null ? null : { does: 'left-out', detail: tooOld };
 }
 
-/** Which cell runs what the cluster does not keep: only where all of a ring run the same it can be said of each. */
-function ofAll(ring: ClusterRing | undefined, version: string): ReturnType<typeof whyNot> {
-  const [runs, ...others] = Object.keys(ring?.observed ?? {});
-  return runs === undefined || others.length > 0 ? null : whyNot(runs, version);
+/** What the cells of a ring run that are in automation, as far as the cluster names those that run something else. */
+interface Running {
+  /** By cell. */
+  named: Map<string, string>;
+  /** What is left of the others: version → how many of them run it. */
+  others: [runs: string, cells: number][];
 }
 
-function notesOf(ring: ClusterRing | undefined, version: string): string[] {
-  const seen = Object.entries(ring?.observed ?? {});
-  if (seen.length < 2) return [];
-  return seen.flatMap(([runs, cells]) => {
+/** Which cell runs what the cluster keeps only of those that stand elsewhere than their ring: the others run the rest. */
+function runningIn(ring: ClusterRing | undefined): Running {
+  const named = new Map((ring?.exceptions ?? []).flatMap(({ cell, runs }) => (runs ? [[cell, runs]] : [])));
+  const others = new Map(Object.entries(ring?.observed ?? {}));
+  const take = (runs: string, cells: number) => others.set(runs, (others.get(runs) ?? 0) - cells);
+  for (const [runs, cells] of Object.entries(ring?.observedOut ?? {})) take(runs, cells);
+  for (const runs of named.values()) take(runs, 1);
+  // What is named was seen at another time than what is counted: then neither says what the others run.
+  const isOld = [...others.values()].some((cells) => cells < 0);
+  if (isOld) return { named, others: Object.entries(ring?.observed ?? {}) };
+  return { named, others: [...others].filter(([, cells]) => cells > 0) };
+}
+
+/** What a cell runs; null: nobody can tell. */
+function runsOn({ named, others }: Running, cell: string): string | null {
+  const [rest, ...more] = others;
+  return named.get(cell) ?? (rest && more.length === 0 ? rest[0] : null);
+}
+
+function notesOf({ others }: Running, version: string): string[] {
+  if (others.length < 2) return [];
+  return others.flatMap(([runs, cells]) => {
     const met = whyNot(runs, version);
     return met ? [`${cells} cells: ${met.does}, ${met.detail}`] : [];
   });
@@ -200,12 +220,16 @@ function cellsOf(ring: Ring, { firstCells, mode }: RingPolicy, { status, version
   const going = cells.filter(({ id }) => !quarantined.has(id));
   const known = status.rings.find((r) => r.ring === ring.ring);
   const said = new Map(known?.exceptions.map((e) => [e.cell, e]));
-  const all = ofAll(known, version);
-  const deployed = going.map(({ id }, i): PlannedCell => {
-    if (all) return { cell: id, ring: ring.ring, ...all };
+  const running = runningIn(known);
+  let isToCome = 0;
+  const deployed = going.map(({ id }): PlannedCell => {
+    const runs = runsOn(running, id);
+    const met = runs === null ? null : whyNot(runs, version);
+    if (met) return { cell: id, ring: ring.ring, ...met };
     const exception = said.get(id);
     const detail = exception ? `${exception.state} now: ${exception.reason}` : '';
-    return { cell: id, ring: ring.ring, does: i < firstCells ? 'first' : 'deploy', detail };
+    isToCome += 1;
+    return { cell: id, ring: ring.ring, does: isToCome <= firstCells ? 'first' : 'deploy', detail };
   });
   return [...deployed, ...byPerson, ...out];
 }

@@ -123,6 +123,32 @@ describe('a package', () => {
     ]);
   });
 
+  it('says of each cell of a mixed ring what it meets, where those that run something else are named', () => {
+    const elsewhere = (cell: string, runs: string) => ({ cell, state: 'failed' as const, reason: 'because', runs });
+    const does = (of: Partial<ClusterRing>) => {
+      const found = at(plan({ rings: [ring(2, of)] }), 2);
+      return { cells: found?.cells.map((c) => c.does), notes: found?.notes.length };
+    };
+    const observed = { [V1]: 1, [V2]: 2 };
+    const exceptions = [elsewhere('c2-2', V1)];
+    expect(does({ observed, exceptions })).toEqual({ cells: ['keep', 'first', 'keep'], notes: 0 });
+    const two = [elsewhere('c2-2', V1), elsewhere('c2-3', V3)];
+    const ofThree = { [V1]: 1, [V2]: 1, [V3]: 1 };
+    expect(does({ observed: ofThree, exceptions: two })).toEqual({ cells: ['keep', 'first', 'keep'], notes: 0 });
+    // Where not all are named, who of the others runs what is not known.
+    expect(does({ observed: ofThree, exceptions })).toEqual({ cells: ['first', 'deploy', 'deploy'], notes: 2 });
+    // Who is named was seen on something else since.
+    expect(does({ observed: { [V2]: 3 }, exceptions })).toEqual({ cells: ['keep', 'first', 'keep'], notes: 0 });
+  });
+
+  it('takes cells out of automation out of what the others run', () => {
+    const out = { observed: { [V1]: 2, [V3]: 1 }, observedOut: { [V3]: 1 } };
+    const quarantined = [{ cell: 'c2-3', by: 'ann', reason: 'flaky', since: '' }];
+    const found = at(plan({ rings: [ring(2, out)], quarantined }), 2);
+    expect(found?.cells.map(({ does }) => does)).toEqual(['first', 'deploy', 'quarantined']);
+    expect(found?.notes).toEqual([]);
+  });
+
   it('says when each ring should have it, and which is late', () => {
     const forecasts = [
       { ring: 2, version: V2, expectedAt: '2026-01-02T01:00:00Z' },
