@@ -2,14 +2,8 @@ import { isClientError } from '../client/errors.js';
 import type { CellsClient } from '../client/index.js';
 import type { Problem } from '../contract/problem.js';
 import type { ClusterStatus } from '../contract/status.js';
-import {
-  type PackagePlan,
-  type PlannedCell,
-  type PlannedRing,
-  planPackage,
-  planTopology,
-  type TopologyPlan,
-} from '../domain/cluster/plan.js';
+import { type PackagePlan, type PlannedCell, type PlannedRing, planPackage } from '../domain/cluster/plan-package.js';
+import { planTopology, type TopologyPlan } from '../domain/cluster/plan-topology.js';
 import { fromTag, sameVersion } from '../domain/package-version.js';
 import { parseTopology, type Topology } from '../domain/topology/index.js';
 import { changesText } from './changes-text.js';

@@ -62,7 +62,7 @@ async function apply(context: Context, file: string, options: ApplyOptions): Pro
   const result = await cluster.applyTopology({ topology, ...payload }, { updateId: context.actId() });
   const [{ changesText }, { warnOfTime }, { parseTopology }] = await Promise.all([
     import('../changes-text.js'),
-    import('../../domain/cluster/plan.js'),
+    import('../../domain/cluster/plan-topology.js'),
     import('../../domain/topology/index.js'),
   ]);
   const parsed = parseTopology(topology);

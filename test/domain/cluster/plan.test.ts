@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { ClusterRing, ClusterStatus } from '../../../src/contract/status.js';
-import { planPackage, planTopology, type TopologyPlan } from '../../../src/domain/cluster/plan.js';
+import { planPackage } from '../../../src/domain/cluster/plan-package.js';
+import { planTopology, type TopologyPlan } from '../../../src/domain/cluster/plan-topology.js';
 import { parseTopology, type Topology } from '../../../src/domain/topology/index.js';
 import { cell, fleet, type Policy, V0, V1, V2, V3 } from '../../support/fleet.js';
 
