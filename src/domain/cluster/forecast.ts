@@ -247,7 +247,13 @@ function fits(
 }
 
 /** What a pass waits for that no clock ends. */
-const OPEN_ENDED: ReadonlySet<WaitKind | null | undefined> = new Set(['approval', 'operator', 'health', 'check']);
+const OPEN_ENDED: ReadonlySet<WaitKind | null | undefined> = new Set([
+  'approval',
+  'operator',
+  'health',
+  'check',
+  'cell-busy',
+]);
 
 /** What a pass stands by that only a person ends, or that ends when nobody knows. */
 function whatHolds(turn: Turn | undefined, ring: number): { unknown: string } | null {

@@ -190,7 +190,7 @@ describe('a ring in which something stands in the way', () => {
     expect(expected(state, topologyOf({ 2: { migrateWhen: 'everywhere' } }))[0]).toEqual([2, 60 + 60 + 20]);
   });
 
-  it.each(['approval', 'operator', 'health', 'check'] as const)(
+  it.each(['approval', 'operator', 'health', 'check', 'cell-busy'] as const)(
     'for %s, its own pass says nothing of when',
     (waits) => {
       const state = cluster();
