@@ -401,6 +401,7 @@ class RingRun {
     if (!ctx.entry) return;
     const named = cells === null ? null : cells.flatMap((id) => ctx.roster.indexOf(id) ?? []);
     const asked = retryable(ctx.state, named);
+    const { halt } = ctx.state;
     ctx.pending += 1;
     for (let at = 0; at < asked.length; at += LOOK_BATCH) {
       const batch = asked.slice(at, at + LOOK_BATCH);
@@ -408,7 +409,7 @@ class RingRun {
       for (const [i, look] of looks.entries()) this.lookedAgain(batch[i] ?? -1, look);
     }
     ctx.pending -= 1;
-    resume(ctx.state, ctx.entered.policy, Date.now());
+    resume(ctx.state, ctx.entered.policy, Date.now(), halt);
     this.watch.renew();
     ctx.wake();
   }

@@ -8,6 +8,7 @@ import {
   converged,
   drop,
   endHaltWithinBudget,
+  type Halt,
   isPastDeploy,
   type Mark,
   markQuarantined,
@@ -130,9 +131,15 @@ const isBeside = (s: PassState, index: number): boolean =>
 
 const RETRIED: Record<Exclude<RetryVerdict['on'], 'bad'>, Mark> = { target: 'C', migrated: 'M', other: '.', gone: 'L' };
 
-/** After the cells of a retry were looked at: the halt is over, and the pass goes back to the stage that has work; what is put off is tried at once. */
-export function resume(s: PassState, policy: RingPolicy, now: number): void {
-  s.halt = null;
+/**
+ * After the cells of a retry were looked at: the halt is over, and the pass goes back to the stage that has work; what is
+ * put off is tried at once.
+ *
+ * @param answered the halt that the person saw: one that came while the cells were looked at waits for its own answer
+ */
+export function resume(s: PassState, policy: RingPolicy, now: number, answered: Halt | null = s.halt): void {
+  if (s.halt === answered) s.halt = null;
+  else endHaltWithinBudget(s, policy);
   s.cursor = 0;
   if (isPastDeploy(s) && s.putOff) s.putOff.nextAtMs = now;
   if (s.purpose === 'deploy' && s.counts['.'] > 0) backToDeploy(s);

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { cellEnded, concerned, setMark, takeNext } from '../../../src/domain/ring/pass.js';
+import { cellEnded, concerned, type Halt, type PassState, setMark, takeNext } from '../../../src/domain/ring/pass.js';
 import { leave, quarantine, readmit, resume, retried, retryable } from '../../../src/domain/ring/people.js';
 import { countsOf } from '../../../src/domain/ring/view.js';
 import { policyOf } from '../policies.js';
-import { marksOf, NOW, standing } from './passes.js';
+import { FREE, marksOf, NOW, standing } from './passes.js';
 
 describe('a retry', () => {
   it('speaks of what did not converge, and of a skipped cell only by name', () => {
@@ -49,6 +49,33 @@ describe('a retry', () => {
     pdm.exceptions[1] = { state: 'migration-failed', reason: '' };
     resume(pdm, policyOf({ failureBudget: 5 }), NOW);
     expect(pdm.halt?.kind).toBe('migration');
+  });
+});
+
+describe('a halt that comes while the cells of a retry are looked at', () => {
+  const policy = policyOf();
+  const retriedUnder = (halt: Halt, meanwhile: Halt, policyThen = policy): PassState => {
+    const s = standing('CX.');
+    s.halt = halt;
+    s.exceptions[1] = { state: 'failed', reason: '' };
+    s.halt = meanwhile;
+    retried(s, 1, { on: 'other' });
+    resume(s, policyThen, NOW, halt);
+    return s;
+  };
+  const failed: Halt = { kind: 'cells', reason: 'c-1 failed', sinceMs: 0 };
+
+  it('because of the package stays: nobody has answered it', () => {
+    const systemic: Halt = { kind: 'systemic', reason: 'the package is unhealthy', sinceMs: 1 };
+    const s = retriedUnder(failed, systemic);
+    expect(s.halt).toEqual(systemic);
+    expect(takeNext(s, policy, FREE)).toEqual([]);
+  });
+
+  it('and for which the retry leaves no reason is over with it', () => {
+    const s = retriedUnder(failed, { kind: 'none-converged', reason: '', sinceMs: 1 });
+    expect(s.halt).toBeNull();
+    expect(takeNext(s, policy, FREE)).toEqual([1, 2]);
   });
 });
 
