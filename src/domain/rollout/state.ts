@@ -131,7 +131,7 @@ export interface Track {
   mend: boolean;
   /** Retries that its pass was told of. */
   retries?: number;
-  /** Cells that ended badly in a pass that was then lost, or gave its ring to a rollback. */
+  /** Cells that ended badly in a pass that was then lost, or gave its ring to a rollback; none once this one has looked. */
   leftBehind: CellException[];
   /** Passes in a row that ended without saying so. */
   lost: number;
@@ -153,7 +153,7 @@ const ENDED_BADLY: CellState[] = ['rolled-back', 'failed', 'rollback-failed', 'm
 function leftBehind({ lost = 0, result, mend, view, leftBehind = [] }: Partial<Track>): CellException[] {
   const isUnfinished = lost > 0 || (result?.outcome === 'yielded' && !mend);
   if (!isUnfinished) return [];
-  return view ? view.exceptions.filter((e) => ENDED_BADLY.includes(e.state)) : leftBehind;
+  return [...leftBehind, ...(view?.exceptions.filter((e) => ENDED_BADLY.includes(e.state)) ?? [])];
 }
 
 /** A ring asked for anew; what is known of the ring from before stays known. */

@@ -43,6 +43,8 @@ export function noteReport(s: PackageState, track: Track, report: RingReport, no
   track.pass = report.pass;
   s.runsWith ??= report.runsWith ?? null;
   track.view = report.view;
+  // Before it has looked, a pass knows of no more than the one before it.
+  if (Object.keys(report.observed).length > 0) track.leftBehind = [];
   track.entered = true;
   track.result = report.result;
   track.migrationFailed = report.migrationFailed;

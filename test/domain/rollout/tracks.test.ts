@@ -60,7 +60,7 @@ describe('a clock that a person ended', () => {
   const reports = (ended: boolean) => {
     const s = newPackageState(V1, null, NOW);
     for (const ring of [2, 3]) noteOverride(s, ring, 'bake');
-    const report = { ended, view, pass: 'p', result: null, migrationFailed: [], baked: true };
+    const report = { ended, view, pass: 'p', result: null, migrationFailed: [], baked: true, observed: {} };
     noteReport(s, { ...track }, report as unknown as RingReport, NOW);
     return s.overridden;
   };
@@ -83,13 +83,33 @@ describe('a clock that a person ended', () => {
 describe('a pass after one that did not come to its end', () => {
   const cell = (state: string, id: string) => ({ cell: id, state, reason: 'job-1 failed' });
   const view = { exceptions: [cell('rolled-back', 'a'), cell('failed', 'b'), cell('busy', 'c'), cell('skipped', 'd')] };
-  const after = (before: Partial<Track>) =>
+  const trackAfter = (before: Partial<Track>) =>
     newTrack({ ...newTrack({ ring: 2 }, 'deploy', 'r1', NOW), view, ...before } as Track, 'deploy', 'r2', NOW);
-  const left = (before: Partial<Track>) => after(before).leftBehind.map((e) => e.cell);
+  const left = (before: Partial<Track>) => trackAfter(before).leftBehind.map((e) => e.cell);
 
   it('leaves alone what failed in one that was lost, or gave its ring to a rollback', () => {
     expect(left({ lost: 1 })).toEqual(['a', 'b']);
     expect(left(ended('yielded'))).toEqual(['a', 'b']);
+  });
+
+  it.each([
+    ['is told of it by a pass that has not looked', {}, ['a', 'b']],
+    ['and goes by what that pass has seen, once it has looked', { [V1]: 4 }, ['e']],
+  ])('%s', (_, observed, expected) => {
+    const second = trackAfter({ lost: 1 });
+    const exceptions = expected.includes('e') ? [cell('rolled-back', 'e')] : [];
+    const result = { outcome: 'yielded', code: null, supersededBy: null, reason: '' };
+    const report = {
+      ended: true,
+      view: { exceptions },
+      pass: 'p',
+      result,
+      migrationFailed: [],
+      baked: false,
+      observed,
+    };
+    noteReport(newPackageState(V1, null, NOW), second, report as unknown as RingReport, NOW);
+    expect(newTrack(second, 'deploy', 'r3', NOW).leftBehind.map((e) => e.cell)).toEqual(expected);
   });
 
   it('tries it where a person has asked for that', () => {
