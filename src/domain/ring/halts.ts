@@ -3,10 +3,13 @@ import { failures, isBusy, type PassState } from './pass.js';
 
 /** What is known of the cells of a ring, and halts it for a person. */
 
-/** PDM that failed has failed still where its retry came to nothing, or an earlier pass knows of it. */
+/** PDM that failed, or did not run, has done so still where its retry came to nothing, or an earlier pass knows of it. */
 export function haltForMigration(s: PassState, now: number): void {
-  const hasFailed = Object.values(s.exceptions).some(({ state }) => state === 'migration-failed');
+  const all = Object.values(s.exceptions);
+  const hasFailed = all.some(({ state }) => state === 'migration-failed');
+  const lacking = all.find((e) => e.lacksPdm);
   if (hasFailed) s.halt ??= { kind: 'migration', reason: 'PDM has failed, and waits for a person', sinceMs: now };
+  else if (lacking) s.halt ??= { kind: 'migration', reason: `PDM did not run: ${lacking.reason}`, sinceMs: now };
 }
 
 /** After a look: what it found may be more than the ring bears, or a PDM that failed before this pass began. */

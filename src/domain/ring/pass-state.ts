@@ -85,6 +85,8 @@ export interface PassState {
       reason: string;
       jobId?: string;
       needsDowntime?: boolean;
+      /** It runs the package, and its PDM did not run. */
+      lacksPdm?: true;
       /** Its health could not be told, and that is for a person. */
       isUnknown?: true;
       evidence?: Evidence[];

@@ -421,7 +421,13 @@ function migrated(s: PassState, index: number, result: CellResult, now: number):
   if (state === 'migration-failed') s.pdmFailed[index] = true;
   if (result.deferred && !hadFailed && (!s.again[index] || isBusy(state))) return setMark(s, index, 'D');
   setMark(s, index, 'X');
+  lacksPdm(s, index);
   if (!s.halt) s.halt = { kind: 'migration', reason: `PDM on ${result.cell}: ${result.reason}`, sinceMs: now };
+}
+
+/** No failure budget bears it: until its PDM has run the ring is halted, whatever a retry comes to. */
+export function lacksPdm({ exceptions }: PassState, index: number): void {
+  exceptions[index] = { state: 'failed', reason: 'its PDM was put off', ...exceptions[index], lacksPdm: true };
 }
 
 function wentBack(s: PassState, index: number, result: CellResult, policy: RingPolicy, now: number): void {

@@ -8,6 +8,7 @@ import {
   isBusy,
   isMending,
   isPastDeploy,
+  lacksPdm,
   type Mark,
   type PassState,
   type PutOff,
@@ -123,7 +124,10 @@ function inTurn(s: PassState): number[] {
 function giveUp(s: PassState, a: Advance): boolean {
   const isPdm = s.stage === 'migrate';
   const left = standingOn(s, marksOf(s).off);
-  for (const index of left) setMark(s, index, 'X');
+  for (const index of left) {
+    setMark(s, index, 'X');
+    if (isPdm) lacksPdm(s, index);
+  }
   s.putOff = null;
   const last = left.at(-1) ?? -1;
   const why = s.exceptions[last]?.reason ?? 'put off';

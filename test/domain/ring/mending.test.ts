@@ -40,6 +40,28 @@ describe('PDM that failed', () => {
     expect(takeNext(s, policy, FREE)).toEqual([2, 3]);
   });
 
+  it.each<[string, Partial<CellResult>]>([
+    ['was put off until its time was up', { state: 'busy', deferred: true, jobId: null }],
+    ['could not be ordered', { state: 'failed', jobId: null }],
+  ])('or %s halts the ring again where a retry comes to nothing, whatever the budget', (_, ended) => {
+    const s = { ...standing('Mm'), stage: 'migrate' as const };
+    s.again[1] = true;
+    s.putOff = { sinceMs: NOW - 24 * 3_600_000, tries: 3, nextAtMs: null, untilMs: NOW };
+    cellEnded(s, 1, migrated('failed', ended), policy, NOW);
+    while (advance(s, rules(policy)));
+    expect(s).toMatchObject({ marks: ['M', 'X'], halt: { kind: 'migration' } });
+    retried(s, 1, { on: 'bad', reason: 'busy: job 7 is under way' });
+    resume(s, policy, NOW);
+    while (advance(s, rules(policy)));
+    expect(s).toMatchObject({ stage: 'migrate', halt: { kind: 'migration' } });
+    retried(s, 1, { on: 'target' });
+    resume(s, policy, NOW);
+    expect(takeNext(s, policy, FREE)).toEqual([1]);
+    cellEnded(s, 1, migrated('converged'), policy, NOW);
+    while (advance(s, rules(policy)));
+    expect(s).toMatchObject({ stage: 'done', halt: null });
+  });
+
   it('halts the ring again where the cell is quarantined before its retry has begun', () => {
     const s = retriedMigration('MX..', 'deploy');
     expect(s.halt).toBeNull();
