@@ -20,6 +20,7 @@ import {
   sendBack,
   takeNext,
 } from '../../src/domain/ring/pass.js';
+import { skipAfterOther } from '../../src/domain/ring/people.js';
 import { takePutOff } from '../../src/domain/ring/put-off.js';
 import { CellRollout, hurrySignal } from '../cell-rollout.js';
 import { awaitCells, linger } from '../shared/activities.js';
@@ -256,6 +257,7 @@ export class Flights {
     if (!isMended && ctx.input.migrationFailed.includes(cell.id)) {
       noteFailedMigration(ctx.state, index, look, ctx.target, ctx.input.mend);
     }
+    skipAfterOther(ctx.state, index, ctx.entered.policy);
     haltForExceptions(ctx.state, ctx.entered.policy, Date.now());
   }
 

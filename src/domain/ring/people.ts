@@ -40,6 +40,13 @@ export function skip(s: PassState, index: number, by: string, reason: string, po
   return null;
 }
 
+/** Another pass's run, for whose end a skip waited, is over: the skip counts before anything is ordered. */
+export function skipAfterOther(s: PassState, index: number, policy: RingPolicy): void {
+  const asked = s.skips[index];
+  delete s.skips[index];
+  if (asked) skip(s, index, asked.by, asked.reason, policy);
+}
+
 /** Leaves a cell on the package that is taken back; one that is going back comes to its end. */
 function leaveOnIt(s: PassState, index: number, reason: string): string | null {
   const mark = s.marks[index];

@@ -1,6 +1,26 @@
 import { describe, expect, it } from 'vitest';
-import { cellEnded, concerned, type Halt, type PassState, setMark, takeNext } from '../../../src/domain/ring/pass.js';
-import { leave, quarantine, readmit, resume, retried, retryable } from '../../../src/domain/ring/people.js';
+import {
+  cellEnded,
+  concerned,
+  type Halt,
+  joinRun,
+  landAgain,
+  type Mark,
+  otherLanded,
+  type PassState,
+  setMark,
+  takeNext,
+} from '../../../src/domain/ring/pass.js';
+import {
+  leave,
+  quarantine,
+  readmit,
+  resume,
+  retried,
+  retryable,
+  skip,
+  skipAfterOther,
+} from '../../../src/domain/ring/people.js';
 import { countsOf } from '../../../src/domain/ring/view.js';
 import { policyOf } from '../policies.js';
 import { FREE, marksOf, NOW, standing } from './passes.js';
@@ -76,6 +96,30 @@ describe('a halt that comes while the cells of a retry are looked at', () => {
     const s = retriedUnder(failed, { kind: 'none-converged', reason: '', sinceMs: 1 });
     expect(s.halt).toBeNull();
     expect(takeNext(s, policy, FREE)).toEqual([1, 2]);
+  });
+});
+
+describe('a skip of a cell on which another pass’s run works', () => {
+  const policy = policyOf();
+  const landed = (mark: Mark): PassState => {
+    const s = standing('C.');
+    joinRun(s, 1);
+    expect(skip(s, 1, 'alice', 'a disk is broken', policy)).toBeNull();
+    landAgain(s, 1);
+    setMark(s, 1, mark);
+    otherLanded(s, 1, { policy, now: NOW });
+    skipAfterOther(s, 1, policy);
+    return s;
+  };
+
+  it('counts when that run is over, before anything is ordered for the cell', () => {
+    const s = landed('.');
+    expect(takeNext(s, policy, FREE)).toEqual([]);
+    expect(s).toMatchObject({ exceptions: { 1: { state: 'skipped' } }, skips: {} });
+  });
+
+  it('counts no more where that run has brought it to the package', () => {
+    expect(landed('C')).toMatchObject({ marks: ['C', 'C'], exceptions: {}, skips: {} });
   });
 });
 
