@@ -214,7 +214,7 @@ export function cellEnded(s: PassState, index: number, result: CellResult, polic
   if (s.leaving?.[index]) return drop(s, index, result);
   if (result.closed) {
     startAgain(s, index, flight.purpose, { skip, policy });
-    return putOffAgain(s, index);
+    return putOffAgain(s, index, now);
   }
   noteJudged(s, index, result);
   if (result.smokeTests && s.smokeTests !== 'failed') s.smokeTests = result.smokeTests;
@@ -222,14 +222,18 @@ export function cellEnded(s: PassState, index: number, result: CellResult, polic
   else if (flight.purpose === 'migrate') migrated(s, index, result, now);
   else deployed(s, index, result, { policy, now, cancelled: flight.cancelled, skip });
   if (s.quarantines[index] !== undefined) markQuarantined(s, index, policy);
-  putOffAgain(s, index);
+  putOffAgain(s, index, now);
 }
 
-/** Where the ring bakes, no cell is to be deployed: one that was tried again, and not ordered, is put off once more. */
-export function putOffAgain(s: PassState, index: number): void {
+/**
+ * Where the ring bakes, no cell is to be deployed: one that was tried again, and not ordered, is put off once more. A brake,
+ * or the ring's closing, cut that try short: it is made up for at once when nothing holds it any more.
+ */
+export function putOffAgain(s: PassState, index: number, now: number): void {
   if (!isPastDeploy(s) || s.marks[index] !== '.') return;
   s.again[index] = true;
   setMark(s, index, 'd');
+  if (s.putOff) s.putOff.nextAtMs = now;
 }
 
 /** The ring has converged, and PDM has not begun: no stage deploys, and cells that are put off are tried beside it. */
@@ -388,7 +392,7 @@ function bakeAnew(s: PassState, { bakeTimeMs }: RingPolicy, now: number): void {
 
 /** The run of another pass is over, and a look has said where it left the cell: on the package it came as late as by ours. */
 export function otherLanded(s: PassState, index: number, a: Pick<DeployedContext, 'policy' | 'now'>): void {
-  putOffAgain(s, index);
+  putOffAgain(s, index, a.now);
   if (s.marks[index] === 'C') cameLate(s, a);
 }
 

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { CellResult } from '../../../src/contract/internal.js';
 import type { RingPolicy } from '../../../src/contract/policy.js';
 import type { CellState } from '../../../src/contract/status.js';
 import { cellEnded, otherLanded, type PassState, setMark, takeNext } from '../../../src/domain/ring/pass.js';
@@ -370,6 +371,26 @@ describe('a cell that is busy still, and that the failure budget bears', () => {
     cellEnded(s, 1, result('converged'), policy, NOW + 2);
     through(s, policy, { now: NOW + 2 });
     expect(take(s, policy, NOW + 2)).toEqual([2]);
+  });
+
+  it.each<[string, CellResult]>([
+    ['a brake came before its job was ordered', result('pending', { stoodDown: true, jobId: null })],
+    ['a brake sent it back', result('rolled-back', { cancelled: true })],
+    ['the ring closed', result('pending', { closed: true, jobId: null })],
+  ])('is neither given up nor late for a try that came to nothing because %s', (_, end) => {
+    const s = afterItsSecondTry('CCd', policy);
+    const now = NOW + 2 * HOUR;
+    setMark(s, 1, 'R');
+    through(s, policy, { now });
+    expect(takePutOff(s, policy, FREE, now)).toEqual([2]);
+    Object.assign(s.inFlight[2] ?? {}, { cancelled: end.cancelled });
+    cellEnded(s, 2, end, policy, now);
+    through(s, policy, { now });
+    expect(marksOf(s)).toBe('CRd');
+    expect(s.halt).toBeNull();
+    expect(takePutOff(s, policy, { ...FREE, braked: true }, now)).toEqual([]);
+    through(s, policy, { now: now + HOUR });
+    expect(takePutOff(s, policy, FREE, now + HOUR)).toEqual([2]);
   });
 
   describe('one of more than are tried at once', () => {
