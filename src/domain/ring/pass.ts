@@ -70,17 +70,19 @@ function isHeld(s: PassState, hold: Hold): boolean {
   return !isMending(s) && (stagePurpose(s) === null || s.halt !== null || s.holdForward !== null);
 }
 
-/**
- * How many more cells may start now. First cells go alone: until so many have passed, no other cell starts, whatever
- * the failure budget. Then a further cell starts only while the failures are within the budget; with a strict budget
- * cells in flight count as failed.
- */
+/** How many more cells may start now. */
 export function room(s: PassState, policy: RingPolicy, hold: Hold): number {
-  const free = policy.maxParallel - flying(s);
   // A rollback waits for nothing but its own width.
-  if (s.stage === 'rollback') return Math.max(0, free);
-  if (isHeld(s, hold)) return 0;
-  const migrates = s.stage === 'migrate' || isMending(s);
+  if (s.stage === 'rollback') return Math.max(0, policy.maxParallel - flying(s));
+  return isHeld(s, hold) ? 0 : roomFor(s, policy, s.stage === 'migrate' || isMending(s));
+}
+
+/**
+ * First cells go alone: until so many have passed, no other cell starts, whatever the failure budget. Then a further cell
+ * starts only while the failures are within the budget; with a strict budget cells in flight count as failed.
+ */
+export function roomFor(s: PassState, policy: RingPolicy, migrates: boolean): number {
+  const free = policy.maxParallel - flying(s);
   const passed = migrates ? s.counts.M : converged(s);
   const first = Math.min(policy.firstCells, concerned(s));
   if (passed < first) return Math.max(0, Math.min(free, first - passed - flying(s)));

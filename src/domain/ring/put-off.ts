@@ -12,6 +12,7 @@ import {
   type Mark,
   type PassState,
   type PutOff,
+  roomFor,
   setMark,
   takeOff,
 } from './pass.js';
@@ -105,7 +106,7 @@ export function takePutOff(s: PassState, policy: RingPolicy, hold: Hold, now: nu
   if (!isDueBeside(s, now)) return [];
   const isHeld = hold.braked || hold.trouble || hold.closed === true;
   if (isHeld || s.stop || s.halt || s.holdForward || isMending(s)) return [];
-  const taken = inTurn(s).slice(0, Math.max(0, policy.maxParallel - flying(s)));
+  const taken = inTurn(s).slice(0, roomFor(s, policy, false));
   for (const index of taken) {
     setMark(s, index, '>');
     takeOff(s, index, 'deploy');

@@ -393,6 +393,17 @@ describe('a cell that is busy still, and that the failure budget bears', () => {
     expect(takePutOff(s, policy, FREE, now + HOUR)).toEqual([2]);
   });
 
+  it('goes alone while first cells have yet to pass, and within a strict budget', () => {
+    const tried = (marks: string, more: Partial<RingPolicy>) => {
+      const ring = policyOf({ ...policy, failureBudget: 2, ...more });
+      const s = { ...standing(marks), stage: 'bake' as const };
+      s.putOff = { sinceMs: NOW, tries: 1, nextAtMs: NOW, untilMs: null };
+      return takePutOff(s, ring, FREE, NOW);
+    };
+    expect(tried('Cdd', { firstCells: 2 })).toEqual([1]);
+    expect(tried('CRRdd', { strictBudget: true })).toEqual([3]);
+  });
+
   describe('one of more than are tried at once', () => {
     const narrow = policyOf({ failureBudget: 3, maxParallel: 1, bakeTimeMs: HOUR });
     const baking = () => {
