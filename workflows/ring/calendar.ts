@@ -63,7 +63,7 @@ export class PassCalendar {
   private closing(): Closing | 'unknown' | null {
     const { entry, state, calendar } = this.ctx;
     if (!entry?.calendar || this.ctx.input.purpose === 'rollback') return null;
-    if (!wouldStart(state) && !isDueBeside(state, Date.now())) return null;
+    if (!wouldStart(state, Date.now()) && !isDueBeside(state, Date.now())) return null;
     return closingOf(this.word(), calendar.waivers, Date.now());
   }
 

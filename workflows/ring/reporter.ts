@@ -48,7 +48,7 @@ export class Reporter {
       brakes: ctx.holdingBrakes(),
       trouble: ctx.trouble,
       // A cell that comes late holds nothing up.
-      calendar: wouldStart(ctx.state) ? this.calendar.wait : null,
+      calendar: wouldStart(ctx.state, Date.now()) ? this.calendar.wait : null,
       startedAtMs: ctx.startedAtMs,
       nowMs: Date.now(),
     });

@@ -12,7 +12,18 @@ import { waitForBlock } from '../cluster/blocks.js';
 import { isPackage, sameVersion } from '../package-version.js';
 import { healthUnknown, ringHealthOf } from './health.js';
 import type { Observed } from './observe.js';
-import { concerned, converged, exceptionsOf, failures, flying, isMending, type PassState, settled } from './pass.js';
+import {
+  concerned,
+  converged,
+  exceptionsOf,
+  failures,
+  flying,
+  forwardCells,
+  isMending,
+  isPastDeploy,
+  type PassState,
+  settled,
+} from './pass.js';
 import { putOffCells } from './put-off.js';
 
 /** What people see of a pass: counts, state, what it waits for and how it ended. */
@@ -60,7 +71,7 @@ export function stateOf(s: PassState, ctx: ViewContext): RingState {
   if (s.stage === 'done') return endState(s, ctx.soft);
   if (s.stage === 'rollback' || s.counts['<'] > 0) return 'rolling-back';
   if (s.halt) return 'halted';
-  if (ctx.brakes.length > 0 && wouldStart(s)) return 'braked';
+  if (ctx.brakes.length > 0 && wouldStart(s, ctx.nowMs)) return 'braked';
   if (ctx.calendar && flying(s) === 0) return 'waiting';
   if (isMending(s)) return 'migrating';
   if (s.stage === 'bake') return 'baking';
@@ -76,8 +87,9 @@ function endState(s: PassState, soft: boolean): RingState {
 }
 
 /** Whether there is something that a brake, a hold or trouble keeps from starting. */
-export function wouldStart(s: PassState): boolean {
+export function wouldStart(s: PassState, now: number): boolean {
   if (isMending(s)) return true;
+  if (isPastDeploy(s)) return waitsForBusy(s, now) && s.counts.d > 0;
   if (s.stage === 'deploy') return s.counts['.'] + s.counts.d > 0;
   return s.stage === 'migrate' && s.counts.C + s.counts.D > 0;
 }
@@ -152,7 +164,7 @@ function troubleWait(ctx: ViewContext): WaitingFor | null {
 
 function brakeWait(s: PassState, ctx: ViewContext): WaitingFor | null {
   const brake = ctx.brakes[0];
-  return brake && wouldStart(s) ? waitForBrake(brake, ctx.ring, ctx.version) : null;
+  return brake && wouldStart(s, ctx.nowMs) ? waitForBrake(brake, ctx.ring, ctx.version) : null;
 }
 
 /** The wait that a brake makes, with the command that ends it. */
@@ -172,10 +184,12 @@ export function waitForBrake(brake: BrakeStatus, ring: number, version: string):
 const BUSY_NAMED = 5;
 
 /** Where the ring bakes, or waits out its grace period, its clock is what it waits for until that is over. */
+const waitsForBusy = (s: PassState, now: number): boolean =>
+  (s.putOff?.untilMs ?? null) !== null && now >= (clockOf(s) ?? now);
+
 function busyWait(s: PassState, ctx: ViewContext): WaitingFor | null {
   const { sinceMs, untilMs = null } = s.putOff ?? {};
-  const clock = clockOf(s);
-  if (sinceMs === undefined || untilMs === null || (clock !== null && ctx.nowMs < clock)) return null;
+  if (sinceMs === undefined || untilMs === null || !waitsForBusy(s, ctx.nowMs)) return null;
   const { ring, version } = ctx;
   const cells = putOffCells(s);
   const named = cells.slice(0, BUSY_NAMED);
@@ -211,6 +225,8 @@ function clockWait(s: PassState, ctx: ViewContext): WaitingFor | null {
   const clock = clockOf(s);
   if (clock === null) return null;
   const wait = s.stage === 'bake' ? 'bake' : 'grace-period';
+  const isOver = ctx.nowMs >= clock || (s.stage === 'bake' && s.bakedAtMs !== null);
+  const late = isOver ? forwardCells(s) : [];
   const since = new Date((s.stage === 'bake' ? s.convergedAtMs : s.bakedAtMs) ?? ctx.nowMs).toISOString();
   const next = [`cellctl override --wait ${wait} --ring ${ring} ${version} --reason "…"`];
   if (ctx.nowMs >= clock && healthUnknown(s)) {
@@ -222,6 +238,11 @@ function clockWait(s: PassState, ctx: ViewContext): WaitingFor | null {
   if (s.silent.length > 0 && ctx.nowMs >= clock) {
     const detail = `no answer from ${s.silent.slice(0, 5).join(', ')}: not known to be healthy`;
     return { kind: 'health', ring, since, detail, next };
+  }
+  if (late.length > 0) {
+    const named = late.slice(0, BUSY_NAMED).map(ctx.idOf).join(', ');
+    const detail = `${wait} is over but for cells that came late, and are on their way: ${named}`;
+    return { kind: wait, ring, since, detail, next: [`cellctl status ${version}`] };
   }
   const until = new Date(clock).toISOString();
   if (s.stage === 'bake') return { kind: 'bake', ring, since, until, detail: `ring ${ring} bakes`, next };

@@ -6,7 +6,7 @@ import { cellEnded, otherLanded, type PassState, setMark, takeNext } from '../..
 import { override, quarantine, resume, retried, retryable, skip } from '../../../src/domain/ring/people.js';
 import { isDueBeside, takePutOff } from '../../../src/domain/ring/put-off.js';
 import { type Advance, advance } from '../../../src/domain/ring/stages.js';
-import { countsOf, resultOf, type ViewContext, waitOf } from '../../../src/domain/ring/view.js';
+import { countsOf, resultOf, stateOf, type ViewContext, waitOf } from '../../../src/domain/ring/view.js';
 import { policyOf } from '../policies.js';
 import { FREE, marksOf, NOW, result, rules, standing, waiting } from './passes.js';
 
@@ -480,6 +480,25 @@ describe('a cell that is busy still, and that the failure budget bears', () => {
     through(s, policy, { now: NOW + 60_000 });
     expect(s).toMatchObject({ stage: 'bake', bakedAtMs: null, halt: null });
     expect(waitOf(s, viewed({ nowMs: NOW + 60_000 }))?.kind).toBe('cell-busy');
+    // What keeps it from being tried is what is waited for.
+    const brakes: ViewContext['brakes'] = [
+      { brakeId: 'stop', scope: 'outer', mode: 'finish-cells', by: 'ann', reason: 'INC-1', since: '' },
+    ];
+    expect(waitOf(s, viewed({ nowMs: NOW + 60_000, brakes }))?.kind).toBe('brake');
+    expect(stateOf(s, viewed({ nowMs: NOW + 60_000, brakes }))).toBe('braked');
+    expect(waitOf(s, viewed({ brakes }))?.kind).toBe('bake');
+    expect(stateOf(s, viewed({ brakes }))).toBe('baking');
+  });
+
+  it.each([
+    ['bake', { bakeUntilMs: NOW }],
+    ['grace', { graceUntilMs: NOW }],
+  ] as const)('is named while it is on its way after the %s, for which nothing else waits', (stage, clock) => {
+    const s = { ...standing('CC>'), stage, convergedAtMs: NOW, ...clock };
+    const wait = waitOf(s, viewed({ nowMs: NOW + 1 }));
+    expect(wait).toMatchObject({ detail: expect.stringContaining('c-2'), next: ['cellctl status V1'] });
+    expect(wait).not.toHaveProperty('until');
+    expect(waitOf(s, viewed({ nowMs: NOW - 1 }))).toMatchObject({ until: new Date(NOW).toISOString() });
   });
 
   it('is left to the next look where it is so when the pass ends', () => {
