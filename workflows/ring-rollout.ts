@@ -28,7 +28,7 @@ import type { RolloutRing } from '../src/contract/status.js';
 import { haltForExceptions } from '../src/domain/ring/halts.js';
 import { watchedCells } from '../src/domain/ring/health.js';
 import { awaitOther, judgeRetry, keepAsLeft, noteFailedMigration, noteFirstLook } from '../src/domain/ring/look.js';
-import { hasLeft, settled } from '../src/domain/ring/pass.js';
+import { hasLeft, settled } from '../src/domain/ring/marks.js';
 import {
   leave,
   noteCheck,

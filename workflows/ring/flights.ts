@@ -6,20 +6,11 @@ import type { CellResult, CellRolloutInput } from '../../src/contract/internal.j
 import type { CellReturn } from '../../src/contract/returning.js';
 import { CELLS_CELL, CELLS_RING, CELLS_STATE, CELLS_VERSION } from '../../src/contract/search-attributes.js';
 import { cancellable } from '../../src/domain/cell.js';
+import { cellDied, cellEnded, drop, landAgain, otherLanded } from '../../src/domain/ring/cell-ended.js';
 import { haltForExceptions } from '../../src/domain/ring/halts.js';
 import { beforeOf } from '../../src/domain/ring/health.js';
 import { noteFailedMigration, noteFirstLook } from '../../src/domain/ring/look.js';
-import {
-  cellDied,
-  cellEnded,
-  drop,
-  type FlightRecord,
-  joinRun,
-  landAgain,
-  otherLanded,
-  sendBack,
-  takeNext,
-} from '../../src/domain/ring/pass.js';
+import { type FlightRecord, joinRun, sendBack, takeNext } from '../../src/domain/ring/pass.js';
 import { skipAfterOther } from '../../src/domain/ring/people.js';
 import { takePutOff } from '../../src/domain/ring/put-off.js';
 import { CellRollout, hurrySignal } from '../cell-rollout.js';

@@ -9,7 +9,8 @@ import {
   noteOf,
   noteRingHealth,
 } from '../../src/domain/ring/health.js';
-import { flying, turnedBad } from '../../src/domain/ring/pass.js';
+import { flying } from '../../src/domain/ring/marks.js';
+import { turnedBad } from '../../src/domain/ring/pass.js';
 import { MAX_PARALLEL } from '../../src/domain/topology/defaults.js';
 import { watchRing } from '../shared/activities.js';
 import { Alarm } from '../shared/alarm.js';

@@ -4,7 +4,8 @@ import type { CellException, CellState, PassPurpose } from '../../contract/statu
 import { hasMigrated, judgeSeen, type Target } from '../cell.js';
 import { sameVersion } from '../package-version.js';
 import { tooFarBehind } from '../upgrade-path.js';
-import { type Mark, type PassState, setMark } from './pass.js';
+import { setMark } from './marks.js';
+import type { Mark, PassState } from './pass.js';
 import { type RetryVerdict, retried } from './people.js';
 
 /** What a look at a cell means for a pass. */

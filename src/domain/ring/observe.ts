@@ -1,6 +1,8 @@
 import type { CellLook } from '../../contract/activities.js';
 import type { PassPurpose } from '../../contract/status.js';
-import { concerned, markSkipped, type PassState, setMark } from './pass.js';
+import { markSkipped } from './cell-ended.js';
+import { concerned, setMark } from './marks.js';
+import type { PassState } from './pass.js';
 
 /**
  * A pass over a ring in mode `observe`: it looks, says what it would do, and is over. It has no stage in which anything

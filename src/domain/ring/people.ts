@@ -1,22 +1,12 @@
 import type { CheckInPass } from '../../contract/internal.js';
 import type { OverridableWait } from '../../contract/messages.js';
 import type { RingPolicy } from '../../contract/policy.js';
+import { drop, markQuarantined, markSkipped, mayTryAgain } from './cell-ended.js';
 import { waiveOutside } from './checks.js';
-import { haltForExceptions } from './halts.js';
+import { endHaltWithinBudget, haltForExceptions } from './halts.js';
 import { endWaiver, type Waiting, waiveHealth } from './health.js';
-import {
-  converged,
-  drop,
-  endHaltWithinBudget,
-  type Halt,
-  isPastDeploy,
-  type Mark,
-  markQuarantined,
-  markSkipped,
-  mayTryAgain,
-  type PassState,
-  setMark,
-} from './pass.js';
+import { converged, isPastDeploy, setMark } from './marks.js';
+import type { Halt, Mark, PassState } from './pass.js';
 
 /** What people say to a pass: skips, checks, overrides, retries. */
 

@@ -1,21 +1,8 @@
 import type { RingPolicy } from '../../contract/policy.js';
-import {
-  converged,
-  failures,
-  flying,
-  type Hold,
-  haltOf,
-  isBusy,
-  isMending,
-  isPastDeploy,
-  lacksPdm,
-  type Mark,
-  type PassState,
-  type PutOff,
-  roomFor,
-  setMark,
-  takeOff,
-} from './pass.js';
+import { lacksPdm } from './cell-ended.js';
+import { haltOf } from './halts.js';
+import { converged, failures, flying, isBusy, isMending, isPastDeploy, setMark } from './marks.js';
+import { type Hold, type Mark, type PassState, type PutOff, roomFor, takeOff } from './pass.js';
 import type { Advance } from './stages.js';
 
 /**

@@ -1,7 +1,8 @@
 import type { RingPolicy } from '../../contract/policy.js';
 import { haltForMigration } from './halts.js';
 import { endWaiver, unwatched } from './health.js';
-import { concerned, converged, isMending, type Mark, type PassState, type Stage, setMark, settled } from './pass.js';
+import { concerned, converged, isMending, setMark, settled } from './marks.js';
+import type { Mark, PassState, Stage } from './pass.js';
 import { waitsForPutOff } from './put-off.js';
 
 /** From stage to stage: what must be over before a pass goes on. */

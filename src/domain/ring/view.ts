@@ -10,20 +10,11 @@ import type {
 import { scopeText } from '../brake.js';
 import { waitForBlock } from '../cluster/blocks.js';
 import { isPackage, sameVersion } from '../package-version.js';
+import { exceptionsOf } from './exceptions.js';
 import { healthUnknown, ringHealthOf } from './health.js';
+import { concerned, converged, failures, flying, forwardCells, isMending, isPastDeploy, settled } from './marks.js';
 import type { Observed } from './observe.js';
-import {
-  concerned,
-  converged,
-  exceptionsOf,
-  failures,
-  flying,
-  forwardCells,
-  isMending,
-  isPastDeploy,
-  type PassState,
-  settled,
-} from './pass.js';
+import type { PassState } from './pass.js';
 import { putOffCells } from './put-off.js';
 
 /** What people see of a pass: counts, state, what it waits for and how it ended. */

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 import type { CellState } from '../../../src/contract/status.js';
 import { type Entered, takeSetbacks } from '../../../src/domain/ledger/setbacks.js';
+import { setMark } from '../../../src/domain/ring/marks.js';
 import type { PassState } from '../../../src/domain/ring/pass.js';
-import { setMark } from '../../../src/domain/ring/pass.js';
 import { standing } from '../ring/passes.js';
 
 /** A pass in which the first cell ended so. */

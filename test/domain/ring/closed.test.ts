@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { WaitingFor } from '../../../src/contract/status.js';
-import { cellEnded, room, takeNext } from '../../../src/domain/ring/pass.js';
+import { cellEnded } from '../../../src/domain/ring/cell-ended.js';
+import { room, takeNext } from '../../../src/domain/ring/pass.js';
 import { skip } from '../../../src/domain/ring/people.js';
 import { stateOf, waitOf } from '../../../src/domain/ring/view.js';
 import { policyOf } from '../policies.js';

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { CellVerdict, RingVerdict, Verdict } from '../../../src/contract/health.js';
 import type { RingHealthNote } from '../../../src/contract/internal.js';
 import { judgeCell, judgeRing } from '../../../src/domain/health/index.js';
+import { cellEnded } from '../../../src/domain/ring/cell-ended.js';
 import {
   asksForAct,
   beforeOf,
@@ -17,7 +18,8 @@ import {
   restoreHealth,
   watchedCells,
 } from '../../../src/domain/ring/health.js';
-import { cellEnded, type PassState, sendBack, setMark, takeNext } from '../../../src/domain/ring/pass.js';
+import { setMark } from '../../../src/domain/ring/marks.js';
+import { type PassState, sendBack, takeNext } from '../../../src/domain/ring/pass.js';
 import { override, resume, retried, skip } from '../../../src/domain/ring/people.js';
 import { advance, isToGoBack } from '../../../src/domain/ring/stages.js';
 import {

@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import type { CellLook } from '../../../src/contract/activities.js';
 import type { CellResult } from '../../../src/contract/internal.js';
+import { cellEnded } from '../../../src/domain/ring/cell-ended.js';
 import { noteFailedMigration } from '../../../src/domain/ring/look.js';
-import { cellEnded, type PassState, room, takeNext } from '../../../src/domain/ring/pass.js';
+import { type PassState, room, takeNext } from '../../../src/domain/ring/pass.js';
 import { quarantine, resume, retried } from '../../../src/domain/ring/people.js';
 import { advance } from '../../../src/domain/ring/stages.js';
 import { V0, V1 } from '../../support/fleet.js';

@@ -3,21 +3,9 @@ import { describe, expect, it } from 'vitest';
 import type { CellResult } from '../../../src/contract/internal.js';
 import type { RingPolicy } from '../../../src/contract/policy.js';
 import type { CellState } from '../../../src/contract/status.js';
-import {
-  cellDied,
-  cellEnded,
-  concerned,
-  converged,
-  failures,
-  flying,
-  forwardCells,
-  joinRun,
-  newPass,
-  type PassState,
-  room,
-  sendBack,
-  takeNext,
-} from '../../../src/domain/ring/pass.js';
+import { cellDied, cellEnded } from '../../../src/domain/ring/cell-ended.js';
+import { concerned, converged, failures, flying, forwardCells } from '../../../src/domain/ring/marks.js';
+import { joinRun, newPass, type PassState, room, sendBack, takeNext } from '../../../src/domain/ring/pass.js';
 import { leave, quarantine, resume, retried, retryable, skip } from '../../../src/domain/ring/people.js';
 import { advance } from '../../../src/domain/ring/stages.js';
 import { countsOf } from '../../../src/domain/ring/view.js';

@@ -2,7 +2,8 @@ import type { CellResult } from '../../../src/contract/internal.js';
 import type { RingPolicy } from '../../../src/contract/policy.js';
 import type { CellState, PassPurpose } from '../../../src/contract/status.js';
 import type { Waiting } from '../../../src/domain/ring/health.js';
-import { newPass, type PassState, setMark } from '../../../src/domain/ring/pass.js';
+import { setMark } from '../../../src/domain/ring/marks.js';
+import { newPass, type PassState } from '../../../src/domain/ring/pass.js';
 import type { Advance } from '../../../src/domain/ring/stages.js';
 
 /** Passes for tables. */

@@ -1,16 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import {
-  cellEnded,
-  concerned,
-  type Halt,
-  joinRun,
-  landAgain,
-  type Mark,
-  otherLanded,
-  type PassState,
-  setMark,
-  takeNext,
-} from '../../../src/domain/ring/pass.js';
+import { cellEnded, landAgain, otherLanded } from '../../../src/domain/ring/cell-ended.js';
+import { concerned, setMark } from '../../../src/domain/ring/marks.js';
+import { type Halt, joinRun, type Mark, type PassState, takeNext } from '../../../src/domain/ring/pass.js';
 import {
   leave,
   quarantine,

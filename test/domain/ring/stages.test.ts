@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { cellEnded, newPass, type PassState, takeNext, turnedBad } from '../../../src/domain/ring/pass.js';
+import { cellEnded } from '../../../src/domain/ring/cell-ended.js';
+import { newPass, type PassState, takeNext, turnedBad } from '../../../src/domain/ring/pass.js';
 import { noteCheck, override } from '../../../src/domain/ring/people.js';
 import { advance } from '../../../src/domain/ring/stages.js';
 import { policyOf } from '../policies.js';
