@@ -62,6 +62,13 @@ describe('in a freeze', () => {
     const acted = { acts: [graduated(), open, late] };
     expect(judge([job({ cell: 'a1', at: 150 })], { ...acted, statuses: entered(90) })).toEqual([]);
     expect(judge([job({ cell: 'a1', at: 150 })], { ...acted, statuses: entered(96) })).toHaveLength(1);
+    // What was there before the first act that is known.
+    const base = {
+      topology: topology(),
+      acts: [graduated(), act('applyTopology', 95, { topology: frozen }, { version: null })],
+    };
+    expect(judge([job({ cell: 'a1', at: 150 })], { ...base, statuses: entered(90) })).toEqual([]);
+    expect(judge([job({ cell: 'a1', at: 150 })], { ...base, statuses: entered(96) })).toHaveLength(1);
     const back = act('applyTopology', 130, { topology: frozen }, { version: null });
     expect(judge([job({ cell: 'a1', at: 150 })], { acts: [...acts, back], statuses: entered(140) })).toHaveLength(1);
   });

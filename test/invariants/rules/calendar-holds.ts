@@ -33,8 +33,8 @@ function topologiesFor(facts: Facts, job: Job): Topology[] {
   const enteredMs = startedAt === null || Date.parse(startedAt) > job.createdMs ? 0 : Date.parse(startedAt);
   // One that was asked for and not answered yet may not have been in force.
   const inForce = applied.findLastIndex(({ answeredMs }) => answeredMs !== null && answeredMs <= enteredMs);
-  const possible = applied.slice(Math.max(0, inForce)).map(({ payload }) => payload.topology as Topology);
-  return possible.length > 0 ? possible : facts.topologies.slice(0, 1);
+  const before = inForce < 0 ? facts.topologies.slice(0, 1) : [];
+  return [...before, ...applied.slice(Math.max(0, inForce)).map(({ payload }) => payload.topology as Topology)];
 }
 
 function closedBy(facts: Facts, topology: Topology, job: Job): string[] {
