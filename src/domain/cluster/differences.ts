@@ -2,6 +2,7 @@ import type { CellLook, LastJob } from '../../contract/activities.js';
 import type { CellException, CellState, Difference, DifferenceKind } from '../../contract/status.js';
 import { hasMigrated } from '../cell.js';
 import { isNewer, isPackage, sameVersion } from '../package-version.js';
+import { isOfPin } from '../topology/index.js';
 
 /** What is different about the cells of a ring, and what is done about it. */
 
@@ -134,9 +135,9 @@ function whyFailed(look: CellLook, standing: Standing): string | null {
   return (lastJob ? whyJobFailed(lastJob, standing.version) : null) ?? saidOf(look, standing);
 }
 
-/** What the last pass said of a cell for a person to look at, or null. */
+/** What the last pass said of a cell for a person to look at, or null: a pin is over where anybody asks what differs. */
 function saidOf({ cell }: CellLook, { exceptions }: Standing): string | null {
-  const said = exceptions.find((e) => e.cell === cell && isForPerson(e.state));
+  const said = exceptions.find((e) => e.cell === cell && isForPerson(e.state) && !isOfPin(e.reason));
   return said ? `${said.state}: ${said.reason}` : null;
 }
 

@@ -64,12 +64,18 @@ function hasAddress(cell: Cell): cell is DeployableCell {
 /** Why automation leaves a cell alone at `now` (ms), or null. */
 export function whyLeftOut(cell: Cell, now: number, mode: 'act' | 'observe'): Omit<LeftOutCell, 'cell'> | null {
   if (cell.quarantined) return { state: 'quarantined', reason: cell.quarantined.reason };
-  if (cell.pinned && isHolding(cell.pinned.until, now)) {
-    const until = cell.pinned.until ? ` (until ${cell.pinned.until})` : '';
-    return { state: 'skipped', reason: `pinned: ${cell.pinned.reason}${until}` };
-  }
+  if (cell.pinned && isHolding(cell.pinned.until, now)) return { state: 'skipped', reason: pinText(cell.pinned) };
   return mode === 'observe' ? { state: 'skipped', reason: 'the ring is in mode observe' } : null;
 }
+
+const PINNED = 'pinned: ';
+
+/** What is said of a cell while its pin holds. */
+export const pinText = ({ reason, until }: NonNullable<Cell['pinned']>): string =>
+  `${PINNED}${reason}${until ? ` (until ${until})` : ''}`;
+
+/** Whether the reason of an exception is that the cell was pinned. */
+export const isOfPin = (reason: string): boolean => reason.startsWith(PINNED);
 
 function isHolding(until: string | undefined, now: number): boolean {
   const end = until === undefined ? null : parseUntil(until);

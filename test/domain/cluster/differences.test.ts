@@ -8,6 +8,7 @@ import {
   type Standing,
   toConverge,
 } from '../../../src/domain/cluster/differences.js';
+import { pinText } from '../../../src/domain/topology/index.js';
 import { V0, V1, V2 } from '../../support/fleet.js';
 
 const NOW = Date.parse('2026-01-02T03:04:05Z');
@@ -155,6 +156,12 @@ describe('a cell that runs something else', () => {
     ['and could not be deployed is a person’s', 'failed', look(V0, { lastJob: job({ version: V0 }) }), said('failed')],
   ])('%s', (_what, kind, seen, of) => {
     expect(kindOf(seen, of)).toBe(kind);
+  });
+
+  it('is behind once its pin is over: nobody else said to leave it', () => {
+    const pinned = [{ cell: 'a', state: 'skipped' as const, reason: pinText({ reason: 'x', until: '2026-01-01' }) }];
+    expect(kindOf(look(V0, { lastJob: job({ version: V0 }) }), { exceptions: pinned })).toBe('behind');
+    expect(kindOf(look(V0, { lastJob: null }), { exceptions: pinned })).toBe('behind');
   });
 
   it('is welcome where it came to the ring, whoever brought what it runs; but never taken back', () => {
