@@ -285,12 +285,14 @@ export function noteFound(
   const most = Math.floor(KEPT_AT_MOST / Math.max(1, Object.keys(state.rings).length));
   reconcile.found[ring] = firstOf(found, most).map((d) => ({ ...d, reason: cut(d.reason), since: since(d) }));
   if (found.length === 0) delete reconcile.found[ring];
+  // Of cells that are not named nothing is known where there was no room for more names.
+  const areAllNamed = found.length < FOUND_AT_MOST;
   for (const [cell, welcome] of Object.entries(reconcile.welcome)) {
     if (welcome.ring !== ring) continue;
-    if (named.has(cell)) welcome.looked = true;
+    if (named.has(cell) || !areAllNamed) welcome.looked = true;
     else delete reconcile.welcome[cell];
   }
-  if (!record || found.length >= FOUND_AT_MOST) return;
+  if (!record || !areAllNamed) return;
   const over = record.exceptions.filter(({ cell }) => isKept(cell) && !named.has(cell));
   record.exceptions = record.exceptions.filter((e) => !over.includes(e));
   record.exceptionsTotal = Math.max(record.exceptions.length, record.exceptionsTotal - over.length);

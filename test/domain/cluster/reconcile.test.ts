@@ -101,6 +101,20 @@ describe('a cell that came to a ring', () => {
     expect(ringsOwed(state, 'coordinator')).toEqual([]);
   });
 
+  it('stays one that came where more differ than a look keeps: the next look goes on with it', () => {
+    const ids = Array.from({ length: FOUND_AT_MOST + 1 }, (_, i) => `n${i}`);
+    const many = topologyWith([cell('a'), ...ids.map((id) => ({ ...cell(id), join: 'auto' }))]);
+    const state = newClusterState();
+    state.rings[2] = newRingRecord('two');
+    welcomeCells(state, whoIsIn(state, before, NOW), many, NOW);
+    const joined = ids.map((id) => differs(id, { kind: 'joined' }));
+    noteFound(state, 2, joined.slice(0, FOUND_AT_MOST), () => true);
+    expect(cameTo(state, 2)).toEqual(ids);
+    expect(ringsOwed(state, 'coordinator')).toEqual([]);
+    noteFound(state, 2, joined.slice(FOUND_AT_MOST), () => true);
+    expect(cameTo(state, 2)).toEqual(ids.slice(FOUND_AT_MOST));
+  });
+
   it('is tried once where the pass can order nothing for it: then a person has to ask, or another package come', () => {
     const state = grown();
     const look = {
