@@ -75,14 +75,20 @@ export class Calls {
   /**
    * Answers the status: of an open run by its query, of an ended one from its result, so that no worker is needed. A run
    * that was cut off has none that is true any more: then how it was cut off, and its last status.
-   * @param query another query of a workflow that never ends
    */
-  async status<T>(workflowId: string, query = 'status'): Promise<{ status: T; cutOff: CutOff | null }> {
+  async status<T>(workflowId: string): Promise<{ status: T; cutOff: CutOff | null }> {
+    const { answer, cutOff } = await this.query<T>(workflowId, 'status');
+    return { status: answer, cutOff };
+  }
+
+  /** What an open run answers; of an ended one its result; of one that was cut off its last word, and how it was. */
+  async query<T>(workflowId: string, name: string, payload?: object): Promise<{ answer: T; cutOff: CutOff | null }> {
     const handle = this.#handle(workflowId);
     const { status: run } = await this.#bounded(workflowId, this.#limits.acceptMs, () => handle.describe());
-    const ask = run.name === 'COMPLETED' ? () => handle.result() : () => handle.query(query);
-    const status = (await this.#bounded(workflowId, this.#limits.acceptMs, ask)) as T;
-    return { status, cutOff: cutOffBy(run.name) };
+    const args = payload === undefined ? [] : [payload];
+    const ask = run.name === 'COMPLETED' ? () => handle.result() : () => handle.query(name, ...args);
+    const answer = (await this.#bounded(workflowId, this.#limits.acceptMs, ask)) as T;
+    return { answer, cutOff: cutOffBy(run.name) };
   }
 
   /** Starts a workflow, unless one is open under its id; answers whether it did. */
@@ -109,12 +115,6 @@ export class Calls {
   /** The result of a run, however long it takes. */
   async outcome<T>(workflowId: string, timeoutMs?: number): Promise<T> {
     return await this.#waited(() => this.#handle(workflowId).result() as Promise<T>, workflowId, timeoutMs);
-  }
-
-  /** Asks a question of a workflow that never ends. */
-  async query<T>(workflowId: string, name: string, payload: object): Promise<T> {
-    const ask = () => this.#handle(workflowId).query<T, [object]>(name, payload);
-    return this.#bounded(workflowId, this.#limits.acceptMs, ask);
   }
 
   /** The result of a run that is about to end. */

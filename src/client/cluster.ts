@@ -93,19 +93,19 @@ export class ClusterClient {
 
   /** Whether a package, or a newer one, is on every cell of some rings; without `rings` of all that we deploy. */
   isEverywhere(ask: IsEverywhere): Promise<Everywhere> {
-    return this.#calls.query(HERE.workflowId, 'isEverywhere', ask);
+    return this.#inForce('isEverywhere', ask);
   }
 
   /** Why a topology would be refused as it is; changes nothing. */
   async judgeTopology({ topology, ...rest }: Omit<ApplyTopology, 'gzip'>): Promise<Problem[]> {
     const ask = { ...packTopology(topology), ...rest };
-    const { problems } = await this.#calls.query<JudgedTopology>(HERE.workflowId, 'judgeTopology', ask);
+    const { problems } = await this.#inForce<JudgedTopology>('judgeTopology', ask);
     return problems;
   }
 
   /** When each outer ring should converge on a package that is on its way; `planned`: as if it graduated now. */
   forecast(ask: AskForecast): Promise<Forecast> {
-    return this.#calls.query(HERE.workflowId, 'forecast', ask);
+    return this.#inForce('forecast', ask);
   }
 
   status(): Promise<ClusterStatus> {
@@ -117,10 +117,10 @@ export class ClusterClient {
     return unpackTopology(await this.#inForce<PackedTopology>('topology'));
   }
 
-  /** What a cluster showed that was terminated is in force no more: `NotFoundError`. */
-  async #inForce<T>(query: string): Promise<T> {
-    const { status, cutOff } = await this.#calls.status<T>(CLUSTER_WORKFLOW_ID, query);
+  /** Temporal asks a cluster that was terminated, too: what that says is in force no more, `NotFoundError`. */
+  async #inForce<T>(query: string, ask?: object): Promise<T> {
+    const { answer, cutOff } = await this.#calls.query<T>(CLUSTER_WORKFLOW_ID, query, ask);
     if (cutOff) throw new NotFoundError(CLUSTER_WORKFLOW_ID, true);
-    return status;
+    return answer;
   }
 }

@@ -163,6 +163,15 @@ describe('a status', () => {
     await expect(cells.cluster().status()).rejects.toMatchObject({ name: 'NotFoundError', ended: true });
   });
 
+  it('and nothing else that it says holds: not whether a package is everywhere, nor what would come', async () => {
+    const { cells } = fakeClient({ status: 'TERMINATED', query: () => ({ there: true, never: null }) });
+    const cluster = cells.cluster();
+    const ended = { name: 'NotFoundError', ended: true };
+    await expect(cluster.isEverywhere({ version: VERSION })).rejects.toMatchObject(ended);
+    await expect(cluster.forecast({ version: VERSION })).rejects.toMatchObject(ended);
+    await expect(cluster.judgeTopology({ topology: {}, by: 'ann' })).rejects.toMatchObject(ended);
+  });
+
   it('in a namespace that Temporal does not have names it', async () => {
     const { cells } = fakeClient({ query: nowhere });
     await expect(cells.cluster().status()).rejects.toMatchObject({ name: 'UnreachableError', namespace: 'fresh' });
