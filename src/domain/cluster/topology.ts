@@ -12,6 +12,7 @@ import {
 } from '../topology/index.js';
 import { lanesMissed } from './lanes.js';
 import { judgeJoining } from './quarantine.js';
+import { cellsGone } from './reconcile.js';
 import { type ClusterState, newRingRecord } from './state.js';
 import { isWatched } from './watched.js';
 
@@ -128,8 +129,23 @@ export function putInForce(state: ClusterState, topology: Topology, notInForce: 
   for (const ring of Object.keys(state.rings).map(Number)) {
     if (!topology.rings.some((r) => r.ring === ring) && !state.turns[ring]) delete state.rings[ring];
   }
+  if (before) forgetCells(state, cellsGone(before, topology));
   keepSystemicInRing(state);
   return changed;
+}
+
+/** Nobody can mend in a ring what is there no more: what passes left of such cells goes with them. */
+function forgetCells(state: ClusterState, gone: Record<number, string[]>): void {
+  for (const [ring, cells] of Object.entries(gone)) {
+    const isGone = new Set<string | undefined>(cells);
+    for (const cell of cells) delete state.repeats[cell];
+    const record = state.rings[Number(ring)];
+    if (!record) continue;
+    const { exceptions, alerts = {} } = record;
+    record.exceptions = exceptions.filter(({ cell }) => !isGone.has(cell));
+    record.exceptionsTotal -= exceptions.length - record.exceptions.length;
+    for (const [key, { alert }] of Object.entries(alerts)) if (isGone.has(alert.cell)) delete alerts[key];
+  }
 }
 
 /**

@@ -20,7 +20,7 @@ import { type ClusterState, newClusterState, newRingRecord } from '../../../src/
 import { putInForce } from '../../../src/domain/cluster/topology.js';
 import { decideTurns } from '../../../src/domain/cluster/turns.js';
 import { parseTopology, type Topology } from '../../../src/domain/topology/index.js';
-import { fleet, V0, V1, V2 } from '../../support/fleet.js';
+import { cell, fleet, V0, V1, V2 } from '../../support/fleet.js';
 
 const NOW = Date.parse('2026-01-02T03:04:05Z');
 
@@ -225,6 +225,28 @@ describe('a ring that is free again', () => {
     Object.assign(state.rings[2] ?? {}, { observed: { [V0]: 2, [V1]: 1 }, state: 'halted' });
     endTurn(state, 2, 'looked');
     expect([state.rings[2]?.desired, state.rings[2]?.state]).toEqual([V1, 'halted']);
+  });
+});
+
+describe('a cell that leaves its ring', () => {
+  const failed = (cell: string) => ({ cell, state: 'failed' as const, reason: 'no' });
+  const [stays, moves, goes] = [cell('c2-1'), cell('c2-2'), cell('c2-3')];
+  const rings = (two: object[], three: object[]): Topology => {
+    const parsed = parseTopology(fleet({}, {}, { rings: [two, three].map((cells, i) => ({ ring: i + 2, cells })) }));
+    if (!parsed.ok) throw new Error(JSON.stringify(parsed.problems));
+    return parsed.topology;
+  };
+
+  it('takes with it what is remembered of it there, so that nobody is asked to mend it', () => {
+    const state = newClusterState();
+    putInForce(state, rings([stays, moves, goes], []), [], NOW);
+    const exceptions = [stays, moves, goes].map(({ id }) => failed(id));
+    const alerts = { of: { alert: { name: 'CellFailed', cell: goes.id } }, ring: { alert: { name: 'RingHalted' } } };
+    Object.assign(state.rings[2] ?? {}, { exceptions, exceptionsTotal: 4, alerts });
+    state.repeats = Object.fromEntries([stays, goes].map(({ id }) => [id, { ring: 2, versions: [V0, V1, V2] }]));
+    putInForce(state, rings([stays], [moves]), [], NOW);
+    expect(state.rings[2]).toMatchObject({ exceptions: [failed('c2-1')], exceptionsTotal: 2 });
+    expect([Object.keys(state.repeats), Object.keys(state.rings[2]?.alerts ?? {})]).toEqual([['c2-1'], ['ring']]);
   });
 });
 
