@@ -1,6 +1,6 @@
 import type { EndedStanding, LedgerEntry, PackageBrakesStanding, Standing } from '../../contract/ledger.js';
 import type { BrakeStatus, GraduatedPackage, RolloutState } from '../../contract/status.js';
-import { isBlockedBy, noteFix } from '../cluster/blocks.js';
+import { isBlockedBy, noteFix, withBlock, withoutBlock } from '../cluster/blocks.js';
 import { isNewer, isPackage } from '../package-version.js';
 
 /** Entries that say what stands, by what they are about. `readStanding` asks for these alone. */
@@ -20,13 +20,13 @@ const NEVER_BACK = 'cold-start';
 export function standingOf(entries: readonly LedgerEntry[], now: number): Standing {
   const brakes: Brakes = new Map();
   const ofPackages = new Map<string, Brakes>();
-  const blocked = new Map<string, Standing['blocked'][number]>();
+  let blocked: Standing['blocked'] = [];
   const quarantined = new Map<string, Standing['quarantined'][number]>();
   const packages = new Packages();
   for (const entry of entries) {
     takeBrake(brakes, entry);
     takePackageBrake(ofPackages, entry);
-    takeBlock(blocked, entry);
+    blocked = blockedAfter(blocked, entry);
     takeQuarantine(quarantined, entry);
     packages.take(entry);
   }
@@ -34,9 +34,9 @@ export function standingOf(entries: readonly LedgerEntry[], now: number): Standi
   return {
     brakes: [...brakes.values()].filter(holds),
     ...packageBrakesOf(ofPackages, holds),
-    blocked: [...blocked.values()],
+    blocked,
     quarantined: [...quarantined.values()].filter(holds),
-    ...packages.standing([...blocked.values()]),
+    ...packages.standing(blocked),
   };
 }
 
@@ -102,11 +102,12 @@ function noteBrake(brakes: Brakes, { act, by, at, reason = '', url, facts = {} }
   brakes.set(brakeId, { brakeId, scope, mode, by, reason, since, ...more });
 }
 
-function takeBlock(blocked: Map<string, Standing['blocked'][number]>, entry: LedgerEntry): void {
+/** By the package, however long its shas were written. */
+function blockedAfter(blocked: Standing['blocked'], entry: LedgerEntry): Standing['blocked'] {
   const { act, version } = entry;
-  if (version === undefined || !isPackage(version)) return;
-  if (act === 'unblockVersion') blocked.delete(version);
-  if (act === 'blockVersion') blocked.set(version, blockOfEntry(entry, version));
+  if (version === undefined || !isPackage(version)) return blocked;
+  if (act === 'unblockVersion') return withoutBlock(blocked, version);
+  return act === 'blockVersion' ? withBlock(blocked, blockOfEntry(entry, version)) : blocked;
 }
 
 function blockOfEntry(

@@ -186,6 +186,9 @@ describe('packages that stand by the ledger', () => {
     expect(found.graduated.map((g) => g.blocked)).toEqual([false, true, true, false]);
     expect(found.blocked).toEqual([{ version: V1, by: 'alice', reason: 'because', since: block.at, fixedIn: V3 }]);
     expect(standing(block, entry('unblockVersion', { version: V1 })).blocked).toEqual([]);
+    // The same package under longer shas.
+    const longer = V1.replace('6a387d336a7.c1c3e017782', '6a387d336a7abcdef.c1c3e017782abcdef');
+    expect(standing(block, entry('unblockVersion', { version: longer })).blocked).toEqual([]);
   });
 
   test('what names no package says nothing', () => {
