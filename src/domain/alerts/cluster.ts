@@ -2,6 +2,7 @@ import type { Alert } from '../../contract/activities.js';
 import type { AlertBook } from '../../contract/internal.js';
 import type { RingState } from '../../contract/status.js';
 import { isCalendarWait } from '../calendar/gate.js';
+import { outOfAutomation } from '../cluster/quarantine.js';
 import { IN_A_ROW } from '../cluster/repeats.js';
 import { keepLeft } from '../cluster/rollbacks.js';
 import { standsOn } from '../cluster/stands.js';
@@ -166,7 +167,8 @@ const REPEATED_AT_MOST = 20;
 
 /** Nothing takes such a cell out by itself: a person is asked to. */
 function repeated(state: ClusterState, topology: Topology): Alert[] {
-  const often = Object.entries(state.repeats).filter(([, { versions }]) => versions.length >= IN_A_ROW);
+  const isOut = outOfAutomation(state, topology);
+  const often = Object.entries(state.repeats).filter(([cell, r]) => r.versions.length >= IN_A_ROW && !isOut.has(cell));
   return often.slice(0, REPEATED_AT_MOST).map(([cell, { ring, versions }]): Alert => {
     const about = { cluster: cluster(state), ring, cell, team: teamOf(ring, topology) };
     return {

@@ -116,7 +116,7 @@ export function quarantineByTopology(
   joined: readonly string[],
   now: number,
 ): QuarantinesByTopology {
-  const isOut = outBy(state, before);
+  const isOut = outOfAutomation(state, before);
   const there = new Map(after.rings.flatMap(({ cells }) => cells.map((cell) => [cell.id, cell] as const)));
   for (const [cell, { by }] of Object.entries(state.quarantined)) {
     const isAuto = by === COORDINATOR && there.get(cell)?.join === 'auto';
@@ -125,7 +125,7 @@ export function quarantineByTopology(
   const reason = `joined with revision ${state.revision}: readmit it, or write join: auto`;
   for (const cell of stayOut(state, after, joined)) state.quarantined[cell] = { by: COORDINATOR, reason, sinceMs: now };
   keepWritten(state, after, now);
-  const remain = outBy(state, after);
+  const remain = outOfAutomation(state, after);
   return {
     out: [...remain].filter((cell) => !isOut.has(cell)),
     back: [...isOut].filter((cell) => there.has(cell) && !remain.has(cell)),
@@ -154,7 +154,8 @@ const byTopology = (topology: Topology | null): [string, string][] =>
     cells.flatMap(({ id, quarantined }): [string, string][] => (quarantined ? [[id, quarantined.reason]] : [])),
   );
 
-const outBy = (state: ClusterState, topology: Topology | null): Set<string> =>
+/** Quarantined by a person, or by the topology. */
+export const outOfAutomation = (state: ClusterState, topology: Topology | null): Set<string> =>
   new Set([...Object.keys(state.quarantined), ...byTopology(topology).map(([cell]) => cell)]);
 
 /** A package has been seen on some cell. */

@@ -213,5 +213,7 @@ describe('a cell that failed under three packages in a row', () => {
     for (const line of alerts[0]?.next ?? [])
       expect(await problemOf(argumentsOf('cellctl', line) ?? []), line).toBeNull();
     expect(inShort(state({ repeats: { b: repeats.b } }))).toEqual([]);
+    const quarantined = { a: { by: 'ann', reason: 'disk', sinceMs: NOW } };
+    expect(due(state({ repeats, quarantined })).alerts.map(({ name }) => name)).not.toContain('CellFailsRepeatedly');
   });
 });
