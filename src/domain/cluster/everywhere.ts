@@ -28,7 +28,7 @@ export function isEverywhere(state: ClusterState, topology: Topology, ask: IsEve
   return {
     version,
     there,
-    never: there ? null : whyNever(state, version),
+    never: there ? null : (whyUntold(topology, rings) ?? whyNever(state, version)),
     rings: rings.map((ring) => ({ ring, there: !without.has(ring), converged: state.rings[ring]?.converged ?? null })),
     missing: missing.slice(0, NAMED_AT_MOST),
     missingTotal: missing.length,
@@ -99,6 +99,14 @@ function runsIt({ state, runs }: CellException, version: string, converged: stri
 function unnamed(left: number, ring: number): MissingCell[] {
   const reason = `${left} more were last seen on an older package, or on none`;
   return left <= 0 ? [] : [{ ring, cell: null, state: 'unknown', reason }];
+}
+
+/** Why of one of the rings nobody here will ever say that it is there; null: of each it may be said. */
+function whyUntold(topology: Topology, rings: readonly number[]): string | null {
+  const untold = rings.find((ring) => ringOf(topology, ring)?.deployedBy === 'external');
+  if (untold !== undefined) return `other tools deploy ring ${untold}: what runs there is not known here`;
+  const none = topology.rings.length === 0 ? undefined : rings.find((ring) => !ringOf(topology, ring));
+  return none === undefined ? null : `there is no ring ${none}`;
 }
 
 /** Why the package can come nowhere any more, and no newer one is on its way in its place; null: it can. */

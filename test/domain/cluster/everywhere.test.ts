@@ -139,6 +139,14 @@ describe('whether a package is everywhere', () => {
     state.graduated = [{ version: V2, graduatedAt: '', by: '', blocked: true, convergedAt: null }];
     expect(ask(state).never).toContain('INC-1');
   });
+
+  it.each([
+    [99, 'there is no ring 99'],
+    [1, 'other tools deploy ring 1: what runs there is not known here'],
+  ])('never is said of ring %i', (ring, never) => {
+    const of = isEverywhere(cluster({}), topology(), { version: V1, rings: [ring] }, NOW);
+    expect(of).toMatchObject({ there: false, never });
+  });
 });
 
 describe('where nobody has looked', () => {
