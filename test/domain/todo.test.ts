@@ -195,6 +195,12 @@ describe('for a cell that failed', () => {
     expect(forCell(rings(failed()), {}, open('converged'))).toEqual([RECONCILE]);
   });
 
+  it('nothing is, while it is quarantined: that has a word of its own', () => {
+    const quarantined = [{ cell: 'a', by: 'ann', reason: 'disk', since: at('09:00:00') }];
+    const todos = todosOf(cluster({ rings: rings(failed()), quarantined }), NOBODY, NOW);
+    expect(todos.map(({ kind }) => kind)).not.toContain('cell');
+  });
+
   it('a retry is, where its ring is kept on nothing and its package goes on', () => {
     const reconcile = notKept(3);
     const retry = `cellctl retry --ring 3 ${V1} --cells a`;

@@ -39,10 +39,12 @@ interface Place {
 }
 
 export function ofCells(cluster: ClusterStatus, rollouts: PackageRolloutStatus[], teamOf: TeamOf, now: number): Todo[] {
-  const left = new Set((cluster.leftBehind ?? []).flatMap(({ cells }) => cells.map(({ cell }) => cell)));
+  const left = (cluster.leftBehind ?? []).flatMap(({ cells }) => cells.map(({ cell }) => cell));
+  // Of those that went out of automation since, nobody is asked anything before they are back.
+  const spokenFor = new Set([...left, ...cluster.quarantined.map(({ cell }) => cell)]);
   return cluster.rings.filter(speaksForItself).flatMap((ring) => {
     const place = placeOf(ring, cluster, rollouts, teamOf(ring.ring) === 'release-managers');
-    const stuck = ring.exceptions.filter((e) => STUCK.has(e.state) && !left.has(e.cell));
+    const stuck = ring.exceptions.filter((e) => STUCK.has(e.state) && !spokenFor.has(e.cell));
     return stuck.map((e): Todo => {
       const { version } = place;
       const since = e.since ?? ring.convergedAt ?? new Date(now).toISOString();
