@@ -172,15 +172,20 @@ const ringOfCell = (facts: Facts, cell: string): number | undefined =>
 
 /**
  * A soft ring never blocks: what failed there is reported, and the package goes on once every cell had its try, or one
- * failed: that may end its pass before the others have had theirs.
+ * failed: that may end its pass before the others have had theirs. A cell that nothing could be ordered for is named.
  */
 export const gaveWay = (
   facts: Facts,
-  { soft }: RingRules,
+  { soft, ring }: RingRules,
   { version, atMs }: Pick<Stay, 'version' | 'atMs'>,
   cells: string[],
-): boolean =>
-  soft && (cells.every((c) => wasTried(facts, c, version)) || cells.some((c) => hasFailed(facts, c, version, atMs)));
+): boolean => {
+  const hadItsTry = (cell: string) => wasTried(facts, cell, version) || isNamed(facts, ring, version, cell);
+  return soft && (cells.every(hadItsTry) || cells.some((c) => hasFailed(facts, c, version, atMs)));
+};
+
+const isNamed = (facts: Facts, ring: number, version: string, cell: string): boolean =>
+  statusOf(facts, version)?.rings.some((r) => r.ring === ring && r.exceptions.some((e) => e.cell === cell)) ?? false;
 
 const wasTried = (facts: Facts, cell: string, version: string): boolean =>
   jobsOn(facts, cell).some((j) => same(j.version, version));

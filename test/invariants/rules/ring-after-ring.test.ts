@@ -87,6 +87,16 @@ describe('a ring may begin', () => {
       },
     ],
     [
+      'after a cell of a soft ring that was too ill for any order, and is named',
+      {
+        jobs: [job({ cell: 'a1', at: 0 }), next(11)],
+        topology: shared({ onFailure: 'soft' }),
+        statuses: {
+          [V1]: status({ rings: [ring(2, { exceptions: [{ cell: 'a2', state: 'failed', reason: 'not ready' }] })] }),
+        },
+      },
+    ],
+    [
       'after a soft ring of which every cell is quarantined',
       { jobs: [next(11)], acts: quarantined, topology: shared({ onFailure: 'soft' }) },
     ],
