@@ -40,6 +40,12 @@ export function isSameBlock(a: BlockedVersion, b: BlockedVersion): boolean {
   return said(a) === said(b);
 }
 
+/** In what a package is fixed, as the last block says that covers it and knows. */
+export const fixOf = (blocked: readonly BlockedVersion[], version: string): Pick<BlockedRange, 'fixedIn'> => {
+  const known = blocked.findLast((block) => block.fixedIn !== undefined && isBlockedBy(block, version));
+  return known?.fixedIn === undefined ? {} : { fixedIn: known.fixedIn };
+};
+
 /** The fix that a block names is the fix of what was stopped, or taken back, among the packages that it covers. */
 export function noteFix({ systemic }: Pick<ClusterState, 'systemic'>, block: BlockedVersion): void {
   const { fixedIn } = block;

@@ -6,6 +6,7 @@ import {
 } from '../../contract/ids.js';
 import type { ClaimRing, PassSpeaks, RegisterRollout, RequestRing, RingReport } from '../../contract/internal.js';
 import { isNewer, isPackage, newest } from '../package-version.js';
+import { fixOf } from './blocks.js';
 import { isReconcile, withSince } from './reconcile.js';
 import type { ClusterState, QueuedRequest, RingRecord, Turn } from './state.js';
 import { keepSystemicInRing, topologyOf } from './topology.js';
@@ -143,7 +144,8 @@ export function noteSystemic(
   // Stopped once more after a retry, it has stopped since then.
   const isAgain = version === known?.version && (systemicSinceMs ?? 0) > known.sinceMs;
   const isNews = !known || isNewer(version, known.version) || isAgain;
-  if (systemic && isNews) state.systemic = { version, ring, sinceMs: systemicSinceMs ?? now };
+  if (systemic && isNews)
+    state.systemic = { version, ring, sinceMs: systemicSinceMs ?? now, ...fixOf(state.blocked, version) };
   // It may have left the topology while its pass was under way.
   if (systemic && isNews) keepSystemicInRing(state);
   // A newer one, or itself, once a person had it go on.

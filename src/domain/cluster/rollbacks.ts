@@ -4,7 +4,7 @@ import type { Problem } from '../../contract/problem.js';
 import type { AskRollback, RollbackEnded } from '../../contract/returning.js';
 import type { ClusterStatus, WaitingFor } from '../../contract/status.js';
 import { isNewer, sameVersion } from '../package-version.js';
-import { blockOf } from './blocks.js';
+import { fixOf } from './blocks.js';
 import { conflictOf, ringsRunning } from './packages.js';
 import type { ClusterState, LeftByRollback, OpenRollback, QueuedRequest } from './state.js';
 
@@ -124,6 +124,5 @@ export function noteReturned(
   if (known && isNewer(known.version, version)) return;
   // The outermost ring goes back first, and stays the one that is named.
   if (known?.why === 'rolled-back' && sameVersion(known.version, version) && known.ring >= ring) return;
-  const fixedIn = blockOf(state.blocked, version)?.fixedIn;
-  state.systemic = { version, ring, sinceMs: now, why: 'rolled-back', ...(fixedIn ? { fixedIn } : {}) };
+  state.systemic = { version, ring, sinceMs: now, why: 'rolled-back', ...fixOf(state.blocked, version) };
 }

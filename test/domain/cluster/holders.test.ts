@@ -74,6 +74,16 @@ describe('a package that stopped by its own fault', () => {
     expect(state.systemic).toMatchObject({ sinceMs: NOW + 7 });
   });
 
+  it('is fixed in what a block says that was there before it stopped', () => {
+    const block = { by: 'alice', reason: 'INC-4711', since: '2026-01-02T03:04:05Z' };
+    const state = Object.assign(began(), { blocked: [{ ...block, version: V1, fixedIn: V2 }] });
+    noteSystemic(state, 2, stopped(NOW), NOW);
+    expect(state.systemic).toEqual({ version: V1, ring: 2, sinceMs: NOW, fixedIn: V2 });
+    noteSystemic(state, 2, { version: V1, systemic: false, baked: false }, NOW + 1);
+    noteSystemic(state, 2, stopped(NOW + 7), NOW + 8);
+    expect(state.systemic).toMatchObject({ sinceMs: NOW + 7, fixedIn: V2 });
+  });
+
   it('gives way to a newer one that stops, and to none that is older', () => {
     const state = began();
     noteSystemic(state, 2, stopped(NOW, V2), NOW);
