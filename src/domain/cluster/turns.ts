@@ -17,7 +17,7 @@ import { isUrgent, laneIsGone, waitForLane } from './lanes.js';
 import { needsYesAfterStop } from './packages.js';
 import { isReconcile, packageBrake } from './reconcile.js';
 import { returnWait } from './rollbacks.js';
-import type { ClusterState, QueuedRequest, Turn } from './state.js';
+import type { ClusterState, QueuedRequest, RingRecord, Turn } from './state.js';
 
 /**
  * Who gets a ring. One rollout holds a ring at a time; first come, first served; rollbacks before everything else.
@@ -475,8 +475,23 @@ function howToMakeRoom(
   // What runs ends its cells in flight, and gives way; but to nothing that would only wait in its place.
   if (request.preempt && !about.perimeter)
     return waitInFreeRing(state, request, about, rules) === null ? 'supersede' : null;
-  // One that is blocked gets no further by itself: it waits as a halted one does.
-  if (turn.state !== 'halted' && blockOf(state.blocked, turn.request.version) === null) return null;
+  if (turn.state !== 'halted' && !waitsAsHalted(state, turn, about, rules)) return null;
   if (about.perimeter) return 'settle';
   return resolveCoordination(rules.topology).supersede === 'never' ? null : 'supersede';
 }
+
+/** One that is blocked gets no further by itself; nor does one that waits here for what has halted it in another ring. */
+function waitsAsHalted(state: ClusterState, turn: Turn, { ring, perimeter }: RingFacts, { topology }: Rules): boolean {
+  const { version, lane } = turn.request;
+  if (blockOf(state.blocked, version) !== null) return true;
+  const halted = Object.entries(state.turns).flatMap(([of, { request, state: stands }]) => {
+    const isIt = stands === 'halted' && request.version === version && !isReconcile(request);
+    return isIt && Number(of) > topology.perimeter ? [state.rings[Number(of)]] : [];
+  });
+  if (perimeter || halted.length === 0) return false;
+  const waitsForAll = turn.state === 'grace' && resolvePolicy(topology, ring, lane).migrateWhen === 'everywhere';
+  return waitsForAll || (turn.waits === 'operator' && halted.some(hasFailedPdm));
+}
+
+const hasFailedPdm = (record: RingRecord | undefined): boolean =>
+  record?.exceptions.some(({ state }) => state === 'migration-failed') ?? false;

@@ -656,6 +656,48 @@ describe('the queue of an outer ring', () => {
     expect(kinds(decide(state))).toEqual(['make room: supersede']);
   });
 
+  describe('a package that is halted further out, and here waits for that alone', () => {
+    const everywhere = topologyOf({ 2: { migrateWhen: 'everywhere' } });
+    const comes = (here: Partial<Turn>, beyond: Partial<Turn>, topology = everywhere, state = cluster()) => {
+      holds(state, V1, 2, here);
+      holds(state, V1, 5, beyond);
+      asks(state, V2, { after: null });
+      return kinds(decide(state, topology));
+    };
+    const GRACE = { state: 'grace', waits: 'grace-period' } as const;
+    const HALTED = { state: 'halted', waits: 'operator' } as const;
+    const TAKEN = [`${B} held`, 'make room: supersede'];
+    const KEPT = [`${B} held`];
+    const withFailed = (exception: 'failed' | 'migration-failed') => {
+      const state = cluster();
+      const exceptions = [{ cell: 'a', state: exception, reason: 'x' }];
+      Object.assign(state.rings[5] ?? {}, { exceptions, exceptionsTotal: 1 });
+      return state;
+    };
+
+    it('gives way where its PDM waits for its bake in every ring', () => {
+      expect(comes(GRACE, HALTED)).toEqual(TAKEN);
+    });
+
+    it('gives way where its PDM failed there, and holds it here', () => {
+      const held = { state: 'migrating', waits: 'operator' } as const;
+      expect(comes(held, HALTED, topologyOf(), withFailed('migration-failed'))).toEqual(TAKEN);
+      expect(comes(held, HALTED, topologyOf(), withFailed('failed'))).toEqual(KEPT);
+    });
+
+    it('keeps its ring where it goes on here, or there', () => {
+      expect(comes(GRACE, HALTED, topologyOf())).toEqual(KEPT);
+      expect(comes({ state: 'baking', waits: 'bake' }, HALTED)).toEqual(KEPT);
+      expect(comes(GRACE, { state: 'rolling', waits: null })).toEqual(KEPT);
+    });
+
+    it('gives way to nothing that needs a yes past its stop', () => {
+      const state = cluster();
+      state.systemic = { version: V1, ring: 5, sinceMs: NOW };
+      expect(comes(GRACE, HALTED, everywhere, state)).toEqual(KEPT);
+    });
+  });
+
   it('nothing is superseded whose rollout is gone: its pass yields once it is braked', () => {
     const state = cluster();
     holds(state, V1, 2, { starterGone: true });
