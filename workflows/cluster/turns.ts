@@ -212,7 +212,7 @@ export class Turns {
     const request = isItsTurn && this.ctx.state.turns[ring]?.request;
     if (!request) return this.noEntry(ring, 'the ring is granted to another pass');
     const { lane } = request;
-    if (laneIsGone(request, topology)) return this.noEntry(ring, `the topology has no lane ${lane}`);
+    if (laneIsGone(request, ring, topology)) return this.noEntry(ring, `the topology has no lane ${lane}`);
     // It was asked to make room before it was there to hear it.
     const isTaken = request.purpose !== 'rollback' && (this.ctx.state.turns[ring]?.rollbackSinceMs ?? null) !== null;
     if (isTaken) return this.noEntry(ring, 'a rollback waits for the ring');

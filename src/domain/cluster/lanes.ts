@@ -26,9 +26,15 @@ function lanesInUse(state: ClusterState): Map<string, string> {
   return new Map([...requests, ...rollouts].flatMap(({ lane, version }) => (lane ? [[lane, version] as const] : [])));
 }
 
-/** Without its lane a package would go by another policy than the one that it graduated with: only going back does. */
-export const laneIsGone = ({ lane, purpose }: Pick<QueuedRequest, 'lane' | 'purpose'>, topology: Topology): boolean =>
-  purpose !== 'rollback' && !hasLane(topology, lane);
+/**
+ * Without its lane a package would go by another policy than the one that it graduated with: only going back does, and what
+ * is done inside the perimeter, where there are no lanes.
+ */
+export const laneIsGone = (
+  { lane, purpose }: Pick<QueuedRequest, 'lane' | 'purpose'>,
+  ring: number,
+  topology: Topology,
+): boolean => purpose !== 'rollback' && ring > topology.perimeter && !hasLane(topology, lane);
 
 export function waitForLane({ lane, version }: QueuedRequest, ring: number, since: string): WaitingFor {
   const detail = `the topology has no lane ${lane}, with which ${version} graduated`;

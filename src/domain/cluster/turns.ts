@@ -302,7 +302,7 @@ function needsMorePeople(
   about: RingFacts,
   rules: Rules,
 ): boolean {
-  if (blockedWait(state, newer, about.ring) !== null || laneIsGone(newer, rules.topology)) return true;
+  if (blockedWait(state, newer, about.ring) !== null || laneIsGone(newer, about.ring, rules.topology)) return true;
   return yesNeeded(state, newer, about, rules) > yesNeeded(state, older, about, rules);
 }
 
@@ -344,7 +344,7 @@ function waitInFreeRing(
   const since = new Date(request.sinceMs).toISOString();
   const { ring } = about;
   if (request.purpose === 'rollback') return null;
-  if (laneIsGone(request, rules.topology)) return waitForLane(request, ring, since);
+  if (laneIsGone(request, ring, rules.topology)) return waitForLane(request, ring, since);
   if (state.cold) {
     return { kind: 'topology', ring, since, detail: 'the coordinator looks at every cell first', next: [] };
   }

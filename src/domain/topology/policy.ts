@@ -59,7 +59,7 @@ export function resolvePolicy(
 export function layeredPolicy(topology: Topology, ring: number, lane: string | null): CompletePolicy {
   const found = mustFindRing(topology, ring);
   const ofRing = { ...DEFAULT_POLICY, ...written(topology.policy), ...written(found.policy) };
-  return withLane(ofRing, lanePolicy(topology, lane));
+  return withLane(ofRing, laneIn(topology, ring, lane));
 }
 
 /**
@@ -70,7 +70,7 @@ export function calendarOf(topology: Topology, ring: number, lane: string | null
   const { deployWindows: windows, freezes: all } = layeredPolicy(topology, ring, lane);
   const freezes = all.filter(({ to }) => (parseInstant(to) ?? now) > now);
   if (windows.length + freezes.length === 0) return null;
-  const { deployWindows: alsoWithin = [] } = lanePolicy(topology, lane);
+  const { deployWindows: alsoWithin = [] } = laneIn(topology, ring, lane);
   const isOther = alsoWithin.length > 0 && layeredPolicy(topology, ring, null).deployWindows.length > 0;
   return { windows, ...(isOther ? { alsoWithin } : {}), freezes };
 }
@@ -133,6 +133,10 @@ export function resolveCoordination(topology: Topology): Coordination {
 export function lanePolicy(topology: Topology, lane: string | null): Partial<CompletePolicy> {
   return lane !== null && hasLane(topology, lane) ? written(topology.lanes?.[lane]) : {};
 }
+
+/** What a lane says of a ring: nothing inside the perimeter, where a graduation changes nothing. */
+const laneIn = (topology: Topology, ring: number, lane: string | null): Partial<CompletePolicy> =>
+  ring > topology.perimeter ? lanePolicy(topology, lane) : {};
 
 function mustFindRing(topology: Topology, ring: number) {
   const found = ringOf(topology, ring);

@@ -119,16 +119,13 @@ describe('who gets a ring', () => {
     expect(kinds(decide(state))).toEqual([]);
   });
 
-  it.each([{ after: null }, 0])(
-    'no package whose lane has left the topology: it waits for its lane (ring %o)',
-    (ring) => {
-      const state = cluster();
-      asks(state, V1, ring, { lane: 'urgent' });
-      const detail = expect.stringContaining('urgent');
-      expect(answers(decide(state))).toMatchObject([{ kind: 'held', waiting: { kind: 'topology', detail } }]);
-      expect([state.turns, state.queue.length]).toEqual([{}, 1]);
-    },
-  );
+  it('no outer ring to a package whose lane has left the topology: it waits for its lane', () => {
+    const state = cluster();
+    asks(state, V1, { after: null }, { lane: 'urgent' });
+    const detail = expect.stringContaining('urgent');
+    expect(answers(decide(state))).toMatchObject([{ kind: 'held', waiting: { kind: 'topology', detail } }]);
+    expect([state.turns, state.queue.length]).toEqual([{}, 1]);
+  });
 
   it('a package that goes back, whatever became of its lane', () => {
     const state = cluster();
@@ -787,6 +784,28 @@ describe('the queue of an outer ring', () => {
     Object.assign(state.turns[2]?.request ?? {}, { purpose: 'rollback' });
     asks(state, V3, { after: null }, { preempt: true });
     expect(kinds(decide(state))).toEqual([`${C} held`]);
+  });
+});
+
+describe('a package that has graduated with a lane', () => {
+  const withLanes = () => {
+    const lanes = {
+      cautious: { approval: 'required', freezes: [{ from: '2026-01-01T00:00:00Z', to: '2026-01-09T00:00:00Z' }] },
+    };
+    const parsed = parseTopology(fleet({ 2: 2 }, {}, { lanes }));
+    if (!parsed.ok) throw new Error(JSON.stringify(parsed.problems));
+    return parsed.topology;
+  };
+
+  it('goes by no lane inside the perimeter: neither what it adds nor that it is gone holds it there', () => {
+    for (const lane of ['cautious', 'gone']) {
+      const state = cluster();
+      asks(state, V1, 0, { lane });
+      asks(state, V1, 1, { lane, purpose: 'migrate' });
+      expect(kinds(decide(state, withLanes()))).toEqual([`${A} granted`, `${A} granted`]);
+      asks(state, V1, { after: null }, { lane });
+      expect(kinds(decide(state, withLanes()))).toEqual([`${A} held`]);
+    }
   });
 });
 

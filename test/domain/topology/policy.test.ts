@@ -1,5 +1,11 @@
 import { describe, expect, it, test } from 'vitest';
-import { DEFAULT_POLICY, hasLane, resolveCoordination, resolvePolicy } from '../../../src/domain/topology/index.js';
+import {
+  calendarOf,
+  DEFAULT_POLICY,
+  hasLane,
+  resolveCoordination,
+  resolvePolicy,
+} from '../../../src/domain/topology/index.js';
 import { accepted, cell, cells, written } from './topologies.js';
 
 const ring = (policy: Record<string, unknown>, count = 10, more: Record<string, unknown>[] = []) => ({
@@ -68,6 +74,17 @@ describe('the policy of a ring', () => {
     expect(of(2, 'urgent')).toEqual([600_000, hours(3), 2, 'required']);
     expect(of(3, 'urgent')).toEqual([600_000, hours(2), 2, 'required']);
     expect(of(2, 'cautious')).toEqual(of(2, null));
+  });
+
+  it('inside the perimeter is the ring’s, in every lane', () => {
+    const aFreeze = { from: '2026-12-23T00:00:00Z', to: '2027-01-02T00:00:00Z', reason: 'holidays' };
+    const lane = { bakeTime: '10m', approval: 'required', deployToUnhealthy: true, freezes: [aFreeze] };
+    const rings = [{ ring: 0, cells: [cell('q')] }, ring({})];
+    const topology = accepted(written({ perimeter: 1, lanes: { urgent: lane }, rings }));
+    expect(resolvePolicy(topology, 0, 'urgent')).toEqual(resolvePolicy(topology, 0, null));
+    expect(calendarOf(topology, 0, 'urgent', 0)).toBeNull();
+    expect(resolvePolicy(topology, 2, 'urgent')).toMatchObject({ bakeTimeMs: 600_000, approval: 'required' });
+    expect(calendarOf(topology, 2, 'urgent', 0)).toEqual({ windows: [], freezes: [aFreeze] });
   });
 
   describe('in a lane', () => {
