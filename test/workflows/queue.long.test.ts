@@ -41,3 +41,39 @@ scenario(
     expect((await ends(world, V1)).state).toBe('converged');
   },
 );
+
+const EVERYWHERE = {
+  ...{ bakeTime: '0s', gracePeriod: '0s', pollInterval: '1s', verifyTimeout: '2s' },
+  migrateWhen: 'everywhere',
+};
+
+scenario(
+  'a package halted further out gives way where its PDM waits for that: the next one is not kept from the ring',
+  { rings: { 2: 1, 3: 1 }, more: { policy: EVERYWHERE } },
+  async (world) => {
+    await world.fault({ kind: 'job-fails', cell: 'c3-1', version: V1, jobKind: 'configure' });
+    await graduate(world, V1);
+    await seen(world, V1, (s) => s.state === 'halted');
+    await graduate(world, V2);
+    expect(await ends(world, V1)).toMatchObject({ state: 'superseded', supersededBy: V2 });
+    expect((await ends(world, V2)).state).toBe('converged');
+  },
+);
+
+scenario(
+  'a package whose PDM failed further out gives way where that holds its PDM',
+  {
+    rings: { 2: 5, 3: 1 },
+    policies: { 2: { maxParallel: 1 } },
+    jobMs: 1500,
+    more: { policy: EVERYWHERE },
+  },
+  async (world) => {
+    await world.fault({ kind: 'pdm-fails', cell: 'c3-1', times: 1 });
+    await graduate(world, V1);
+    await seen(world, V1, (s) => s.state === 'halted');
+    await graduate(world, V2);
+    expect(await ends(world, V1)).toMatchObject({ state: 'superseded', supersededBy: V2 });
+    expect((await ends(world, V2)).state).toBe('converged');
+  },
+);
