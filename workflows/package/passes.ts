@@ -16,7 +16,14 @@ import type { CellException, PassPurpose } from '../../src/contract/status.js';
 import { OUST_AFTER_MS } from '../../src/domain/ousting.js';
 import { nextOust, nextStep } from '../../src/domain/rollout/plan.js';
 import { failedChecks, isOpen, migrationHold, newTrack, type Track, tracksOf } from '../../src/domain/rollout/state.js';
-import { missedRetry, noteNext, noteReport, refusedNow, settleTrack } from '../../src/domain/rollout/tracks.js';
+import {
+  missedRetry,
+  noteNext,
+  noteReport,
+  noteStarted,
+  refusedNow,
+  settleTrack,
+} from '../../src/domain/rollout/tracks.js';
 import { ringResult } from '../../src/domain/rollout/view.js';
 import { forgetOverrides, noteApproval, noteWaiver } from '../../src/domain/rollout/waits.js';
 import { RingRollout } from '../ring-rollout.js';
@@ -328,9 +335,7 @@ export class Passes {
       if (track.stopped || this.ctx.state.end) return this.withdraw(track.requestId);
       try {
         const handle = await startChild(RingRollout, this.passOptions(track));
-        Object.assign(track, { stage: 'running', pass: handle.firstExecutionRunId });
-        // What was to stop it while it started has not reached it: it is told again.
-        track.stopped = false;
+        noteStarted(track, handle.firstExecutionRunId);
         handle.result().catch(() => this.passLost({ ring: track.ring, requestId: track.requestId }));
         return;
       } catch (error) {

@@ -36,6 +36,17 @@ export function settleTrack(s: PackageState, track: Track, answer: RingAnswer, n
   }
 }
 
+/**
+ * Its pass is there. Where no worker was, one task brings the word of that together with the pass's reports, and those are
+ * heard first: a pass that was over by then stays so, for nobody would say it again.
+ */
+export function noteStarted(track: Track, pass: string): void {
+  if (track.stage === 'granted') track.stage = 'running';
+  track.pass = pass;
+  // What was to stop it while it started has not reached it: it is told again.
+  track.stopped = false;
+}
+
 /** What a pass reports: the ring's view, whether it is baked, and how it stands for callers. */
 export function noteReport(s: PackageState, track: Track, report: RingReport, now: number): void {
   noteFailures(s, track, report, now);

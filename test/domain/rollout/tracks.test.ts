@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { PassResult, RingReport } from '../../../src/contract/internal.js';
 import { newPackageState, newTrack, type Track } from '../../../src/domain/rollout/state.js';
-import { missedRetry, noteReport } from '../../../src/domain/rollout/tracks.js';
+import { missedRetry, noteReport, noteStarted } from '../../../src/domain/rollout/tracks.js';
 import { noteOverride } from '../../../src/domain/rollout/waits.js';
 import { V1 } from '../../support/fleet.js';
 
@@ -51,6 +51,28 @@ describe('a retry that reached a pass when all was over for it', () => {
   it('is none of the next pass’s', () => {
     const before = { ...newTrack({ ring: 2 }, 'deploy', 'r', NOW), retries: 3 };
     expect(newTrack(before, 'deploy', 'r2', NOW).retries ?? 0).toBe(0);
+  });
+});
+
+describe('the word that a pass has been started', () => {
+  const heard = (ended: boolean): Track => {
+    const track: Track = { ...newTrack({ ring: 2 }, 'rollback', 'r', NOW), stage: 'granted' };
+    const view = { ring: 2, exceptions: [] };
+    const report = { ended, view, pass: 'p', result: null, migrationFailed: [], baked: false, observed: {} };
+    noteReport(newPackageState(V1, null, NOW), track, report as unknown as RingReport, NOW);
+    noteStarted(track, 'p');
+    return track;
+  };
+
+  it('begins it, and whatever was to stop it meanwhile is told to it again', () => {
+    const track: Track = { ...newTrack({ ring: 2 }, 'deploy', 'r', NOW), stage: 'granted', stopped: true };
+    noteStarted(track, 'p');
+    expect(track).toMatchObject({ stage: 'running', pass: 'p', stopped: false });
+  });
+
+  it('comes after its reports where a task brings both: one that is over stays so', () => {
+    expect(heard(false).stage).toBe('running');
+    expect(heard(true)).toMatchObject({ stage: 'over', pass: 'p' });
   });
 });
 
