@@ -13,7 +13,7 @@ import type { CellResult, CellRolloutInput } from '../src/contract/internal.js';
 import { CELLS_STATE } from '../src/contract/search-attributes.js';
 import type { CellState } from '../src/contract/status.js';
 import { alertOfCell } from '../src/domain/alerts/cell.js';
-import { cancellable, hasMigrated, judgeSeen, type Target, targetBefore } from '../src/domain/cell.js';
+import { cancellable, hasMigrated, isElsewhere, judgeSeen, type Target, targetBefore } from '../src/domain/cell.js';
 import { isBlockedBy, rangeText } from '../src/domain/cluster/blocks.js';
 import { sameVersion } from '../src/domain/package-version.js';
 import { returnsWithoutDowntime } from '../src/domain/return-rule.js';
@@ -225,28 +225,42 @@ class CellRun {
   }
 
   private async rollBack(target: Target, facts: TenantFacts | null, why: string): Promise<CellResult> {
-    const allowed = this.input.policy.downtimeRollback === 'allowed' || this.input.back?.mayTakeDown === true;
-    if (!allowed && !returnsWithoutDowntime(facts?.migratedVersion ?? null, target.version)) {
-      const migrated = facts?.migratedVersion ?? 'unknown';
-      const reason = `${why}; rollback needs downtime: migrated_version is ${migrated}, it came from ${target.version}`;
-      return { ...this.result('failed', reason), needsDowntime: true };
-    }
-    const report = await this.orderRollback(target, facts?.version ?? null);
+    const report = this.whyItStays(target, facts, why) ?? (await this.orderRollback(target, facts, why));
+    if ('state' in report) return report;
     if (report.outcome !== 'succeeded') return this.rollbackFailed(`${why}; ${rollbackProblem(report)}`, report);
     this.remember({ ...report.job, fromVersion: this.from });
     return await this.verifyBack(target, why);
   }
 
-  /** A rollback waits for nothing but another's job on the same cell, and for that only as long as one job may take. */
-  private async orderRollback(target: Target, running: string | null): Promise<JobReport> {
-    let expectedVersion = running;
+  /** How it ends where nothing may be ordered; null: it may go back. */
+  private whyItStays(target: Target, facts: TenantFacts | null, why: string): CellResult | null {
+    const { purpose, version, policy, back } = this.input;
+    const runs = facts?.version ?? null;
+    if (runs !== null && isElsewhere(runs, version, target.version)) {
+      this.now = runs;
+      if (purpose === 'rollback') return this.result('left', `runs ${runs}`);
+      return this.result('failed', `${why}; somebody has brought it to ${runs} meanwhile`);
+    }
+    const allowed = policy.downtimeRollback === 'allowed' || back?.mayTakeDown === true;
+    if (allowed || returnsWithoutDowntime(facts?.migratedVersion ?? null, target.version)) return null;
+    const migrated = facts?.migratedVersion ?? 'unknown';
+    const reason = `${why}; rollback needs downtime: migrated_version is ${migrated}, it came from ${target.version}`;
+    return { ...this.result('failed', reason), needsDowntime: true };
+  }
+
+  /**
+   * A rollback waits for nothing but another's job on the same cell, and for that only as long as one job may take. What
+   * that job did to the cell is judged before the rollback is ordered again.
+   */
+  private async orderRollback(target: Target, seen: TenantFacts | null, why: string): Promise<JobReport | CellResult> {
+    let facts = seen;
     const tries = Math.max(3, Math.ceil(this.input.policy.deployTimeoutMs / RETRY_TROUBLE_MS));
     let failuresLeft = (this.input.back?.tries ?? 1) - 1;
     for (let look = 1; ; look += 1) {
       const report = await this.errands.order({
         ...this.orderBase('rollback', target.version, look),
         chartVersion: target.chartVersion,
-        expectedVersion,
+        expectedVersion: facts?.version ?? null,
         scope: this.input.policy.scope,
         postDeployMigrations: 'skip',
         requireReady: false,
@@ -255,13 +269,15 @@ class CellRun {
         failuresLeft -= 1;
         await sleep(RETRY_TROUBLE_MS);
         // A rollback that failed half way may have left either version; AMP installs the target over both.
-        expectedVersion = (await this.errands.look())?.version ?? null;
-        continue;
+        facts = await this.errands.look();
+      } else {
+        if (report.outcome !== 'not-ordered' || look >= tries) return report;
+        if (report.why === 'busy') await sleep(RETRY_TROUBLE_MS);
+        else if (report.why !== 'changed') return report;
+        facts = report.seen?.version ? report.seen : await this.errands.look();
       }
-      if (report.outcome !== 'not-ordered' || look >= tries) return report;
-      if (report.why === 'busy') await sleep(RETRY_TROUBLE_MS);
-      else if (report.why !== 'changed') return report;
-      expectedVersion = report.seen?.version ?? (await this.errands.look())?.version ?? null;
+      const stays = this.whyItStays(target, facts, why);
+      if (stays) return stays;
     }
   }
 
@@ -324,10 +340,11 @@ class CellRun {
   private async takeBack(): Promise<CellResult> {
     this.show('rolling-back');
     const { version } = this.input;
-    const facts = await this.errands.lookWhenIdle();
+    const { facts, stuck } = await this.errands.lookWhenIdle();
     if (!facts?.version) return this.result('failed', 'what it runs is unknown');
     this.from = facts.version;
     this.now = facts.version;
+    if (stuck && !stuck.ours) return this.result('failed', `busy: job ${stuck.id} of somebody else does not end`);
     if (!sameVersion(facts.version, version)) return this.result('left', `runs ${facts.version}`);
     if (facts.previousVersion === null || sameVersion(facts.previousVersion, version)) {
       return this.result('failed', `what it ran before ${version} is unknown: AMP remembers ${facts.previousVersion}`);

@@ -53,6 +53,10 @@ export function targetBefore(job: JobFacts, facts: TenantFacts | null, target: T
   return { version: facts.previousVersion, chartVersion: facts.previousChartVersion };
 }
 
+/** A cell that is to go back runs neither what it is to leave nor what it would go back to: somebody else has moved it. */
+export const isElsewhere = (runs: string, from: string, to: string): boolean =>
+  !sameVersion(runs, from) && !sameVersion(runs, to);
+
 /** When a job began and ended, epoch ms: by AMP's clock, and its end by ours where that is known. */
 export function timesOf(job: JobFacts, nowMs: number): { begunAtMs: number; endedAtMs: number } {
   const { startedAt, finishedAt, finishedMs } = job;

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { JobFacts, TenantFacts } from '../../src/contract/activities.js';
 import type { CellPurpose } from '../../src/contract/internal.js';
 import type { RingPolicy } from '../../src/contract/policy.js';
-import { cancellable, judgeSeen, targetBefore, timesOf } from '../../src/domain/cell.js';
+import { cancellable, isElsewhere, judgeSeen, targetBefore, timesOf } from '../../src/domain/cell.js';
 import { V0, V1, V2 } from '../support/fleet.js';
 import { policyOf } from './policies.js';
 
@@ -77,6 +77,18 @@ describe('where a cell goes back to', () => {
     ],
   ])('%s', (_, of, facts, expected) => {
     expect(targetBefore(of, facts, target)).toEqual(expected);
+  });
+});
+
+describe('a cell that is to go back', () => {
+  it.each<[string, string, boolean]>([
+    ['runs the package still', V1, false],
+    ['runs it, its sha written longer', V1.replace('6a387d336a7', '6a387d336a7bbbb'), false],
+    ['has gone back by half', V0, false],
+    ['was brought to a newer package', V2, true],
+    ['was brought to a monthly release', '17.10.0', true],
+  ])('that %s', (_, runs, expected) => {
+    expect(isElsewhere(runs, V1, V0)).toBe(expected);
   });
 });
 

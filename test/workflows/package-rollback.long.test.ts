@@ -149,6 +149,32 @@ scenario(
 );
 
 scenario(
+  'a cell that somebody brings to another package meanwhile is left there; the others go back',
+  { rings: { 2: 3 }, policies: { 2: { ...LONG_GRACE, maxParallel: 3 } } },
+  async (world) => {
+    await graduate(world, V1);
+    await seen(world, V1, graceOf(2));
+    await world.fault([
+      { kind: 'slow', jobKind: 'configure', cell: 'c2-1', version: V2, factor: 160 },
+      { kind: 'job-fails', jobKind: 'rollback', cell: 'c2-2', times: 1 },
+    ]);
+    const moving = deployedByOthers(world, 'c2-1', V2);
+    await jobsSeen(world, (jobs) => toVersion(jobs, V2).length === 1);
+    const ended = rollback(world);
+    await jobsSeen(world, (jobs) => jobs.some((j) => j.cell === 'c2-2' && j.state === 'failed'));
+    await Promise.all([moving, deployedByOthers(world, 'c2-2', V2)]);
+    expect(await ended).toMatchObject({ state: 'rolled-back', needsDowntime: [] });
+    const back = (await backJobs(world)).map((j) => [j.cell, j.state]);
+    expect(back.sort()).toEqual([
+      ['c2-2', 'failed'],
+      ['c2-3', 'succeeded'],
+    ]);
+    const runs = ['c2-1', 'c2-2', 'c2-3'].map(async (cell) => (await cellNow(world, cell)).version);
+    expect(await Promise.all(runs)).toEqual([V2, V2, V0]);
+  },
+);
+
+scenario(
   'a person leaves a cell on the package, and stops the rollback; what is in flight comes to its end',
   { rings: { 2: 5 }, policies: { 2: { ...LONG_GRACE, maxParallel: 1 } }, jobMs: 900 },
   async (world) => {

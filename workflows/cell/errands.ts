@@ -158,12 +158,13 @@ export class Errands {
     return factsOf(await this.lookAtTenant());
   }
 
-  /** The same, once no job of ours is under way: its end decides what the cell runs. */
-  async lookWhenIdle(): Promise<TenantFacts | null> {
+  /** The same, once no job is under way, whoever ordered it: its end decides what the cell runs. And the job that does not end. */
+  async lookWhenIdle(): Promise<{ facts: TenantFacts | null; stuck: CellLook['activeJob'] }> {
     const endMs = Date.now() + this.input.policy.deployTimeoutMs + this.input.policy.cancelTimeoutMs;
     for (;;) {
       const look = await this.lookAtTenant();
-      if (!look?.activeJob?.ours || Date.now() > endMs) return factsOf(look);
+      const stuck = look?.activeJob ?? null;
+      if (stuck === null || Date.now() > endMs) return { facts: factsOf(look), stuck };
       await sleep(LOOK_AGAIN_MS);
     }
   }
