@@ -109,13 +109,16 @@ function forgetPass(s: RollbackState, ring: number): void {
   delete s.package.tracks[ring];
 }
 
+/** A person left it out, or its ring has it no more: one that came to another ring is that ring's. */
+const isLetBe = ({ state }: CellException): boolean =>
+  state === 'skipped' || state === 'quarantined' || state === 'left';
+
 const LEFT_NAMED_AT_MOST = 20;
 
 /** Cells that stayed on the package although no person left them there. */
 export function leftOf(s: RollbackState): LeftOnPackage {
   const views = tracksOf(s.package).flatMap(({ view }) => view ?? []);
-  const wanted = (e: CellException) => e.state === 'skipped' || e.state === 'quarantined';
-  const stayed = views.flatMap(({ exceptions }) => exceptions.filter((e) => !wanted(e)));
+  const stayed = views.flatMap(({ exceptions }) => exceptions.filter((e) => !isLetBe(e)));
   const unnamed = views.reduce((sum, v) => sum + v.exceptionsTotal - v.exceptions.length, 0);
   const named = stayed.slice(0, LEFT_NAMED_AT_MOST);
   return {
@@ -136,8 +139,7 @@ export function endOf(s: RollbackState): RolloutState {
 
 /** Of the cells that stay not all may be named: then their number decides, of which nothing speaks for one untold. */
 function isExplained({ exceptions, exceptionsTotal, failed, needDowntime = 0 }: RolloutRing): boolean {
-  const isWanted = ({ state, needsDowntime }: CellException) =>
-    needsDowntime === true || state === 'skipped' || state === 'quarantined';
+  const isWanted = (e: CellException) => e.needsDowntime === true || isLetBe(e);
   const areAllNamed = exceptions.length >= exceptionsTotal;
   return exceptions.every(isWanted) && (areAllNamed || failed <= needDowntime);
 }

@@ -204,6 +204,7 @@ describe('a rollback', () => {
       stays('b', { state: 'rollback-failed' }),
       stays('c', { state: 'skipped' }),
       stays('d', { state: 'quarantined' }),
+      stays('e', { state: 'left' }),
     ]);
     expect(leftOf(s)).toMatchObject({ total: 2, named: [{ cell: 'a' }, { cell: 'b' }], needDowntime: ['a'] });
     expect(leftOf(s)).not.toHaveProperty('ring');
@@ -216,6 +217,7 @@ describe('a rollback', () => {
     ['rolled-back', 'all went back', []],
     ['rolled-back', 'one would go down for it', [stays('a', { needsDowntime: true })]],
     ['rolled-back', 'one was left by a person', [stays('a', { state: 'skipped' })]],
+    ['rolled-back', 'one is no cell of the ring any more', [stays('a', { state: 'left' })]],
     ['aborted', 'one could not', [stays('a', { state: 'rollback-failed' })]],
     ['aborted', 'one has nothing to go back to', [stays('a', { reason: 'unknown' })]],
   ])('ends as %s where %s', (state, _what, exceptions) => {
