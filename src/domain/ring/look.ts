@@ -129,10 +129,11 @@ export function noteFirstLook(s: PassState, index: number, look: CellLook, rules
 
 /**
  * Another pass's run works on a cell of the ring that is taken back: it is this pass's business until that run has ended,
- * whatever the cell runs now.
+ * whatever the cell runs now; unless a person left it on the package.
  */
 export function awaitOther(s: PassState, index: number): void {
-  if (s.purpose !== 'rollback' || s.marks[index] === undefined || s.inFlight[index]) return;
+  const mark = s.marks[index];
+  if (s.purpose !== 'rollback' || mark === undefined || mark === 's' || s.inFlight[index]) return;
   delete s.exceptions[index];
   setMark(s, index, 'C');
 }

@@ -13,7 +13,7 @@ import type { Halt, Mark, PassState } from './pass.js';
 /** Leaves a cell out of the way, or notes to do so when its run has ended. Answers why not where it cannot be. */
 export function skip(s: PassState, index: number, by: string, reason: string, policy: RingPolicy): string | null {
   const mark = s.marks[index];
-  if (s.purpose === 'rollback') return leaveOnIt(s, index, `left on it by ${by}: ${reason}`);
+  if (s.purpose === 'rollback') return leaveOnIt(s, index, by, reason);
   // Out of the way is not mended: what a failed PDM stops stays stopped until it has succeeded.
   if (s.pdmFailed[index]) return 'a cell whose PDM has not failed';
   if (mark === undefined || mark === 'L') return 'a cell of this pass';
@@ -38,10 +38,12 @@ export function skipAfterOther(s: PassState, index: number, policy: RingPolicy):
 }
 
 /** Leaves a cell on the package that is taken back; one that is going back comes to its end. */
-function leaveOnIt(s: PassState, index: number, reason: string): string | null {
+function leaveOnIt(s: PassState, index: number, by: string, reason: string): string | null {
   const mark = s.marks[index];
   if (mark === undefined || mark === 'L' || mark === 'R') return 'a cell that is still to go back';
-  if (mark === 'C') markSkipped(s, index, reason);
+  if (mark === 'C') markSkipped(s, index, `left on it by ${by}: ${reason}`);
+  // Another pass's run is in the way still: nothing was begun to take the cell back.
+  else if (s.inFlight[index]?.foreign) s.skips[index] = { by, reason };
   return null;
 }
 

@@ -201,6 +201,14 @@ describe('a cell that the run of a terminated pass still works on', () => {
     expect(s.exceptions[0] === undefined).toBe(purpose === 'rollback');
   });
 
+  it('stays where a person left it', () => {
+    const s = newPass('rollback', 1);
+    setMark(s, 0, 's');
+    s.exceptions[0] = { state: 'skipped', reason: 'left on it by alice' };
+    awaitOther(s, 0);
+    expect(s).toMatchObject({ marks: ['s'], exceptions: { 0: { state: 'skipped' } } });
+  });
+
   it('is none of the pass’s where the ring has no such cell', () => {
     const s = newPass('rollback', 1);
     awaitOther(s, -1);

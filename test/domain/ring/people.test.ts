@@ -112,6 +112,26 @@ describe('a skip of a cell on which another pass’s run works', () => {
   it('counts no more where that run has brought it to the package', () => {
     expect(landed('C')).toMatchObject({ marks: ['C', 'C'], exceptions: {}, skips: {} });
   });
+
+  it.each([
+    ['leaves it on the package that is taken back', 'C', 's'],
+    ['says nothing where that run has taken it off', 'L', 'L'],
+  ])('%s', (_, lands, mark) => {
+    const s = standing('<', 'rollback');
+    Object.assign(s.inFlight[0] ?? {}, { foreign: true });
+    skip(s, 0, 'alice', 'being rebuilt', policy);
+    expect(marksOf(s)).toBe('<');
+    landAgain(s, 0);
+    setMark(s, 0, lands as Mark);
+    skipAfterOther(s, 0, policy);
+    expect(marksOf(s)).toBe(mark);
+  });
+
+  it('comes too late for one that is going back', () => {
+    const s = standing('<', 'rollback');
+    skip(s, 0, 'alice', 'being rebuilt', policy);
+    expect(s).toMatchObject({ marks: ['<'], skips: {} });
+  });
 });
 
 describe('a cell that the ring has no more', () => {
