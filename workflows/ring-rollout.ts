@@ -348,7 +348,7 @@ class RingRun {
     }
     ctx.noteCell(cell, trouble);
     const isHealth = trouble?.kind === 'health' || trouble?.kind === 'prometheus';
-    if (isHealth && input.back) void this.flights.waiveHealthOf(cell);
+    if (isHealth && input.purpose === 'rollback') void this.flights.waiveHealthOf(cell);
     // Nobody waits for the health of a cell in a pass that is to end.
     if (trouble && ctx.state.stop) void this.flights.hurry(ctx.cellsInDoubt());
   }

@@ -268,9 +268,10 @@ export class Flights {
       Object.assign(flight, { foreign: true, carried: true });
       const { version, purpose } = this.ctx.input;
       // What goes forward there is not waited for by a rollback of the ring: its job is cancelled, where that may be.
-      if (this.ctx.input.back) void this.waiveHealthOf(cell.id);
-      if (purpose === 'rollback') flight.cancelled = true;
-      else void this.ctx.mail.send(cellRolloutId(cell.id), standAsideSignal, { version });
+      if (purpose === 'rollback') {
+        flight.cancelled = true;
+        void this.waiveHealthOf(cell.id);
+      } else void this.ctx.mail.send(cellRolloutId(cell.id), standAsideSignal, { version });
       void this.followCarried([index]);
     } finally {
       this.ctx.pending -= 1;
