@@ -23,6 +23,8 @@ const KEEP = Boolean(process.env.PROPERTY_KEEP);
 /** One that does not come to rest, on a busy machine. */
 const LONGEST_RUN_MS = 240_000;
 const SHRINK_MS = 15 * 60_000;
+/** Of hundreds of runs somebody wants to know how far they have come. */
+const TOLD_EVERY = 50;
 
 test(`whatever fails and whatever people do, what must always hold does, and everything comes to rest (seed ${SEED})`, {
   timeout: SHRINK ? SHRINK_MS + LONGEST_RUN_MS : Math.ceil(RUNS / AT_ONCE) * LONGEST_RUN_MS,
@@ -42,6 +44,7 @@ async function playAll(): Promise<string[]> {
     for (const [i, plan] of numbered) {
       const played = await play(plan);
       count(tally, i, played);
+      if ((i + 1) % TOLD_EVERY === 0) process.stderr.write(`${i + 1} of ${RUNS} runs of seed ${SEED}\n`);
       if (!isBad(played)) continue;
       const said = report(played, SEED, String(i));
       // Whoever waits for hundreds of runs wants to know before the end, and may not wait for it.
