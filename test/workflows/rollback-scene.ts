@@ -14,7 +14,7 @@ export async function rollback(
 ): Promise<PackageRollbackStatus> {
   const client = world.cells.rollback(version);
   expect(await client.start(order(more))).toBe(true);
-  return await client.result(120_000);
+  return await client.result(180_000);
 }
 
 export const backJobs = async (world: World) => (await world.jobs()).filter((j) => j.kind === 'rollback');
