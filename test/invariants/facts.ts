@@ -101,6 +101,12 @@ function readAct({ act, version, payload, askedAt, answeredAt, answer, error }: 
 /** Run ids are UUIDs; a key has that of the pass that ordered its job. */
 const RUN_ID = /[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/;
 
+/** When the pass that ordered a job began, as its run id tells (UUID version 7, RFC 9562); null: it does not. */
+export function passBegan({ key }: Job): number | null {
+  const runId = RUN_ID.exec(key ?? '')?.[0].replaceAll('-', '') ?? '';
+  return runId[12] === '7' ? Number.parseInt(runId.slice(0, 12), 16) : null;
+}
+
 /**
  * A pass keeps the cells that it had in flight when their ring lost them: what it orders for one that has just moved counts
  * in the ring of the pass, which its other jobs tell.

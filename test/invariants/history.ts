@@ -1,4 +1,4 @@
-import { actsFor, actsOf, type Facts, type Job, jobsOn, rulesOf, statusOf } from './facts.js';
+import { actsFor, actsOf, type Facts, type Job, jobsOn, passBegan, rulesOf, statusOf } from './facts.js';
 import { once } from './once.js';
 import { compare, isPackage, same } from './packages.js';
 import type { RingRules } from './policy.js';
@@ -151,10 +151,13 @@ function wasQuarantined(facts: Facts, cell: string, { version, atMs }: Stay): bo
 
 /**
  * When the first pass of a package entered a ring, at the latest. The status has when its last one did: where that came after
- * the first job, the first one entered some time before that job.
+ * the first job, and the first pass does not tell when it began, that was some time before that job.
  */
 function enteredAt(facts: Facts, ring: number | undefined, version: string): number | null {
-  const firstMs = firstForward(facts, `${ring}\n${version}`)?.createdMs ?? null;
+  const first = firstForward(facts, `${ring}\n${version}`);
+  const beganMs = first && passBegan(first);
+  if (beganMs !== null) return beganMs;
+  const firstMs = first?.createdMs ?? null;
   const startedAt = statusOf(facts, version)?.rings.find((r) => r.ring === ring)?.startedAt ?? null;
   const startedMs = startedAt === null ? null : Date.parse(startedAt);
   if (firstMs === null || startedMs === null) return firstMs ?? startedMs;

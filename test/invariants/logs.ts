@@ -65,6 +65,12 @@ export function job(words: JobWords): LoggedJob {
   };
 }
 
+/** The key of a job whose pass began at this second, as run ids tell it. */
+export function keyOfPass(seconds: number, cell: string, version = V1): string {
+  const time = Math.round(ms(seconds)).toString(16).padStart(12, '0');
+  return `ccc/test/${time.slice(0, 8)}-${time.slice(8)}-7222-8333-94a5b6c7d8e9/${cell}/configure/${version}/1`;
+}
+
 export const pdm = (words: JobWords): LoggedJob => job({ kind: 'post_deploy_migrations', ...words });
 /** Back from V1 to V0. */
 export const rollback = (words: JobWords): LoggedJob => job({ kind: 'rollback', version: V0, ...words });

@@ -1,5 +1,19 @@
 import { describe, expect, test } from 'vitest';
-import { act, at, type Fields, job, judged, type Log, pdm, ring, rollback, status, V1, V2 } from '../logs.js';
+import {
+  act,
+  at,
+  type Fields,
+  job,
+  judged,
+  keyOfPass,
+  type Log,
+  pdm,
+  ring,
+  rollback,
+  status,
+  V1,
+  V2,
+} from '../logs.js';
 import type { ActRecord } from '../types.js';
 import { brakesHold } from './brakes-hold.js';
 
@@ -47,6 +61,14 @@ describe('under a brake', () => {
         jobs: [job({ cell: 'a2', at: 12 })],
         acts: [brake({ mode: 'finish-ring' })],
         statuses: { [V1]: status({ rings: [ring(2, { startedAt: at(10) })] }) },
+      },
+    ],
+    [
+      'a job of a pass that had begun, although a later one has entered the ring since',
+      {
+        jobs: [job({ cell: 'a2', at: 12, key: keyOfPass(9, 'a2') })],
+        acts: [brake({ mode: 'finish-ring' })],
+        statuses: { [V1]: status({ rings: [ring(2, { startedAt: at(60) })] }) },
       },
     ],
     [
@@ -112,6 +134,14 @@ describe('under a brake', () => {
       'a job in a ring not yet entered',
       'configure-b1-12',
       { jobs: [job({ cell: 'a1', at: 9 }), job({ cell: 'b1', at: 12 })], acts: [brake({ mode: 'finish-ring' })] },
+    ],
+    [
+      'a job of a pass that began under it',
+      'configure-a2-14',
+      {
+        jobs: [job({ cell: 'a2', at: 14, key: keyOfPass(13, 'a2') })],
+        acts: [brake({ mode: 'finish-ring' })],
+      },
     ],
     [
       'a job in a ring that another package had entered',

@@ -1,4 +1,4 @@
-import { type Act, clock, type Facts, type Job, jobsOn, say, short, statusOf } from '../facts.js';
+import { type Act, clock, type Facts, type Job, jobsOn, passBegan, say, short, statusOf } from '../facts.js';
 import { same } from '../packages.js';
 import type { Violation } from '../types.js';
 
@@ -91,6 +91,8 @@ function wasEntered(facts: Facts, brake: Brake, job: Job): boolean {
   const isBefore = (ms: number) => ms <= brake.heldFromMs + facts.leeway.toleranceMs;
   const here = (j: Job) => j.ours && j.ring === job.ring && short(j.version) === short(job.version);
   if (facts.jobs.some((j) => here(j) && isBefore(j.createdMs))) return true;
+  const beganMs = passBegan(job);
+  if (beganMs !== null) return isBefore(beganMs);
   const ring = statusOf(facts, job.version)?.rings.find((r) => r.ring === job.ring);
   return ring?.startedAt != null && isBefore(Date.parse(ring.startedAt));
 }
