@@ -148,7 +148,8 @@ function readJob(
     ring: place?.ring ?? null,
     kind: log.kind,
     version: log.version,
-    from: log.from_version,
+    // AMP has let PDM in because the cell ran this; what it says of the start may be what a hand has made of it since.
+    from: migrates ? (log.expected_version ?? log.from_version) : log.from_version,
     state: log.state,
     createdMs: Date.parse(log.created_at),
     startedMs: msOrNull(log.started_at),

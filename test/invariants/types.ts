@@ -24,6 +24,8 @@ export interface LoggedJob {
   kind: string;
   version: string;
   from_version: string | null;
+  /** What the order expected the tenant to run, where it said so: AMP answers 412 where that is not so. */
+  expected_version?: string | null;
   state: string;
   created_at: string;
   started_at: string | null;

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { act, cell, graduated, job, judged, type Log, pdm, rollback, topology } from '../logs.js';
+import { act, cell, graduated, job, judged, type Log, pdm, rollback, topology, V0, V1 } from '../logs.js';
 import { migrationsLast } from './migrations-last.js';
 
 const both = [job({ cell: 'a1', at: 0 }), job({ cell: 'a2', at: 1 })];
@@ -50,6 +50,16 @@ test.each<[string, Log]>([
   [
     'again, where a person asked for it after it had failed',
     { jobs: [...both, failedPdm, pdm({ cell: 'a1', at: 60 })], acts: [act('retryRing', 50, { ring: 2 })] },
+  ],
+  [
+    'on a cell that somebody changes between the order and its start',
+    {
+      jobs: [
+        ...both,
+        pdm({ cell: 'a1', at: due, state: 'failed', from: V0, more: { expected_version: V1 } }),
+        pdm({ cell: 'a2', at: due }),
+      ],
+    },
   ],
   [
     'on a cell in flight while another’s failure was not known yet',
