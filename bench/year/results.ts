@@ -155,6 +155,11 @@ export function countBy(names: readonly string[]): Record<string, number> {
   return counts;
 }
 
+/** The lists that are to fill: each has its bound (docs/limits.md), and in a quiet year the last of them is full in autumn. */
+const MEMORIES = ['acts', 'ended', 'graduated'];
+
+const memoriesOf = ({ byField }: ClusterRun): number => MEMORIES.reduce((sum, field) => sum + (byField[field] ?? 0), 0);
+
 /** Sizes of the cluster's runs: the largest, and those of each quarter in the middle. */
 export function growthOf({ runs, samples, days }: Lived): Record<string, unknown> {
   // The last run is not over: its history says nothing of how large one becomes.
@@ -166,8 +171,7 @@ export function growthOf({ runs, samples, days }: Lived): Record<string, unknown
       return values.length === 0 ? null : Math.round(median(values));
     });
   const states = middle((run) => run.stateBytes);
-  // How packages ended is remembered of the newest 500, more than a year has: until then that part grows.
-  const others = middle((run) => (run.stateBytes === null ? null : run.stateBytes - (run.byField.ended ?? 0)));
+  const others = middle((run) => (run.stateBytes === null ? null : run.stateBytes - memoriesOf(run)));
   const histories = middle((run) => run.historyBytes, quartersOf(over, days));
   const last = runs.at(-1);
   return {
@@ -177,7 +181,7 @@ export function growthOf({ runs, samples, days }: Lived): Record<string, unknown
     largestStateBytes: Math.max(...runs.map((run) => run.stateBytes ?? 0)),
     topologyBytes: last?.topologyBytes ?? null,
     stateBytesByQuarter: states,
-    withoutEndedByQuarter: others,
+    withoutMemoriesByQuarter: others,
     historyBytesByQuarter: histories,
     eventsByQuarter: middle((run) => run.events, quartersOf(over, days)),
     stateBytesByMonth: byMonth(runs),
