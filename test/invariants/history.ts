@@ -193,11 +193,11 @@ const isNamed = (facts: Facts, ring: number, version: string, cell: string): boo
 const wasTried = (facts: Facts, cell: string, version: string): boolean =>
   jobsOn(facts, cell).some((j) => same(j.version, version));
 
-/** On the way to the package, or back from it. */
+/** On the way to the package; or it was not well on it, and was taken back, or was to be. */
 const hasFailed = (facts: Facts, cell: string, version: string, atMs: number): boolean =>
   jobsOn(facts, cell).some((j) => {
-    const isOfIt = j.forward ? same(j.version, version) : same(j.from, version);
-    return isOfIt && j.state === 'failed' && (j.finishedMs ?? atMs) <= atMs;
+    if (j.forward) return same(j.version, version) && j.state === 'failed' && (j.finishedMs ?? atMs) <= atMs;
+    return j.kind === 'rollback' && same(j.from, version) && j.createdMs <= atMs;
   });
 
 /** The deployment that a rollback takes back: the last one before it that began with something else on the cell. */

@@ -87,6 +87,13 @@ describe('a ring may begin', () => {
       },
     ],
     [
+      'after a cell that was taken back in a soft ring, where that ends its pass as well',
+      {
+        jobs: [job({ cell: 'a1', at: 0 }), rollback({ cell: 'a1', at: 2 }), next(11)],
+        topology: shared({ onFailure: 'soft' }),
+      },
+    ],
+    [
       'after a cell of a soft ring that was too ill for any order, and is named',
       {
         jobs: [job({ cell: 'a1', at: 0 }), next(11)],
