@@ -139,13 +139,19 @@ export function keptOn(
   if (ring <= topology.perimeter) return { not: 'inside the perimeter a ring moves only on command' };
   if (!record || !version) return { not: 'no package has converged in it yet' };
   const { desired, takenBack } = record;
-  if (desired && isPackage(desired) && isNewer(desired, version)) return { not: `it is to run ${desired}` };
+  if (desired && isNewer(desired, version) && !isOver(state, desired)) return { not: `it is to run ${desired}` };
   const leaving = whyLeaving(state, version);
   if (leaving) return { not: leaving };
   const stopped = takenBack ? `${version} was taken back from it` : whyStopped(state, version);
   if (!stopped) return withChart(state, version);
   const back = wentBackTo(record);
   return back && !whyLeaving(state, back) && !whyStopped(state, back) ? withChart(state, back) : { not: stopped };
+}
+
+/** Nobody brings it to a cell any more; those that it cannot be taken back from stay on it, and are past their ring. */
+function isOver(state: ClusterState, version: string): boolean {
+  const ended = state.ended[version]?.state;
+  return !isPackage(version) || (!state.rollouts[version] && (ended === 'aborted' || ended === 'rolled-back'));
 }
 
 /** Why cells may be about to be taken off the package, or null: before that is over nothing is brought anywhere. */

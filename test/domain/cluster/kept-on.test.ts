@@ -103,6 +103,15 @@ describe('a ring whose package is stopped', () => {
     expect(kept(state)).toEqual({ not: `${V2} is not graduated any more` });
   });
 
+  it('is kept on what it converged on, once a newer one that had not come through is over and was left on cells', () => {
+    const state = cluster();
+    state.rollouts[V3] = { run: 'r', startedAtMs: NOW, chartVersion: null, lane: null, graduatedAt: at(3) };
+    pass(state, V3, { [V2]: 1, [V3]: 2 });
+    expect(kept(state)).toEqual({ not: `it is to run ${V3}` });
+    ends(state, V3, 'aborted');
+    expect(kept(state)).toEqual(onV2);
+  });
+
   it('is kept on what it converged on before, once an abort has taken its cells back and is over', () => {
     const state = cluster();
     noteAborting(state, { version: V2, run: 'r' });
