@@ -69,6 +69,18 @@ scenario(
 );
 
 scenario(
+  'a ring whose last cell leaves while it bakes holds its package up no longer than that',
+  { rings: { 2: 1, 3: 2 }, policies: { 2: { bakeTime: '6s' } } },
+  async (world) => {
+    await graduate(world, V1);
+    await seen(world, V1, (s) => ringOf(s, 2)?.state === 'baking');
+    const left = changed(world, (t) => void ring(t, 2).cells.shift());
+    await apply(world, left, { allowRemoval: true });
+    expect(await ends(world, V1)).toMatchObject({ state: 'converged', rings: [{ ring: 2, empty: true }, { ring: 3 }] });
+  },
+);
+
+scenario(
   'a ring that leaves the topology while a package rolls over it holds nothing up, and is forgotten',
   { rings: { 2: 2, 3: 2 }, policies: { 2: { maxParallel: 1 } }, jobMs: 1_500 },
   async (world) => {

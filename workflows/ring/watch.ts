@@ -3,6 +3,7 @@ import type { CellRef } from '../../src/contract/activities.js';
 import { BAD_ANSWERS } from '../../src/domain/health/readiness.js';
 import { turnedBad } from '../../src/domain/ring/pass.js';
 import { watchCells } from '../shared/activities.js';
+import { Alarm } from '../shared/alarm.js';
 import type { PassContext } from './context.js';
 import type { Flights } from './flights.js';
 
@@ -19,11 +20,14 @@ export class Watch {
   private stage = '';
   /** Batches under way. */
   private batches = 0;
+  private readonly clock: Alarm;
 
   constructor(
     private readonly ctx: PassContext,
     private readonly flights: Flights,
-  ) {}
+  ) {
+    this.clock = new Alarm(() => ctx.wake());
+  }
 
   /** Begins, goes on or ends as the pass's stage wants it. */
   keep(): void {
@@ -68,8 +72,11 @@ export class Watch {
     Object.assign(this.ctx.state, { watched: null, silent: [] });
   }
 
+  /** Where none of them is left to be watched, the clock runs on, and nothing else tells that it is over. */
   private noteWatched(): void {
     this.ctx.state.watched = this.ctx.state.stage;
+    const untilMs = this.until();
+    if (untilMs !== null && untilMs > Date.now()) this.clock.set(untilMs);
     this.ctx.wake();
   }
 
