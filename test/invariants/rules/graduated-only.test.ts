@@ -26,6 +26,14 @@ test.each<[string, Log]>([
     },
   ],
   [
+    'a moment after it was aborted, where the cluster had it in flight',
+    {
+      jobs: [job({ cell: 'a1', at: 7 })],
+      acts: [graduated(0), act('abort', 5)],
+      statuses: { [V1]: status({ state: 'aborted', finishedAt: at(6) }) },
+    },
+  ],
+  [
     'after its rollout was superseded, in a ring that had converged on it',
     {
       jobs: [job({ cell: 'a1', at: 1 }), job({ cell: 'a2', at: 3 }), rollback({ cell: 'a1', at: 5 }), late],
@@ -63,6 +71,14 @@ test.each<[string, Log]>([
       jobs: [late],
       acts: [graduated(0)],
       statuses: { [V1]: status({ state: 'superseded', finishedAt: at(6) }) },
+    },
+  ],
+  [
+    'after its rollout ended as aborted, by no act',
+    {
+      jobs: [job({ cell: 'a1', at: 7 })],
+      acts: [graduated(0)],
+      statuses: { [V1]: status({ state: 'aborted', finishedAt: at(6) }) },
     },
   ],
   [
