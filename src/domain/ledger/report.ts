@@ -210,11 +210,10 @@ function driftOf(
     const endMs = Math.min(day + DAY_MS, Date.parse(until));
     for (let entry = entries[at]; entry && ms(entry) < endMs; entry = entries[++at])
       takeDrift(entry, onRing, graduated);
-    for (const ring of rings) {
-      const has = onRing.get(ring);
+    for (const [ring, byDay] of Object.entries(drift)) {
+      const has = onRing.get(Number(ring));
       if (has === undefined) continue;
-      const behind = [...graduated].filter((version) => isNewer(version, has)).length;
-      drift[ring] = { ...drift[ring], [dayOf(day)]: behind };
+      byDay[dayOf(day)] = [...graduated].filter((version) => isNewer(version, has)).length;
     }
   }
   return drift;
