@@ -114,7 +114,8 @@ function planRing(ring: Ring, at: At): PlannedRing {
   const lane = isOuter && hasLane(topology, at.lane) ? at.lane : null;
   const policy = resolvePolicy(topology, ring.ring, lane, now);
   const known = status.rings.find((r) => r.ring === ring.ring);
-  const cells = cellsOf(ring, policy, at);
+  const running = runningIn(known);
+  const cells = cellsOf(ring, policy, running, at);
   const going = cells.filter(({ does }) => does === 'first' || does === 'deploy').length;
   const cellMs = timeBy(status)(ring.ring);
   return {
@@ -130,7 +131,7 @@ function planRing(ring: Ring, at: At): PlannedRing {
     graceMs: isOuter && policy.postDeployMigrations === 'separate' ? policy.gracePeriodMs : null,
     ...expectationOf(at.forecasts.find((f) => f.ring === ring.ring)),
     ...(known?.late ? { late: true as const } : {}),
-    notes: notesOf(runningIn(known), version),
+    notes: notesOf(running, version),
   };
 }
 
@@ -188,7 +189,12 @@ function whyRefused(ring: ClusterRing | undefined, version: string): PlannedRing
   return { code: 'older_package', detail: `ring ${ring?.ring} has, or is getting, ${desired}` };
 }
 
-function cellsOf(ring: Ring, { firstCells, mode }: RingPolicy, { status, version, now }: At): PlannedCell[] {
+function cellsOf(
+  ring: Ring,
+  { firstCells, mode }: RingPolicy,
+  running: Running,
+  { status, version, now }: At,
+): PlannedCell[] {
   const { cells, leftOut } = deployableCells(ring, now, mode);
   const quarantined = new Map(status.quarantined.map((q) => [q.cell, q]));
   const out = leftOut.map(({ cell, state, reason }): PlannedCell => {
@@ -201,7 +207,6 @@ function cellsOf(ring: Ring, { firstCells, mode }: RingPolicy, { status, version
   const going = cells.filter(({ id }) => !quarantined.has(id));
   const known = status.rings.find((r) => r.ring === ring.ring);
   const said = new Map(known?.exceptions.map((e) => [e.cell, e]));
-  const running = runningIn(known);
   let isToCome = 0;
   const deployed = going.map(({ id }): PlannedCell => {
     const runs = runsOn(running, id);
