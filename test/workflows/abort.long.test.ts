@@ -168,7 +168,7 @@ scenario('a rollout that goes on, or that was superseded, cannot be restarted', 
 
 scenario(
   'a rolled-back version that is restarted may be deployed again',
-  { rings: { 2: 1 }, policies: { 2: { bakeTime: '3s' } } },
+  { rings: { 2: 1 }, policies: { 2: { bakeTime: '15s' } } },
   async (world) => {
     await graduate(world, V1);
     await seen(world, V1, (s) => ringOf(s, 2)?.state === 'baking');

@@ -5,7 +5,7 @@ import { clusterSeen, ends, expectRejected, graduate, jobsSeen, ringOf, scenario
 
 scenario(
   'a blocked package that bakes goes no further, nor does its PDM run; the one with the fix takes its place by itself',
-  { rings: { 2: 2, 3: 2 }, policies: { 2: { bakeTime: '2s', gracePeriod: '1s' } } },
+  { rings: { 2: 2, 3: 2 }, policies: { 2: { bakeTime: '10s', gracePeriod: '1s' } } },
   async (world) => {
     await graduate(world, V1);
     await seen(world, V1, (s) => ringOf(s, 2)?.state === 'baking');

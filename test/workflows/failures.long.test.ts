@@ -337,7 +337,7 @@ scenario(
 
 scenario(
   'a cell that gives no answer when the bake should end is not taken for healthy: the ring waits and names it',
-  { rings: { 2: 2, 3: 1 }, policies: { 2: { bakeTime: '4s', maxParallel: 2 } } },
+  { rings: { 2: 2, 3: 1 }, policies: { 2: { bakeTime: '10s', maxParallel: 2 } } },
   async (world) => {
     await graduate(world, V1);
     await seen(world, V1, (s) => ringOf(s, 2)?.state === 'baking');

@@ -148,7 +148,7 @@ scenario(
 
 scenario(
   'a check that fails in an outer ring halts it before the next one, until it passes or is overridden',
-  { rings: { 2: 2, 3: 1 }, policies: { 2: { bakeTime: '5s' } } },
+  { rings: { 2: 2, 3: 1 }, policies: { 2: { bakeTime: '10s' } } },
   async (world) => {
     const rollout = world.cells.rollout(V1);
     const check = (outcome: 'passed' | 'failed') =>

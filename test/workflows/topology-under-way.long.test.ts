@@ -70,7 +70,7 @@ scenario(
 
 scenario(
   'a ring whose last cell leaves while it bakes holds its package up no longer than that',
-  { rings: { 2: 1, 3: 2 }, policies: { 2: { bakeTime: '6s' } } },
+  { rings: { 2: 1, 3: 2 }, policies: { 2: { bakeTime: '10s' } } },
   async (world) => {
     await graduate(world, V1);
     await seen(world, V1, (s) => ringOf(s, 2)?.state === 'baking');
