@@ -1,5 +1,6 @@
 import { expect } from 'vitest';
 import type { PackageRollbackStatus } from '../../src/contract/status.js';
+import { whatIsOpen } from '../support/evidence.js';
 import { V1 } from '../support/fleet.js';
 import type { World } from '../support/world.js';
 import { ringOf } from './support.js';
@@ -14,7 +15,13 @@ export async function rollback(
 ): Promise<PackageRollbackStatus> {
   const client = world.cells.rollback(version);
   expect(await client.start(order(more))).toBe(true);
-  return await client.result(180_000);
+  try {
+    return await client.result(180_000);
+  } catch (error) {
+    const seen = JSON.stringify(await client.status().catch(String), null, 1);
+    const open = await whatIsOpen(world.client);
+    throw new Error(`${error}; last seen: ${seen}; open:\n${open.join('\n')}`, { cause: error });
+  }
 }
 
 export const backJobs = async (world: World) => (await world.jobs()).filter((j) => j.kind === 'rollback');
