@@ -5,7 +5,7 @@ import { ringRolloutId } from '../src/contract/ids.js';
 import { CELLS_STATE } from '../src/contract/search-attributes.js';
 import { brakeOfBlock } from '../src/domain/cluster/blocks.js';
 import { cellsToReturn, entryOf } from '../src/domain/cluster/entry.js';
-import { concerns, planRing } from '../src/domain/rollback/plan.js';
+import { concerns, planRing, unknownTo } from '../src/domain/rollback/plan.js';
 import { type Ring, resolvePolicy, ringOf } from '../src/domain/topology/index.js';
 import { type LastKnown, lastKnown } from './cluster-state.js';
 import { heartbeating } from './heartbeat.js';
@@ -27,7 +27,8 @@ export function createSurveyPackage(dependencies: RollbackDependencies): Activit
           if (order.ring !== null && ring.ring !== order.ring) continue;
           rings.push(await survey(dependencies, { order, known, ring, signal }));
         }
-        return { rings: rings.filter(concerns) };
+        const unknownCells = unknownTo(known.topology, order.allowDowntime);
+        return { rings: rings.filter(concerns), ...(unknownCells.length > 0 ? { unknownCells } : {}) };
       },
     );
 }

@@ -11,6 +11,7 @@ import {
   upsertSearchAttributes,
   workflowInfo,
 } from '@temporalio/workflow';
+import type { Survey } from '../src/contract/activities.js';
 import { FAILURE } from '../src/contract/failures.js';
 import { CLUSTER_WORKFLOW_ID, packageRollbackId, packageRolloutId } from '../src/contract/ids.js';
 import * as messages from '../src/contract/messages.js';
@@ -149,7 +150,9 @@ class RollbackRun {
     const { version, ring = null, allowDowntime = [], toBlocked = false, dryRun } = this.order;
     for (let tries = 1; rollback.givenUp === null; tries += 1) {
       try {
-        noteSurvey(rollback, await surveyPackage({ version, ring, allowDowntime, toBlocked }));
+        const survey = await surveyPackage({ version, ring, allowDowntime, toBlocked });
+        if (rollback.plan === null) this.nameUnknown(survey);
+        noteSurvey(rollback, survey);
         if (dryRun && rollback.givenUp === null) this.ctx.end('waiting', null);
         return;
       } catch (error) {
@@ -159,6 +162,14 @@ class RollbackRun {
         this.show();
         await sleep(troublePauseMs(tries));
       }
+    }
+  }
+
+  /** What it does to the cells that there are it does all the same. */
+  private nameUnknown({ unknownCells = [] }: Survey): void {
+    const expected = 'a cell of the topology';
+    for (const value of unknownCells) {
+      this.ctx.fileRejection('rollback', { path: 'allowDowntime', value, expected }, this.order.by);
     }
   }
 

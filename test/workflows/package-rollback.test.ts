@@ -46,8 +46,9 @@ scenario(
     await graduate(world, V1);
     await seen(world, V1, (s) => ringOf(s, 2)?.state === 'converged' && ringOf(s, 3)?.state === 'baking');
     const before = await world.jobs();
-    const plan = await rollback(world, V1, { dryRun: true });
+    const plan = await rollback(world, V1, { dryRun: true, allowDowntime: ['c2-11'] });
     expect(plan).toMatchObject({ dryRun: true, rings: [], needsDowntime: [] });
+    expect(plan.rejected).toMatchObject([{ message: 'rollback', by: 'alice', path: 'allowDowntime', value: 'c2-11' }]);
     expect(plan.plan).toMatchObject([
       { ring: 2, cells: 2, targets: {}, staysTotal: 2 },
       { ring: 3, cells: 2, targets: { [V0]: 2 }, stays: [] },

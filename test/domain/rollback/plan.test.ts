@@ -1,6 +1,7 @@
 import { describe, expect, it, test } from 'vitest';
 import type { CellLook, TenantFacts } from '../../../src/contract/activities.js';
-import { concerns, planRing, returnOf } from '../../../src/domain/rollback/plan.js';
+import { concerns, planRing, returnOf, unknownTo } from '../../../src/domain/rollback/plan.js';
+import type { Topology } from '../../../src/domain/topology/index.js';
 import { V0, V1, V2 } from '../../support/fleet.js';
 
 const facts = (more: Partial<TenantFacts> = {}): TenantFacts => ({
@@ -104,6 +105,12 @@ describe('the plan of a ring', () => {
   it('lets all go back where the ring’s policy allows downtime', () => {
     const looks = [look('c', {}, { migratedVersion: V1 })];
     expect(planRing({ ...ring, downtimeAllowed: true }, looks, order, [])).toMatchObject({ targets: { [V0]: 1 } });
+  });
+
+  it('names the cells that no ring has, each once', () => {
+    const rings = [{ cells: [{ id: 'a' }] }, { cells: [{ id: 'b' }, { id: 'c' }] }] as Topology['rings'];
+    expect(unknownTo({ rings }, ['c', 'cc', 'a', 'cc', 'd'])).toEqual(['cc', 'd']);
+    expect(unknownTo({ rings }, ['a', 'b'])).toEqual([]);
   });
 
   test.each([
