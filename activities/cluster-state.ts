@@ -1,4 +1,5 @@
 import type { Client } from '@temporalio/client';
+import { CLOSED_RUN } from '../src/contract/closed-run.js';
 import { CLUSTER_WORKFLOW_ID } from '../src/contract/ids.js';
 import type { PackedTopology } from '../src/contract/internal.js';
 import type { BlockedVersion, ClusterStatus } from '../src/contract/status.js';
@@ -23,11 +24,16 @@ export async function lastKnown(
   client: Pick<Client, 'workflow' | 'withAbortSignal'>,
   signal: AbortSignal,
 ): Promise<LastKnown> {
-  const cluster = client.workflow.getHandle(CLUSTER_WORKFLOW_ID);
   const stop = AbortSignal.any([signal, AbortSignal.timeout(QUERY_MS)]);
-  const [{ gzip, revision }, { blocked, quarantined }] = await client.withAbortSignal(stop, () =>
-    Promise.all([cluster.query<PackedTopology>('topology'), cluster.query<ClusterStatus>('status')]),
-  );
+  const [{ gzip, revision }, { blocked, quarantined }] = await client.withAbortSignal(stop, async () => {
+    const { runId, status } = await client.workflow.getHandle(CLUSTER_WORKFLOW_ID).describe();
+    const args = status.name === 'RUNNING' ? [] : [CLOSED_RUN];
+    const cluster = client.workflow.getHandle(CLUSTER_WORKFLOW_ID, runId);
+    return Promise.all([
+      cluster.query<PackedTopology, string[]>('topology', ...args),
+      cluster.query<ClusterStatus, string[]>('status', ...args),
+    ]);
+  });
   if (gzip === null) throw new Error('the cell cluster has no topology yet');
   return { topology: unpack(gzip) as Topology, revision, blocked, quarantined };
 }

@@ -1,4 +1,6 @@
+import { defaultPayloadConverter } from '@temporalio/common';
 import type { WorkflowInterceptors, WorkflowInternalsInterceptor } from '@temporalio/workflow';
+import { CLOSED_RUN } from '../src/contract/closed-run.js';
 import { AHEAD_OF_ITS_TASK } from '../src/contract/failures.js';
 
 type Activation = Parameters<NonNullable<WorkflowInternalsInterceptor['activate']>>[0]['activation'];
@@ -9,19 +11,32 @@ type Activation = Parameters<NonNullable<WorkflowInternalsInterceptor['activate'
  * it asks for, and sends it with what the next task brings. What came as two is one when it is replayed: the order differs,
  * and the run cannot be replayed ever again. (The Go SDK knows the same trouble: temporalio/sdk-go#755.)
  *
- * An activation that throws ends the query and drops the run from the cache; the task that follows replays it as it was.
+ * Such events are left alone. An activation that throws then ends the query and drops the run from the cache; the task that
+ * follows replays it as it was. Where the run is over no task will follow: whoever knows that says so with the query, and is
+ * answered what the last one left.
  */
 export const interceptors = (): WorkflowInterceptors => {
-  let before: { started: string; length: number } | null = null;
+  let before: Moment | null = null;
+  /** Where the history ends whose last events were left alone. */
+  let ahead: Moment | null = null;
   return {
     internals: [
       {
         activate(input, next) {
           const { activation } = input;
-          if (activation.jobs?.some((job) => job.queryWorkflow)) return next(input);
+          const queries = activation.jobs?.flatMap((job) => job.queryWorkflow ?? []) ?? [];
+          if (queries.length > 0) {
+            if (ahead !== null && !queries.every(isOfClosedRun)) throw new Error(AHEAD_OF_ITS_TASK);
+            return next(input);
+          }
           const now = { started: startOf(activation), length: activation.historyLength ?? 0 };
-          const isAhead = !activation.isReplaying && before?.started === now.started && now.length > before.length;
-          if (isAhead) throw new Error(AHEAD_OF_ITS_TASK);
+          // One activation comes in parts.
+          if (ahead !== null && isSame(now, ahead)) return;
+          if (ahead !== null) throw new Error(AHEAD_OF_ITS_TASK);
+          if (!activation.isReplaying && before?.started === now.started && now.length > before.length) {
+            ahead = now;
+            return;
+          }
           before = now;
           return next(input);
         },
@@ -30,5 +45,24 @@ export const interceptors = (): WorkflowInterceptors => {
   };
 };
 
-/** When the workflow task began that an activation belongs to: every task has its own. */
+/** When the workflow task began that an activation belongs to: every task has its own; and how long the history was. */
+interface Moment {
+  started: string;
+  length: number;
+}
+
+const isSame = (a: Moment, b: Moment): boolean => a.started === b.started && a.length === b.length;
+
 const startOf = ({ timestamp }: Activation): string => `${timestamp?.seconds}.${timestamp?.nanos}`;
+
+type Query = NonNullable<NonNullable<NonNullable<Activation['jobs']>[number]['queryWorkflow']>>;
+
+function isOfClosedRun({ arguments: args }: Query): boolean {
+  const last = args?.at(-1);
+  if (!last) return false;
+  try {
+    return defaultPayloadConverter.fromPayload(last) === CLOSED_RUN;
+  } catch {
+    return false;
+  }
+}

@@ -4,6 +4,7 @@ import type { ClusterStatus, PackageRollbackStatus, PackageRolloutStatus } from 
 import type { Topology } from '../../src/domain/topology/index.js';
 import { type ActRecord, checkInvariants, type LoggedJob } from '../../test/invariants/index.js';
 import type { SeenAct, SeenRollout } from '../../test/invariants/types.js';
+import { statusOfRun } from '../../test/support/evidence.js';
 import type { SimulatedTime } from './time.js';
 
 /**
@@ -98,9 +99,7 @@ async function statusesOfRuns<T>(client: Client, workflowId: string): Promise<T[
   const statuses: T[] = [];
   for await (const run of client.workflow.list({ query: `WorkflowId = '${workflowId}'` })) {
     if (run.status.name === 'CONTINUED_AS_NEW') continue;
-    const handle = client.workflow.getHandle(run.workflowId, run.runId);
-    const status = run.status.name === 'COMPLETED' ? handle.result() : handle.query('status');
-    const found = (await status.catch(() => null)) as T | null;
+    const found = await statusOfRun<T>(client, run);
     if (found) statuses.unshift(found);
   }
   return statuses;

@@ -6,6 +6,7 @@ import {
   type WorkflowUpdateHandle,
 } from '@temporalio/client';
 import { type Workflow, WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
+import { CLOSED_RUN } from '../contract/closed-run.js';
 import type { WorkflowType } from '../contract/ids.js';
 import { TimedOutError, UnreachableError } from './errors.js';
 import { isCollision, isDeadline, isPassing, toClientError } from './translate.js';
@@ -84,11 +85,13 @@ export class Calls {
   /** What an open run answers; of an ended one its result; of one that was cut off its last word, and how it was. */
   async query<T>(workflowId: string, name: string, payload?: object): Promise<{ answer: T; cutOff: CutOff | null }> {
     const handle = this.#handle(workflowId);
-    const { status: run } = await this.#bounded(workflowId, this.#limits.acceptMs, () => handle.describe());
-    const args = payload === undefined ? [] : [payload];
-    const ask = run.name === 'COMPLETED' ? () => handle.result() : () => handle.query(name, ...args);
+    const { status: run, runId } = await this.#bounded(workflowId, this.#limits.acceptMs, () => handle.describe());
+    const cutOff = cutOffBy(run.name);
+    const asked = cutOff === null ? handle : this.client.workflow.getHandle(workflowId, runId);
+    const args = [...(payload === undefined ? [] : [payload]), ...(cutOff === null ? [] : [CLOSED_RUN])];
+    const ask = run.name === 'COMPLETED' ? () => handle.result() : () => asked.query(name, ...args);
     const answer = (await this.#bounded(workflowId, this.#limits.acceptMs, ask)) as T;
-    return { answer, cutOff: cutOffBy(run.name) };
+    return { answer, cutOff };
   }
 
   /** Starts a workflow, unless one is open under its id; answers whether it did. */

@@ -1,7 +1,7 @@
 import { expect } from 'vitest';
 import { packageRollbackId, packageRolloutId } from '../../src/contract/ids.js';
 import type { PackageRollbackStatus, PackageRolloutStatus } from '../../src/contract/status.js';
-import { asked } from '../support/patience.js';
+import { statusOfRun } from '../support/evidence.js';
 import type { World } from '../support/world.js';
 import { checkInvariants } from './index.js';
 import type { Evidence, Leeway, SeenAct, SeenRollout } from './types.js';
@@ -34,10 +34,7 @@ export async function evidenceOf(world: World): Promise<Evidence> {
 async function statusOfAllRuns(world: World, version: string): Promise<PackageRolloutStatus | null> {
   const statuses: PackageRolloutStatus[] = [];
   for await (const run of world.client.workflow.list({ query: `WorkflowId = '${packageRolloutId(version)}'` })) {
-    const handle = world.client.workflow.getHandle(run.workflowId, run.runId);
-    const isOver = run.status.name === 'COMPLETED';
-    const status = isOver ? handle.result() : asked(() => handle.query<PackageRolloutStatus>('status'));
-    const found = (await status.catch(() => null)) as PackageRolloutStatus | null;
+    const found = await statusOfRun<PackageRolloutStatus>(world.client, run);
     if (found) statuses.unshift(found);
   }
   const newest = statuses.at(-1);
@@ -56,9 +53,7 @@ async function statusOfAllRuns(world: World, version: string): Promise<PackageRo
 async function actsOfRollbacks(world: World, version: string): Promise<SeenAct[]> {
   const acts: SeenAct[] = [];
   for await (const run of world.client.workflow.list({ query: `WorkflowId = '${packageRollbackId(version)}'` })) {
-    const handle = world.client.workflow.getHandle(run.workflowId, run.runId);
-    const status = run.status.name === 'COMPLETED' ? handle.result() : asked(() => handle.query('status'));
-    const found = (await status.catch(() => null)) as PackageRollbackStatus | null;
+    const found = await statusOfRun<PackageRollbackStatus>(world.client, run);
     acts.unshift(...(found?.acts ?? []));
   }
   return acts;

@@ -1,4 +1,17 @@
-import type { Client } from '@temporalio/client';
+import type { Client, WorkflowExecutionInfo } from '@temporalio/client';
+import { CLOSED_RUN } from '../../src/contract/closed-run.js';
+import { asked } from './patience.js';
+
+/** The status of a run, or the last it had; null where nobody can tell. */
+export async function statusOfRun<T>(
+  client: Client,
+  { workflowId, runId, status }: Pick<WorkflowExecutionInfo, 'workflowId' | 'runId' | 'status'>,
+): Promise<T | null> {
+  const handle = client.workflow.getHandle(workflowId, runId);
+  const args = status.name === 'RUNNING' ? [] : [CLOSED_RUN];
+  const told = status.name === 'COMPLETED' ? handle.result() : asked(() => handle.query('status', ...args));
+  return (await told.catch(() => null)) as T | null;
+}
 
 /** What is open in a namespace and what it waits for, in lines: for the message of a test that waited in vain. */
 export async function whatIsOpen(client: Client): Promise<string[]> {

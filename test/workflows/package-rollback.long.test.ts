@@ -253,6 +253,29 @@ scenario(
 );
 
 scenario(
+  'what a cluster knew that somebody terminated is heard, also where no worker took any more what it was told last',
+  { rings: { 2: 2 }, policies: { 2: LONG_GRACE } },
+  async (world) => {
+    await graduate(world, V1);
+    await seen(world, V1, graceOf(2));
+    await world.stopWorkers();
+    for (const workflowId of ['cell-cluster', `package-rollout/${V1}`]) {
+      await rawSignal(world, workflowId, 'skipCell', {
+        cell: 'c2-1',
+        by: 'alice',
+        reason: 'nobody is there to hear it',
+      });
+      await world.client.workflow.getHandle(workflowId).terminate('gone');
+    }
+    await world.startWorker();
+    expect(await world.cells.rollout(V1).status()).toMatchObject({ state: 'baking', cutOff: 'terminated' });
+    const end = await rollback(world);
+    expect(end).toMatchObject({ state: 'rolled-back', needsDowntime: [], rings: [{ ring: 2, rolledBack: 2 }] });
+    await applyAnew(world);
+  },
+);
+
+scenario(
   'a refusal that comes late is obeyed: cells that are going back come to their end, and no further one is touched',
   { rings: { 2: 3, 3: 3 }, policies: { 2: LONG_GRACE, 3: { bakeTime: '1h', maxParallel: 1 } }, jobMs: 300 },
   async (world) => {
