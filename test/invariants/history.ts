@@ -124,12 +124,13 @@ export function convergenceOf(facts: Facts, ring: number, stay: Stay): Convergen
     skipped: skips.some((a) => a.payload.cell === id) || wasQuarantined(facts, id, stay),
     periods: periodsOn(facts, id, version, atMs),
   }));
+  const anywhere = [...cells.map((c) => c.periods), ...rules.others.map((id) => periodsOn(facts, id, version, atMs))];
   const isThere = (fromMs: number, periods: Period[]) =>
     periods.some((p) => p.fromMs <= fromMs && p.toMs >= Math.min(fromMs + forMs, atMs));
   const missingFrom = (fromMs: number) => cells.filter((c) => !c.skipped && !isThere(fromMs, c.periods));
   const isConverged = (fromMs: number) =>
-    missingFrom(fromMs).length <= rules.failureBudget && cells.some((c) => isThere(fromMs, c.periods));
-  const starts = cells.flatMap((c) => c.periods.map((p) => Math.max(p.fromMs, notBeforeMs)));
+    missingFrom(fromMs).length <= rules.failureBudget && anywhere.some((periods) => isThere(fromMs, periods));
+  const starts = anywhere.flat().map((p) => Math.max(p.fromMs, notBeforeMs));
   const fromMs = starts.sort((a, b) => a - b).find(isConverged);
   const leftOut = cells.filter((c) => c.skipped).map((c) => c.id);
   if (fromMs !== undefined) return { fromMs, missing: [], leftOut };
@@ -179,19 +180,24 @@ const ringOfCell = (facts: Facts, cell: string): number | undefined =>
  */
 export const gaveWay = (
   facts: Facts,
-  { soft, ring }: RingRules,
+  { soft, ring, cells }: RingRules,
   { version, atMs }: Pick<Stay, 'version' | 'atMs'>,
-  cells: string[],
+  missing: string[],
 ): boolean => {
-  const hadItsTry = (cell: string) => wasTried(facts, cell, version) || isNamed(facts, ring, version, cell);
-  return soft && (cells.every(hadItsTry) || cells.some((c) => hasFailed(facts, c, version, atMs)));
+  const named = statusOf(facts, version)?.rings.find((r) => r.ring === ring)?.exceptions ?? [];
+  const hadItsTry = (cell: string) => wasTried(facts, cell, version) || named.some((e) => e.cell === cell);
+  // One that is on the package, is not well on it, and cannot be taken back has failed, too.
+  const isStuck = (cell: string) =>
+    named.some((e) => e.cell === cell && e.state === 'failed') && hasEnded(facts, cell, version, atMs);
+  const failed = (cell: string) => hasFailed(facts, cell, version, atMs) || isStuck(cell);
+  return soft && (missing.every(hadItsTry) || cells.some(failed));
 };
-
-const isNamed = (facts: Facts, ring: number, version: string, cell: string): boolean =>
-  statusOf(facts, version)?.rings.some((r) => r.ring === ring && r.exceptions.some((e) => e.cell === cell)) ?? false;
 
 const wasTried = (facts: Facts, cell: string, version: string): boolean =>
   jobsOn(facts, cell).some((j) => same(j.version, version));
+
+const hasEnded = (facts: Facts, cell: string, version: string, atMs: number): boolean =>
+  jobsOn(facts, cell).some((j) => j.forward && same(j.version, version) && (j.finishedMs ?? atMs) <= atMs);
 
 /** On the way to the package; or it was not well on it, and was taken back, or was to be. */
 const hasFailed = (facts: Facts, cell: string, version: string, atMs: number): boolean =>

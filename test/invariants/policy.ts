@@ -113,6 +113,8 @@ export interface RingRules {
   ring: number;
   /** Cells that every topology has there. */
   cells: string[];
+  /** Cells that only some have there: nobody waits for them, and where they are on a package, somebody is. */
+  others: string[];
   failureBudget: number;
   soft: boolean;
   bakeMs: number;
@@ -133,9 +135,12 @@ export function ringRules(topologies: Topology[], ring: number, lane: string | n
   });
   if (seen.length < topologies.length || !seen[0]) return null;
   const every = <T>(read: (s: (typeof seen)[number]) => T): T[] => seen.map(read);
+  const cells = seen[0].cells.filter((id) => seen.every((s) => s.cells.includes(id)));
+  const anywhere = new Set(seen.flatMap((s) => s.cells));
   return {
     ring,
-    cells: seen[0].cells.filter((id) => seen.every((s) => s.cells.includes(id))),
+    cells,
+    others: [...anywhere].filter((id) => !cells.includes(id)),
     failureBudget: Math.max(...every(({ policy, cells }) => roundedDown(policy.failureBudget, cells.length))),
     soft: every((s) => s.policy.onFailure).includes('soft'),
     bakeMs: Math.min(...every((s) => durationMs(s.policy.bakeTime))),

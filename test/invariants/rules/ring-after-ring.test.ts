@@ -17,6 +17,8 @@ const quarantined = ['a1', 'a2'].map((id) => act('quarantineCell', 1, { cell: id
 const enteredAgain = { [V1]: status({ rings: [ring(2, { total: 2, converged: 0, startedAt: at(40) })] }) };
 const quarantinedUntil = (seconds: number) =>
   act('quarantineCell', 0, { cell: 'a2', expiresAt: at(seconds) }, { version: null });
+const noneThere = { total: 2, converged: 0, pending: 1 };
+const failedOn = (id: string) => ({ cell: id, state: 'failed', reason: 'not verified' });
 const shared = (policy: object) => topology({}, { 2: { cells: [cell('a1'), cell('a2')], policy } });
 
 describe('a ring may begin', () => {
@@ -36,6 +38,24 @@ describe('a ring may begin', () => {
       {
         jobs: [job({ cell: 'a1', at: 0 }), job({ cell: 'a2', at: 0, state: 'failed' }), next(11)],
         topology: shared({ failureBudget: '50%' }),
+      },
+    ],
+    [
+      'without the only cell of before, where one that joined is there and the budget bears it',
+      {
+        jobs: [job({ cell: 'a2', at: 0 }), next(11)],
+        topology: topology({}, { 2: { cells: [cell('a1')], policy: { failureBudget: '50%' } } }),
+        acts: [act('applyTopology', -9, { topology: shared({ failureBudget: '50%' }) }, { version: null })],
+      },
+    ],
+    [
+      'in a soft ring, a cell of which is on the package, not well, and cannot be taken back',
+      {
+        jobs: [job({ cell: 'a1', at: 0 }), next(5)],
+        topology: shared({ onFailure: 'soft' }),
+        statuses: {
+          [V1]: status({ rings: [ring(2, { ...noneThere, exceptions: [failedOn('a1')] })] }),
+        },
       },
     ],
     [
