@@ -139,7 +139,7 @@ export function keptOn(
   if (ring <= topology.perimeter) return { not: 'inside the perimeter a ring moves only on command' };
   if (!record || !version) return { not: 'no package has converged in it yet' };
   const { desired, takenBack } = record;
-  if (desired && isNewer(desired, version) && !isOver(state, desired)) return { not: `it is to run ${desired}` };
+  if (desired && isNewer(desired, version) && isStillToCome(state, desired)) return { not: `it is to run ${desired}` };
   const leaving = whyLeaving(state, version);
   if (leaving) return { not: leaving };
   const stopped = takenBack ? `${version} was taken back from it` : whyStopped(state, version);
@@ -148,10 +148,11 @@ export function keptOn(
   return back && !whyLeaving(state, back) && !whyStopped(state, back) ? withChart(state, back) : { not: stopped };
 }
 
-/** Nobody brings it to a cell any more; those that it cannot be taken back from stay on it, and are past their ring. */
-function isOver(state: ClusterState, version: string): boolean {
+/** Not what is no package; nor one that was given up: cells that could not be taken back stay on it, past their ring. */
+function isStillToCome(state: ClusterState, version: string): boolean {
+  if (!isPackage(version)) return false;
   const ended = state.ended[version]?.state;
-  return !isPackage(version) || (!state.rollouts[version] && (ended === 'aborted' || ended === 'rolled-back'));
+  return state.rollouts[version] !== undefined || (ended !== 'aborted' && ended !== 'rolled-back');
 }
 
 /** Why cells may be about to be taken off the package, or null: before that is over nothing is brought anywhere. */
