@@ -12,7 +12,7 @@ export default defineConfig({
     isolate: false,
     sequence: { sequencer: LongestFirst },
     // Most tests wait most of their time; many more at once than there are cores, and all of them are late.
-    maxWorkers: Math.max(3, availableParallelism()),
+    maxWorkers: availableParallelism() + 1,
     // A shared machine can be slow for a moment. What needed its second try is named in the output, and is still a fault.
     retry: process.env.CI ? 1 : 0,
     testTimeout: 60_000,
