@@ -23,12 +23,10 @@ export function createSurveyPackage(dependencies: RollbackDependencies): Activit
       async ({ signal }) => {
         const known = await lastKnown(dependencies.client, signal);
         const rings: RingReturn[] = [];
-        for (const ring of known.topology.rings) {
-          if (order.ring !== null && ring.ring !== order.ring) continue;
-          rings.push(await survey(dependencies, { order, known, ring, signal }));
-        }
-        const unknownCells = unknownTo(known.topology, order.allowDowntime);
-        return { rings: rings.filter(concerns), ...(unknownCells.length > 0 ? { unknownCells } : {}) };
+        const asked = known.topology.rings.filter(({ ring }) => order.ring === null || ring === order.ring);
+        for (const ring of asked) rings.push(await survey(dependencies, { order, known, ring, signal }));
+        const unknownCells = unknownTo(asked, order.allowDowntime);
+        return { rings: rings.filter(concerns), ...(unknownCells === null ? {} : { unknownCells }) };
       },
     );
 }

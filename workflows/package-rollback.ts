@@ -166,11 +166,11 @@ class RollbackRun {
   }
 
   /** What it does to the cells that there are it does all the same. */
-  private nameUnknown({ unknownCells = [] }: Survey): void {
-    const expected = 'a cell of the topology';
-    for (const value of unknownCells) {
-      this.ctx.fileRejection('rollback', { path: 'allowDowntime', value, expected }, this.order.by);
-    }
+  private nameUnknown({ unknownCells: value }: Survey): void {
+    if (value === undefined) return;
+    const { by, ring } = this.order;
+    const expected = ring === undefined ? 'cells of the topology' : `cells of ring ${ring}`;
+    this.ctx.fileRejection('rollback', { path: 'allowDowntime', value, expected }, by);
   }
 
   // ── the end ────────────────────────────────────────────────────────────────

@@ -317,8 +317,8 @@ export interface SurveyOrder {
 /** Rings where there is something to take back, or to wait for. */
 export interface Survey {
   rings: RingReturn[];
-  /** Names in `allowDowntime` that no ring of the topology has; only where there are any. */
-  unknownCells?: string[];
+  /** Names in `allowDowntime` that no ring which is taken back has, in words; only where there are any. */
+  unknownCells?: string;
 }
 
 export interface Activities {

@@ -72,6 +72,11 @@ test.each<[string, PackageRollbackStatus[], string | null]>([
   ['as off, where its ring went back', [takenBack({ ring: 2 })], 'off'],
   ['as off, where a refused one came after it', [takenBack(), refused()], 'off'],
   ['as open, where another ring went back', [takenBack({ ring: 3 })], 'either'],
+  [
+    'as open, where another ring went back, and a name was none of a cell',
+    [takenBack({ ring: 3, rejected: [{ message: 'rollback', path: 'allowDowntime' }] })],
+    'either',
+  ],
   ['as open, where some cells could not go back', [takenBack({ state: 'aborted' })], 'either'],
   [
     'as open, where going back takes the cell down',

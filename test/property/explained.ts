@@ -38,9 +38,11 @@ export function claimOfRollbacks(
   cameAgain: (since: string) => boolean,
 ): Claim | null {
   const said = rollbacks.map((status): Claim | null => {
+    // A name that no ring has keeps it from nothing.
+    const isRefused = status.rejected.some(({ path }) => path !== 'allowDowntime');
     // Its rollout ends with it, and says of all rings that the package was taken back.
-    if (status.ring !== undefined && status.ring !== ring) return status.rejected.length > 0 ? null : 'either';
-    if (status.state !== 'rolled-back') return status.rejected.length > 0 && status.plan.length === 0 ? null : 'either';
+    if (status.ring !== undefined && status.ring !== ring) return isRefused ? null : 'either';
+    if (status.state !== 'rolled-back') return isRefused && status.plan.length === 0 ? null : 'either';
     const left = [...status.needsDowntime, ...status.rings.flatMap((r) => r.exceptions)];
     if (left.some((e) => e.cell === cell && !BACK.includes(e.state))) return 'either';
     return cameAgain(status.finishedAt ?? '') ? 'either' : 'off';

@@ -3,7 +3,7 @@ import type { BlockedRange, CellException } from '../../contract/status.js';
 import { isBlockedBy, rangeText } from '../cluster/blocks.js';
 import { sameVersion } from '../package-version.js';
 import { returnsWithoutDowntime } from '../return-rule.js';
-import type { Topology } from '../topology/index.js';
+import type { Ring } from '../topology/index.js';
 
 /** What taking a package back would come to: the same rules by which each cell's own run decides. */
 
@@ -73,8 +73,13 @@ export function returnOf(
 /** Whether there is anything in a ring to take back, or to wait for. */
 export const concerns = ({ cells, underWay }: Pick<RingReturn, 'cells' | 'underWay'>): boolean => cells + underWay > 0;
 
-/** Names that no ring has, which a slip of the pen makes: whoever they were meant for would be left without a word. */
-export function unknownTo({ rings }: Pick<Topology, 'rings'>, names: readonly string[]): string[] {
+const UNKNOWN_NAMED = 20;
+
+/** Names that none of these rings has, as a slip of the pen makes them, in words; null: there are none. */
+export function unknownTo(rings: readonly Pick<Ring, 'cells'>[], names: readonly string[]): string | null {
   const known = new Set(rings.flatMap(({ cells }) => cells.map(({ id }) => id)));
-  return [...new Set(names)].filter((name) => !known.has(name)).slice(0, NAMED_AT_MOST);
+  const unknown = [...new Set(names)].filter((name) => !known.has(name));
+  const more = unknown.length - UNKNOWN_NAMED;
+  const named = unknown.slice(0, UNKNOWN_NAMED).join(', ');
+  return named === '' ? null : `${named}${more > 0 ? ` and ${more} more` : ''}`;
 }

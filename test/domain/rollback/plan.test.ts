@@ -1,7 +1,7 @@
 import { describe, expect, it, test } from 'vitest';
 import type { CellLook, TenantFacts } from '../../../src/contract/activities.js';
 import { concerns, planRing, returnOf, unknownTo } from '../../../src/domain/rollback/plan.js';
-import type { Topology } from '../../../src/domain/topology/index.js';
+import type { Ring } from '../../../src/domain/topology/index.js';
 import { V0, V1, V2 } from '../../support/fleet.js';
 
 const facts = (more: Partial<TenantFacts> = {}): TenantFacts => ({
@@ -107,10 +107,12 @@ describe('the plan of a ring', () => {
     expect(planRing({ ...ring, downtimeAllowed: true }, looks, order, [])).toMatchObject({ targets: { [V0]: 1 } });
   });
 
-  it('names the cells that no ring has, each once', () => {
-    const rings = [{ cells: [{ id: 'a' }] }, { cells: [{ id: 'b' }, { id: 'c' }] }] as Topology['rings'];
-    expect(unknownTo({ rings }, ['c', 'cc', 'a', 'cc', 'd'])).toEqual(['cc', 'd']);
-    expect(unknownTo({ rings }, ['a', 'b'])).toEqual([]);
+  it('names the cells that no ring has, each once, and not too many of them', () => {
+    const rings = [{ cells: [{ id: 'a' }] }, { cells: [{ id: 'b' }, { id: 'c' }] }] as Ring[];
+    expect(unknownTo(rings, ['c', 'cc', 'a', 'cc', 'd'])).toBe('cc, d');
+    expect(unknownTo(rings, ['a', 'b'])).toBeNull();
+    const many = Array.from({ length: 25 }, (_, i) => `x${i}`);
+    expect(unknownTo(rings, many)).toMatch(/^x0, .*, x19 and 5 more$/);
   });
 
   test.each([
