@@ -124,7 +124,10 @@ export function convergenceOf(facts: Facts, ring: number, stay: Stay): Convergen
     skipped: skips.some((a) => a.payload.cell === id) || wasQuarantined(facts, id, stay),
     periods: periodsOn(facts, id, version, atMs),
   }));
-  const anywhere = [...cells.map((c) => c.periods), ...rules.others.map((id) => periodsOn(facts, id, version, atMs))];
+  // Of those that only some topologies have there, those that were brought to it in this ring.
+  const broughtHere = (id: string) =>
+    periodsOn(facts, id, version, atMs).filter((p) => wasBrought(facts, { id, ring, version, doneMs: p.fromMs }));
+  const anywhere = [...cells.map((c) => c.periods), ...rules.others.map(broughtHere)];
   const isThere = (fromMs: number, periods: Period[]) =>
     periods.some((p) => p.fromMs <= fromMs && p.toMs >= Math.min(fromMs + forMs, atMs));
   const missingFrom = (fromMs: number) => cells.filter((c) => !c.skipped && !isThere(fromMs, c.periods));
@@ -137,6 +140,12 @@ export function convergenceOf(facts: Facts, ring: number, stay: Stay): Convergen
   const missing = missingFrom(atMs).map((c) => c.id);
   return { fromMs: null, missing: missing.length > 0 ? missing : rules.cells, leftOut };
 }
+
+const wasBrought = (
+  facts: Facts,
+  { id, ring, version, doneMs }: { id: string; ring: number; version: string; doneMs: number },
+): boolean =>
+  jobsOn(facts, id).some((j) => j.forward && j.ring === ring && same(j.version, version) && j.finishedMs === doneMs);
 
 /** A pass leaves out who was quarantined when it entered the ring, or later; who is back by then is in it again. */
 function wasQuarantined(facts: Facts, cell: string, { version, atMs }: Stay): boolean {
@@ -189,8 +198,8 @@ export const gaveWay = (
   // One that is on the package, is not well on it, and cannot be taken back has failed, too.
   const isStuck = (cell: string) =>
     named.some((e) => e.cell === cell && e.state === 'failed') && hasEnded(facts, cell, version, atMs);
-  const failed = (cell: string) => hasFailed(facts, cell, version, atMs) || isStuck(cell);
-  return soft && (missing.every(hadItsTry) || cells.some(failed));
+  const hasGivenUp = () => missing.some((c) => hasFailed(facts, c, version, atMs)) || cells.some(isStuck);
+  return soft && (missing.every(hadItsTry) || hasGivenUp());
 };
 
 const wasTried = (facts: Facts, cell: string, version: string): boolean =>

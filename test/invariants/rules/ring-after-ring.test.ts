@@ -17,6 +17,10 @@ const quarantined = ['a1', 'a2'].map((id) => act('quarantineCell', 1, { cell: id
 const enteredAgain = { [V1]: status({ rings: [ring(2, { total: 2, converged: 0, startedAt: at(40) })] }) };
 const quarantinedUntil = (seconds: number) =>
   act('quarantineCell', 0, { cell: 'a2', expiresAt: at(seconds) }, { version: null });
+const pinnedA2 = topology(
+  {},
+  { 2: { cells: [cell('a1'), cell('a2', { pinned: { reason: 'test' } })], policy: { failureBudget: '50%' } } },
+);
 const noneThere = { total: 2, converged: 0, pending: 1 };
 const failedOn = (id: string) => ({ cell: id, state: 'failed', reason: 'not verified' });
 const shared = (policy: object) => topology({}, { 2: { cells: [cell('a1'), cell('a2')], policy } });
@@ -243,6 +247,16 @@ describe('a ring that began too soon is found', () => {
       'without a cell whose quarantine had ended long before',
       30,
       { jobs: [job({ cell: 'a1', at: 15 }), next(30)], acts: [quarantinedUntil(4)], statuses: enteredAgain },
+    ],
+    [
+      'where a cell that left the ring is said to have run the package always',
+      1,
+      {
+        jobs: [job({ cell: 'a1', at: 0 }), next(1)],
+        topology: shared({ failureBudget: '50%' }),
+        acts: [act('applyTopology', -9, { topology: pinnedA2 }, { version: null })],
+        statuses: { [V1]: status({ rings: [ring(2)] }) },
+      },
     ],
     [
       'in a soft ring of which the first cell is not done yet',
