@@ -1,5 +1,5 @@
 import type { Client } from '@temporalio/client';
-import { CLOSED_RUN } from '../src/contract/closed-run.js';
+import { closedRun, cutOffBy } from '../src/contract/closed-run.js';
 import { CLUSTER_WORKFLOW_ID } from '../src/contract/ids.js';
 import type { PackedTopology } from '../src/contract/internal.js';
 import type { BlockedVersion, ClusterStatus } from '../src/contract/status.js';
@@ -26,8 +26,8 @@ export async function lastKnown(
 ): Promise<LastKnown> {
   const stop = AbortSignal.any([signal, AbortSignal.timeout(QUERY_MS)]);
   const [{ gzip, revision }, { blocked, quarantined }] = await client.withAbortSignal(stop, async () => {
-    const { runId, status } = await client.workflow.getHandle(CLUSTER_WORKFLOW_ID).describe();
-    const args = status.name === 'RUNNING' ? [] : [CLOSED_RUN];
+    const { runId, status, historyLength } = await client.workflow.getHandle(CLUSTER_WORKFLOW_ID).describe();
+    const args = cutOffBy(status.name) === null ? [] : [closedRun(historyLength)];
     const cluster = client.workflow.getHandle(CLUSTER_WORKFLOW_ID, runId);
     return Promise.all([
       cluster.query<PackedTopology, string[]>('topology', ...args),

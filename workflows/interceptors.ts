@@ -1,6 +1,6 @@
 import { defaultPayloadConverter } from '@temporalio/common';
 import type { WorkflowInterceptors, WorkflowInternalsInterceptor } from '@temporalio/workflow';
-import { CLOSED_RUN } from '../src/contract/closed-run.js';
+import { closedRun } from '../src/contract/closed-run.js';
 import { AHEAD_OF_ITS_TASK } from '../src/contract/failures.js';
 
 type Activation = Parameters<NonNullable<WorkflowInternalsInterceptor['activate']>>[0]['activation'];
@@ -26,7 +26,9 @@ export const interceptors = (): WorkflowInterceptors => {
           const { activation } = input;
           const queries = activation.jobs?.flatMap((job) => job.queryWorkflow ?? []) ?? [];
           if (queries.length > 0) {
-            if (ahead !== null && !queries.every(isOfClosedRun)) throw new Error(AHEAD_OF_ITS_TASK);
+            const { length } = ahead ?? {};
+            const mayAnswer = length === undefined || queries.every((query) => isOfClosedRun(query, length));
+            if (!mayAnswer) throw new Error(AHEAD_OF_ITS_TASK);
             return next(input);
           }
           const now = { started: startOf(activation), length: activation.historyLength ?? 0 };
@@ -53,15 +55,17 @@ interface Moment {
 
 const isSame = (a: Moment, b: Moment): boolean => a.started === b.started && a.length === b.length;
 
-const startOf = ({ timestamp }: Activation): string => `${timestamp?.seconds}.${timestamp?.nanos}`;
+/** Time alone would not do: it stands still where the server's clock goes back. The size is told with each start. */
+const startOf = ({ timestamp, historySizeBytes }: Activation): string =>
+  `${timestamp?.seconds}.${timestamp?.nanos}/${historySizeBytes}`;
 
-type Query = NonNullable<NonNullable<NonNullable<Activation['jobs']>[number]['queryWorkflow']>>;
+type Query = NonNullable<NonNullable<Activation['jobs']>[number]['queryWorkflow']>;
 
-function isOfClosedRun({ arguments: args }: Query): boolean {
+function isOfClosedRun({ arguments: args }: Query, length: number): boolean {
   const last = args?.at(-1);
   if (!last) return false;
   try {
-    return defaultPayloadConverter.fromPayload(last) === CLOSED_RUN;
+    return defaultPayloadConverter.fromPayload(last) === closedRun(length);
   } catch {
     return false;
   }

@@ -6,7 +6,7 @@ import {
   type WorkflowUpdateHandle,
 } from '@temporalio/client';
 import { type Workflow, WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
-import { CLOSED_RUN } from '../contract/closed-run.js';
+import { type CutOff, closedRun, cutOffBy } from '../contract/closed-run.js';
 import type { WorkflowType } from '../contract/ids.js';
 import { TimedOutError, UnreachableError } from './errors.js';
 import { isCollision, isDeadline, isPassing, toClientError } from './translate.js';
@@ -22,19 +22,6 @@ export interface Limits {
 
 const DEFAULT_LIMITS: Limits = { acceptMs: 15_000, answerMs: 60_000, absenceMs: 120_000 };
 const RETRY_MS = 1_000;
-
-/** How a run ends that does not end by itself. */
-export type CutOff = 'terminated' | 'failed' | 'cancelled' | 'timed out';
-
-const CUT_OFF: Record<string, CutOff> = {
-  TERMINATED: 'terminated',
-  FAILED: 'failed',
-  CANCELLED: 'cancelled',
-  TIMED_OUT: 'timed out',
-};
-
-/** By how Temporal calls the state of a run; null where it goes on, or has ended by itself. */
-export const cutOffBy = (state: string): CutOff | null => CUT_OFF[state] ?? null;
 
 /** Which workflow a message goes to, and how to start it where there is none. */
 export interface Target {
@@ -85,10 +72,14 @@ export class Calls {
   /** What an open run answers; of an ended one its result; of one that was cut off its last word, and how it was. */
   async query<T>(workflowId: string, name: string, payload?: object): Promise<{ answer: T; cutOff: CutOff | null }> {
     const handle = this.#handle(workflowId);
-    const { status: run, runId } = await this.#bounded(workflowId, this.#limits.acceptMs, () => handle.describe());
+    const {
+      status: run,
+      runId,
+      historyLength,
+    } = await this.#bounded(workflowId, this.#limits.acceptMs, () => handle.describe());
     const cutOff = cutOffBy(run.name);
     const asked = cutOff === null ? handle : this.client.workflow.getHandle(workflowId, runId);
-    const args = [...(payload === undefined ? [] : [payload]), ...(cutOff === null ? [] : [CLOSED_RUN])];
+    const args = [...(payload === undefined ? [] : [payload]), ...(cutOff === null ? [] : [closedRun(historyLength)])];
     const ask = run.name === 'COMPLETED' ? () => handle.result() : () => asked.query(name, ...args);
     const answer = (await this.#bounded(workflowId, this.#limits.acceptMs, ask)) as T;
     return { answer, cutOff };

@@ -6,8 +6,9 @@ import { RollbackClient } from './rollback.js';
 import { RolloutClient } from './rollout.js';
 import { type ListOptions, listRollouts, type RolloutSummary } from './rollouts.js';
 
+export type { CutOff } from '../contract/closed-run.js';
 export { brakeIdFor } from './brake-id.js';
-export type { Asked, CallOptions, CutOff, Limits } from './calls.js';
+export type { Asked, CallOptions, Limits } from './calls.js';
 export * from './errors.js';
 export type { SeenRollback } from './rollback.js';
 export type { SeenRollout, StartOptions } from './rollout.js';

@@ -1,7 +1,8 @@
+import type { CutOff } from '../contract/closed-run.js';
 import { packageRollbackId } from '../contract/ids.js';
 import type { AbortRollback, PackageRollbackArgument, SkipCell } from '../contract/messages.js';
 import type { PackageRollbackStatus } from '../contract/status.js';
-import type { CallOptions, Calls, CutOff, Target } from './calls.js';
+import type { CallOptions, Calls, Target } from './calls.js';
 
 /** The status of a rollback; where somebody terminated its workflow, the last it had. */
 export type SeenRollback = PackageRollbackStatus & { cutOff?: CutOff };

@@ -1,3 +1,4 @@
+import type { CutOff } from '../contract/closed-run.js';
 import { packageRolloutId } from '../contract/ids.js';
 import type {
   Abort,
@@ -21,7 +22,7 @@ import type {
   RolloutState,
 } from '../contract/status.js';
 import { afterSignal, engageSurely } from './brake.js';
-import type { Asked, CallOptions, Calls, CutOff, Target } from './calls.js';
+import type { Asked, CallOptions, Calls, Target } from './calls.js';
 import { NotFoundError, RejectedError } from './errors.js';
 
 const STOPPED: readonly RolloutState[] = ['aborted', 'rolled-back', 'rolling-back'];

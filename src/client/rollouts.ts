@@ -1,7 +1,7 @@
 import type { Client } from '@temporalio/client';
+import { type CutOff, cutOffBy } from '../contract/closed-run.js';
 import { versionOfPackageRolloutId } from '../contract/ids.js';
 import { CELLS_RING, CELLS_STATE } from '../contract/search-attributes.js';
-import { type CutOff, cutOffBy } from './calls.js';
 import { toClientError } from './translate.js';
 
 export interface RolloutSummary {

@@ -1,6 +1,7 @@
 import type { LogLevel as TemporalLevel, Logger as TemporalLogger } from '@temporalio/common';
 import { type Logger, pino } from 'pino';
 import pretty from 'pino-pretty';
+import { AHEAD_OF_ITS_TASK } from '../contract/failures.js';
 import type { LogFormat, LogLevel } from './settings.js';
 
 export type { Logger } from 'pino';
@@ -14,11 +15,15 @@ export function createLogger({ level, format }: { level: LogLevel; format: LogFo
   return pino(options, pretty({ destination: STDERR, sync: true, colorize: process.stderr.isTTY === true }));
 }
 
-/** Lets the SDK log through ours: `Runtime.install({ logger })`. An `error` in the details is written with its stack. */
+/**
+ * Lets the SDK log through ours: `Runtime.install({ logger })`. An `error` in the details is written with its stack. A query
+ * that is only asked again is no error.
+ */
 export function temporalLogger(log: Logger): TemporalLogger {
   const write = (level: LogLevel, message: string, meta: object = {}) => {
     const { error, ...rest } = meta as { error?: unknown };
-    log[level](error === undefined ? rest : { ...rest, err: error }, message);
+    const isAskedAgain = (error as Error | undefined)?.message === AHEAD_OF_ITS_TASK;
+    log[isAskedAgain ? 'debug' : level](error === undefined ? rest : { ...rest, err: error }, message);
   };
   const at =
     (level: LogLevel) =>

@@ -21,7 +21,6 @@ export const FAILURE = {
 } as const;
 
 /** How a query ends that met events which no workflow task had brought; asked again, it is answered. */
-export const AHEAD_OF_ITS_TASK =
-  'the query came between two workflow tasks; ask again, or with "closed-run" as its last argument where the run is over';
+export const AHEAD_OF_ITS_TASK = 'the query came between two workflow tasks; ask again';
 
 export type FailureType = (typeof FAILURE)[keyof typeof FAILURE];

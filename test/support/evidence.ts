@@ -1,14 +1,14 @@
 import type { Client, WorkflowExecutionInfo } from '@temporalio/client';
-import { CLOSED_RUN } from '../../src/contract/closed-run.js';
+import { closedRun, cutOffBy } from '../../src/contract/closed-run.js';
 import { asked } from './patience.js';
 
 /** The status of a run, or the last it had; null where nobody can tell. */
 export async function statusOfRun<T>(
   client: Client,
-  { workflowId, runId, status }: Pick<WorkflowExecutionInfo, 'workflowId' | 'runId' | 'status'>,
+  { workflowId, runId, status, historyLength }: WorkflowExecutionInfo,
 ): Promise<T | null> {
   const handle = client.workflow.getHandle(workflowId, runId);
-  const args = status.name === 'RUNNING' ? [] : [CLOSED_RUN];
+  const args = cutOffBy(status.name) === null ? [] : [closedRun(historyLength)];
   const told = status.name === 'COMPLETED' ? handle.result() : asked(() => handle.query('status', ...args));
   return (await told.catch(() => null)) as T | null;
 }
