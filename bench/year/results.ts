@@ -155,8 +155,11 @@ export function countBy(names: readonly string[]): Record<string, number> {
   return counts;
 }
 
-/** The lists that are to fill: each has its bound (docs/limits.md), and in a quiet year the last of them is full in autumn. */
-const MEMORIES = ['acts', 'ended', 'graduated'];
+/**
+ * The lists that are to fill: each has its bound (docs/limits.md), and in a quiet year the last of them is full in autumn. And
+ * what is told of a brake for an hour after it expired: all of this year is over within that.
+ */
+const MEMORIES = ['acts', 'ended', 'graduated', 'alerts', 'lately'];
 
 const memoriesOf = ({ byField }: ClusterRun): number => MEMORIES.reduce((sum, field) => sum + (byField[field] ?? 0), 0);
 
