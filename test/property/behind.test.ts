@@ -35,6 +35,10 @@ test.each<[string, Reconciled]>([
     'on an older one whose newer one was aborted',
     ringOf([V1, V1], { statuses: { ...BOTH.statuses, [V2]: converged({ state: 'aborted' }) } }),
   ],
+  [
+    'on what it ran before, where another could not be taken back from a newer one',
+    ringOf([V0, V2], { statuses: { ...BOTH.statuses, [V2]: status({ state: 'aborted' }) } }),
+  ],
   ['where nothing converged', ringOf([V0, V0], { statuses: { [V1]: status({ rings: [ring(RING)] }) } })],
   ['where PDM of the package failed', ringOf([V0, V1], { jobs: [pdm({ cell: 'a2', at: 1, state: 'failed' })] })],
   [

@@ -26,7 +26,11 @@ export function behind(reconciled: Reconciled): string[] {
   return reconciled.rings.flatMap(({ ring, cells }) => {
     const runs = cells.map((cell) => ({ cell, version: reconciled.cells.get(cell) ?? null }));
     const wanted = newestIn(ring, reconciled);
-    const late = runs.filter(({ version }) => wanted !== null && compare(version, wanted) < 0);
+    // Where cells could not be taken back from a newer package that was given up, an older one enters the ring no more.
+    const isPast = runs.some(
+      ({ version }) => wanted !== null && isGivenUp(version, reconciled) && compare(version, wanted) > 0,
+    );
+    const late = runs.filter(({ version }) => wanted !== null && !isPast && compare(version, wanted) < 0);
     return [
       ...late.map(({ cell, version }) => `${cell} runs ${version}, and ring ${ring} converged on ${wanted}`),
       ...misobserved(
@@ -49,6 +53,11 @@ function newestIn(ring: number, { cluster, evidence, rollbacks }: Reconciled): s
   const newest = converged.sort(compare).at(-1) ?? null;
   return newest !== null && hasFailedPdm(evidence.jobs, newest) ? null : newest;
 }
+
+const isGivenUp = (version: string | null, { evidence, rollbacks }: Reconciled): boolean =>
+  Object.entries(evidence.statuses ?? {}).some(
+    ([of, { state }]) => same(of, version) && (OVER.includes(state) || rollbacks.has(of)),
+  );
 
 /** A failed PDM of a package stops everything of it, until it has run there all the same. */
 function hasFailedPdm(jobs: readonly LoggedJob[], version: string): boolean {

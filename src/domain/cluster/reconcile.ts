@@ -3,7 +3,7 @@ import { CLUSTER_WORKFLOW_ID } from '../../contract/ids.js';
 import type { PackageBrakes, RingReport } from '../../contract/internal.js';
 import type { BrakeStatus, CellException, CellState, Difference, DifferenceKind } from '../../contract/status.js';
 import { holding, isOlderList } from '../brake.js';
-import { isNewer, isPackage } from '../package-version.js';
+import { isNewer, isPackage, sameVersion } from '../package-version.js';
 import { shortened } from '../shortened.js';
 import { resolvePolicy, ringOf, type Topology } from '../topology/index.js';
 import { blockOf } from './blocks.js';
@@ -138,21 +138,30 @@ export function keptOn(
   if (!found || found.deployedBy === 'external') return { not: 'other tools deploy it' };
   if (ring <= topology.perimeter) return { not: 'inside the perimeter a ring moves only on command' };
   if (!record || !version) return { not: 'no package has converged in it yet' };
-  const { desired, takenBack } = record;
-  if (desired && isNewer(desired, version) && isStillToCome(state, desired)) return { not: `it is to run ${desired}` };
+  const newer = newerThere(state, ring, version);
+  if (newer) return { not: isGivenUp(state, newer) ? `cells of it were left on ${newer}` : `it is to run ${newer}` };
   const leaving = whyLeaving(state, version);
   if (leaving) return { not: leaving };
-  const stopped = takenBack ? `${version} was taken back from it` : whyStopped(state, version);
+  const stopped = record.takenBack ? `${version} was taken back from it` : whyStopped(state, version);
   if (!stopped) return withChart(state, version);
   const back = wentBackTo(record);
   return back && !whyLeaving(state, back) && !whyStopped(state, back) ? withChart(state, back) : { not: stopped };
 }
 
-/** Not what is no package; nor one that was given up: cells that could not be taken back stay on it, past their ring. */
-function isStillToCome(state: ClusterState, version: string): boolean {
-  if (!isPackage(version)) return false;
-  const ended = state.ended[version]?.state;
-  return state.rollouts[version] !== undefined || (ended !== 'aborted' && ended !== 'rolled-back');
+/**
+ * The newer package that a ring has, or is getting: then what it is kept on enters it no more, and be it for a cell that came.
+ * One that was given up counts for as long as cells run it. Null: there is none.
+ */
+export function newerThere(state: ClusterState, ring: number, version: string): string | null {
+  const { desired, observed = {} } = state.rings[ring] ?? {};
+  if (!desired || !isPackage(desired) || !isNewer(desired, version)) return null;
+  const isLeft = Object.keys(observed).some((seen) => sameVersion(seen, desired));
+  return isLeft || !isGivenUp(state, desired) ? desired : null;
+}
+
+function isGivenUp({ rollouts, ended }: ClusterState, version: string): boolean {
+  const how = ended[version]?.state;
+  return rollouts[version] === undefined && (how === 'aborted' || how === 'rolled-back');
 }
 
 /** Why cells may be about to be taken off the package, or null: before that is over nothing is brought anywhere. */
