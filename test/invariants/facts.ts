@@ -83,8 +83,11 @@ const appliedLater = (acts: Act[]): Applied[] =>
       : [],
   );
 
-/** Where nobody answered, the act may have been done all the same. */
-const UNKNOWN_OUTCOME = /answer|reach|deadline|unavailable|timed? ?out/i;
+/**
+ * Where nobody answered, the act may have been done all the same. So may one with an expiry that is told as a signal first, and
+ * as an update after it.
+ */
+const UNKNOWN_OUTCOME = /answer|reach|deadline|unavailable|timed? ?out|instant in the future/i;
 
 function readAct({ act, version, payload, askedAt, answeredAt, answer, error }: ActRecord): Act {
   return {

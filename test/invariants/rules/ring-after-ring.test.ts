@@ -38,6 +38,13 @@ describe('a ring may begin', () => {
       { jobs: [job({ cell: 'a1', at: 0 }), next(12)], acts: [act('skipCell', 1, { cell: 'a2' })] },
     ],
     [
+      'without a cell whose quarantine held when the ring was entered, and was over when it was answered',
+      {
+        jobs: [job({ cell: 'a1', at: 1 }), next(12)],
+        acts: [{ ...quarantinedUntil(3), error: 'expiresAt: found then, expected an instant in the future' }],
+      },
+    ],
+    [
       'without as many cells as the budget bears',
       {
         jobs: [job({ cell: 'a1', at: 0 }), job({ cell: 'a2', at: 0, state: 'failed' }), next(11)],
