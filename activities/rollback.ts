@@ -1,6 +1,8 @@
+import { Context } from '@temporalio/activity';
 import type { Client } from '@temporalio/client';
-import { WorkflowNotFoundError } from '@temporalio/common';
+import { ApplicationFailure, WorkflowNotFoundError } from '@temporalio/common';
 import type { Activities, RingReturn, SurveyOrder } from '../src/contract/activities.js';
+import { FAILURE } from '../src/contract/failures.js';
 import { ringRolloutId } from '../src/contract/ids.js';
 import { CELLS_STATE } from '../src/contract/search-attributes.js';
 import { brakeOfBlock } from '../src/domain/cluster/blocks.js';
@@ -21,7 +23,7 @@ export function createSurveyPackage(dependencies: RollbackDependencies): Activit
     heartbeating(
       () => undefined,
       async ({ signal }) => {
-        const known = await lastKnown(dependencies.client, signal);
+        const known = await whatIsKnown(dependencies.client, signal);
         const rings: RingReturn[] = [];
         const asked = known.topology.rings.filter(({ ring }) => order.ring === null || ring === order.ring);
         for (const ring of asked) rings.push(await survey(dependencies, { order, known, ring, signal }));
@@ -29,6 +31,19 @@ export function createSurveyPackage(dependencies: RollbackDependencies): Activit
         return { rings: rings.filter(concerns), ...(unknownCells === null ? {} : { unknownCells }) };
       },
     );
+}
+
+/** A query may be lost for a moment; what stays so is told. */
+const ASKED_IN_VAIN = 5;
+
+async function whatIsKnown(client: RollbackDependencies['client'], signal: AbortSignal): Promise<LastKnown> {
+  try {
+    return await lastKnown(client, signal);
+  } catch (error) {
+    if (signal.aborted || Context.current().info.attempt < ASKED_IN_VAIN) throw error;
+    const message = `the cell cluster does not say which cells there are: ${(error as Error).message}`;
+    throw ApplicationFailure.create({ type: FAILURE.clusterUnknown, message, nonRetryable: true });
+  }
 }
 
 interface OneRing {

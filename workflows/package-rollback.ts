@@ -158,7 +158,8 @@ class RollbackRun {
       } catch (error) {
         const trouble = troubleOf(error);
         if (!trouble) throw error;
-        rollback.trouble = { detail: trouble.detail, sinceMs: rollback.trouble?.sinceMs ?? Date.now() };
+        const { kind, detail } = trouble;
+        rollback.trouble = { kind, detail, sinceMs: rollback.trouble?.sinceMs ?? Date.now() };
         this.show();
         await sleep(troublePauseMs(tries));
       }

@@ -10,6 +10,8 @@ export const FAILURE = {
   accessDenied: 'AccessDenied',
   /** Prometheus cannot be asked, or there is none: nothing is known of any cell's health, and no cell is at fault. */
   healthUnavailable: 'HealthUnavailable',
+  /** No run of the cell cluster says which cells there are: none was ever started, or the one there is answers no query. */
+  clusterUnknown: 'ClusterUnknown',
   /** The watching of a job stopped without anybody having asked to cancel it; another attempt goes on. */
   watchInterrupted: 'WatchInterrupted',
   /** No worker has the ledger open, so that nobody can read it. */

@@ -421,8 +421,11 @@ export interface CheckInPass extends ForPass {
   by: string;
 }
 
-/** Whose trouble holds a ring: AMP's, a token's, Prometheus', that too little is known of a cell, or an outside check's. */
-export type TroubleKind = 'amp' | 'access' | 'prometheus' | 'health' | 'check';
+/**
+ * Whose trouble holds a ring: AMP's, a token's, Prometheus', that too little is known of a cell, an outside check's, or the cell
+ * cluster's.
+ */
+export type TroubleKind = 'amp' | 'access' | 'prometheus' | 'health' | 'check' | 'cluster';
 
 /** A word on a ring as a whole. */
 export type RingHealthNote = NonNullable<RingHealth['ring']>;

@@ -1,5 +1,6 @@
 import { expect } from 'vitest';
 import { V0, V1, V2, V3 } from '../support/fleet.js';
+import { lookUntil } from '../support/patience.js';
 import { scene } from './health-scene.js';
 import { applyAnew, backJobs, exceptions, graceOf, LONG_GRACE, order, rollback, stays } from './rollback-scene.js';
 import {
@@ -272,6 +273,24 @@ scenario(
     const end = await rollback(world);
     expect(end).toMatchObject({ state: 'rolled-back', needsDowntime: [], rings: [{ ring: 2, rolledBack: 2 }] });
     await applyAnew(world);
+  },
+);
+
+scenario(
+  'without any cluster a rollback says what it waits for, and goes on once there is one',
+  { rings: { 2: 1 }, apply: false },
+  async (world) => {
+    await deployedByOthers(world, 'c2-1', V1);
+    const client = world.cells.rollback(V1);
+    await client.start(order());
+    const waiting = await lookUntil(async () => {
+      const { waitingFor } = await client.status();
+      return waitingFor?.kind === 'operator' ? waitingFor : null;
+    }, 90_000);
+    expect(waiting?.detail).toMatch(/^the cell cluster does not say which cells there are: .*; goes on by itself/);
+    expect(waiting?.next).toContain('cellctl cluster apply topology.yaml');
+    await world.apply();
+    expect(await client.result(120_000)).toMatchObject({ state: 'rolled-back', rings: [{ ring: 2, rolledBack: 1 }] });
   },
 );
 

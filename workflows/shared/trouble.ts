@@ -27,6 +27,7 @@ export function troubleOf(error: unknown): Trouble | null {
   const { type, message, details } = error.cause;
   const { jobId = null } = (details?.[0] ?? {}) as { jobId?: string };
   if (type === FAILURE.ampUnavailable) return { kind: 'amp', detail: message, jobId };
+  if (type === FAILURE.clusterUnknown) return { kind: 'cluster', detail: message, jobId };
   if (type === FAILURE.healthUnavailable) return { kind: 'prometheus', detail: message, jobId };
   return type === FAILURE.accessDenied ? { kind: 'access', detail: message, jobId } : null;
 }

@@ -1,4 +1,5 @@
 import type { RingReturn, Survey } from '../../contract/activities.js';
+import type { TroubleKind } from '../../contract/internal.js';
 import type { PackageRollbackArgument } from '../../contract/messages.js';
 import type { Problem } from '../../contract/problem.js';
 import type { LeftOnPackage, RollbackAnswer } from '../../contract/returning.js';
@@ -23,8 +24,8 @@ export interface RollbackState {
   named: number[];
   /** Cells that went back in passes that another one of the same ring followed. */
   before: Record<number, number>;
-  /** Why AMP cannot be asked, and since when. */
-  trouble: { detail: string; sinceMs: number } | null;
+  /** Why nobody can tell what the cells run, and since when. */
+  trouble: { kind?: TroubleKind; detail: string; sinceMs: number } | null;
   /** A person gave it up, or the cluster refused it. */
   givenUp: { by: string; reason: string } | null;
 }

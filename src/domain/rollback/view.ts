@@ -32,11 +32,15 @@ function withEarlier({ before }: RollbackState, view: RolloutRing): RolloutRing 
   return earlier === 0 ? view : { ...view, total: view.total + earlier, rolledBack: view.rolledBack + earlier };
 }
 
+const NO_AMP = ['check AMP_URL, AMP_TOKEN and CELLS_API_TOKEN of the workers, and AMP itself'];
+/** One that was terminated is started again; one whose tasks fail is terminated first. */
+const NO_CLUSTER = ['cellctl status', 'cellctl cluster apply topology.yaml'];
+
 function waitOf(s: RollbackState): WaitingFor | null {
   const { startedAtMs } = s.package;
   if (s.trouble) {
-    const { detail, sinceMs } = s.trouble;
-    const next = ['check AMP_URL, AMP_TOKEN and CELLS_API_TOKEN of the workers, and AMP itself'];
+    const { kind, detail, sinceMs } = s.trouble;
+    const next = kind === 'cluster' ? NO_CLUSTER : NO_AMP;
     const since = new Date(sinceMs).toISOString();
     return { kind: 'operator', since, detail: `${detail}; goes on by itself once it answers`, next };
   }
