@@ -3,7 +3,7 @@ import { CLUSTER_WORKFLOW_ID } from '../../contract/ids.js';
 import type { PackageBrakes, RingReport } from '../../contract/internal.js';
 import type { BrakeStatus, CellException, CellState, Difference, DifferenceKind } from '../../contract/status.js';
 import { holding, isOlderList } from '../brake.js';
-import { isNewer, isPackage, sameVersion } from '../package-version.js';
+import { isNewer, isPackage } from '../package-version.js';
 import { shortened } from '../shortened.js';
 import { resolvePolicy, ringOf, type Topology } from '../topology/index.js';
 import { blockOf } from './blocks.js';
@@ -138,30 +138,21 @@ export function keptOn(
   if (!found || found.deployedBy === 'external') return { not: 'other tools deploy it' };
   if (ring <= topology.perimeter) return { not: 'inside the perimeter a ring moves only on command' };
   if (!record || !version) return { not: 'no package has converged in it yet' };
-  const newer = newerThere(state, ring, version);
-  if (newer) return { not: isGivenUp(state, newer) ? `cells of it were left on ${newer}` : `it is to run ${newer}` };
+  const { desired, takenBack } = record;
+  if (desired && isPackage(desired) && isNewer(desired, version)) return { not: whyPast(state, desired) };
   const leaving = whyLeaving(state, version);
   if (leaving) return { not: leaving };
-  const stopped = record.takenBack ? `${version} was taken back from it` : whyStopped(state, version);
+  const stopped = takenBack ? `${version} was taken back from it` : whyStopped(state, version);
   if (!stopped) return withChart(state, version);
   const back = wentBackTo(record);
   return back && !whyLeaving(state, back) && !whyStopped(state, back) ? withChart(state, back) : { not: stopped };
 }
 
-/**
- * The newer package that a ring has, or is getting: then what it is kept on enters it no more, and be it for a cell that came.
- * One that was given up counts for as long as cells run it. Null: there is none.
- */
-export function newerThere(state: ClusterState, ring: number, version: string): string | null {
-  const { desired, observed = {} } = state.rings[ring] ?? {};
-  if (!desired || !isPackage(desired) || !isNewer(desired, version)) return null;
-  const isLeft = Object.keys(observed).some((seen) => sameVersion(seen, desired));
-  return isLeft || !isGivenUp(state, desired) ? desired : null;
-}
-
-function isGivenUp({ rollouts, ended }: ClusterState, version: string): boolean {
-  const how = ended[version]?.state;
-  return rollouts[version] === undefined && (how === 'aborted' || how === 'rolled-back');
+/** A package never enters a ring that has, or is getting, a newer one: not even for a cell that came, or that differs. */
+function whyPast({ rollouts, ended }: ClusterState, newer: string): string {
+  const how = ended[newer]?.state;
+  const isGivenUp = rollouts[newer] === undefined && (how === 'aborted' || how === 'rolled-back');
+  return isGivenUp ? `cells of it were left on ${newer}` : `it is to run ${newer}`;
 }
 
 /** Why cells may be about to be taken off the package, or null: before that is over nothing is brought anywhere. */

@@ -15,7 +15,7 @@ import { driftInWords, isPausedForDrift } from './drift.js';
 import { beginTurn } from './holders.js';
 import { isUrgent, laneIsGone, waitForLane } from './lanes.js';
 import { needsYesAfterStop } from './packages.js';
-import { isReconcile, newerThere, packageBrake } from './reconcile.js';
+import { isReconcile, packageBrake } from './reconcile.js';
 import { returnWait } from './rollbacks.js';
 import type { ClusterState, QueuedRequest, RingRecord, Turn } from './state.js';
 
@@ -250,13 +250,12 @@ function refusal(request: QueuedRequest, about: RingFacts, code: RefusalCode, wa
 /** A newer package that the ring has, is getting, or has waiting for it; of those that wait the newest. */
 function newerThan(
   state: ClusterState,
-  request: QueuedRequest,
+  { version }: QueuedRequest,
   about: RingFacts,
   rules: Rules,
 ): { version: string; waits: boolean } | null {
   const { ring } = about;
-  const { version } = request;
-  const desired = isReconcile(request) ? newerThere(state, ring, version) : state.rings[ring]?.desired;
+  const desired = state.rings[ring]?.desired;
   if (desired && isNewer(desired, version)) return { version: desired, waits: false };
   const turn = state.turns[ring]?.request;
   if (turn && turn.purpose !== 'rollback' && isNewer(turn.version, version)) {

@@ -3,15 +3,8 @@ import type { CalendarWord } from '../../../src/contract/calendar.js';
 import type { RequestRing, RingAnswer } from '../../../src/contract/internal.js';
 import { engage } from '../../../src/domain/brake.js';
 import { endTurn, enterTurn, handOver, loseStarter } from '../../../src/domain/cluster/holders.js';
-import { recordEnd } from '../../../src/domain/cluster/packages.js';
 import { enqueue, notePackageBrakes, ownPasses } from '../../../src/domain/cluster/reconcile.js';
-import {
-  type ClusterState,
-  newClusterState,
-  newRingRecord,
-  type RingRecord,
-  type Turn,
-} from '../../../src/domain/cluster/state.js';
+import { type ClusterState, newClusterState, newRingRecord, type Turn } from '../../../src/domain/cluster/state.js';
 import { decideTurns, nextOust, type TurnAction } from '../../../src/domain/cluster/turns.js';
 import { parseTopology, type Topology } from '../../../src/domain/topology/index.js';
 import { fleet, type Policy, V0, V1, V2, V3 } from '../../support/fleet.js';
@@ -556,18 +549,6 @@ describe('what the cluster itself asks for', () => {
     own(state);
     expect(kinds(decide(state))).toEqual(['202503180906 refused']);
     expect(state.queue).toEqual([]);
-  });
-
-  it('is granted where the ring was to run a newer package that was given up, and no cell runs that any more', () => {
-    const state = cluster();
-    const record = state.rings[2] as RingRecord;
-    Object.assign(record, { desired: V2, observed: { [V1]: 1, [V2]: 1 } });
-    recordEnd(state, { version: V2, run: 'r', state: 'aborted', supersededBy: null }, NOW);
-    own(state);
-    expect(kinds(decide(state))).toEqual(['202503180906 refused']);
-    record.observed = { [V1]: 2 };
-    own(state);
-    expect(kinds(decide(state))).toEqual(['202503180906 granted']);
   });
 
   it('makes room for every package, a running pass, too', () => {
