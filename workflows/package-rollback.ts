@@ -7,7 +7,6 @@ import {
   setCurrentDetails,
   setDefaultSignalHandler,
   setHandler,
-  sleep,
   upsertSearchAttributes,
   workflowInfo,
 } from '@temporalio/workflow';
@@ -146,14 +145,15 @@ class RollbackRun {
 
   /** Looks at every cell, whatever is remembered of it. */
   private async survey(): Promise<void> {
-    const { rollback } = this.ctx;
+    const { ctx } = this;
+    const { rollback } = ctx;
     const { version, ring = null, allowDowntime = [], toBlocked = false, dryRun } = this.order;
     for (let tries = 1; rollback.givenUp === null; tries += 1) {
       try {
         const survey = await surveyPackage({ version, ring, allowDowntime, toBlocked });
         if (rollback.plan === null) this.nameUnknown(survey);
         noteSurvey(rollback, survey);
-        if (dryRun && rollback.givenUp === null) this.ctx.end('waiting', null);
+        if (dryRun && rollback.givenUp === null) ctx.end('waiting', null);
         return;
       } catch (error) {
         const trouble = troubleOf(error);
@@ -161,7 +161,9 @@ class RollbackRun {
         const { kind, detail } = trouble;
         rollback.trouble = { kind, detail, sinceMs: rollback.trouble?.sinceMs ?? Date.now() };
         this.show();
-        await sleep(troublePauseMs(tries));
+        ctx.woken = false;
+        await condition(() => ctx.woken || rollback.givenUp !== null, troublePauseMs(tries));
+        if (this.mayContinueAsNew()) await this.continueAsNew();
       }
     }
   }
