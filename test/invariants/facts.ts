@@ -1,7 +1,7 @@
 import { once } from './once.js';
 import { same } from './packages.js';
 import { type RingRules, ringRules, type Topology } from './policy.js';
-import type { ActRecord, Evidence, Leeway, LoggedJob, SeenRollout } from './types.js';
+import type { ActRecord, Evidence, Leeway, LoggedJob, SeenAct, SeenRollout } from './types.js';
 
 /** A job of the log with what the topology says of its tenant, and its instants as epoch milliseconds. */
 export interface Job {
@@ -53,7 +53,8 @@ export interface Facts {
 }
 
 export function factsOf(evidence: Evidence, leeway: Leeway): Facts {
-  const acts = evidence.acts.map(readAct).sort((a, b) => a.askedMs - b.askedMs);
+  const kept = [evidence.cluster, ...Object.values(evidence.statuses ?? {})].flatMap((status) => status?.acts ?? []);
+  const acts = evidence.acts.map((act) => readAct(act, kept)).sort((a, b) => a.askedMs - b.askedMs);
   const applied = appliedLater(acts);
   const topologies = [evidence.topology as Topology, ...applied.map(({ topology }) => topology)];
   const read = evidence.jobs.map((job) => readJob(job, topologies, applied, leeway));
@@ -83,13 +84,15 @@ const appliedLater = (acts: Act[]): Applied[] =>
       : [],
   );
 
-/**
- * Where nobody answered, the act may have been done all the same. So may one with an expiry that is told as a signal first, and
- * as an update after it.
- */
-const UNKNOWN_OUTCOME = /answer|reach|deadline|unavailable|timed? ?out|instant in the future/i;
+/** Where nobody answered, the act may have been done all the same. */
+const UNKNOWN_OUTCOME = /answer|reach|deadline|unavailable|timed? ?out/i;
+/** So may one with an expiry, told as a signal before it and as an update after it: then it stands among the acts. */
+const TOO_LATE = /instant in the future/;
 
-function readAct({ act, version, payload, askedAt, answeredAt, answer, error }: ActRecord): Act {
+function readAct({ act, version, payload, askedAt, answeredAt, answer, error }: ActRecord, kept: SeenAct[]): Act {
+  const { by, reason } = (payload ?? {}) as Partial<SeenAct>;
+  const isKept = () => kept.some((seen) => seen.act === act && seen.by === by && seen.reason === reason);
+  const mayBeDone = (why: string) => UNKNOWN_OUTCOME.test(why) || (TOO_LATE.test(why) && isKept());
   return {
     act,
     version,
@@ -97,7 +100,7 @@ function readAct({ act, version, payload, askedAt, answeredAt, answer, error }: 
     askedMs: askedAt,
     answeredMs: error === undefined ? answeredAt : null,
     answer,
-    refused: error !== undefined && !UNKNOWN_OUTCOME.test(error),
+    refused: error !== undefined && !mayBeDone(error),
   };
 }
 

@@ -54,9 +54,9 @@ function newestIn(ring: number, { cluster, evidence, rollbacks }: Reconciled): s
   return newest !== null && hasFailedPdm(evidence.jobs, newest) ? null : newest;
 }
 
-const isGivenUp = (version: string | null, { evidence, rollbacks }: Reconciled): boolean =>
+const isGivenUp = (version: string | null, { evidence }: Reconciled): boolean =>
   Object.entries(evidence.statuses ?? {}).some(
-    ([of, { state }]) => same(of, version) && (OVER.includes(state) || rollbacks.has(of)),
+    ([of, { state }]) => same(of, version) && (state === 'aborted' || state === 'rolled-back'),
   );
 
 /** A failed PDM of a package stops everything of it, until it has run there all the same. */

@@ -15,6 +15,7 @@ const moved = topology({}, { 2: { cells: [cell('a2')] }, 3: { cells: [cell('b1')
 const quarantined = ['a1', 'a2'].map((id) => act('quarantineCell', 1, { cell: id }, { version: null }));
 /** A later pass of the package has entered ring 2 since: when the first one did is not seen any more. */
 const enteredAgain = { [V1]: status({ rings: [ring(2, { total: 2, converged: 0, startedAt: at(40) })] }) };
+const TOO_LATE = 'expiresAt: found then, expected an instant in the future';
 const quarantinedUntil = (seconds: number) =>
   act('quarantineCell', 0, { cell: 'a2', expiresAt: at(seconds) }, { version: null });
 const pinnedA2 = topology(
@@ -41,7 +42,8 @@ describe('a ring may begin', () => {
       'without a cell whose quarantine held when the ring was entered, and was over when it was answered',
       {
         jobs: [job({ cell: 'a1', at: 1 }), next(12)],
-        acts: [{ ...quarantinedUntil(3), error: 'expiresAt: found then, expected an instant in the future' }],
+        acts: [{ ...quarantinedUntil(3), error: TOO_LATE }],
+        cluster: { acts: [{ at: at(0), act: 'quarantineCell', by: 'alice', outcome: 'out of automation' }] },
       },
     ],
     [
@@ -254,6 +256,11 @@ describe('a ring that began too soon is found', () => {
       'without a cell whose quarantine had ended long before',
       30,
       { jobs: [job({ cell: 'a1', at: 15 }), next(30)], acts: [quarantinedUntil(4)], statuses: enteredAgain },
+    ],
+    [
+      'without a cell whose quarantine came too late for anybody to hear it',
+      12,
+      { jobs: [job({ cell: 'a1', at: 1 }), next(12)], acts: [{ ...quarantinedUntil(3), error: TOO_LATE }] },
     ],
     [
       'where a cell that left the ring is said to have run the package always',
