@@ -129,7 +129,7 @@ describe.concurrent('a worker that is killed outright, and started again at once
       const { stage, killer } = await play(fleet({ 2: 4 }, { 2: { failureBudget: 1, deployTimeout: '2m' } }));
       await stage.fault(
         { kind: 'job-fails', cell: 'c2-3', jobKind: 'configure', switched: true },
-        { kind: 'slow', jobKind: 'rollback', factor: 10 },
+        { kind: 'slow', jobKind: 'rollback', factor: 25 },
       );
       await graduate(stage);
       await killer.at('AMP says that the job has failed', told('configure', 'failed'));
