@@ -40,6 +40,17 @@ test.each<[string, Log]>([
     },
   ],
   [
+    'of a rollback that failed, by a person’s rollback, whoever asks for another one after it',
+    {
+      jobs: [
+        job({ cell: 'a1', at: 0 }),
+        rollback({ cell: 'a1', at: 2, state: 'failed' }),
+        rollback({ cell: 'a1', at: 5 }),
+      ],
+      acts: [act('rollback', 1), act('rollback', 9, { ring: 0 })],
+    },
+  ],
+  [
     'that another package’s rollback cancelled when it took the ring',
     {
       jobs: [job(cancelled), rollback({ cell: 'a1', at: 2 }), again],

@@ -69,8 +69,9 @@ function isAllowed(facts: Facts, before: Job, job: Job): boolean {
 }
 
 function isTriedAgain(facts: Facts, job: Job): boolean {
-  const [asked] = actsFor(facts, 'rollback', packageBehind(facts, job)).slice(-1);
-  if (!asked || asked.askedMs > job.createdMs) return false;
+  const before = actsFor(facts, 'rollback', packageBehind(facts, job)).filter((a) => a.askedMs <= job.createdMs);
+  const asked = before.at(-1);
+  if (!asked) return false;
   const tries = jobsOn(facts, job.cell).filter((j) => j.ours && j.kind === 'rollback' && j.createdMs >= asked.askedMs);
   return tries.indexOf(job) < TRIES;
 }
