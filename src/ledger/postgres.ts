@@ -23,8 +23,9 @@ export async function openPostgres(url: string, onTrouble: (error: Error) => voi
     keepAlive: true,
     application_name: 'cell-cluster-coordinator',
   });
-  // Without a listener Node would end the process.
+  // Without a listener Node would end the process: the pool has one only while nobody uses a connection. Who uses it hears of it.
   pool.on('error', onTrouble);
+  pool.on('connect', (client) => client.on('error', () => undefined));
   return await LedgerStore.open(pool as unknown as PostgresPool, placeOf(url));
 }
 
