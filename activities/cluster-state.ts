@@ -1,5 +1,5 @@
 import type { Client } from '@temporalio/client';
-import { closedRun, cutOffBy } from '../src/contract/closed-run.js';
+import { closedRunArgs } from '../src/contract/closed-run.js';
 import { CLUSTER_WORKFLOW_ID } from '../src/contract/ids.js';
 import type { PackedTopology } from '../src/contract/internal.js';
 import type { BlockedVersion, ClusterStatus } from '../src/contract/status.js';
@@ -26,9 +26,9 @@ export async function lastKnown(
 ): Promise<LastKnown> {
   const stop = AbortSignal.any([signal, AbortSignal.timeout(QUERY_MS)]);
   const [{ gzip, revision }, { blocked, quarantined }] = await client.withAbortSignal(stop, async () => {
-    const { runId, status, historyLength } = await client.workflow.getHandle(CLUSTER_WORKFLOW_ID).describe();
-    const args = cutOffBy(status.name) === null ? [] : [closedRun(historyLength)];
-    const cluster = client.workflow.getHandle(CLUSTER_WORKFLOW_ID, runId);
+    const run = await client.workflow.getHandle(CLUSTER_WORKFLOW_ID).describe();
+    const args = closedRunArgs(run);
+    const cluster = client.workflow.getHandle(CLUSTER_WORKFLOW_ID, run.runId);
     return Promise.all([
       cluster.query<PackedTopology, string[]>('topology', ...args),
       cluster.query<ClusterStatus, string[]>('status', ...args),

@@ -6,7 +6,7 @@ import {
   type WorkflowUpdateHandle,
 } from '@temporalio/client';
 import { type Workflow, WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
-import { type CutOff, closedRun, cutOffBy } from '../contract/closed-run.js';
+import { type CutOff, closedRunArgs, cutOffBy } from '../contract/closed-run.js';
 import type { WorkflowType } from '../contract/ids.js';
 import { TimedOutError, UnreachableError } from './errors.js';
 import { isCollision, isDeadline, isPassing, toClientError } from './translate.js';
@@ -72,15 +72,11 @@ export class Calls {
   /** What an open run answers; of an ended one its result; of one that was cut off its last word, and how it was. */
   async query<T>(workflowId: string, name: string, payload?: object): Promise<{ answer: T; cutOff: CutOff | null }> {
     const handle = this.#handle(workflowId);
-    const {
-      status: run,
-      runId,
-      historyLength,
-    } = await this.#bounded(workflowId, this.#limits.acceptMs, () => handle.describe());
-    const cutOff = cutOffBy(run.name);
-    const asked = cutOff === null ? handle : this.client.workflow.getHandle(workflowId, runId);
-    const args = [...(payload === undefined ? [] : [payload]), ...(cutOff === null ? [] : [closedRun(historyLength)])];
-    const ask = run.name === 'COMPLETED' ? () => handle.result() : () => asked.query(name, ...args);
+    const run = await this.#bounded(workflowId, this.#limits.acceptMs, () => handle.describe());
+    const cutOff = cutOffBy(run.status.name);
+    const asked = cutOff === null ? handle : this.client.workflow.getHandle(workflowId, run.runId);
+    const args = [...(payload === undefined ? [] : [payload]), ...closedRunArgs(run)];
+    const ask = run.status.name === 'COMPLETED' ? () => handle.result() : () => asked.query(name, ...args);
     const answer = (await this.#bounded(workflowId, this.#limits.acceptMs, ask)) as T;
     return { answer, cutOff };
   }

@@ -20,3 +20,7 @@ export const cutOffBy = (state: string): CutOff | null => CUT_OFF[state] ?? null
  * @param historyLength events of the whole run
  */
 export const closedRun = (historyLength: number): string => `closed-run:${historyLength}`;
+
+/** What a query to this run ends with: nothing where it goes on, or has ended by itself. */
+export const closedRunArgs = (run: { status: { name: string }; historyLength: number }): string[] =>
+  cutOffBy(run.status.name) === null ? [] : [closedRun(run.historyLength)];

@@ -1,15 +1,12 @@
 import type { Client, WorkflowExecutionInfo } from '@temporalio/client';
-import { closedRun, cutOffBy } from '../../src/contract/closed-run.js';
+import { closedRunArgs } from '../../src/contract/closed-run.js';
 import { asked } from './patience.js';
 
 /** The status of a run, or the last it had; null where nobody can tell. */
-export async function statusOfRun<T>(
-  client: Client,
-  { workflowId, runId, status, historyLength }: WorkflowExecutionInfo,
-): Promise<T | null> {
-  const handle = client.workflow.getHandle(workflowId, runId);
-  const args = cutOffBy(status.name) === null ? [] : [closedRun(historyLength)];
-  const told = status.name === 'COMPLETED' ? handle.result() : asked(() => handle.query('status', ...args));
+export async function statusOfRun<T>(client: Client, run: WorkflowExecutionInfo): Promise<T | null> {
+  const handle = client.workflow.getHandle(run.workflowId, run.runId);
+  const last = () => asked(() => handle.query('status', ...closedRunArgs(run)));
+  const told = run.status.name === 'COMPLETED' ? handle.result() : last();
   return (await told.catch(() => null)) as T | null;
 }
 
