@@ -1,8 +1,11 @@
-import type { BrakesNumber } from '../contract/internal.js';
+import type { BrakesHold, BrakesNumber } from '../contract/internal.js';
 import type { BrakeMode, BrakeScope, BrakeStatus } from '../contract/status.js';
 import { earliest } from './instant.js';
 
-/** Brakes are a plain list, newest last; every function here answers a new list or a verdict and changes nothing. */
+/**
+ * Brakes are a plain list, newest last; functions answer a new list or a verdict and change nothing, but for the answers of
+ * passes that they are given to take note of.
+ */
 
 /** Who engages the brakes that nobody else did. Only a person releases them. */
 export const COORDINATOR = 'coordinator';
@@ -45,6 +48,13 @@ export function isSameBrake(a: BrakeStatus, b: BrakeStatus): boolean {
 /** Whether a list of brakes is older than one that is known; a sender that began anew is never taken for an old one. */
 export const isOlderList = (said: BrakesNumber, known: BrakesNumber | null): boolean =>
   said.epoch === known?.epoch && said.seq < known.seq;
+
+/** Takes a pass's answer to a list. Its answers may overtake one another: an older one covers no newer one. */
+export function noteHold(holds: Map<number, BrakesHold>, hold: BrakesHold): void {
+  const known = holds.get(hold.ring);
+  if (known?.pass === hold.pass && isOlderList(hold, known)) return;
+  holds.set(hold.ring, hold);
+}
 
 export const release = (brakes: BrakeStatus[], brakeId: string): BrakeStatus[] =>
   brakes.filter((b) => b.brakeId !== brakeId);

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it, test } from 'vitest';
+import type { BrakesHold } from '../../src/contract/internal.js';
 import type { BrakeScope, BrakeStatus } from '../../src/contract/status.js';
 import {
   brakeToRelease,
@@ -11,6 +12,7 @@ import {
   MAX_BRAKES,
   type NewBrake,
   nextExpiry,
+  noteHold,
   release,
   scopeText,
   whyNoRoom,
@@ -35,6 +37,31 @@ test.each([
   ['the list of a workflow that began anew', { epoch: 'b', seq: 1 }, { epoch: 'a', seq: 7 }, false],
 ])('%s: whether it is older than what is known', (_what, said, known, older) => {
   expect(isOlderList(said, known)).toBe(older);
+});
+
+describe('the answer of a pass to a list of brakes', () => {
+  const answer = (seq: number, more: Partial<BrakesHold> = {}): BrakesHold => ({
+    ring: 2,
+    requestId: 'r-1',
+    pass: 'run-1',
+    version: '17.9.1',
+    purpose: 'deploy',
+    epoch: 'a',
+    seq,
+    inFlight: [`cell-${seq}`],
+    ...more,
+  });
+  it.each([
+    ['a newer one takes its place', [answer(7), answer(8)], answer(8)],
+    ['one that a newer one overtook covers nothing', [answer(8), answer(7)], answer(8)],
+    ['the same again is the last word', [answer(8), answer(8, { inFlight: [] })], answer(8, { inFlight: [] })],
+    ['another pass speaks for itself', [answer(8), answer(7, { pass: 'run-2' })], answer(7, { pass: 'run-2' })],
+    ['a list of somebody else counts anew', [answer(8), answer(1, { epoch: 'b' })], answer(1, { epoch: 'b' })],
+  ])('%s', (_what, answers, kept) => {
+    const holds = new Map<number, BrakesHold>();
+    for (const hold of answers) noteHold(holds, hold);
+    expect([...holds]).toEqual([[2, kept]]);
+  });
 });
 
 describe('brakes', () => {

@@ -13,7 +13,7 @@ import type { BrakesHold, BrakesNumber, PackageBrakes, RingAnswer } from '../../
 import * as messages from '../../src/contract/messages.js';
 import { CELLS_RING, CELLS_STATE, CELLS_VERSION } from '../../src/contract/search-attributes.js';
 import type { Difference } from '../../src/contract/status.js';
-import { COORDINATOR } from '../../src/domain/brake.js';
+import { COORDINATOR, noteHold } from '../../src/domain/brake.js';
 import { type Ask, toConverge } from '../../src/domain/cluster/differences.js';
 import {
   cellsGone,
@@ -246,7 +246,7 @@ export class Reconciler {
   noteHold(hold: BrakesHold): void {
     const request = this.ctx.state.turns[hold.ring]?.request;
     if (!request || !isReconcile(request) || hold.epoch === workflowInfo().firstExecutionRunId) return;
-    this.holds.set(hold.ring, hold);
+    noteHold(this.holds, hold);
     this.ctx.wake();
   }
 

@@ -13,6 +13,7 @@ import {
   isSameBrake,
   type NewBrake,
   nextExpiry,
+  noteHold,
   release,
   whyNoRoom,
 } from '../../src/domain/brake.js';
@@ -59,7 +60,7 @@ export interface OtherHold {
  * does not matter; and each answers with the cells that it had in flight, after which it starts nothing they stop.
  */
 export class BrakeDesk {
-  private readonly holds = new Map<number, { seq: number; inFlight: string[] }>();
+  private readonly holds = new Map<number, BrakesHold>();
   private readonly expiry: Alarm;
 
   constructor(private readonly host: BrakeHost) {
@@ -161,9 +162,9 @@ export class BrakeDesk {
   }
 
   /** What a pass says of another's brakes, such as those of a run before this one, is no answer to this one. */
-  noteHold({ ring, epoch, seq, inFlight }: BrakesHold): void {
-    if (epoch !== this.host.epoch) return;
-    this.holds.set(ring, { seq, inFlight });
+  noteHold(hold: BrakesHold): void {
+    if (hold.epoch !== this.host.epoch) return;
+    noteHold(this.holds, hold);
     this.host.wake();
   }
 
