@@ -81,7 +81,7 @@ export class Reporter {
 
   /** Whoever took this pass over knows nothing of it yet. */
   async reportNow(): Promise<void> {
-    await this.send(this.report(false));
+    await this.send(this.report(this.ctx.isOver));
   }
 
   /** The last report: the pass is over, and its ring free. */
