@@ -79,6 +79,8 @@ function createWorker(
     // A cancel reaches an activity with its next heartbeat, and throttled ones wait: this bounds how late it arrives.
     maxHeartbeatThrottleInterval: '2s',
     defaultHeartbeatThrottleInterval: '2s',
+    // What the worker before this one had in its cache waits so long for it where it was killed: a brake, too.
+    stickyQueueScheduleToStartTimeout: '3s',
     // Time for watches to stop and say so; a job that is under way goes on, and the next worker watches it.
     shutdownGraceTime: '5s',
     shutdownForceTime: '20s',

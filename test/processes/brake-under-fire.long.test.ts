@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { temporal } from '@temporalio/proto';
 import { afterAll, describe, expect, test, vi } from 'vitest';
 import { startEmbeddedServer } from '../../src/config/embedded-server.js';
 import { CLUSTER_WORKFLOW_ID, ringRolloutId } from '../../src/contract/ids.js';
@@ -24,6 +25,8 @@ vi.setConfig({ testTimeout: 240_000, hookTimeout: 60_000 });
 
 const ANSWERED_WITHIN_MS = 1_000;
 const TRIES = 4;
+/** 3 s, as the worker asks for, and what the server's own clocks take. */
+const LONGEST_WAIT_MS = 6_000;
 const FORWARD = ['configure', 'post_deploy_migrations'];
 
 const stages: Stage[] = [];
@@ -205,6 +208,28 @@ describe.concurrent('a brake', () => {
     await expectConvergedOnce(stage, V1, 6);
   });
 
+  test('just after one of two workers was killed waits for what that one had in its cache no longer than it must', async () => {
+    const policy = { maxParallel: 2, deployTimeout: '5m', pollInterval: '1s' };
+    const stage = await open({ topology: fleet({ 2: 6 }, { 2: policy }), durationMs: 1_000 });
+    await stage.fault({ kind: 'slow', jobKind: 'configure', after: 1, factor: 40 });
+    const first = await stage.startWorker();
+    await stage.apply();
+    await graduate(stage);
+    await stage.until('two jobs under way', async () => (await underWay(stage)).length === 2);
+    // The other one knows none of these workflows.
+    await stage.startWorker();
+    first.kill('SIGKILL');
+    await first.ended;
+
+    const held = await brake(stage, { by: 'alice', reason: 'fire', brakeId: 'fire' });
+    expect(held.inFlight).toHaveLength(2);
+    const waits = await waitsForTheDead(stage, [CLUSTER_WORKFLOW_ID, ringRolloutId(2)]);
+    expect(waits.length).toBeGreaterThan(0);
+    expect(Math.max(...waits)).toBeLessThan(LONGEST_WAIT_MS);
+    expect(escaped(await stage.jobs(), held)).toEqual([]);
+    await expectGoesOn(stage, 'fire');
+  });
+
   test('that cancels cells is obeyed although the worker is killed over it, twice', async () => {
     const policy = { maxParallel: 3, deployTimeout: '2m', cancelTimeout: '1m' };
     const stage = await open({ topology: fleet({ 2: 5 }, { 2: policy }), durationMs: 1_000 });
@@ -266,6 +291,23 @@ describe.concurrent('a brake', () => {
     }
   });
 });
+
+/** How long tasks lay in the queue of a worker that took them no more, in ms, by the server's clock. */
+async function waitsForTheDead(stage: Stage, workflowIds: string[]): Promise<number[]> {
+  const histories = await Promise.all(workflowIds.map((id) => stage.client.workflow.getHandle(id).fetchHistory()));
+  return histories.flatMap(({ events }) =>
+    (events ?? []).flatMap((event) => {
+      const timedOut = event.workflowTaskTimedOutEventAttributes;
+      if (timedOut?.timeoutType !== SCHEDULE_TO_START) return [];
+      const scheduled = events?.find((e) => String(e.eventId) === String(timedOut.scheduledEventId));
+      return scheduled ? [msOf(event) - msOf(scheduled)] : [];
+    }),
+  );
+}
+
+const { TIMEOUT_TYPE_SCHEDULE_TO_START: SCHEDULE_TO_START } = temporal.api.enums.v1.TimeoutType;
+const msOf = ({ eventTime }: { eventTime?: { seconds?: unknown; nanos?: number | null } | null }): number =>
+  Number(eventTime?.seconds ?? 0) * 1_000 + (eventTime?.nanos ?? 0) / 1e6;
 
 async function endsOf(stage: Stage, workflowId: string): Promise<string[]> {
   const ends: string[] = [];
