@@ -9,7 +9,7 @@ import {
   setHandler,
   workflowInfo,
 } from '@temporalio/workflow';
-import { packageRolloutId } from '../src/contract/ids.js';
+import { packageRollbackId, packageRolloutId } from '../src/contract/ids.js';
 import type {
   AskCell,
   AskGraduation,
@@ -301,10 +301,11 @@ class ClusterRun {
     for (const v of older) await this.ctx.mail.send(packageRolloutId(v), signals.supersededSignal, { by: version });
   }
 
-  private async answerCell({ version, cell }: AskCell): Promise<void> {
+  private async answerCell({ version, cell, rollback }: AskCell): Promise<void> {
     const topology = topologyOf(this.ctx.state);
     const isKnown = topology !== null && findCell(topology, cell) !== null;
-    await this.ctx.mail.send(packageRolloutId(version), signals.cellAnswerSignal, { cell, isKnown });
+    const asking = rollback ? packageRollbackId(version) : packageRolloutId(version);
+    await this.ctx.mail.send(asking, signals.cellAnswerSignal, { cell, isKnown });
   }
 
   private async answerRing({ version, ring }: AskRing): Promise<void> {

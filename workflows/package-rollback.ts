@@ -24,7 +24,7 @@ import { markdownOfRollout } from '../src/domain/details.js';
 import { decisionOfRollbackEnd } from '../src/domain/ledger/decisions.js';
 import { OUST_AFTER_MS } from '../src/domain/ousting.js';
 import { leftOf, nextRollbackStep, noteAnswer, noteSurvey, type RollbackState } from '../src/domain/rollback/state.js';
-import { noteSkip, whyNoSkip } from '../src/domain/rollout/skips.js';
+import { dropSkip, noteSkip, whyNoSkip } from '../src/domain/rollout/skips.js';
 import { tracksOf, trim } from '../src/domain/rollout/state.js';
 import { CLUSTER_ANSWERS_MS } from './package/cluster-link.js';
 import { Passes } from './package/passes.js';
@@ -75,6 +75,7 @@ class RollbackRun {
   private readonly passes: Passes;
   private readonly alone: Alone;
   private readonly oustAfterMs: number;
+  private readonly knownCells = new Map<string, boolean>();
   private shownState = '';
 
   constructor(
@@ -230,12 +231,26 @@ class RollbackRun {
     ctx.wake();
   }
 
-  private skipCell(message: messages.SkipCell): void {
+  /** Counts at once; whether there is such a cell only the cluster knows, and one that is away holds no skip back. */
+  private async skipCell(message: messages.SkipCell): Promise<void> {
     const { ctx } = this;
+    const { cell } = message;
     const skip = noteSkip(ctx.state, message);
-    ctx.record('skipCell', message, `${message.cell} stays on the package`, JSON.stringify({ cell: message.cell }));
     for (const track of tracksOf(ctx.state)) ctx.tellOnceThere(track, signals.skipInPassSignal, skip);
     ctx.wake();
+    if (!(await this.mayBeACell(cell))) {
+      dropSkip(ctx.state, cell);
+      throw rejectedBecause('cell', cell, 'a cell of the topology');
+    }
+    ctx.record('skipCell', message, `${cell} stays on the package`, JSON.stringify({ cell }));
+    ctx.wake();
+  }
+
+  private async mayBeACell(cell: string): Promise<boolean> {
+    const asked = { version: this.order.version, cell, rollback: true as const };
+    const isThere = await this.ctx.mail.send(CLUSTER_WORKFLOW_ID, signals.askCellSignal, asked);
+    if (isThere) await condition(() => this.knownCells.has(cell), CLUSTER_ANSWERS_MS);
+    return this.knownCells.get(cell) ?? true;
   }
 
   private judgeSkip(payload: unknown): void {
@@ -291,6 +306,7 @@ class RollbackRun {
     };
     handleOurs(signals.ringAnswerSignal, hear, file);
     handleOurs(signals.ringReportSignal, (m) => passes.takeReport(m), file);
+    handleOurs(signals.cellAnswerSignal, ({ cell, isKnown }) => this.knownCells.set(cell, isKnown), file);
     handleOurs(signals.passLostSignal, (m) => passes.passLost(m), file);
     handleOurs(signals.clusterStartedSignal, () => this.clusterStarted(), file);
   }
@@ -321,17 +337,17 @@ class RollbackRun {
     update: typeof signals.abortRollbackUpdate,
     description: string,
     validator: (m: unknown) => void,
-    act: (m: unknown) => void,
+    act: (m: unknown) => void | Promise<void>,
   ): void {
-    const perform = (m: unknown): PackageRollbackStatus => {
-      act(m);
+    const perform = async (m: unknown): Promise<PackageRollbackStatus> => {
+      await act(m);
       return this.ctx.seen();
     };
     handle(update, perform, { description, validator });
-    const take = (m: unknown): void => {
+    const take = async (m: unknown): Promise<void> => {
       try {
         validator(m);
-        act(m);
+        await act(m);
       } catch (error) {
         const by = (m as { by?: unknown } | undefined)?.by;
         for (const problem of problemsOf(error)) {

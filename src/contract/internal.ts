@@ -122,6 +122,8 @@ export interface PackageBrakesKnown extends BrakesNumber {
 export interface AskCell {
   version: string;
   cell: string;
+  /** Who asks: the rollback of the package, and not its rollout. */
+  rollback?: true;
 }
 
 /** Whether a ring can be driven on command: a brake is no reason to keep that from whoever asks. */

@@ -174,7 +174,7 @@ const SHAPES: Record<string, Shape> = {
   claimRing: { ...request, ring, pass: orNull(text) },
   packageBrakes: { version: packageName, ...brakesNumber, brakes },
   packageBrakesKnown: { ...brakesNumber, inFlight: texts },
-  askCell: { version: packageName, cell: text },
+  askCell: { version: packageName, cell: text, rollback: optional(flag) },
   cellAnswer: { cell: text, isKnown: flag },
   askRing: { version: packageName, ring },
   ringKnown: { ring, problem: orNull(problem) },

@@ -1,4 +1,5 @@
 import { expect } from 'vitest';
+import { packageRollbackId } from '../../src/contract/ids.js';
 import { V0, V1, V2, V3 } from '../support/fleet.js';
 import { lookUntil } from '../support/patience.js';
 import { scene } from './health-scene.js';
@@ -186,12 +187,15 @@ scenario(
     await jobsSeen(world, (jobs) => jobs.some((j) => j.kind === 'rollback'));
     expect(await client.start(order())).toBe(false);
     await expectRejected(client.skipCell({ cell: 'C 2', by: 'bob', reason: 'no cell' }), 'cell');
+    await expectRejected(client.skipCell({ cell: 'c2-22', by: 'bob', reason: 'a slip of the pen' }), 'cell');
+    await rawSignal(world, packageRollbackId(V1), 'skipCell', { cell: 'c2-21', by: 'bob', reason: 'another' });
     await client.skipCell({ cell: 'c2-2', by: 'bob', reason: 'being rebuilt' });
     await jobsSeen(world, (jobs) => jobs.filter((j) => j.kind === 'rollback').length > 1);
     await client.abort({ by: 'bob', reason: 'it was the network' });
     const end = await client.result(60_000);
     expect(end.state).toBe('aborted');
     expect(end.acts.map((a) => a.act)).toEqual(['rollback', 'skipCell', 'abort']);
+    expect(end.rejected).toMatchObject([{ message: 'skipCell', path: 'cell', value: 'c2-21', by: 'bob' }]);
     const back = await backJobs(world);
     expect(back.every((j) => j.state === 'succeeded')).toBe(true);
     expect(back.length).toBeLessThan(4);

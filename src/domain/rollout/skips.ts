@@ -20,3 +20,8 @@ export function noteSkip(s: PackageState, { cell, by, reason }: SkipInPass): Ski
   s.skips = [...s.skips.filter((other) => other.cell !== cell), skip];
   return skip;
 }
+
+/** A name that no cell has takes no room. */
+export function dropSkip(s: PackageState, cell: string): void {
+  s.skips = s.skips.filter((skip) => skip.cell !== cell);
+}
