@@ -324,6 +324,21 @@ scenario(
 );
 
 scenario(
+  'the only cell of a ring turns not ready while it bakes: it goes back, and the ring halts before its bake is over',
+  { rings: { 2: 1 }, policies: { 2: { bakeTime: '2m' } } },
+  async (world) => {
+    await world.fault({ kind: 'not-ready-after', cell: 'c2-1', version: V1, delayMs: 4_000 });
+    await graduate(world, V1);
+    await seen(world, V1, (s) => ringOf(s, 2)?.state === 'baking');
+    const status = await halted(world);
+    expect(exceptionOf(status, 2, 'c2-1')).toMatchObject({ state: 'rolled-back' });
+    const { brakeId, inFlight } = await world.cells.cluster().engageBrake({ by: 'alice', reason: 'a look at it' });
+    expect(inFlight).toEqual([]);
+    await world.cells.cluster().releaseBrake({ by: 'alice', brakeId, reason: 'looked' });
+  },
+);
+
+scenario(
   'a cell that turns not ready in the grace period goes back: PDM has not run on it',
   { rings: { 2: 2 }, policies: { 2: { gracePeriod: '8s', maxParallel: 3 } } },
   async (world) => {

@@ -54,7 +54,7 @@ export class Watch {
     const watched = roster.cells.filter((_, index) => this.isWatched(index));
     for (let at = 0; at < watched.length; at += BATCH) {
       this.batches += 1;
-      void scope.run(() => this.watchBatch(scope, watched.slice(at, at + BATCH), untilMs));
+      void this.watchBatch(scope, watched.slice(at, at + BATCH), untilMs);
     }
     if (watched.length === 0) this.noteWatched();
   }
@@ -95,7 +95,9 @@ export class Watch {
   private async watchOnce(scope: CancellationScope, cells: CellRef[], untilMs: number): Promise<CellRef[]> {
     const leftMs = untilMs - Date.now();
     const intervalMs = Math.min(LONGEST_INTERVAL_MS, Math.max(SHORTEST_INTERVAL_MS, Math.round(leftMs / 10)));
-    const { bad, silent } = await watchCells({ cells, untilMs, intervalMs, badInARow: BAD_ANSWERS });
+    const order = { cells, untilMs, intervalMs, badInARow: BAD_ANSWERS };
+    // The asking alone ends with the scope: what follows from its answer outlives it.
+    const { bad, silent } = await scope.run(() => watchCells(order));
     if (this.scope !== scope) return [];
     for (const { cell, reason } of bad) this.turnedBad(cell, reason);
     this.noteSilent(cells, silent);

@@ -1,6 +1,6 @@
-import { sleep } from '@temporalio/workflow';
+import { CancellationScope, sleep } from '@temporalio/workflow';
 
-/** Wakes its workflow at an instant; the one named last counts. */
+/** Wakes its workflow at an instant; the one named last counts. It is the workflow's, whatever scope it is set in. */
 export class Alarm {
   private forMs: number | null = null;
 
@@ -9,7 +9,8 @@ export class Alarm {
   set(atMs: number | null): void {
     if (atMs === null || atMs === this.forMs) return;
     this.forMs = atMs;
-    void sleep(Math.max(1, atMs - Date.now())).then(() => {
+    const waking = CancellationScope.nonCancellable(() => sleep(Math.max(1, atMs - Date.now())));
+    void waking.then(() => {
       if (this.forMs === atMs) this.forMs = null;
       this.wake();
     });
