@@ -72,7 +72,7 @@ export function createReadEntry({ client }: Pick<RollbackDependencies, 'client'>
     heartbeating(
       () => undefined,
       async ({ signal }) => {
-        const { topology, revision, blocked, quarantined } = await lastKnown(client, signal);
+        const { topology, revision, blocked, quarantined } = await whatIsKnown(client, signal);
         const found = ringOf(topology, ring);
         if (!found) return null;
         return {

@@ -23,7 +23,14 @@ import { COORDINATOR } from '../src/domain/brake.js';
 import { markdownOfRollout } from '../src/domain/details.js';
 import { decisionOfRollbackEnd } from '../src/domain/ledger/decisions.js';
 import { OUST_AFTER_MS } from '../src/domain/ousting.js';
-import { leftOf, nextRollbackStep, noteAnswer, noteSurvey, type RollbackState } from '../src/domain/rollback/state.js';
+import {
+  leftOf,
+  nextRollbackStep,
+  noteAnswer,
+  noteSurvey,
+  noteTrouble,
+  type RollbackState,
+} from '../src/domain/rollback/state.js';
 import { dropSkip, noteSkip, whyNoSkip } from '../src/domain/rollout/skips.js';
 import { tracksOf, trim } from '../src/domain/rollout/state.js';
 import { CLUSTER_ANSWERS_MS } from './package/cluster-link.js';
@@ -46,6 +53,7 @@ export interface PackageRollbackInput extends messages.PackageRollbackArgument {
 }
 
 const CONTINUE_AFTER_EVENTS = 6_000;
+const CLUSTER_AGAIN_MS = 10_000;
 
 /**
  * Takes a package back from every cell that runs it, to what that cell ran before: outermost ring first, past gates,
@@ -150,6 +158,7 @@ class RollbackRun {
     const { rollback } = ctx;
     const { version, ring = null, allowDowntime = [], toBlocked = false, dryRun } = this.order;
     for (let tries = 1; rollback.givenUp === null; tries += 1) {
+      ctx.woken = false;
       try {
         const survey = await surveyPackage({ version, ring, allowDowntime, toBlocked });
         if (rollback.plan === null) this.nameUnknown(survey);
@@ -159,11 +168,11 @@ class RollbackRun {
       } catch (error) {
         const trouble = troubleOf(error);
         if (!trouble) throw error;
-        const { kind, detail } = trouble;
-        rollback.trouble = { kind, detail, sinceMs: rollback.trouble?.sinceMs ?? Date.now() };
+        noteTrouble(rollback, trouble, Date.now());
         this.show();
-        ctx.woken = false;
-        await condition(() => ctx.woken || rollback.givenUp !== null, troublePauseMs(tries));
+        // A cluster that is slow answers again without a word to anybody.
+        const pauseMs = trouble.kind === 'cluster' ? CLUSTER_AGAIN_MS : troublePauseMs(tries);
+        await condition(() => ctx.woken || rollback.givenUp !== null, pauseMs);
         if (this.mayContinueAsNew()) await this.continueAsNew();
       }
     }

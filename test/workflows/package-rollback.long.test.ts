@@ -298,6 +298,40 @@ scenario(
   },
 );
 
+for (const ending of ['goes on once there is one', 'may be given up']) {
+  scenario(
+    `where nothing is left of the cluster between two rings, a rollback says so, and ${ending}`,
+    { rings: { 2: 1, 3: 1 }, policies: { 2: LONG_GRACE, 3: { bakeTime: '1h' } } },
+    async (world) => {
+      await graduate(world, V1);
+      await seen(world, V1, (s) => ringOf(s, 3)?.state === 'baking');
+      await world.client.workflow.getHandle('cell-cluster').terminate('gone');
+      await world.fault({ kind: 'slow', jobKind: 'rollback', factor: 20 });
+      const client = world.cells.rollback(V1);
+      await client.start(order());
+      await jobsSeen(world, (jobs) => jobs.some((j) => j.kind === 'rollback'));
+      const { workflowService } = world.client;
+      const workflowExecution = { workflowId: 'cell-cluster' };
+      await workflowService.deleteWorkflowExecution({ namespace: world.client.options.namespace, workflowExecution });
+      // Nobody can ask for what was applied to it any more.
+      world.acts.splice(0, world.acts.length, ...world.acts.filter(({ act }) => act !== 'applyTopology'));
+      const waiting = await lookUntil(async () => {
+        const { waitingFor } = await client.status();
+        return waitingFor?.kind === 'operator' ? waitingFor : null;
+      }, 120_000);
+      expect(waiting?.detail).toMatch(/^the cell cluster does not say which cells there are: .*; goes on by itself/);
+      expect(waiting?.next).toContain('cellctl cluster apply topology.yaml');
+      const isGivenUp = ending === 'may be given up';
+      if (isGivenUp) await client.abort({ by: 'bob', reason: 'by hand, then' });
+      else await world.apply();
+      const end = await client.result(120_000);
+      expect(end.state).toBe(isGivenUp ? 'aborted' : 'rolled-back');
+      expect((await backJobs(world)).map((j) => j.cell)).toEqual(isGivenUp ? ['c3-1'] : ['c3-1', 'c2-1']);
+      if (isGivenUp) await world.apply();
+    },
+  );
+}
+
 scenario(
   'a refusal that comes late is obeyed: cells that are going back come to their end, and no further one is touched',
   { rings: { 2: 3, 3: 3 }, policies: { 2: LONG_GRACE, 3: { bakeTime: '1h', maxParallel: 1 } }, jobMs: 300 },

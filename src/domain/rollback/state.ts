@@ -76,6 +76,15 @@ export function noteAnswer(
   return refused;
 }
 
+/** Nobody can tell what the cells run: since the first time in a row that it was so. */
+export function noteTrouble(
+  s: RollbackState,
+  { kind, detail }: { kind: TroubleKind; detail: string },
+  now: number,
+): void {
+  s.trouble = { kind, detail, sinceMs: s.trouble?.sinceMs ?? now };
+}
+
 /** Takes what a look at every cell came to. */
 export function noteSurvey(s: RollbackState, survey: Survey): void {
   s.surveys += 1;
