@@ -54,7 +54,7 @@ export interface Facts {
 
 export function factsOf(evidence: Evidence, leeway: Leeway): Facts {
   const kept = [evidence.cluster, ...Object.values(evidence.statuses ?? {})].flatMap((status) => status?.acts ?? []);
-  const acts = evidence.acts.map((act) => readAct(act, kept)).sort((a, b) => a.askedMs - b.askedMs);
+  const acts = evidence.acts.map((act) => readAct(act, kept, leeway)).sort((a, b) => a.askedMs - b.askedMs);
   const applied = appliedLater(acts);
   const topologies = [evidence.topology as Topology, ...applied.map(({ topology }) => topology)];
   const read = evidence.jobs.map((job) => readJob(job, topologies, applied, leeway));
@@ -89,9 +89,18 @@ const UNKNOWN_OUTCOME = /answer|reach|deadline|unavailable|timed? ?out/i;
 /** So may one with an expiry, told as a signal before it and as an update after it: then it stands among the acts. */
 const TOO_LATE = /instant in the future/;
 
-function readAct({ act, version, payload, askedAt, answeredAt, answer, error }: ActRecord, kept: SeenAct[]): Act {
+function readAct(
+  { act, version, payload, askedAt, answeredAt, answer, error }: ActRecord,
+  kept: SeenAct[],
+  { toleranceMs }: Leeway,
+): Act {
   const { by, reason } = (payload ?? {}) as Partial<SeenAct>;
-  const isKept = () => kept.some((seen) => seen.act === act && seen.by === by && seen.reason === reason);
+  const isOfThisCall = (at: string) => {
+    const ms = Date.parse(at);
+    return ms >= askedAt - toleranceMs && (answeredAt === null || ms <= answeredAt + toleranceMs);
+  };
+  const isKept = () =>
+    kept.some((seen) => seen.act === act && seen.by === by && seen.reason === reason && isOfThisCall(seen.at));
   const mayBeDone = (why: string) => UNKNOWN_OUTCOME.test(why) || (TOO_LATE.test(why) && isKept());
   return {
     act,

@@ -193,20 +193,19 @@ export const gaveWay = (
   { version, atMs }: Pick<Stay, 'version' | 'atMs'>,
   missing: string[],
 ): boolean => {
-  const named = statusOf(facts, version)?.rings.find((r) => r.ring === ring)?.exceptions ?? [];
+  const { rings = [], failures = [] } = statusOf(facts, version) ?? {};
+  const named = rings.find((r) => r.ring === ring)?.exceptions ?? [];
   const hadItsTry = (cell: string) => wasTried(facts, cell, version) || named.some((e) => e.cell === cell);
-  // One that is on the package, is not well on it, and cannot be taken back has failed, too.
+  // One that is on the package, is not well on it, and cannot be taken back has failed, too, from when that was told.
   const isStuck = (cell: string) =>
-    named.some((e) => e.cell === cell && e.state === 'failed') && hasEnded(facts, cell, version, atMs);
+    named.some((e) => e.cell === cell && e.state === 'failed') &&
+    failures.some((f) => f.ring === ring && f.cell === cell && Date.parse(f.at ?? '') <= atMs);
   const hasGivenUp = () => missing.some((c) => hasFailed(facts, c, version, atMs)) || cells.some(isStuck);
   return soft && (missing.every(hadItsTry) || hasGivenUp());
 };
 
 const wasTried = (facts: Facts, cell: string, version: string): boolean =>
   jobsOn(facts, cell).some((j) => same(j.version, version));
-
-const hasEnded = (facts: Facts, cell: string, version: string, atMs: number): boolean =>
-  jobsOn(facts, cell).some((j) => j.forward && same(j.version, version) && (j.finishedMs ?? atMs) <= atMs);
 
 /** On the way to the package; or it was not well on it, and was taken back, or was to be. */
 const hasFailed = (facts: Facts, cell: string, version: string, atMs: number): boolean =>

@@ -66,7 +66,7 @@ export interface SeenRollout {
   startedAt: string;
   finishedAt: string | null;
   rings: SeenRing[];
-  failures: { ring: number; cell?: string; state?: string; reason: string }[];
+  failures: { at?: string; ring: number; cell?: string; state?: string; reason: string }[];
   acts?: SeenAct[];
   /** What was refused; a signal has no other answer. */
   rejected?: { at: string; message: string; by?: string }[];

@@ -82,6 +82,14 @@ test.each<[string, Log]>([
     },
   ],
   [
+    'long after it was aborted, and nobody had answered that',
+    {
+      jobs: [late],
+      acts: [graduated(0), act('abort', 5, {}, { error: 'abort was accepted, but no worker has answered it yet' })],
+      statuses: { [V1]: status({ state: 'aborted', finishedAt: at(6) }) },
+    },
+  ],
+  [
     'after its rollout ended as superseded',
     {
       jobs: [job({ cell: 'a1', at: 7 })],

@@ -42,7 +42,8 @@ function endedBefore(facts: Facts, job: Job): string | null {
   if (job.createdMs <= endedMs + facts.leeway.toleranceMs) return null;
   if (status.state === 'superseded' && hadConverged(facts, job, endedMs)) return null;
   // A rollout waits for its own cells: not for one that the cluster was bringing to the package when it was aborted.
-  const settles = actsFor(facts, 'abort', job.version).some((a) => a.askedMs <= job.createdMs && !isOver(a, job));
+  const isAborting = actsFor(facts, 'abort', job.version).some((a) => a.askedMs <= job.createdMs && !isOver(a, job));
+  const settles = isAborting && job.createdMs <= endedMs + SETTLING_MS;
   if (status.state === 'aborted' && settles) return null;
   return `its rollout had ended at ${clock(endedMs)}, ${status.state}`;
 }

@@ -24,6 +24,7 @@ const pinnedA2 = topology(
 );
 const noneThere = { total: 2, converged: 0, pending: 1 };
 const failedOn = (id: string) => ({ cell: id, state: 'failed', reason: 'not verified' });
+const toldAt = (seconds: number) => ({ at: at(seconds), ring: 2, cell: 'a1', reason: 'not verified' });
 const shared = (policy: object) => topology({}, { 2: { cells: [cell('a1'), cell('a2')], policy } });
 
 describe('a ring may begin', () => {
@@ -67,7 +68,7 @@ describe('a ring may begin', () => {
         jobs: [job({ cell: 'a1', at: 0 }), next(5)],
         topology: shared({ onFailure: 'soft' }),
         statuses: {
-          [V1]: status({ rings: [ring(2, { ...noneThere, exceptions: [failedOn('a1')] })] }),
+          [V1]: status({ rings: [ring(2, { ...noneThere, exceptions: [failedOn('a1')] })], failures: [toldAt(4)] }),
         },
       },
     ],
@@ -278,6 +279,26 @@ describe('a ring that began too soon is found', () => {
       {
         jobs: [job({ cell: 'a1', at: 0, state: 'failed' }), next(0.5)],
         topology: shared({ onFailure: 'soft' }),
+      },
+    ],
+    [
+      'in a soft ring, a cell of which was told of as not well on the package only afterwards',
+      5,
+      {
+        jobs: [job({ cell: 'a1', at: 0 }), next(5)],
+        topology: shared({ onFailure: 'soft' }),
+        statuses: {
+          [V1]: status({ rings: [ring(2, { ...noneThere, exceptions: [failedOn('a1')] })], failures: [toldAt(9)] }),
+        },
+      },
+    ],
+    [
+      'without a cell that was quarantined before, while a second quarantine was refused',
+      12,
+      {
+        jobs: [job({ cell: 'a1', at: 1 }), next(12)],
+        acts: [{ ...quarantinedUntil(3), error: TOO_LATE }],
+        cluster: { acts: [{ at: at(-60), act: 'quarantineCell', by: 'alice', outcome: 'out of automation' }] },
       },
     ],
     [
