@@ -1,4 +1,5 @@
 import type { Activities, GateOrder } from '../src/contract/activities.js';
+import { closedRunArgs } from '../src/contract/closed-run.js';
 import type { CellVerdict } from '../src/contract/health.js';
 import { CLUSTER_WORKFLOW_ID } from '../src/contract/ids.js';
 import type { PackedTopology } from '../src/contract/internal.js';
@@ -124,9 +125,13 @@ class GateLook {
 }
 
 async function topologyInForce(client: TemporalClient, signal: AbortSignal): Promise<Topology | null> {
-  const cluster = client.workflow.getHandle(CLUSTER_WORKFLOW_ID);
+  const ask = async () => {
+    const run = await client.workflow.getHandle(CLUSTER_WORKFLOW_ID).describe();
+    const cluster = client.workflow.getHandle(CLUSTER_WORKFLOW_ID, run.runId);
+    return cluster.query<PackedTopology, string[]>('topology', ...closedRunArgs(run));
+  };
   try {
-    return unpackTopology(await whileWanted(client, signal, () => cluster.query<PackedTopology>('topology')));
+    return unpackTopology(await whileWanted(client, signal, ask));
   } catch {
     signal.throwIfAborted();
     return null;

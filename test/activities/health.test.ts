@@ -70,6 +70,7 @@ const dependenciesOf = (client: unknown = {}) => ({
 const temporal = (query: () => unknown, signal: (message: unknown) => void = () => undefined) => ({
   workflow: {
     getHandle: () => ({
+      describe: async () => ({ runId: 'run', status: { name: 'RUNNING' }, historyLength: 9 }),
       query: async () => query(),
       signal: async (_name: string, message: unknown) => signal(message),
     }),

@@ -3,8 +3,10 @@ import { closedRunArgs } from '../../src/contract/closed-run.js';
 import { asked } from './patience.js';
 
 /** The status of a run, or the last it had; null where nobody can tell. */
-export async function statusOfRun<T>(client: Client, run: WorkflowExecutionInfo): Promise<T | null> {
-  const handle = client.workflow.getHandle(run.workflowId, run.runId);
+export async function statusOfRun<T>(client: Client, listed: WorkflowExecutionInfo): Promise<T | null> {
+  const handle = client.workflow.getHandle(listed.workflowId, listed.runId);
+  // What is listed may lag behind.
+  const run = await handle.describe();
   const last = () => asked(() => handle.query('status', ...closedRunArgs(run)));
   const told = run.status.name === 'COMPLETED' ? handle.result() : last();
   return (await told.catch(() => null)) as T | null;
