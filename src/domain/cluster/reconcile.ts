@@ -139,7 +139,7 @@ export function keptOn(
   if (ring <= topology.perimeter) return { not: 'inside the perimeter a ring moves only on command' };
   if (!record || !version) return { not: 'no package has converged in it yet' };
   const { desired, takenBack } = record;
-  if (desired && isPackage(desired) && isNewer(desired, version)) return { not: whyPast(state, desired) };
+  if (desired && isPackage(desired) && isNewer(desired, version)) return { not: whyPast(state, record, desired) };
   const leaving = whyLeaving(state, version);
   if (leaving) return { not: leaving };
   const stopped = takenBack ? `${version} was taken back from it` : whyStopped(state, version);
@@ -149,10 +149,10 @@ export function keptOn(
 }
 
 /** A package never enters a ring that has, or is getting, a newer one: not even for a cell that came, or that differs. */
-function whyPast({ rollouts, ended }: ClusterState, newer: string): string {
+function whyPast({ rollouts, ended }: ClusterState, { observed }: RingRecord, newer: string): string {
   const how = ended[newer]?.state;
-  const isGivenUp = rollouts[newer] === undefined && (how === 'aborted' || how === 'rolled-back');
-  return isGivenUp ? `cells of it were left on ${newer}` : `it is to run ${newer}`;
+  if (rollouts[newer] !== undefined || how === undefined || how === 'converged') return `it is to run ${newer}`;
+  return observed[newer] ? `cells of it were left on ${newer}` : `${newer} was on its way to it, and was given up`;
 }
 
 /** Why cells may be about to be taken off the package, or null: before that is over nothing is brought anywhere. */

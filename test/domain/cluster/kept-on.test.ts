@@ -110,6 +110,8 @@ describe('a ring whose package is stopped', () => {
     expect(kept(state)).toEqual({ not: `it is to run ${V3}` });
     ends(state, V3, 'aborted');
     expect(kept(state)).toEqual({ not: `cells of it were left on ${V3}` });
+    Object.assign(state.rings[2] as object, { observed: { [V2]: 3 } });
+    expect(kept(state)).toEqual({ not: `${V3} was on its way to it, and was given up` });
   });
 
   it('is kept on what it converged on before, once an abort has taken its cells back and is over', () => {
