@@ -1,3 +1,4 @@
+import { temporal } from '@temporalio/proto';
 import { expect } from 'vitest';
 import { V0, V1, V2 } from '../support/fleet.js';
 import { brake, inFlightOn, release, wide } from './brake-scene.js';
@@ -54,6 +55,37 @@ scenario(
     const braked = await seen(world, V1, (s) => ringOf(s, 2)?.inFlight === 0);
     expect(theRing(braked, 2)).toMatchObject({ converged: 3, failed: 0, rolledBack: 0 });
     expect((await world.jobs()).filter((j) => j.cancel_requested_at !== null)).toEqual([]);
+  },
+);
+
+scenario(
+  'a brake of a cluster that an operator reset holds: it is not taken for one that is older than those it has forgotten',
+  { rings: { 2: 6 }, policies: { 2: { maxParallel: 2 } }, jobMs: 4000 },
+  async (world) => {
+    await inFlightOn(world, V1, 2);
+    const cluster = world.client.workflow.getHandle('cell-cluster');
+    const { events } = await cluster.fetchHistory();
+    const lastTask = events?.findLast((e) => e.workflowTaskCompletedEventAttributes)?.eventId;
+    for (const brakeId of ['one', 'two', 'three']) await brake(world, { brakeId, scope: { ring: 2 } });
+    for (const brakeId of ['one', 'two', 'three']) await release(world, brakeId);
+    await world.client.workflowService.resetWorkflowExecution({
+      namespace: world.client.options.namespace,
+      workflowExecution: { workflowId: 'cell-cluster' },
+      reason: 'a bad deployment of workers',
+      workflowTaskFinishEventId: lastTask ?? null,
+      requestId: 'reset',
+      resetReapplyType: temporal.api.enums.v1.ResetReapplyType.RESET_REAPPLY_TYPE_NONE,
+    });
+    // What those acts were it knows no more.
+    world.acts.splice(0, world.acts.length, ...world.acts.filter(({ act }) => !/Brake$/.test(act)));
+    await brake(world, { brakeId: 'fire', scope: { ring: 2 } });
+    const held = await seen(world, V1, (s) => ringOf(s, 2)?.state === 'braked' && ringOf(s, 2)?.inFlight === 0);
+    const before = forward(await world.jobs()).length;
+    await pause(6_000);
+    expect(forward(await world.jobs())).toHaveLength(before);
+    expect(theRing(held, 2).pending).toBeGreaterThan(0);
+    await release(world, 'fire');
+    expect((await ends(world, V1)).state).toBe('converged');
   },
 );
 

@@ -175,7 +175,8 @@ export class BrakeDesk {
 
   private set(brakes: BrakeStatus[]): void {
     this.host.state.brakes = brakes;
-    this.host.state.brakesSeq += 1;
+    // Of a run that was reset, which counts on from where it was put back to, no list is taken for an older one.
+    this.host.state.brakesSeq = Math.max(this.host.state.brakesSeq + 1, Date.now());
     this.host.tellPasses();
     this.host.wake();
   }
