@@ -72,6 +72,7 @@ import { type TestLimits, Turns } from './cluster/turns.js';
 import { listOpenRollouts } from './shared/activities.js';
 import { AlertDesk } from './shared/alert-desk.js';
 import { BrakeDesk, mustExpireLater } from './shared/brake-desk.js';
+import { whenCancelled } from './shared/cancelled.js';
 import { handle, handleOurs } from './shared/handle.js';
 import * as signals from './shared/signals.js';
 import { problemsOf, rejected, rejectedBecause, validated } from './shared/validation.js';
@@ -90,7 +91,7 @@ const NO_TOPOLOGY: Topology = { cluster: '', perimeter: 0, rings: [] };
  */
 export async function CellCluster(input: CellClusterInput = {}): Promise<void> {
   const run = new ClusterRun(input ?? {});
-  CancellationScope.current().cancelRequested.catch(() => run.refuseCancel());
+  whenCancelled(() => run.refuseCancel());
   await CancellationScope.nonCancellable(() => run.forEver());
 }
 
@@ -303,7 +304,7 @@ class ClusterRun {
 
   private async answerCell({ version, cell, rollback }: AskCell): Promise<void> {
     const topology = topologyOf(this.ctx.state);
-    const isKnown = topology !== null && findCell(topology, cell) !== null;
+    const isKnown = topology === null || findCell(topology, cell) !== null;
     const asking = rollback ? packageRollbackId(version) : packageRolloutId(version);
     await this.ctx.mail.send(asking, signals.cellAnswerSignal, { cell, isKnown });
   }

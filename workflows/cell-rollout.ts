@@ -22,6 +22,7 @@ import { Errands } from './cell/errands.js';
 import { CellHealth } from './cell/health.js';
 import { raiseAlert } from './shared/activities.js';
 import { mustBeStartedRightly } from './shared/argument.js';
+import { whenCancelled } from './shared/cancelled.js';
 import { handleOurs } from './shared/handle.js';
 import { standDownSignal } from './shared/signals.js';
 
@@ -43,7 +44,7 @@ export function CellRollout(input: CellRolloutInput): Promise<CellResult> {
   mustBeStartedRightly('CellRollout', input, () => cellRolloutId(input.cell.id));
   const root = CancellationScope.current();
   const run = new CellRun(input, root);
-  root.cancelRequested.catch(() => run.cancel());
+  whenCancelled(() => run.cancel());
   return CancellationScope.nonCancellable(() => run.toTheEnd());
 }
 

@@ -31,13 +31,14 @@ import {
   noteTrouble,
   type RollbackState,
 } from '../src/domain/rollback/state.js';
-import { dropSkip, noteSkip, whyNoSkip } from '../src/domain/rollout/skips.js';
+import { noteSkip, undoSkip, whyNoSkip } from '../src/domain/rollout/skips.js';
 import { tracksOf, trim } from '../src/domain/rollout/state.js';
 import { CLUSTER_ANSWERS_MS } from './package/cluster-link.js';
 import { Passes } from './package/passes.js';
 import { Alone } from './rollback/alone.js';
 import { RollbackContext } from './rollback/context.js';
 import { raiseAlert, surveyPackage } from './shared/activities.js';
+import { whenCancelled } from './shared/cancelled.js';
 import { handle, handleOurs } from './shared/handle.js';
 import * as signals from './shared/signals.js';
 import { troubleOf, troublePauseMs } from './shared/trouble.js';
@@ -61,7 +62,7 @@ const CLUSTER_AGAIN_MS = 10_000;
  */
 export async function PackageRollback(input: PackageRollbackInput): Promise<PackageRollbackStatus> {
   const run = new RollbackRun(input, orderOf(input));
-  CancellationScope.current().cancelRequested.catch(() => run.cancelledByHand());
+  whenCancelled(() => run.cancelledByHand());
   return await CancellationScope.nonCancellable(() => run.toTheEnd());
 }
 
@@ -244,11 +245,12 @@ class RollbackRun {
   private async skipCell(message: messages.SkipCell): Promise<void> {
     const { ctx } = this;
     const { cell } = message;
+    const before = ctx.state.skips.find((s) => s.cell === cell);
     const skip = noteSkip(ctx.state, message);
     for (const track of tracksOf(ctx.state)) ctx.tellOnceThere(track, signals.skipInPassSignal, skip);
     ctx.wake();
     if (!(await this.mayBeACell(cell))) {
-      dropSkip(ctx.state, cell);
+      undoSkip(ctx.state, skip, before);
       throw rejectedBecause('cell', cell, 'a cell of the topology');
     }
     ctx.record('skipCell', message, `${cell} stays on the package`, JSON.stringify({ cell }));
@@ -257,6 +259,7 @@ class RollbackRun {
 
   private async mayBeACell(cell: string): Promise<boolean> {
     const asked = { version: this.order.version, cell, rollback: true as const };
+    this.knownCells.delete(cell);
     const isThere = await this.ctx.mail.send(CLUSTER_WORKFLOW_ID, signals.askCellSignal, asked);
     if (isThere) await condition(() => this.knownCells.has(cell), CLUSTER_ANSWERS_MS);
     return this.knownCells.get(cell) ?? true;
@@ -348,8 +351,19 @@ class RollbackRun {
     validator: (m: unknown) => void,
     act: (m: unknown) => void | Promise<void>,
   ): void {
+    const file = (m: unknown, error: unknown): void => {
+      const by = (m as { by?: unknown } | undefined)?.by;
+      for (const problem of problemsOf(error)) {
+        this.ctx.fileRejection(update.name, problem, typeof by === 'string' ? by : undefined);
+      }
+    };
     const perform = async (m: unknown): Promise<PackageRollbackStatus> => {
-      await act(m);
+      try {
+        await act(m);
+      } catch (error) {
+        file(m, error);
+        throw error;
+      }
       return this.ctx.seen();
     };
     handle(update, perform, { description, validator });
@@ -358,10 +372,7 @@ class RollbackRun {
         validator(m);
         await act(m);
       } catch (error) {
-        const by = (m as { by?: unknown } | undefined)?.by;
-        for (const problem of problemsOf(error)) {
-          this.ctx.fileRejection(update.name, problem, typeof by === 'string' ? by : undefined);
-        }
+        file(m, error);
       }
     };
     handle(update.name === 'abort' ? signals.abortSignal : signals.skipCellSignal, take, { description });

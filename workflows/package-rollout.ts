@@ -35,6 +35,7 @@ import { TakeOver } from './package/take-over.js';
 import { takeBack } from './package/taken-back.js';
 import { AlertDesk } from './shared/alert-desk.js';
 import type { BrakeDesk } from './shared/brake-desk.js';
+import { whenCancelled } from './shared/cancelled.js';
 import { handle, handleOurs } from './shared/handle.js';
 import * as signals from './shared/signals.js';
 import { problemsOf, rejected, validated } from './shared/validation.js';
@@ -49,9 +50,7 @@ const CONTINUE_AFTER_EVENTS = 6_000;
 export async function PackageRollout(input: PackageRolloutInput): Promise<PackageRolloutStatus> {
   const { version, chartVersion } = argumentOf(input);
   const run = new PackageRun(input, version, chartVersion);
-  // What is said then must not be cancelled with it.
-  const aborted = () => CancellationScope.nonCancellable(async () => run.cancelledByHand());
-  CancellationScope.current().cancelRequested.catch(aborted);
+  whenCancelled(() => run.cancelledByHand());
   return await CancellationScope.nonCancellable(() => run.toTheEnd());
 }
 
@@ -261,6 +260,7 @@ class PackageRun {
     const message = validated(messages.skipCell, payload);
     const { cell } = message;
     const { version } = this.ctx.state;
+    this.knownCells.delete(cell);
     await this.ctx.mail.send(CLUSTER_WORKFLOW_ID, signals.askCellSignal, { version, cell });
     await condition(() => this.knownCells.has(cell), CLUSTER_ANSWERS_MS);
     if (this.knownCells.get(cell) === false) {

@@ -54,6 +54,7 @@ import { Watch } from './ring/watch.js';
 import { listOpenCells, lookAtCells } from './shared/activities.js';
 import { Alarm } from './shared/alarm.js';
 import { mustBeStartedRightly } from './shared/argument.js';
+import { whenCancelled } from './shared/cancelled.js';
 import { handleOurs } from './shared/handle.js';
 import * as signals from './shared/signals.js';
 import { troubleOf, troublePauseMs } from './shared/trouble.js';
@@ -78,7 +79,7 @@ const CONTINUE_AFTER_EVENTS = 6_000;
 export async function RingRollout(input: RingRolloutInput): Promise<RolloutRing> {
   mustBeStartedRightly('RingRollout', input, () => ringRolloutId(input.ring));
   const run = new RingRun(input);
-  CancellationScope.current().cancelRequested.catch(() => run.cancelledByHand());
+  whenCancelled(() => run.cancelledByHand());
   return await CancellationScope.nonCancellable(() => run.toTheEnd());
 }
 

@@ -195,7 +195,11 @@ scenario(
     const end = await client.result(60_000);
     expect(end.state).toBe('aborted');
     expect(end.acts.map((a) => a.act)).toEqual(['rollback', 'skipCell', 'abort']);
-    expect(end.rejected).toMatchObject([{ message: 'skipCell', path: 'cell', value: 'c2-21', by: 'bob' }]);
+    const noCell = { message: 'skipCell', path: 'cell', by: 'bob' };
+    expect(end.rejected).toMatchObject([
+      { ...noCell, value: 'c2-22' },
+      { ...noCell, value: 'c2-21' },
+    ]);
     const back = await backJobs(world);
     expect(back.every((j) => j.state === 'succeeded')).toBe(true);
     expect(back.length).toBeLessThan(4);
@@ -354,6 +358,26 @@ scenario(
     expect(end.rejected).toMatchObject([{ message: 'rollback', by: 'alice', ...refused }]);
     expect(await backJobs(world)).toMatchObject([{ state: 'succeeded', cell: expect.stringMatching(/^c3/) }]);
     await applyAnew(world);
+  },
+);
+
+scenario(
+  'a rollback that is cancelled through Temporal ends as one that a person gives up: cells in flight settle',
+  { rings: { 2: 4 }, policies: { 2: { ...LONG_GRACE, maxParallel: 1 } }, jobMs: 900 },
+  async (world) => {
+    await graduate(world, V1);
+    await seen(world, V1, graceOf(2));
+    const client = world.cells.rollback(V1);
+    await client.start(order());
+    await jobsSeen(world, (jobs) => jobs.some((j) => j.kind === 'rollback'));
+    await world.client.workflow.getHandle(packageRollbackId(V1)).cancel();
+    const end = await client.result(60_000);
+    expect(end.state).toBe('aborted');
+    expect(end.acts.map((a) => `${a.act} by ${a.by}`)).toEqual(['rollback by alice', 'abort by temporal cancel']);
+    const back = await backJobs(world);
+    expect(back.every((j) => j.state === 'succeeded')).toBe(true);
+    expect(back.length).toBeLessThan(4);
+    await clusterSeen(world, (s) => s.rings.every((r) => r.rollout === undefined) && s.queue.length === 0);
   },
 );
 

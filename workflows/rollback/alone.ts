@@ -1,5 +1,6 @@
 import { condition, log, sleep, workflowInfo } from '@temporalio/workflow';
 import { ringRolloutId } from '../../src/contract/ids.js';
+import type { RingEntry } from '../../src/contract/internal.js';
 import { noteTrouble } from '../../src/domain/rollback/state.js';
 import { type Track, tracksOf } from '../../src/domain/rollout/state.js';
 import { CLUSTER_ANSWERS_MS } from '../package/cluster-link.js';
@@ -7,7 +8,7 @@ import type { Passes } from '../package/passes.js';
 import { describePass, readEntry, terminatePass } from '../shared/activities.js';
 import { Alarm } from '../shared/alarm.js';
 import { stopPassSignal } from '../shared/signals.js';
-import { troubleOf } from '../shared/trouble.js';
+import { type Trouble, troubleOf } from '../shared/trouble.js';
 import type { RollbackContext } from './context.js';
 
 /**
@@ -33,8 +34,7 @@ export class Alone {
   /** The cluster has answered something. */
   hear(): void {
     this.heardMs = Date.now();
-    const { rollback } = this.ctx;
-    if (rollback.trouble?.kind === 'cluster') rollback.trouble = null;
+    this.clusterIsKnown();
   }
 
   /** Asks again now and then while a ring is waited for, and takes it where nobody answers. */
@@ -61,30 +61,35 @@ export class Alone {
   private async take(track: Track, askedMs: number): Promise<void> {
     const { ring, requestId } = track;
     this.taking.add(requestId);
-    const entry = await this.entryOf(track);
+    const answer = await this.askEntry(ring);
     this.taking.delete(requestId);
-    if (entry === undefined) return this.askAgain(Date.now());
     // It may only have been slow, as everything is where workers come back.
     if (track.stage !== 'asked' || this.heardMs >= askedMs) return;
-    if (entry === null) return this.drop(track);
+    if ('trouble' in answer) {
+      noteTrouble(this.ctx.rollback, answer.trouble, Date.now());
+      return this.askAgain(Date.now());
+    }
+    this.clusterIsKnown();
+    if (answer.entry === null) return this.drop(track);
     log.warn('the cell cluster does not answer; a rollback takes the ring without it', { ring });
-    this.passes.enterUnasked(track, entry);
+    this.passes.enterUnasked(track, answer.entry);
     while (isStarting(track)) await this.makeRoom(track);
   }
 
-  /** What its pass works on, null where there is no such ring; undefined where nobody can say, which is asked again. */
-  private async entryOf({ ring }: Track): Promise<Awaited<ReturnType<typeof readEntry>> | undefined> {
-    const { rollback } = this.ctx;
+  /** What the pass over a ring works on, null where there is no such ring; or why nobody can say. */
+  private async askEntry(ring: number): Promise<{ entry: RingEntry | null } | { trouble: Trouble }> {
     try {
-      const entry = await readEntry({ ring });
-      if (rollback.trouble?.kind === 'cluster') rollback.trouble = null;
-      return entry;
+      return { entry: await readEntry({ ring }) };
     } catch (error) {
       const trouble = troubleOf(error);
       if (!trouble) throw error;
-      noteTrouble(rollback, trouble, Date.now());
-      return undefined;
+      return { trouble };
     }
+  }
+
+  private clusterIsKnown(): void {
+    const { rollback } = this.ctx;
+    if (rollback.trouble?.kind === 'cluster') rollback.trouble = null;
   }
 
   private drop(track: Track): void {
