@@ -199,7 +199,7 @@ export const gaveWay = (
   // One that is on the package, is not well on it, and cannot be taken back has failed, too, from when that was told.
   const isStuck = (cell: string) =>
     named.some((e) => e.cell === cell && e.state === 'failed') &&
-    failures.some((f) => f.ring === ring && f.cell === cell && Date.parse(f.at ?? '') <= atMs);
+    failures.some((f) => f.ring === ring && f.cell === cell && f.state === 'failed' && Date.parse(f.at ?? '') <= atMs);
   const hasGivenUp = () => missing.some((c) => hasFailed(facts, c, version, atMs)) || cells.some(isStuck);
   return soft && (missing.every(hadItsTry) || hasGivenUp());
 };

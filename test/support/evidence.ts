@@ -6,7 +6,7 @@ import { asked } from './patience.js';
 export async function statusOfRun<T>(client: Client, listed: WorkflowExecutionInfo): Promise<T | null> {
   const handle = client.workflow.getHandle(listed.workflowId, listed.runId);
   // What is listed may lag behind.
-  const run = await handle.describe();
+  const run = await handle.describe().catch(() => listed);
   const last = () => asked(() => handle.query('status', ...closedRunArgs(run)));
   const told = run.status.name === 'COMPLETED' ? handle.result() : last();
   return (await told.catch(() => null)) as T | null;

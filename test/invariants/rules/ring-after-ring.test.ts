@@ -24,7 +24,7 @@ const pinnedA2 = topology(
 );
 const noneThere = { total: 2, converged: 0, pending: 1 };
 const failedOn = (id: string) => ({ cell: id, state: 'failed', reason: 'not verified' });
-const toldAt = (seconds: number) => ({ at: at(seconds), ring: 2, cell: 'a1', reason: 'not verified' });
+const toldAt = (seconds: number) => ({ at: at(seconds), ring: 2, cell: 'a1', state: 'failed', reason: 'not verified' });
 const shared = (policy: object) => topology({}, { 2: { cells: [cell('a1'), cell('a2')], policy } });
 
 describe('a ring may begin', () => {
