@@ -398,7 +398,11 @@ class PackageRun {
     const text = 'Leaves a cell out of the way for this package: {cell, by, reason}.';
     const validator = (m: unknown) => this.judge.skipCell(m);
     handle(signals.skipCellUpdate, (m) => this.accepted(() => this.skipCell(m)), { description: text, validator });
-    this.onSignal(signals.skipCellSignal, text, validator, (m) => void this.skipCell(m).catch(() => undefined));
+    const skip = async (m: unknown): Promise<void> => {
+      // What it was refused for is filed by then.
+      await this.skipCell(m).catch(problemsOf);
+    };
+    this.onSignal(signals.skipCellSignal, text, validator, (m) => void this.ctx.detached(() => skip(m)));
   }
 
   private listenToRestart(): void {

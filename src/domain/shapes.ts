@@ -17,6 +17,8 @@ type Shape = Record<string, Judge>;
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 const text: Judge = (value) => typeof value === 'string';
+/** One, or a part of one: Temporal fails every task that signals a workflow whose id it does not take. */
+const workflowId: Judge = (value) => typeof value === 'string' && value.length > 0 && value.length <= 200;
 const number: Judge = (value) => typeof value === 'number' && Number.isFinite(value);
 const ring: Judge = (value) => Number.isInteger(value) && (value as number) >= 0;
 const flag: Judge = (value) => typeof value === 'boolean';
@@ -125,7 +127,7 @@ const request = {
   approvedAtMs: optional((value) => isObject(value) && Object.values(value).every(instantMs)),
   waivers: optional(listOf(object({ ring, ...waiver }))),
   sinceMs: instantMs,
-  sender: optional(text),
+  sender: optional(workflowId),
   preempt: optional(flag),
   fixes: optional(text),
 };
@@ -149,7 +151,7 @@ const ANSWERS: Record<string, Shape> = {
 };
 
 const brakesNumber = { epoch: text, seq: number };
-const speaks = { ring, requestId: text, pass: text, version: packageName, purpose, starter: optional(text) };
+const speaks = { ring, requestId: text, pass: text, version: packageName, purpose, starter: optional(workflowId) };
 
 const SHAPES: Record<string, Shape> = {
   registerRollout: {
@@ -220,13 +222,13 @@ const SHAPES: Record<string, Shape> = {
   superseded: { by: text },
   passLost: { ring, requestId: text },
   clusterStarted: {},
-  enterRing: { ...speaks, starter: text },
+  enterRing: { ...speaks, starter: workflowId },
   ringReport: {
     requestId: text,
     pass: text,
     version: packageName,
     purpose,
-    starter: optional(text),
+    starter: optional(workflowId),
     view,
     observed: counts,
     observedOut: optional(counts),
@@ -294,7 +296,7 @@ const SHAPES: Record<string, Shape> = {
     looks: optional(looks),
     cells: optional(judged),
   },
-  cellNote: { cell: text, version: optional(packageName), trouble: orNull(object({ kind: text, detail: text })) },
+  cellNote: { cell: workflowId, version: optional(packageName), trouble: orNull(object({ kind: text, detail: text })) },
   hurry: {},
   standDown: {},
   cellOrders: { cell: text },
@@ -312,7 +314,7 @@ const ARGUMENTS: Record<string, Shape> = {
     purpose,
     lane: orNull(text),
     requestId: text,
-    starter: text,
+    starter: workflowId,
     packageBrakes: brakes,
     packageBrakesNumber: object(brakesNumber),
     skips: listOf(object({ cell: text, by: text, reason: text })),
@@ -332,7 +334,7 @@ const ARGUMENTS: Record<string, Shape> = {
     cluster: text,
     ring,
     pass: text,
-    passWorkflowId: text,
+    passWorkflowId: workflowId,
     purpose,
     cell: cellRef,
     witness: orNull(cellRef),

@@ -1,4 +1,5 @@
 import { afterAll, describe, expect, test } from 'vitest';
+import { cellRolloutId } from '../../src/contract/ids.js';
 import { fleet, V0, V1 } from '../support/fleet.js';
 import { type Killer, killerOf, look, nth, order, told, verification, watchedAgainAfterMs } from '../support/kills.js';
 import {
@@ -146,6 +147,39 @@ describe.concurrent('a worker that is killed outright, and started again at once
       expect(of(jobs, 'post_deploy_migrations')).toHaveLength(3);
       expectNothingTwice(jobs);
       await expectWatchedAgain(stage, killer);
+      await expectInvariantsOf(stage);
+    },
+    LONG,
+  );
+
+  test(
+    'while a cell is verified, beside another one that is told to cancel that cell: it goes back',
+    async () => {
+      const policy = { failureBudget: 1, maxParallel: 2, deployTimeout: '2m', verifyTimeout: '5m' };
+      const stage = await openStage({ topology: fleet({ 2: 2 }, { 2: policy }), durationMs: 500 });
+      stages.push(stage);
+      const worker = await stage.startWorker();
+      await stage.apply();
+      await stage.fault({ kind: 'not-ready', cell: 'c2-2', version: V1 });
+      await graduate(stage);
+      await stage.until('the second cell to be verified', async () =>
+        of(await stage.jobs(), 'configure').some((job) => job.cell === 'c2-2' && job.state === 'succeeded'),
+      );
+      await stage.startWorker();
+      worker.kill('SIGKILL');
+      await worker.ended;
+      // What is told in the same moment is handed to the one that is gone, and by then another watches.
+      await new Promise((resolve) => setTimeout(resolve, 1_000));
+      const cell = stage.client.workflow.getHandle(cellRolloutId('c2-2'));
+      await cell.cancel();
+      const ended = async () => (await cell.describe()).status.name;
+      await stage.until('the run of the cell to end', async () => (await ended()) !== 'RUNNING', 60_000);
+      expect(await ended()).toBe('COMPLETED');
+      const ring = await stage.ring(V1, 2, ({ rolledBack }) => rolledBack === 1);
+      expect(ring.exceptions).toMatchObject([{ cell: 'c2-2', state: 'rolled-back' }]);
+      expect(of(await stage.jobs(), 'rollback')).toMatchObject([{ cell: 'c2-2', version: V0, state: 'succeeded' }]);
+      await stage.rolloutEnds(V1, 120_000);
+      expectNothingTwice(await stage.jobs());
       await expectInvariantsOf(stage);
     },
     LONG,

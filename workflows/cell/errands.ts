@@ -99,8 +99,7 @@ export class Errands {
         if (this.troubles > 0) await this.noTrouble();
         return report;
       } catch (error) {
-        // Temporal never tries a cancelled activity again, not even where its worker died over it.
-        const overCancel = isCancellation(error) || (this.cancelAsked && isTimeout(error));
+        const overCancel = isOverCancel(error) || (this.cancelAsked && isTimeout(error));
         if (overCancel && stoppable && !cancelOnly) cancelOnly = true;
         else await this.waitOut(error);
         cancelOnly ||= stoppable && this.cancelAsked;
@@ -188,7 +187,7 @@ export class Errands {
     try {
       return await scope.run(ask);
     } catch (error) {
-      if (isCancellation(error)) return null;
+      if (isOverCancel(error)) return null;
       throw error;
     } finally {
       this.idle.delete(scope);
@@ -245,6 +244,10 @@ export class Errands {
 }
 
 const factsOf = (look: CellLook | undefined): TenantFacts | null => (look?.tenant === 'known' ? look.facts : null);
+
+/** Temporal never tries a cancelled activity again, not even where its worker died or stopped over it. */
+const isOverCancel = (error: unknown): boolean =>
+  isCancellation(error) || (error instanceof ActivityFailure && error.retryState === 'CANCEL_REQUESTED');
 
 const isTimeout = (error: unknown): boolean =>
   error instanceof ActivityFailure && error.cause instanceof TimeoutFailure;
