@@ -1,3 +1,4 @@
+import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import {
   ActivityFailure,
   ApplicationFailure,
@@ -5,6 +6,7 @@ import {
   CancellationScope,
   condition,
   continueAsNew,
+  isCancellation,
   log,
   ParentClosePolicy,
   proxyActivities,
@@ -169,14 +171,16 @@ class LedgerRun {
   private async spill(): Promise<void> {
     const { state } = this;
     const entries = this.idle.slice(0, this.batch);
+    const [first, last] = [entries.at(0), entries.at(-1)];
+    if (!first || !last) return;
     state.batches += 1;
-    await startChild(LedgerBatch, {
-      // Not the first run's id: after a reset a run counts again what an earlier one had counted.
-      workflowId: ledgerBatchId(workflowInfo().runId, state.batches),
+    const started = startChild(LedgerBatch, {
+      workflowId: ledgerBatchId(first.id, last.id),
       args: [{ entries }],
       parentClosePolicy: ParentClosePolicy.ABANDON,
       staticSummary: `${entries.length} entries of the ledger that its database has not taken yet`,
     });
+    await started.catch(unlessGivenAway);
     this.forget(entries);
     this.show();
   }
@@ -201,12 +205,18 @@ class LedgerRun {
   }
 }
 
+/** A run that was reset comes to what it had done before. */
+function unlessGivenAway(error: unknown): void {
+  if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+}
+
 /** Entries that the ledger's database did not take in time: tried until it does. */
 export async function LedgerBatch(input: { entries: LedgerEntry[] }): Promise<void> {
   if (!Array.isArray(input?.entries)) {
     throw ApplicationFailure.nonRetryable('expected an object {entries: []}', FAILURE.badArgument);
   }
-  await write()({ entries: input.entries });
+  CancellationScope.current().cancelRequested.catch(() => log.warn('a cancel of entries for the ledger was refused'));
+  await CancellationScope.nonCancellable(() => write()({ entries: input.entries }));
 }
 
 /** Reads the ledger for somebody who has no way to its database. Fails with `LedgerUnserved` or `LedgerUnavailable`. */
@@ -218,8 +228,9 @@ export async function LedgerRead(input: LedgerReadInput): Promise<History | Ledg
     retry: { maximumAttempts: 2, initialInterval: '500ms' },
   });
   try {
-    if (input && 'history' in input) return await readLedger(input.history);
-    if (input && 'report' in input) return await reportLedger(input.report);
+    const isObject = typeof input === 'object' && input !== null;
+    if (isObject && 'history' in input) return await readLedger(input.history);
+    if (isObject && 'report' in input) return await reportLedger(input.report);
   } catch (error) {
     throw readFailure(error);
   }
@@ -227,7 +238,7 @@ export async function LedgerRead(input: LedgerReadInput): Promise<History | Ledg
 }
 
 function readFailure(error: unknown): unknown {
-  if (!(error instanceof ActivityFailure)) return error;
+  if (!(error instanceof ActivityFailure) || isCancellation(error)) return error;
   const { cause } = error;
   if (cause instanceof TimeoutFailure && cause.timeoutType === 'SCHEDULE_TO_START') {
     return ApplicationFailure.nonRetryable('no worker has the ledger open', FAILURE.ledgerUnserved);

@@ -31,8 +31,8 @@ export const packageRolloutId = (version: string): string => `${PACKAGE_PREFIX}$
 export const packageRollbackId = (version: string): string => `${ROLLBACK_PREFIX}${version}`;
 export const ringRolloutId = (ring: number): string => `${RING_PREFIX}${ring}`;
 export const cellRolloutId = (cell: string): string => `${CELL_PREFIX}${cell}`;
-/** Of entries that one chain of runs of the ledger gave away, counted from 1. */
-export const ledgerBatchId = (ledgerRun: string, batch: number): string => `ledger-batch/${ledgerRun}/${batch}`;
+/** Of entries that the ledger gave away, by the ids of the first and the last: a run that was reset names the same ones alike. */
+export const ledgerBatchId = (first: string, last: string): string => `ledger-batch/${first}..${last}`;
 export const ledgerReadId = (asker: string): string => `ledger-read/${asker}`;
 
 const suffix = (prefix: string, id: string): string | null => (id.startsWith(prefix) ? id.slice(prefix.length) : null);

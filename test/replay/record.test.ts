@@ -10,7 +10,11 @@ const version = process.env.RECORD_HISTORIES;
 async function startLedgerRuns(world: World): Promise<void> {
   const at = new Date().toISOString();
   const entry = { id: 'a/1', at, cluster: 'test', kind: 'act', act: 'engageBrake', by: 'ops' };
-  const start = { taskQueue: world.taskQueue, workflowId: ledgerBatchId('recorded', 1), args: [{ entries: [entry] }] };
+  const start = {
+    taskQueue: world.taskQueue,
+    workflowId: ledgerBatchId('recorded/1', 'recorded/1'),
+    args: [{ entries: [entry] }],
+  };
   const batch = await world.client.workflow.start('LedgerBatch', start);
   const read = { taskQueue: world.taskQueue, workflowId: ledgerReadId('recorded'), args: [{ history: { limit: 1 } }] };
   const reading = await world.client.workflow.start('LedgerRead', read);

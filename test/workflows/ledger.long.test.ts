@@ -193,6 +193,39 @@ scenario(
   },
 );
 
+scenario(
+  'a ledger that an operator reset after it had given entries away goes on, and every entry is there exactly once',
+  { rings: { 2: 2 }, more: { cluster: 'reset' }, apply: false },
+  async (world) => {
+    const args = [{ spillAt: 4 }];
+    await world.client.workflow.start('Ledger', { workflowId: 'ledger', taskQueue: world.taskQueue, args });
+    await world.apply();
+    const away = () => {
+      throw new Error('the database is away');
+    };
+    const broken = await serveLedger(world, store, { writeLedger: away });
+    await graduate(world, V1);
+    await ends(world, V1);
+    await world.until('entries with runs of their own', async () => (await ledgerStatus(world)).batches > 1);
+    const { events } = await world.client.workflow.getHandle('ledger').fetchHistory();
+    const lastTask = events?.findLast((e) => e.workflowTaskCompletedEventAttributes)?.eventId;
+    await world.client.workflowService.resetWorkflowExecution({
+      namespace: world.client.options.namespace,
+      workflowExecution: { workflowId: 'ledger' },
+      reason: 'a bad deployment of workers',
+      workflowTaskFinishEventId: lastTask ?? null,
+      requestId: 'reset',
+    });
+    await broken.stop();
+    await whileServed(world, store, async () => {
+      const entries = await entered(world, store, 'reset', ({ act }) => act === 'ended');
+      expect(new Set(entries.map(({ id }) => id)).size).toBe(entries.length);
+      expect(entriesOf(entries, 'graduate', 'graduated', 'ended')).toHaveLength(3);
+      expect(Math.max(...numbersOf(entries))).toBe(new Set(numbersOf(entries)).size);
+    });
+  },
+);
+
 /** The numbers that the cluster gave its entries: without a gap where none was lost. */
 const numbersOf = (entries: LedgerEntry[]): number[] => {
   const run = entries.find(({ act }) => act === 'granted')?.id.split('/')[0] ?? '';
