@@ -36,9 +36,9 @@ export interface OpenedLedger {
   close(): Promise<void>;
 }
 
-/** The user's own folder for the ledger of this namespace. */
-export const ledgerFolder = (namespace: string): string =>
-  join(envPaths('cell-cluster-coordinator', { suffix: '' }).data, 'ledger', namespace);
+/** The user's own folder for the ledger of this namespace: one of the same name on another server has a memory of its own. */
+export const ledgerFolder = (namespace: string, namespaceId: string): string =>
+  join(envPaths('cell-cluster-coordinator', { suffix: '' }).data, 'ledger', namespace, namespaceId);
 
 /**
  * Opens the ledger and serves its activities on their own task queue. Where that cannot be, the worker goes on without it,

@@ -1,7 +1,7 @@
 import { type Connection, isGrpcServiceError } from '@temporalio/client';
 import { connectToTemporal, TemporalUnreachable } from '../src/config/connect.js';
 import { createLogger, type Logger } from '../src/config/logging.js';
-import { missingSearchAttributes } from '../src/config/namespace.js';
+import { missingSearchAttributes, namespaceId } from '../src/config/namespace.js';
 import { describeProblem, readWorkerSettings, type WorkerSettings } from '../src/config/settings.js';
 import { ledgerFolder, openLedger } from './ledger.js';
 import { installRuntime } from './metrics.js';
@@ -37,12 +37,12 @@ async function main(): Promise<number> {
 async function host(settings: WorkerSettings, log: Logger): Promise<number> {
   const { temporal, taskQueue, ledger: where, ...outside } = settings;
   try {
-    const problem = await namespaceProblem(settings, log);
-    if (problem !== null) {
-      log.fatal(problem);
+    const found = await lookAt(settings, log);
+    if ('problem' in found) {
+      log.fatal(found.problem);
       return BAD_SETTINGS;
     }
-    const folder = ledgerFolder(temporal.namespace);
+    const folder = ledgerFolder(temporal.namespace, found.id);
     const ledger = await openLedger({ where, folder, temporal, taskQueue, log });
     const { run } = await startWorker({ temporal, taskQueue, outside, log });
     log.info({ address: temporal.address, namespace: temporal.namespace, taskQueue }, 'worker is running');
@@ -59,8 +59,8 @@ async function host(settings: WorkerSettings, log: Logger): Promise<number> {
   }
 }
 
-/** What keeps workflows from running in this namespace, or null. */
-async function namespaceProblem({ temporal }: WorkerSettings, log: Logger): Promise<string | null> {
+/** The namespace's id, or what keeps workflows from running in it. */
+async function lookAt({ temporal }: WorkerSettings, log: Logger): Promise<{ id: string } | { problem: string }> {
   const connection = await connectToTemporal(temporal, { patienceMs: PATIENCE_MS, log: (line) => log.warn(line) });
   try {
     return await lookAtNamespace(connection, temporal.namespace);
@@ -69,14 +69,21 @@ async function namespaceProblem({ temporal }: WorkerSettings, log: Logger): Prom
   }
 }
 
-async function lookAtNamespace(connection: Connection, namespace: string): Promise<string | null> {
+async function lookAtNamespace(
+  connection: Connection,
+  namespace: string,
+): Promise<{ id: string } | { problem: string }> {
   try {
     const missing = await missingSearchAttributes(connection, namespace);
-    if (missing.length === 0) return null;
-    return `Namespace ${namespace} lacks the search attributes ${missing.join(', ')}: run \`cellctl server setup\` once.`;
+    if (missing.length === 0) return { id: await namespaceId(connection, namespace) };
+    const names = missing.join(', ');
+    return {
+      problem: `Namespace ${namespace} lacks the search attributes ${names}: run \`cellctl server setup\` once.`,
+    };
   } catch (error) {
     if (!isGrpcServiceError(error) || error.code !== GRPC_NOT_FOUND) throw error;
-    return `TEMPORAL_NAMESPACE: there is no namespace ${namespace}; create it, then run \`cellctl server setup\`.`;
+    const what = `there is no namespace ${namespace}; create it, then run \`cellctl server setup\``;
+    return { problem: `TEMPORAL_NAMESPACE: ${what}.` };
   }
 }
 

@@ -35,6 +35,12 @@ export async function missingSearchAttributes(
   return SEARCH_ATTRIBUTE_NAMES.filter((name) => known[name] !== typeNumber(name));
 }
 
+/** Tells a namespace from one of the same name on another server, or of before its database was lost. */
+export async function namespaceId(connection: Connection, namespace: string): Promise<string> {
+  const { namespaceInfo } = await connection.workflowService.describeNamespace({ namespace });
+  return namespaceInfo?.id ?? '';
+}
+
 /**
  * Registers the search attributes that are missing, waits until they can be used (some ten seconds where there were any),
  * and sets the retention to 30 days. Does nothing where all is well. Throws where an attribute exists with another type.
