@@ -68,7 +68,7 @@ async function apply(context: Context, file: string, options: ApplyOptions): Pro
   const parsed = parseTopology(topology);
   const slow = parsed.ok ? warnOfTime(parsed.topology, await statusOrNull(cluster), context.io.now()) : null;
   return {
-    json: result,
+    json: slow ? { ...result, warnings: [slow, ...result.warnings] } : result,
     text: [`topology revision ${result.revision} is in force: ${changesText(result.changes)}`],
     warnings: [
       ...(slow ? [slow] : []),

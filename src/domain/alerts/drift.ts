@@ -70,8 +70,8 @@ const aboutRing = (state: ClusterState, ring: number) => ({
 });
 
 /**
- * The next graduation would go beyond the limit, and the oldest package that is missing should have been there by now: a
- * ring that is just being deployed is no news.
+ * The next graduation would go beyond the limit. Where one package behind is the limit already, only once that one should
+ * have been there: a ring that is just being deployed is no news.
  */
 function near(state: ClusterState, topology: Topology, now: number): (Alert & { startedAtMs: number })[] {
   const { maxDrift } = resolveCoordination(topology);
@@ -79,15 +79,15 @@ function near(state: ClusterState, topology: Topology, now: number): (Alert & { 
   return [...missedPackages(state, topology, now)].flatMap(([ring, missed]) => {
     const [oldestVersion] = missed;
     if (oldestVersion === undefined || missed.length !== maxDrift) return [];
-    const graduatedAt = state.graduated.find(({ version }) => version === oldestVersion)?.graduatedAt ?? '';
-    const dueMs = Date.parse(graduatedAt) + resolvePolicy(topology, ring, null).convergeWithinMs;
+    const newest = state.graduated.findLast(({ version }) => missed.includes(version))?.graduatedAt ?? '';
+    const patienceMs = maxDrift > 1 ? 0 : resolvePolicy(topology, ring, null).convergeWithinMs;
     return [
       {
         ...aboutRing(state, ring),
         summary: `ring ${ring} is ${missed.length} graduated packages behind: one more, and auto-deploy pauses itself`,
         evidence: [missedInWords(state, topology, ring, now)],
         next: ['cellctl cluster status', `cellctl status ${oldestVersion}`],
-        startedAtMs: dueMs,
+        startedAtMs: Date.parse(newest) + patienceMs,
       },
     ];
   });

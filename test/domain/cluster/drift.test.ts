@@ -340,4 +340,16 @@ describe('the alerts of drift', () => {
     ]);
     expect(alertsOfDrift(state, topology(3), NOW + 4 * HOUR).alerts).toEqual([]);
   });
+
+  it('come at once for a ring that is as far behind as it may be, where that is more than the package under way', () => {
+    graduates(V1);
+    expect(alertsOfDrift(state, topology(2), NOW).alerts).toEqual([]);
+    graduates(V2);
+    keepDrift(state, topology(2), NOW);
+    const near = alertsOfDrift(state, topology(2), NOW).alerts;
+    expect(near.map(({ name, ring }) => [name, ring])).toEqual([
+      ['DriftNear', 2],
+      ['DriftNear', 5],
+    ]);
+  });
 });
