@@ -1,4 +1,5 @@
-import { join } from 'node:path';
+import { access, readdir } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { NativeConnection, Worker } from '@temporalio/worker';
 import envPaths from 'env-paths';
 import { createLedgerActivities } from '../activities/ledger.js';
@@ -39,6 +40,23 @@ export interface OpenedLedger {
 /** The user's own folder for the ledger of this namespace: one of the same name on another server has a memory of its own. */
 export const ledgerFolder = (namespace: string, namespaceId: string): string =>
   join(envPaths('cell-cluster-coordinator', { suffix: '' }).data, 'ledger', namespace, namespaceId);
+
+/**
+ * Folders of embedded ledgers that belong to earlier namespaces of the same name, where this one has none yet: where
+ * Temporal's database was lost, one of them has what stood.
+ */
+export async function earlierLedgers(folder: string): Promise<string[]> {
+  const isMade = (of: string) =>
+    access(join(of, 'made')).then(
+      () => true,
+      () => false,
+    );
+  if (await isMade(folder)) return [];
+  const names = await readdir(dirname(folder)).catch(() => []);
+  const others = names.map((name) => join(dirname(folder), name)).filter((other) => other !== folder);
+  const made = await Promise.all(others.map(isMade));
+  return others.filter((_, i) => made[i]);
+}
 
 /**
  * Opens the ledger and serves its activities on their own task queue. Where that cannot be, the worker goes on without it,

@@ -3,7 +3,7 @@ import { connectToTemporal, TemporalUnreachable } from '../src/config/connect.js
 import { createLogger, type Logger } from '../src/config/logging.js';
 import { missingSearchAttributes, namespaceId } from '../src/config/namespace.js';
 import { describeProblem, readWorkerSettings, type WorkerSettings } from '../src/config/settings.js';
-import { ledgerFolder, openLedger } from './ledger.js';
+import { earlierLedgers, ledgerFolder, openLedger } from './ledger.js';
 import { installRuntime } from './metrics.js';
 import { startWorker } from './start.js';
 
@@ -43,6 +43,7 @@ async function host(settings: WorkerSettings, log: Logger): Promise<number> {
       return BAD_SETTINGS;
     }
     const folder = ledgerFolder(temporal.namespace, found.id);
+    if (where.kind === 'embedded' && where.folder === null) await tellOfEarlier(folder, log);
     const ledger = await openLedger({ where, folder, temporal, taskQueue, log });
     const { run } = await startWorker({ temporal, taskQueue, outside, log });
     log.info({ address: temporal.address, namespace: temporal.namespace, taskQueue }, 'worker is running');
@@ -57,6 +58,13 @@ async function host(settings: WorkerSettings, log: Logger): Promise<number> {
     log.fatal({ err: error }, 'worker failed');
     return FAILED;
   }
+}
+
+async function tellOfEarlier(folder: string, log: Logger): Promise<void> {
+  const earlier = await earlierLedgers(folder);
+  if (earlier.length === 0) return;
+  const what = 'this namespace begins with an empty ledger, and there are ledgers of earlier ones of its name';
+  log.warn({ earlier }, `${what}. Was Temporal's database lost? Then set LEDGER_DIR to the last one first.`);
 }
 
 /** The namespace's id, or what keeps workflows from running in it. */

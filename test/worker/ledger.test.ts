@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import getPort from 'get-port';
@@ -6,7 +6,7 @@ import { afterEach, describe, expect, inject, test, vi } from 'vitest';
 import type { Logger } from '../../src/config/logging.js';
 import type { LedgerSettings } from '../../src/config/settings.js';
 import { openEmbedded } from '../../src/ledger/embedded.js';
-import { type OpenedLedger, openLedger } from '../../worker/ledger.js';
+import { earlierLedgers, ledgerFolder, type OpenedLedger, openLedger } from '../../worker/ledger.js';
 import { killed, other } from '../ledger/others.js';
 import { describeWithPostgres, newPostgres } from '../support/postgres.js';
 import '../support/quiet.js';
@@ -36,6 +36,24 @@ async function open(where: LedgerSettings): Promise<{ ledger: OpenedLedger; said
   opened.push(ledger);
   return { ledger, said };
 }
+
+test('an empty ledger names those of earlier namespaces of its name, in case their database was lost', async () => {
+  const home = await newFolder();
+  const [before, unmade, now] = ['id-1', 'id-2', 'id-3'].map((id) => join(home, 'default', id)) as [
+    string,
+    string,
+    string,
+  ];
+  expect(await earlierLedgers(now)).toEqual([]);
+  for (const folder of [before, unmade]) await mkdir(folder, { recursive: true });
+  await writeFile(join(before, 'made'), '');
+  expect(await earlierLedgers(now)).toEqual([before]);
+  expect(await earlierLedgers(before)).toEqual([]);
+});
+
+test('a namespace of the same name on another server has another folder', () => {
+  expect(ledgerFolder('default', 'id-1')).not.toBe(ledgerFolder('default', 'id-2'));
+});
 
 describe('a worker with the embedded ledger', () => {
   test(
