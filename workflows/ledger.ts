@@ -117,8 +117,13 @@ class LedgerRun {
   }
 
   private enter(entries: LedgerEntry[]): void {
-    const known = new Set(this.state.pending.map(({ id }) => id));
-    this.state.pending.push(...entries.filter(({ id }) => !known.has(id)));
+    const { pending } = this.state;
+    const known = new Set(pending.map(({ id }) => id));
+    for (const entry of entries) {
+      if (known.has(entry.id)) continue;
+      known.add(entry.id);
+      pending.push(entry);
+    }
     this.show();
   }
 
@@ -165,7 +170,7 @@ class LedgerRun {
   }
 
   private hasToSpill(): boolean {
-    return this.state.pending.length - this.writing.length >= this.spillAt;
+    return this.idle.length >= this.spillAt;
   }
 
   private async spill(): Promise<void> {

@@ -31,7 +31,7 @@ import {
   noteTrouble,
   type RollbackState,
 } from '../src/domain/rollback/state.js';
-import { noteSkip, undoSkip, whyNoSkip } from '../src/domain/rollout/skips.js';
+import { dropSkip, noteSkip, whyNoSkip } from '../src/domain/rollout/skips.js';
 import { tracksOf, trim } from '../src/domain/rollout/state.js';
 import { CLUSTER_ANSWERS_MS } from './package/cluster-link.js';
 import { Passes } from './package/passes.js';
@@ -245,12 +245,11 @@ class RollbackRun {
   private async skipCell(message: messages.SkipCell): Promise<void> {
     const { ctx } = this;
     const { cell } = message;
-    const before = ctx.state.skips.find((s) => s.cell === cell);
     const skip = noteSkip(ctx.state, message);
     for (const track of tracksOf(ctx.state)) ctx.tellOnceThere(track, signals.skipInPassSignal, skip);
     ctx.wake();
     if (!(await this.mayBeACell(cell))) {
-      undoSkip(ctx.state, skip, before);
+      dropSkip(ctx.state, cell);
       throw rejectedBecause('cell', cell, 'a cell of the topology');
     }
     ctx.record('skipCell', message, `${cell} stays on the package`, JSON.stringify({ cell }));

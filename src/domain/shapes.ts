@@ -18,7 +18,7 @@ const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 const text: Judge = (value) => typeof value === 'string';
 /** One, or a part of one: Temporal fails every task that signals a workflow whose id it does not take. */
-const workflowId: Judge = (value) => typeof value === 'string' && value.length > 0 && value.length <= 200;
+const workflowId: Judge = (value) => typeof value === 'string' && /^[\x20-\x7e]{1,200}$/.test(value);
 const number: Judge = (value) => typeof value === 'number' && Number.isFinite(value);
 const ring: Judge = (value) => Number.isInteger(value) && (value as number) >= 0;
 const flag: Judge = (value) => typeof value === 'boolean';
@@ -245,7 +245,7 @@ const SHAPES: Record<string, Shape> = {
     alerts: optional(alerts),
     packageBrakes: object({ epoch: text, brakes }),
   },
-  enter: { entries: listOf(object({ id: text, at: instant, kind: text, act: text, by: text })) },
+  enter: { entries: listOf(object({ id: workflowId, at: instant, kind: text, act: text, by: text })) },
   brakesHold: { ...speaks, ...brakesNumber, inFlight: texts },
   ringEntry: {
     cluster: text,

@@ -15,7 +15,18 @@ import {
   whileServed,
 } from '../support/ledger.js';
 import type { World } from '../support/world.js';
-import { clusterSeen, ends, graduate, jobsSeen, pause, ringOf, scenario, seen, toVersion } from './support.js';
+import {
+  clusterSeen,
+  ends,
+  graduate,
+  jobsSeen,
+  pause,
+  rawSignal,
+  ringOf,
+  scenario,
+  seen,
+  toVersion,
+} from './support.js';
 
 /** One database for all worlds of this file; each has a cluster's name of its own. */
 let store: LedgerStore;
@@ -223,6 +234,21 @@ scenario(
       expect(entriesOf(entries, 'graduate', 'graduated', 'ended')).toHaveLength(3);
       expect(Math.max(...numbersOf(entries))).toBe(new Set(numbersOf(entries)).size);
     });
+  },
+);
+
+scenario(
+  'entries of one id, however many are sent by hand, are one',
+  { rings: { 2: 1 }, more: { cluster: 'same' }, apply: false },
+  async (world) => {
+    const args = [{ spillAt: 4 }];
+    await world.client.workflow.start('Ledger', { workflowId: 'ledger', taskQueue: world.taskQueue, args });
+    const entry = { id: 'x', at: '2026-01-02T03:04:05Z', kind: 'act', act: 'x', by: 'somebody', cluster: 'same' };
+    await rawSignal(world, 'ledger', 'enter', { entries: Array.from({ length: 20 }, () => entry) });
+    await world.until('one entry', async () => (await ledgerStatus(world)).waiting === 1);
+    await rawSignal(world, 'ledger', 'enter', { entries: [{ ...entry, id: 'x'.repeat(300) }] });
+    await rawSignal(world, 'ledger', 'enter', { entries: [{ ...entry, id: 'y' }] });
+    await world.until('another', async () => (await ledgerStatus(world)).waiting === 2);
   },
 );
 

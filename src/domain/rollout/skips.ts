@@ -21,7 +21,7 @@ export function noteSkip(s: PackageState, { cell, by, reason }: SkipInPass): Ski
   return skip;
 }
 
-/** A name that no cell has takes no room; what was said of it before stands. */
-export function undoSkip(s: PackageState, skip: SkipInPass, before: SkipInPass | undefined): void {
-  s.skips = s.skips.flatMap((known) => (known === skip ? (before ?? []) : known));
+/** A name that no cell has takes no room. */
+export function dropSkip(s: PackageState, cell: string): void {
+  s.skips = s.skips.filter((skip) => skip.cell !== cell);
 }
