@@ -133,6 +133,8 @@ scenario(
     await seen(world, V1, graceOf(2));
     await world.cells.rollout(V1).abort(order());
     await ends(world, V1);
+    // A pass says that it is over, and closes a moment later.
+    await workflow.getHandle('ring-rollout/2').result();
     const other = await workflow.start('Nobody', { workflowId: 'ring-rollout/2', taskQueue: 'nobody' });
     await world.cells.rollback(V1).start(order());
     await clusterSeen(world, (s) => s.rings.some((r) => r.ring === 2 && r.rollout));
