@@ -187,9 +187,9 @@ scenario(
     await jobsSeen(world, (jobs) => jobs.some((j) => j.kind === 'rollback'));
     expect(await client.start(order())).toBe(false);
     await expectRejected(client.skipCell({ cell: 'C 2', by: 'bob', reason: 'no cell' }), 'cell');
+    await client.skipCell({ cell: 'c2-2', by: 'bob', reason: 'being rebuilt' });
     await expectRejected(client.skipCell({ cell: 'c2-22', by: 'bob', reason: 'a slip of the pen' }), 'cell');
     await rawSignal(world, packageRollbackId(V1), 'skipCell', { cell: 'c2-21', by: 'bob', reason: 'another' });
-    await client.skipCell({ cell: 'c2-2', by: 'bob', reason: 'being rebuilt' });
     await jobsSeen(world, (jobs) => jobs.filter((j) => j.kind === 'rollback').length > 1);
     await client.abort({ by: 'bob', reason: 'it was the network' });
     const end = await client.result(60_000);
